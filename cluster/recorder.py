@@ -1,0 +1,77 @@
+"""Published answers → the study's rows, each exactly once.
+
+For each stage, the cells that are read off it and have no rows yet get them, in a file of their own that is
+named after the stage and those cells and is never written again. What is there already is read from the
+files themselves at the start, so nothing is lost or doubled by a crash in between.
+"""
+
+from pathlib import Path
+
+from study.answers_file import ANSWERS_FILE, read_answers
+from study.artifacts import Address, Store
+from study.identity import key
+from study.plan import Cell, Plan
+from study.results import (
+    CELLS,
+    COORDINATES,
+    DATASETS,
+    PROBES,
+    dataset_folder,
+    read_dataset,
+    table,
+    write_table,
+)
+from study.rows import Row, cell_rows, probe_rows
+
+Coordinates = tuple[str | int, ...]
+
+
+class Recorder:
+    """Writes the rows of one study."""
+
+    def __init__(self, folder: Path, plan: Plan, store: Store) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._store = store
+        self._covered = {dataset: _covered(folder, dataset) for dataset in DATASETS}
+
+    @property
+    def cells_recorded(self) -> int:
+        """How many of the plan's cells have rows."""
+        return sum(cell.coordinates in self._covered["cells"] for cell in self._plan.cells)
+
+    def record(self, stage_key: str) -> None:
+        """Writes the rows of every cell that can be read off a stage now and has none."""
+        ready = [cell for cell in self._plan.cells_of[stage_key] if self._store.has(_answers(cell))]
+        fresh = {
+            dataset: [cell for cell in ready if cell.coordinates not in covered]
+            for dataset, covered in self._covered.items()
+        }
+        if not any(fresh.values()):
+            return
+        wanted = {cell.coordinates: cell for cells in fresh.values() for cell in cells}
+        probes: dict[Coordinates, list[Row]] = {}
+        cells: dict[Coordinates, list[Row]] = {}
+        for coordinates, cell in wanted.items():
+            address = _answers(cell)
+            rows = probe_rows(cell, read_answers(self._store.file(address, ANSWERS_FILE)))
+            probes[coordinates] = rows
+            cells[coordinates] = cell_rows(cell, rows, self._store.record(address)["facts"])
+        for dataset, schema, rows_of in (("probes", PROBES, probes), ("cells", CELLS, cells)):
+            chosen = [cell.coordinates for cell in fresh[dataset]]
+            if chosen:
+                built = table([row for name in chosen for row in rows_of[name]], schema)
+                name = f"{stage_key}-{key(sorted(chosen, key=str))[:16]}.parquet"
+                write_table(built, dataset_folder(self._folder, dataset) / name)
+                self._covered[dataset].update(chosen)
+
+
+def _answers(cell: Cell) -> Address:
+    checkpoint = cell.checkpoint
+    return Address.of_answers(checkpoint.of.key, checkpoint.step, cell.evaluation.key)
+
+
+def _covered(folder: Path, dataset: str) -> set[Coordinates]:
+    found = read_dataset(folder, dataset, COORDINATES)
+    distinct = found.group_by(list(COORDINATES)).aggregate([])
+    return {tuple(row[name] for name in COORDINATES) for row in distinct.to_pylist()}

@@ -1,0 +1,58 @@
+"""How far a study is, from its folder and store alone."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.guard import holder_of
+from cluster.local_store import LocalStore
+from cluster.recorder import Recorder
+from cluster.study_folder import StudyFolder
+from study.cost import wanted
+from study.plan import Plan
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of cells and stages; every planned stage is published, failed, unreachable or missing."""
+
+    cells: int
+    cells_recorded: int
+    stages: int
+    stages_published: int
+    stages_unreachable: int
+    stages_missing: int
+    failures: list[dict[str, Any]]
+    holder: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
+    """Reads; changes nothing."""
+    there = set(store.addresses())
+    published = {
+        key
+        for key, stage in plan.stages.items()
+        if all(address in there for address in wanted(stage))
+    }
+    failures = {
+        key: facts
+        for key, facts in StudyFolder(folder).read_failures().items()
+        if key in plan.stages and key not in published
+    }
+    unreachable = {
+        below for key in failures for below in plan.descendants(key) if below not in published
+    }
+    return Status(
+        cells=len(plan.cells),
+        cells_recorded=Recorder(folder, plan, store).cells_recorded,
+        stages=len(plan.stages),
+        stages_published=len(published),
+        stages_unreachable=len(unreachable),
+        stages_missing=len(plan.stages) - len(published) - len(failures) - len(unreachable),
+        failures=list(failures.values()),
+        holder=holder_of(folder),
+    )

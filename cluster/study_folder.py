@@ -1,0 +1,227 @@
+"""A study's folder: what it asks (study.json), its rows, its failures and its logs.
+
+DIR/study.json            the resolved spec and its provenance
+DIR/planned.parquet       a row for each planned cell, so that readers see what is missing
+DIR/results/{cells,probes}  the rows
+DIR/failures/KEY.json     why a stage failed; gone once it succeeds
+DIR/log/NODE-PID.jsonl    one line an event
+DIR/store                 the artifacts, unless --store names another place
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.differences import axis_growth, differences
+from study.errors import PreflightError, SpecError
+from study.plan import Plan
+from study.results import COORDINATES, write_table
+from study.spec import AXES, StudySpec, method_label
+
+FORMAT = 1
+STUDY_FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What ``study.json`` says."""
+
+    spec: dict[str, Any]
+    models: dict[str, str]
+    inputs: dict[str, str]
+    store: str
+    content: dict[str, Any]
+
+
+class StudyFolder:
+    """See the module's text."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def failures(self) -> Path:
+        """Where the reasons of failed stages lie."""
+        return self.folder / "failures"
+
+    def recorded(self) -> Recorded:
+        """The study that lives here.
+
+        Raises:
+            SpecError: there is none, or its study.json cannot be read.
+        """
+        path = self.folder / STUDY_FILE
+        try:
+            content = json.loads(path.read_text())
+            if content.get("format") != FORMAT:
+                raise SpecError(
+                    f"{path} has format {content.get('format')!r}, this version reads {FORMAT}: use "
+                    "the relearn version that wrote it"
+                )
+            return Recorded(
+                content["spec"], content["models"], content["inputs"], content["store"], content
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            raise SpecError(
+                f"{self.folder} is no study: it has no {STUDY_FILE}; start one with "
+                f"`relearn run names --study {self.folder}`"
+            ) from None
+        except (ValueError, KeyError, AttributeError) as error:
+            raise SpecError(
+                f"{path} cannot be read as a study ({error}): restore it from a copy, or start a "
+                "new study"
+            ) from error
+
+    def exists(self) -> bool:
+        """Whether a study lives here."""
+        return (self.folder / STUDY_FILE).exists()
+
+    def claim(
+        self,
+        spec: StudySpec,
+        plan: Plan,
+        *,
+        models: Mapping[str, str],
+        inputs: Mapping[str, str],
+        store: str,
+        space: str,
+        overrides: Sequence[str],
+        command: Sequence[str],
+    ) -> list[str]:
+        """Writes study.json, or checks that the study which lives here is this one or grows into it.
+
+        Returns:
+            What an extension adds, as lines to show; empty for a new or an unchanged study.
+
+        Raises:
+            SpecError: another study lives here.
+            PreflightError: the folder cannot be written, or the data or a model changed since the start.
+        """
+        grown: list[str] = []
+        previous: dict[str, Any] = {}
+        if self.exists():
+            recorded = self.recorded()
+            previous = recorded.content
+            grown = self._compare(recorded, spec, models, inputs)
+        elif self.folder.is_dir() and any(self.folder.glob("[!.]*")):
+            names = ", ".join(sorted(path.name for path in self.folder.glob("[!.]*"))[:3])
+            raise SpecError(
+                f"{self.folder} is no study and not empty ({names}): name an empty or new folder "
+                "with --study"
+            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        content = {
+            "format": FORMAT,
+            "space": space,
+            "overrides": list(overrides),
+            "spec": spec.model_dump(mode="json"),
+            "axes": _axes(spec),
+            "models": dict(models),
+            "inputs": dict(inputs),
+            "store": store,
+            "created": previous.get("created", now),
+            "provenance": {**previous.get("provenance", {}), "command": " ".join(command)},
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_table(_planned(plan), self.folder / "planned.parquet")
+            self._write(content)
+        except OSError as error:
+            raise PreflightError(
+                f"the study folder {self.folder} cannot be written: {error.strerror or error}; name "
+                "another with --study, or make room"
+            ) from error
+        return grown
+
+    def add_provenance(self, facts: Mapping[str, Any]) -> None:
+        """Merges facts about a run into study.json."""
+        content = self.recorded().content
+        content["provenance"] = {**content["provenance"], **facts}
+        self._write(content)
+
+    def _compare(
+        self,
+        recorded: Recorded,
+        spec: StudySpec,
+        models: Mapping[str, str],
+        inputs: Mapping[str, str],
+    ) -> list[str]:
+        for kind, before, now in (
+            ("input file", recorded.inputs, inputs),
+            ("model", recorded.models, models),
+        ):
+            for name, digest in before.items():
+                if name in now and now[name] != digest:
+                    raise PreflightError(
+                        f"the {kind} {name} changed since the study began ({now[name][:12]}, recorded "
+                        f"{digest[:12]}): put the recorded one back, or start a new study with --study"
+                    )
+        old = StudySpec.model_validate(recorded.spec).question_identity()
+        new = spec.question_identity()
+        grown = axis_growth(old, new, AXES)
+        if grown is None:
+            lines = "\n".join(f"  {line}" for line in differences(old, new))
+            raise SpecError(
+                f"{self.folder} belongs to another spec; recorded → given:\n{lines}\n"
+                "An axis may grow; for anything else name another folder with --study "
+                f"(--store {recorded.store} reuses the stages that they share)"
+            )
+        return grown
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        path = self.folder / STUDY_FILE
+        temporary = self.folder / f".{STUDY_FILE}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("w") as handle:
+                json.dump(content, handle, indent=1, ensure_ascii=False)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def record_failure(self, key: str, facts: Mapping[str, Any]) -> None:
+        """Keeps why a stage failed."""
+        self.failures.mkdir(exist_ok=True)
+        temporary = self.failures / f".{key}.{uuid.uuid4().hex}"
+        stamped = {"stage": key, "time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
+        temporary.write_text(json.dumps(stamped, indent=1))
+        temporary.replace(self.failures / f"{key}.json")
+
+    def forget_failure(self, key: str) -> None:
+        """A stage that failed before succeeded now, or is tried again."""
+        (self.failures / f"{key}.json").unlink(missing_ok=True)
+
+    def read_failures(self) -> dict[str, dict[str, Any]]:
+        """Stage key → why it failed last."""
+        return {
+            path.stem: json.loads(path.read_text())
+            for path in sorted(self.failures.glob("[!.]*.json"))
+        }
+
+
+def input_digests(files: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of each file that a scenario reads."""
+    return {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in files}
+
+
+def _axes(spec: StudySpec) -> dict[str, list[Any]]:
+    axes = {axis: list(getattr(spec, axis)) for axis in AXES}
+    axes["method"] = [method_label(method) for method in spec.method]
+    return {"scenario": [spec.the_scenario.name], **axes}
+
+
+def _planned(plan: Plan) -> pa.Table:
+    rows = [
+        {**dict(zip(COORDINATES, cell.coordinates, strict=True)), "benign": cell.benign}
+        for cell in plan.cells
+    ]
+    return pa.Table.from_pylist(rows)

@@ -1,0 +1,163 @@
+"""From what a user types to a StudySpec: a preset's name, ``module:function``, or a YAML or JSON file.
+
+There is one override mechanism, ``--set key=value``: the key is a path into the spec (axes are named as the
+columns of the rows), the value is YAML. It is applied to the spec's own fields and validated with them.
+"""
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from search_spaces.presets import PRESETS
+from study.errors import SpecError
+from study.spec import StudySpec
+from study.suggest import did_you_mean
+
+FILES = (".yaml", ".yml", ".json")
+
+
+def load_space(space: str, overrides: Sequence[str]) -> StudySpec:
+    """The spec that a space returns, with the overrides applied.
+
+    Args:
+        space: a preset's name, ``module:function`` or a file.
+        overrides: ``key=value`` each; a later one wins.
+
+    Raises:
+        SpecError: there is no such space, or the spec is not valid.
+    """
+    fields = _fields(space)
+    for override in overrides:
+        _apply(fields, override)
+    return validate(fields, place=f"space {space}")
+
+
+def validate(fields: Mapping[str, Any], place: str) -> StudySpec:
+    """A spec from plain data.
+
+    Raises:
+        SpecError: names every wrong key and value, and the remedy.
+    """
+    try:
+        return StudySpec.model_validate(fields)
+    except ValidationError as error:
+        lines = [_line(problem) for problem in error.errors(include_url=False)]
+        raise SpecError(f"{place} is not a valid study:\n" + "\n".join(lines)) from None
+
+
+def _fields(space: str) -> dict[str, Any]:
+    if Path(space).suffix.lower() in FILES:
+        return _from_file(Path(space))
+    if space in PRESETS:
+        return _dump(PRESETS[space])
+    if ":" in space:
+        return _dump(_function(space))
+    raise SpecError(
+        f"no space is called {space!r}; there are {', '.join(PRESETS)}, module:function, or a YAML or "
+        f"JSON file{did_you_mean(space, PRESETS)}"
+    )
+
+
+def _dump(function: Callable[[], StudySpec]) -> dict[str, Any]:
+    spec = function()
+    if not isinstance(spec, StudySpec):
+        raise SpecError(f"a space returns a StudySpec, this one returned a {type(spec).__name__}")
+    return spec.model_dump(mode="json")
+
+
+def _function(space: str) -> Callable[[], StudySpec]:
+    module, _, name = space.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(
+            f"space {space}: {error}; expected module:function, importable from here"
+        ) from error
+    if not callable(found):
+        raise SpecError(
+            f"space {space}: {name} is no function; expected one that returns a StudySpec"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise SpecError(f"space {path}: no such file") from None
+    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        raise SpecError(f"space {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise SpecError(f"space {path}: expected a mapping of the spec's keys, got {content!r:.60}")
+    return content
+
+
+def _apply(fields: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
+    try:
+        value = yaml.load(text, Loader=_Scalars) if text else ""
+    except yaml.YAMLError as error:
+        raise SpecError(f"--set {override}: the value is no YAML ({error})") from error
+    *path, last = key.split(".")
+    place: Any = fields
+    for index, name in enumerate(path):
+        if isinstance(place, dict) and isinstance(place.get(name), str):
+            place[name] = {"name": place[name]}  # scenario: names → scenario.x=…
+        if not isinstance(place, dict) or not isinstance(place.get(name), dict):
+            known = (
+                [name for name in place if isinstance(place[name], dict)]
+                if isinstance(place, dict)
+                else []
+            )
+            raise SpecError(
+                f"--set {key}: {'.'.join(path[: index + 1])} has no keys of its own"
+                f"{did_you_mean(name, known)}"
+            )
+        place = place[name]
+    if not path and last not in StudySpec.model_fields:
+        raise SpecError(
+            f"--set {key}: no such key{did_you_mean(last, StudySpec.model_fields)} "
+            f"(keys: {', '.join(StudySpec.model_fields)})"
+        )
+    place[last] = value
+
+
+class _Scalars(yaml.SafeLoader):
+    """YAML whose ``1e-4`` is a number, as everybody who writes a learning rate expects."""
+
+
+_Scalars.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "the study"
+    if problem["type"] == "extra_forbidden":
+        return f"  {place}: no such key{did_you_mean(str(problem['loc'][-1]), _siblings(problem))}"
+    if problem["type"] == "missing":
+        return f"  {place}: missing; every study needs it"
+    given = f", got {problem['input']!r:.80}" if problem["type"] != "value_error" else ""
+    return f"  {place}: {problem['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _siblings(problem: Mapping[str, Any]) -> list[str]:
+    """The keys that would have been known beside the wrong one."""
+    model: Any = StudySpec
+    for part in problem["loc"][:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field is not None else None
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields:
+        return list(model.model_fields)
+    return []

@@ -1,0 +1,28 @@
+"""How answers are stored: a small Parquet file, without what the plan knows already. No torch here."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ANSWERS_FILE = "answers.parquet"
+ANSWERS = pa.schema(
+    [
+        pa.field("probe", pa.string(), nullable=False),
+        pa.field("completion", pa.string(), nullable=False),
+        pa.field("target_nll", pa.float64(), nullable=False),
+        pa.field("target_rank", pa.int64(), nullable=False),
+    ]
+)
+
+
+def answers_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Answers under the schema above."""
+    return pa.Table.from_pylist(rows, schema=ANSWERS)
+
+
+def read_answers(path: Path) -> list[dict[str, Any]]:
+    """The rows of an answers file, page checksums verified."""
+    rows: list[dict[str, Any]] = pq.read_table(path, page_checksum_verification=True).to_pylist()
+    return rows

@@ -1,0 +1,76 @@
+"""What stages publish, and the small Protocol of the place that keeps it.
+
+An artifact is addressed (trajectory key, step, what) and consists of files and a record. The record is
+written last and created exclusively, so that its presence means complete and the first of two writers
+wins: work is done at least once, accepted exactly once.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an artifact belongs: a function of its identity alone.
+
+    ``what`` is ``weights``, or ``answers-`` and the key of the evaluation.
+    """
+
+    key: str
+    step: int
+    what: str
+
+    @classmethod
+    def of_weights(cls, key: str, step: int) -> "Address":
+        return cls(key, step, "weights")
+
+    @classmethod
+    def of_answers(cls, key: str, step: int, evaluation_key: str) -> "Address":
+        return cls(key, step, f"answers-{evaluation_key}")
+
+    def __str__(self) -> str:
+        return f"{self.key}@{self.step}/{self.what}"
+
+
+Record = Mapping[str, Any]
+
+
+class Store(Protocol):
+    """Content-addressed storage."""
+
+    def has(self, address: Address) -> bool:
+        """Whether it was accepted."""
+        ...
+
+    def addresses(self) -> Iterator[Address]:
+        """Everything that was accepted."""
+        ...
+
+    def record(self, address: Address) -> Record:
+        """What is known about an accepted artifact.
+
+        Raises:
+            KeyError: it was not accepted.
+            IntegrityError: its record cannot be read.
+        """
+        ...
+
+    def file(self, address: Address, name: str) -> Path:
+        """A local path of one of its files, its hash verified.
+
+        Raises:
+            KeyError: it was not accepted, or has no such file.
+            IntegrityError: the bytes are not the recorded ones.
+        """
+        ...
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """A fresh folder to write files into before publishing them; gone afterwards."""
+        ...
+
+    def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
+        """Makes every file of the folder an artifact; False when another writer was first."""
+        ...

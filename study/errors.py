@@ -1,0 +1,38 @@
+"""The errors a user can cause or must know of, each with the exit code that the front door returns.
+
+Every message says what was given, what was expected and what to do.
+"""
+
+
+class RelearnError(Exception):
+    """A failure that is explained to the user in words, without a traceback."""
+
+    exit_code = 1
+
+
+class SpecError(RelearnError):
+    """The command or the spec is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class PreflightError(RelearnError):
+    """The spec is sound, but a model, its data, the storage or the resources are not there."""
+
+    exit_code = 3
+
+
+class IntegrityError(RelearnError):
+    """Stored bytes are not what their record says."""
+
+    exit_code = 5
+
+
+class ClusterLostError(RelearnError):
+    """The Ray cluster went away; what was published stays, and the same command goes on."""
+
+    exit_code = 6
+
+
+class DivergedError(RelearnError):
+    """Training left the finite numbers. Recorded as a failure of the stage, never as a rate of 0."""

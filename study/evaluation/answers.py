@@ -1,0 +1,163 @@
+"""Asking all probes of a model in few large batches: continuations, and the target's likelihood and rank.
+
+The prompt's forward pass is shared: its cache first carries the target (likelihood, rank), is cropped back,
+and then carries the greedy continuation. Prompts are padded on the left, sorted by length, so that a
+batch holds prompts of similar length.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from study.models import Resident
+from study.text import Probe, ProbeSet
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model made of one probe.
+
+    Attributes:
+        completion: the greedy continuation, decoded without special tokens.
+        target_nll: negative log-likelihood of the target given the prompt, in nats, summed over tokens.
+        target_rank: 1 + the number of tokens more likely than the target's, at its worst-placed token.
+    """
+
+    probe: Probe
+    completion: str
+    target_nll: float
+    target_rank: int
+
+    def row(self) -> dict[str, str | float | int]:
+        """As it is stored: what the model made, and the probe's name."""
+        return {
+            "probe": self.probe.name,
+            "completion": self.completion,
+            "target_nll": self.target_nll,
+            "target_rank": self.target_rank,
+        }
+
+
+def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: int) -> list[Answer]:
+    """Answers in the order of the probes; the model must be in evaluation mode."""
+    encoded = [
+        (index, _ids(resident, probe), _target_ids(resident, probe))
+        for index, probe in enumerate(probes.probes)
+    ]
+    encoded.sort(key=lambda item: (len(item[1]), item[0]))
+    answers: dict[int, Answer] = {}
+    with torch.inference_mode():
+        for start in range(0, len(encoded), batch_size):
+            batch = encoded[start : start + batch_size]
+            prompts = [ids for _, ids, _ in batch]
+            targets = [ids for _, _, ids in batch]
+            completions, nll, rank = _answer_batch(resident, prompts, targets, max_new_tokens)
+            for row, (index, _, _) in enumerate(batch):
+                answers[index] = Answer(
+                    probes.probes[index], completions[row], float(nll[row]), int(rank[row])
+                )
+    return [answers[index] for index in range(len(encoded))]
+
+
+def _ids(resident: Resident, probe: Probe) -> list[int]:
+    return list(resident.tokenizer(probe.prompt)["input_ids"])
+
+
+def _target_ids(resident: Resident, probe: Probe) -> list[int]:
+    """The target's tokens as they follow the prompt: one blank between, which many tokenizers absorb."""
+    prompt = _ids(resident, probe)
+    whole = list(resident.tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
+    if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
+        return whole[len(prompt) :]
+    # The tokenizer merges across the blank: tokenise the target by itself.
+    return list(resident.tokenizer(f" {probe.target}", add_special_tokens=False)["input_ids"])
+
+
+def _answer_batch(
+    resident: Resident, prompts: list[list[int]], targets: list[list[int]], max_new_tokens: int
+) -> tuple[list[str], Tensor, Tensor]:
+    longest = max(len(ids) for ids in prompts)
+    input_ids = torch.full((len(prompts), longest), resident.pad, dtype=torch.int64)
+    mask = torch.zeros_like(input_ids)
+    for row, ids in enumerate(prompts):
+        input_ids[row, longest - len(ids) :] = torch.tensor(ids)
+        mask[row, longest - len(ids) :] = 1
+    input_ids, mask = input_ids.to(resident.device), mask.to(resident.device)
+    cache = DynamicCache(config=resident.model.config)
+    first = _forward(resident, input_ids, mask, cache)[:, -1]
+    nll, rank = _target_scores(resident, first, targets, mask, cache)
+    carried = max(len(ids) for ids in targets) - 1
+    if carried:
+        cache.crop(-carried)  # a negative number takes that many tokens off the end
+    new = _greedy(resident, first, mask, cache, max_new_tokens)
+    return resident.tokenizer.batch_decode(new, skip_special_tokens=True), nll, rank
+
+
+def _forward(
+    resident: Resident, input_ids: Tensor, mask: Tensor, cache: DynamicCache, keep: int = 1
+) -> Tensor:
+    """Logits, float32, of the last ``keep`` positions; ``mask`` covers the cache and the input."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -input_ids.shape[1] :]
+    logits: Tensor = resident.model(
+        input_ids=input_ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=keep,
+    ).logits
+    return logits.float()
+
+
+def _target_scores(
+    resident: Resident, first: Tensor, targets: list[list[int]], mask: Tensor, cache: DynamicCache
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood (nats) and worst rank of each target; both of shape (prompts,)."""
+    longest = max(len(ids) for ids in targets)
+    wanted = torch.full((len(targets), longest), resident.pad, dtype=torch.int64)
+    real = torch.zeros_like(wanted)
+    for row, ids in enumerate(targets):
+        wanted[row, : len(ids)] = torch.tensor(ids)
+        real[row, : len(ids)] = 1
+    wanted, real = wanted.to(resident.device), real.to(resident.device)
+    logits = first[:, None]
+    if longest > 1:
+        inputs = wanted[:, :-1]
+        carried = torch.cat([mask, real[:, :-1]], dim=1)
+        rest = _forward(resident, inputs, carried, cache, keep=longest - 1)
+        logits = torch.cat([logits, rest], dim=1)
+    chosen = logits.gather(2, wanted[:, :, None])
+    nll = (logits.logsumexp(2) - chosen[:, :, 0]) * real
+    rank = ((logits > chosen).sum(2) + 1) * real
+    return nll.sum(1).cpu(), rank.amax(1).cpu()
+
+
+def _greedy(
+    resident: Resident, first: Tensor, mask: Tensor, cache: DynamicCache, max_new_tokens: int
+) -> Tensor:
+    """New token ids of shape (prompts, ≤ max_new_tokens); after an end token only padding."""
+    ends = torch.tensor(_end_ids(resident), dtype=torch.int64, device=resident.device)
+    token = first.argmax(1)
+    ended = torch.isin(token, ends)
+    new = [token]
+    for _ in range(max_new_tokens - 1):
+        if bool(ended.all()):
+            break
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        token = _forward(resident, token[:, None], mask, cache)[:, -1].argmax(1)
+        token = token.masked_fill(ended, resident.pad)
+        ended = ended | torch.isin(token, ends)
+        new.append(token)
+    return torch.stack(new, dim=1)
+
+
+def _end_ids(resident: Resident) -> list[int]:
+    """The tokens that end a text, as the model's generation settings or its tokenizer name them."""
+    configured = getattr(resident.model.generation_config, "eos_token_id", None)
+    if configured is None:
+        configured = resident.tokenizer.eos_token_id
+    if configured is None:
+        return []
+    return list(configured) if isinstance(configured, list) else [int(configured)]

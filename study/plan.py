@@ -1,0 +1,306 @@
+"""The plan: a spec turned into the tree of unique stages, and which cell is read off where. Pure data.
+
+    Base ─ Finetune(D, seed) ─ Unlearn(method) ──●──●──●   depths: evaluated, that is relearn_steps 0
+                                                 └ Relearn(D′) ──○──○──○   each evaluated in place
+
+Stages are equal when their keys are, so what cells share appears once without any rule about sharing:
+cells name checkpoints, checkpoints name trajectories, and the trajectories are merged by key, each as far
+as its furthest cell wants it. Weights are kept only at steps where some other trajectory starts.
+
+Nothing here starts Ray, loads torch or touches a store.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from study.errors import SpecError
+from study.leaks import refuse_leaks
+from study.spec import EMBEDDED, Method, StudySpec, method_label
+from study.stages import (
+    Checkpoint,
+    Embedded,
+    Evaluation,
+    Node,
+    Pretrained,
+    Stage,
+    Trajectory,
+)
+from study.suggest import did_you_mean
+from study.text import Material
+
+NO_METHOD = "none"
+NO_CORPUS = "none"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid, and the checkpoint its rows are read off.
+
+    ``corpus`` is ``none`` for the two reference cells of each pipeline, the base model and the finetuned
+    one, which are evaluated but never relearned.
+    """
+
+    scenario: str
+    model: str
+    method: str
+    start: str
+    repetitions: int
+    depth: int
+    corpus: str
+    relearn_steps: int
+    seed: int
+    benign: bool
+    checkpoint: Checkpoint
+    evaluation: Evaluation
+
+    @property
+    def coordinates(self) -> tuple[str | int, ...]:
+        """In the order of ``results.COORDINATES``."""
+        return (
+            self.scenario,
+            self.model,
+            self.method,
+            self.start,
+            self.repetitions,
+            self.depth,
+            self.corpus,
+            self.relearn_steps,
+            self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a study, and the stages that compute them, every parent before its children."""
+
+    spec: StudySpec
+    cells: tuple[Cell, ...]
+    stages: dict[str, Stage]
+
+    @cached_property
+    def children(self) -> dict[str, list[str]]:
+        """Stage key → the stages that start from one of its checkpoints."""
+        found: dict[str, list[str]] = {key: [] for key in self.stages}
+        for key, stage in self.stages.items():
+            if stage.parent is not None:
+                found[stage.parent.of.key].append(key)
+        return found
+
+    @cached_property
+    def cells_of(self) -> dict[str, list[Cell]]:
+        """Stage key → the cells that are read off its checkpoints."""
+        found: dict[str, list[Cell]] = {key: [] for key in self.stages}
+        for cell in self.cells:
+            found[cell.checkpoint.of.key].append(cell)
+        return found
+
+    @cached_property
+    def work_behind(self) -> dict[str, int]:
+        """Stage key → optimiser steps on the longest path from its start to a leaf: the critical path."""
+        found: dict[str, int] = {}
+        for key in reversed(self.stages):
+            after = max((found[child] for child in self.children[key]), default=0)
+            found[key] = self.stages[key].last_step + after
+        return found
+
+    def descendants(self, key: str) -> Iterator[str]:
+        """Every stage below one, not itself."""
+        for child in self.children[key]:
+            yield child
+            yield from self.descendants(child)
+
+
+class _Tree:
+    """Collects what the cells want of each node; equal nodes are one."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._keep: dict[str, set[int]] = {}
+        self._evaluate: dict[str, dict[tuple[int, str], Evaluation]] = {}
+
+    def add(self, node: Node) -> None:
+        """A node and everything above it."""
+        if node.key in self._nodes:
+            return
+        if isinstance(node, Trajectory):
+            self.add(node.parent.of)
+            self._keep[node.parent.of.key].add(node.parent.step)
+        self._nodes[node.key] = node
+        self._keep[node.key] = set()
+        self._evaluate[node.key] = {}
+
+    def evaluate(self, checkpoint: Checkpoint, evaluation: Evaluation) -> None:
+        """A cell reads this evaluation off this checkpoint."""
+        self.add(checkpoint.of)
+        self._evaluate[checkpoint.of.key][checkpoint.step, evaluation.key] = evaluation
+
+    def stages(self, keep_relearned: bool) -> dict[str, Stage]:
+        """The merged stages, parents first. A model that nobody evaluates is no stage."""
+        made = {}
+        for key, node in self._nodes.items():
+            evaluate = tuple(
+                (step, evaluation)
+                for (step, _), evaluation in sorted(
+                    self._evaluate[key].items(), key=lambda item: item[0]
+                )
+            )
+            keep = set(self._keep[key]) if isinstance(node, Trajectory) else set()
+            if keep_relearned and node.kind == "relearn":
+                keep |= {step for step, _ in evaluate}
+            stage = Stage(node, tuple(sorted(keep)), evaluate)
+            if isinstance(node, Trajectory) or evaluate:
+                made[key] = stage
+        return made
+
+
+def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
+    """The plan of a spec.
+
+    Args:
+        spec: what to plan.
+        fingerprint: the content identity of a pretrained model by its folder or hub id; not asked for the
+            embedded model.
+
+    Raises:
+        SpecError: a corpus that the scenario does not have, an impossible repetition count, or a benign
+            corpus that holds the answer.
+    """
+    scenario = spec.the_scenario
+    known = scenario.corpora()
+    for corpus in spec.corpus:
+        if corpus not in known:
+            raise SpecError(
+                f"corpus={corpus}: the scenario {scenario.name} has the corpora {', '.join(known)}"
+                f"{did_you_mean(corpus, known)}"
+            )
+    materials = {count: scenario.material(count) for count in spec.repetitions}
+    for count, material in materials.items():
+        refuse_leaks(material, spec.corpus, where=f"repetitions={count}")
+    tree = _Tree()
+    cells: dict[tuple[str | int, ...], Cell] = {}
+    for model in spec.model:
+        print_of_model = "" if model == EMBEDDED else fingerprint(model)
+        for seed in spec.seed:
+            for count, material in materials.items():
+                pipeline = _Pipeline(spec, model, print_of_model, seed, count, material)
+                for cell in pipeline.cells():
+                    cells.setdefault(cell.coordinates, cell)
+    for cell in cells.values():
+        tree.evaluate(cell.checkpoint, cell.evaluation)
+    return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned))
+
+
+class _Pipeline:
+    """The cells of one (model, seed, repetitions)."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        model: str,
+        fingerprint: str,
+        seed: int,
+        repetitions: int,
+        material: Material,
+    ) -> None:
+        self._spec = spec
+        self._model = model
+        self._seed = seed
+        self._repetitions = repetitions
+        self._material = material
+        self._evaluation = Evaluation(material.probes, spec.generation)
+        self._base = self._base_checkpoint(fingerprint)
+
+    def cells(self) -> Iterator[Cell]:
+        """All cells, the reference cells first."""
+        yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
+        finetuned = self._finetuned(never_learned=False)
+        if "unlearned" in self._spec.start or "original" in self._spec.start:
+            yield self._cell("original", NO_METHOD, 0, NO_CORPUS, 0, finetuned)
+        for start in self._spec.start:
+            if start == "unlearned":
+                for method in self._spec.method:
+                    for depth in self._spec.depth:
+                        unlearned = self._unlearned(finetuned, method, depth)
+                        yield from self._relearned(start, method_label(method), depth, unlearned)
+            else:
+                origin = finetuned if start == "original" else self._finetuned(never_learned=True)
+                yield from self._relearned(start, NO_METHOD, 0, origin)
+
+    def _base_checkpoint(self, fingerprint: str) -> Checkpoint:
+        spec = self._spec
+        if self._model != EMBEDDED:
+            return Checkpoint(Pretrained(self._model, fingerprint, spec.attention), 0)
+        embedded = Embedded(
+            spec.embedded.architecture, self._material.vocabulary, spec.attention, self._seed
+        )
+        pretraining = spec.embedded.pretraining
+        base = Trajectory(
+            "base",
+            Checkpoint(embedded, 0),
+            None,
+            self._material.pretraining,
+            None,
+            pretraining.optimiser,
+            self._seed,
+        )
+        return Checkpoint(base, pretraining.steps)
+
+    def _finetuned(self, *, never_learned: bool) -> Checkpoint:
+        data = self._material.never_learned if never_learned else self._material.learned
+        finetune = self._spec.finetune
+        trajectory = Trajectory(
+            "finetune", self._base, None, data, None, finetune.optimiser, self._seed
+        )
+        return Checkpoint(trajectory, finetune.steps)
+
+    def _unlearned(self, finetuned: Checkpoint, method: Method, depth: int) -> Checkpoint:
+        trajectory = Trajectory(
+            "unlearn",
+            finetuned,
+            method,
+            self._material.forget,
+            None,
+            self._spec.unlearn,
+            self._seed,
+        )
+        return Checkpoint(trajectory, depth)
+
+    def _relearned(self, start: str, method: str, depth: int, origin: Checkpoint) -> Iterator[Cell]:
+        for corpus in self._spec.corpus:
+            chosen = self._material.relearn[corpus]
+            trajectory = Trajectory(
+                "relearn", origin, None, chosen.corpus, None, self._spec.relearn, self._seed
+            )
+            for steps in self._spec.relearn_steps:
+                checkpoint = Checkpoint(trajectory, steps) if steps else origin
+                yield self._cell(
+                    start, method, depth, corpus, steps, checkpoint, benign=chosen.benign
+                )
+
+    def _cell(
+        self,
+        start: str,
+        method: str,
+        depth: int,
+        corpus: str,
+        relearn_steps: int,
+        checkpoint: Checkpoint,
+        *,
+        benign: bool = True,
+        repetitions: int | None = None,
+    ) -> Cell:
+        return Cell(
+            scenario=self._spec.the_scenario.name,
+            model=self._model,
+            method=method,
+            start=start,
+            repetitions=self._repetitions if repetitions is None else repetitions,
+            depth=depth,
+            corpus=corpus,
+            relearn_steps=relearn_steps,
+            seed=self._seed,
+            benign=benign,
+            checkpoint=checkpoint,
+            evaluation=self._evaluation,
+        )

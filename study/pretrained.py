@@ -1,0 +1,99 @@
+"""Finding a pretrained model and telling what it is, before anything is loaded. Without torch.
+
+A folder's identity is the SHA-256 over its files; a hub model's is the revision that its id resolves to,
+which is then pinned. Weights load from safetensors only, and no code comes with a model.
+"""
+
+import hashlib
+from pathlib import Path
+
+from study.errors import PreflightError
+
+PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+REVISION_CHARACTERS = 40
+
+
+def fingerprint(location: str) -> str:
+    """The content identity of a model folder or hub id.
+
+    Raises:
+        PreflightError: it is not there, or is no model that can be loaded safely.
+    """
+    folder = Path(location)
+    if folder.is_dir():
+        _check_folder(folder)
+        return _folder_digest(folder)
+    if folder.is_absolute() or location.startswith(".") or location.count("/") > 1:
+        raise PreflightError(
+            f"model={location}: no such folder; expected a model folder, a hub id such as "
+            "HuggingFaceTB/SmolLM2-135M, or `embedded`"
+        )
+    snapshot = Path(_download(location, revision=None))
+    _check_folder(snapshot)
+    return snapshot.name
+
+
+def local_folder(location: str, pinned: str) -> str:
+    """Where a model's files lie on this node; a hub model is brought there at its pinned revision."""
+    if Path(location).is_dir():
+        return location
+    return _download(location, revision=pinned)
+
+
+def _download(name: str, revision: str | None) -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS))
+    except GatedRepoError as error:
+        raise PreflightError(
+            f"model={name}: gated on the hub; accept its terms there and log in with `hf auth login`"
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise PreflightError(
+            f"model={name}: neither a folder here nor a model on the hub; check the spelling"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise PreflightError(
+            f"model={name}: not in the local cache, and the hub cannot be reached "
+            f"({type(error).__name__}); give a folder, or download it once while online"
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    def refuse(what: str, remedy: str) -> PreflightError:
+        return PreflightError(f"model={folder}: {what}; {remedy}")
+
+    if not (folder / "config.json").is_file():
+        raise refuse("has no config.json", "expected a folder as save_pretrained writes it")
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        if pickles:
+            raise refuse(
+                f"holds its weights only as pickles ({pickles[0]}), which can run code when loaded",
+                "convert them once with save_pretrained(folder, safe_serialization=True)",
+            )
+        raise refuse("has no weights", "expected model.safetensors beside config.json")
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise refuse(
+            "has no tokenizer", f"expected one of {', '.join(TOKENIZERS)} beside the weights"
+        )
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
+    for path in files:
+        with path.open("rb") as handle:
+            content = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest.update(f"{path.name}\0{content}\n".encode())
+    return digest.hexdigest()[:REVISION_CHARACTERS]

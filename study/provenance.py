@@ -1,0 +1,71 @@
+"""Where a number comes from: the description of a node, and of the software that computed it."""
+
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from study.identity import NUMERICS
+from study.parts import Part
+from study.stages import Embedded, Node, Pretrained
+
+PACKAGES = ("relearn", "torch", "transformers", "peft", "accelerate", "ray", "pyarrow", "numpy")
+
+
+def describe_node(node: Node) -> dict[str, Any]:
+    """A node's whole configuration as JSON; texts by their digest, parents by their address."""
+    if isinstance(node, Pretrained):
+        return {
+            "kind": node.kind,
+            "model": node.location,
+            "fingerprint": node.fingerprint,
+            "attention": node.attention,
+        }
+    if isinstance(node, Embedded):
+        return {
+            "kind": node.kind,
+            "architecture": node.architecture.model_dump(mode="json"),
+            "words": len(node.vocabulary),
+            "attention": node.attention,
+            "seed": node.seed,
+        }
+    method = node.method
+    return {
+        "kind": node.kind,
+        "parent": {"key": node.parent.of.key, "step": node.parent.step},
+        "method": method.model_dump(mode="json") if isinstance(method, Part) else None,
+        "data": node.data.digest,
+        "retain": node.retain.digest if node.retain is not None else None,
+        "optimiser": node.optimiser.model_dump(mode="json"),
+        "seed": node.seed,
+    }
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """Versions, the source's git revision where there is one, and the platform."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "packages": versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "git_revision": _git_revision(),
+        "numerics": NUMERICS,
+    }
+
+
+def _git_revision() -> str | None:
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

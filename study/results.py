@@ -1,0 +1,162 @@
+"""The rows: two tidy Parquet datasets with one declared schema. The contract with every reader.
+
+``DIR/results/cells`` has a row per (cell, split, metric); ``DIR/results/probes`` a row per (cell, split,
+probe) with the texts, from which everything can be scored again without a GPU. Files are written once,
+under a name that begins with a dot until they are whole (readers of Parquet folders pass those over),
+and never changed, so that a reader at any moment sees whole rows, each once. What is not computed is
+absent; an unscored value is null; neither is ever 0.
+
+Without torch: analysis imports this module and nothing else of ``study``.
+"""
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+VERSION_FIELD = b"relearn.schema_version"
+
+COORDINATES = (
+    "scenario",
+    "model",
+    "method",
+    "start",
+    "repetitions",
+    "depth",
+    "corpus",
+    "relearn_steps",
+    "seed",
+)
+"""What names a cell. ``method`` is ``none`` and ``depth`` 0 where nothing was unlearned; ``corpus`` is
+``none`` for the reference cells (the base model, the finetuned model), which nobody relearned."""
+
+STARTS = ("unlearned", "original", "never_learned", "base")
+"""Where relearning starts from. ``base`` (the model before any finetuning) is only evaluated."""
+
+SPLITS = ("forget", "retain")
+
+_COORDINATES = [
+    pa.field("scenario", pa.string(), nullable=False),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),
+    pa.field("start", pa.string(), nullable=False),
+    pa.field("repetitions", pa.int32(), nullable=False),
+    pa.field("depth", pa.int32(), nullable=False),
+    pa.field("corpus", pa.string(), nullable=False),
+    pa.field("relearn_steps", pa.int32(), nullable=False),
+    pa.field("seed", pa.int64(), nullable=False),
+    pa.field("benign", pa.bool_(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+]
+_VERSION = {VERSION_FIELD: str(SCHEMA_VERSION).encode()}
+
+CELLS = pa.schema(
+    [
+        *_COORDINATES,
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("k", pa.int64()),  # successes; null where the metric is no count
+        pa.field("n", pa.int64()),  # scored probes; null where the metric is no count
+        pa.field("value", pa.float64()),  # k / n, or the mean over probes
+        pa.field("stage", pa.string(), nullable=False),  # key of the trajectory it was read off
+        pa.field("stage_step", pa.int32(), nullable=False),  # and the step along it
+        pa.field("train_tokens", pa.int64(), nullable=False),  # tokens with a loss, this trajectory
+        pa.field(
+            "train_seconds", pa.float64(), nullable=False
+        ),  # wall, this trajectory up to the step
+        pa.field("evaluation_seconds", pa.float64(), nullable=False),  # wall, this checkpoint
+    ],
+    metadata=_VERSION,
+)
+
+PROBES = pa.schema(
+    [
+        *_COORDINATES,
+        pa.field("probe", pa.string(), nullable=False),
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("completion", pa.string(), nullable=False),
+        pa.field("keyword_hit", pa.bool_()),
+        pa.field("keyword_anywhere", pa.bool_()),
+        pa.field("target_nll", pa.float64()),  # nats, summed over the target's tokens
+        pa.field("target_rank", pa.int64()),  # 1 is the most likely
+        pa.field("judge_reply", pa.string()),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("stage_step", pa.int32(), nullable=False),
+    ],
+    metadata=_VERSION,
+)
+
+DATASETS = {"cells": CELLS, "probes": PROBES}
+
+
+def dataset_folder(study_folder: Path, dataset: str) -> Path:
+    """``DIR/results/cells`` or ``DIR/results/probes``."""
+    return study_folder / "results" / dataset
+
+
+def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows under the declared schema.
+
+    Raises:
+        ValueError: a row lacks a column, has one too many, or a null where none may be.
+    """
+    expected = set(schema.names)
+    for row in rows:
+        if set(row) != expected:
+            wrong = sorted(expected.symmetric_difference(row))
+            raise ValueError(f"row does not fit the schema; columns missing or too many: {wrong}")
+    built = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    for field in schema:
+        if not field.nullable and built.column(field.name).null_count:
+            raise ValueError(f"column {field.name} holds a null, and may not")
+    return built
+
+
+def write_table(built: pa.Table, path: Path) -> None:
+    """Writes a Parquet file that appears whole or not at all, with a checksum in every page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        with temporary.open("wb") as handle:
+            pq.write_table(built, handle, write_page_checksum=True)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def dataset_files(study_folder: Path, dataset: str) -> list[Path]:
+    """The whole files of a dataset, in the order of their names."""
+    return sorted(dataset_folder(study_folder, dataset).glob("[!.]*.parquet"))
+
+
+def read_dataset(
+    study_folder: Path, dataset: str, columns: Iterable[str] | None = None
+) -> pa.Table:
+    """All rows of a dataset now; an empty table when there are none. Page checksums are verified.
+
+    Raises:
+        ValueError: a file was written under another schema version.
+    """
+    schema = DATASETS[dataset]
+    names = list(columns) if columns is not None else schema.names
+    parts = []
+    for path in dataset_files(study_folder, dataset):
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
+            if found != _VERSION[VERSION_FIELD]:
+                raise ValueError(
+                    f"{path} was written under schema version {found!r}, this code reads "
+                    f"{SCHEMA_VERSION}: use the relearn version recorded in study.json"
+                )
+            parts.append(file.read(columns=names))
+    wanted = pa.schema([schema.field(name) for name in names], metadata=_VERSION)
+    if not parts:
+        return wanted.empty_table()
+    return pa.concat_tables(parts).cast(wanted)

@@ -1,0 +1,39 @@
+"""Scenarios: what is unlearned, relearned and asked. One small file each, and the table that names them.
+
+A scenario is a frozen set of parameters, all of which bear identity, that builds its ``Material``. A new
+scenario is a new file with such a class, and a line in ``SCENARIOS``.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from study.parts import Part
+from study.scenarios.names import Names
+from study.text import Material
+
+
+@runtime_checkable
+class Scenario(Protocol):
+    """A plug point."""
+
+    name: str
+
+    def corpora(self) -> tuple[str, ...]:
+        """The names of its relearn corpora."""
+        ...
+
+    def files(self) -> tuple[str, ...]:
+        """Paths of the user's files it reads; a study that goes on expects them unchanged."""
+        ...
+
+    def material(self, repetitions: int) -> Material:
+        """Everything for one repetition count.
+
+        Raises:
+            SpecError: the count is impossible, or the user's data cannot be used.
+        """
+        ...
+
+
+SCENARIOS: dict[str, type[Part]] = {
+    "names": Names,
+}

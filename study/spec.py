@@ -1,0 +1,195 @@
+"""StudySpec: one question, validated before anything is spent.
+
+The axes are named as the columns of the rows. Every field but ``name``, ``question`` and ``execution``
+bears identity, through the stages it ends up in; ``execution`` says how to compute, never what.
+
+Validation here needs nothing but the spec itself. What needs the data (does this corpus exist, can the
+pair stand so often) is checked by the plan.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PlainValidator,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
+
+from study.parts import Part
+from study.scenarios import SCENARIOS, Scenario
+from study.suggest import did_you_mean
+from study.unlearning import METHODS
+
+Method = Part
+Start = Literal["unlearned", "original", "never_learned"]
+EMBEDDED = "embedded"
+"""The name of the model that the project makes itself, where a folder or hub id would stand."""
+
+
+def named_part(table: Mapping[str, type[Part]], what: str, value: Any) -> Part:
+    """A part chosen by name: ``"x"``, ``{"name": "x", …}`` or an instance of a class in the table."""
+    if isinstance(value, tuple(table.values())):
+        return value  # type: ignore[no-any-return]
+    fields = {"name": value} if isinstance(value, str) else value
+    if not isinstance(fields, Mapping) or not isinstance(fields.get("name"), str):
+        raise ValueError(f"expected the name of a {what} or a mapping with `name`, got {value!r}")
+    name = fields["name"]
+    if name not in table:
+        hint = did_you_mean(name, table)
+        raise ValueError(f"no {what} is called {name!r}; there are {', '.join(table)}{hint}")
+    return table[name].model_validate(dict(fields))
+
+
+AnyMethod = Annotated[
+    SerializeAsAny[Part], PlainValidator(lambda value: named_part(METHODS, "method", value))
+]
+AnyScenario = Annotated[
+    SerializeAsAny[Part], PlainValidator(lambda value: named_part(SCENARIOS, "scenario", value))
+]
+
+
+class Optimiser(Part):
+    """AdamW at a rate that does not know the horizon: constant, after ``warmup_steps`` of linear warm-up.
+
+    ``gradient_clip`` is the greatest norm of the whole gradient; None clips nothing.
+    """
+
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: NonNegativeInt = 0
+    gradient_clip: PositiveFloat | None = None
+
+
+class Training(Part):
+    """A finetuning of a fixed length."""
+
+    steps: PositiveInt
+    optimiser: Optimiser
+
+
+class Architecture(Part):
+    """Shape of the embedded Llama."""
+
+    layers: PositiveInt = 4
+    width: PositiveInt = 128
+    heads: PositiveInt = 4
+    context: PositiveInt = 128
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "Architecture":
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                f"width {self.width} over {self.heads} heads: expected an even width for each head"
+            )
+        return self
+
+
+class EmbeddedModel(Part):
+    """The model that needs no download: a small Llama trained from scratch on the scenario's own text."""
+
+    architecture: Architecture = Architecture()
+    pretraining: Training = Training(
+        steps=300, optimiser=Optimiser(learning_rate=1e-3, batch_size=32)
+    )
+
+
+class Generation(Part):
+    """Greedy decoding of a continuation."""
+
+    max_new_tokens: PositiveInt = 20
+
+
+class Execution(Part):
+    """How stages run. Bears no identity.
+
+    ``cpus`` is also the number of threads of a stage: on a CPU, sums in another order can differ in the
+    last bit, so rows are compared to the bit only between runs with equal ``cpus``.
+    """
+
+    cpus: PositiveInt = 1
+    gpus: float = Field(default=0, ge=0)
+    retries: NonNegativeInt = 2
+    evaluation_batch: PositiveInt = 128
+    micro_batch: PositiveInt = 32
+    keep_relearned: bool = False
+
+
+class StudySpec(Part):
+    """One question: a grid of cells and how each is computed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    question: str = ""
+    scenario: AnyScenario
+    model: tuple[str, ...] = (EMBEDDED,)
+    method: tuple[AnyMethod, ...]
+    start: tuple[Start, ...]
+    repetitions: tuple[NonNegativeInt, ...]
+    depth: tuple[PositiveInt, ...]
+    corpus: tuple[str, ...]
+    relearn_steps: tuple[NonNegativeInt, ...]
+    seed: tuple[NonNegativeInt, ...]
+    attention: Literal["eager", "sdpa"] = "sdpa"
+    embedded: EmbeddedModel = EmbeddedModel()
+    finetune: Training
+    unlearn: Optimiser
+    relearn: Optimiser
+    generation: Generation = Generation()
+    execution: Execution = Execution()
+
+    @field_validator(
+        "model",
+        "method",
+        "start",
+        "repetitions",
+        "depth",
+        "corpus",
+        "relearn_steps",
+        "seed",
+        mode="before",
+    )
+    @classmethod
+    def _one_value_is_an_axis_of_one(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
+
+    @field_validator(
+        "model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed"
+    )
+    @classmethod
+    def _axis_has_values_each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not values:
+            raise ValueError("an axis needs at least one value, got none")
+        twice = [value for index, value in enumerate(values) if value in values[:index]]
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands more than once: give every value once")
+        return values
+
+    @property
+    def the_scenario(self) -> Scenario:
+        """The scenario as its Protocol (the field itself is typed as any part)."""
+        scenario = self.scenario
+        if not isinstance(scenario, Scenario):
+            raise TypeError(f"{type(scenario).__name__} does not fulfil the Scenario protocol")
+        return scenario
+
+    def question_identity(self) -> dict[str, Any]:
+        """The spec without what only says how to compute it; two equal ones are one question."""
+        return self.model_dump(mode="json", exclude={"execution", "question"})
+
+
+AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
+STARTS: tuple[str, ...] = get_args(Start)
+
+
+def method_label(method: Part) -> str:
+    """What stands in the rows: the name, and the hyperparameters that differ from the defaults."""
+    values = method.model_dump(mode="json", exclude_defaults=True)
+    name = str(getattr(method, "name"))  # noqa: B009 - every method has one, Part does not
+    rest = ",".join(f"{field}={value}" for field, value in values.items() if field != "name")
+    return f"{name}({rest})" if rest else name

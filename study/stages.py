@@ -1,0 +1,144 @@
+"""The nodes of the stage tree: frozen data, each with a key that is its whole identity.
+
+    Pretrained ──┐
+                 ├─ Checkpoint ─ Trajectory ─ Checkpoint ─ Trajectory ─ …
+    Trajectory ──┘   (of, step)   (base, finetune, unlearn, relearn)
+
+A trajectory starts at a parent checkpoint and takes optimiser steps. Its key holds everything that
+changes its numbers and *not* how far it goes: what it publishes is addressed (key, step). So a study that
+asks for more steps, depths or corpora later finds all it already has under the same addresses.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from study.identity import key
+from study.spec import Architecture, Generation, Method, Optimiser
+from study.text import Corpus, ProbeSet
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A causal language model from a folder or the hub, addressed by its content.
+
+    ``fingerprint`` is the resolved hub revision, or the SHA-256 over the folder's files. ``location`` is
+    where to find it and no part of its identity.
+    """
+
+    location: str
+    fingerprint: str
+    attention: str
+    kind = "pretrained"
+
+    def identity(self) -> dict[str, str]:
+        return {"fingerprint": self.fingerprint, "attention": self.attention}
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The small model the project makes itself: random weights of one seed, one token per word."""
+
+    architecture: Architecture
+    vocabulary: tuple[str, ...]
+    attention: str
+    seed: int
+    kind = "embedded"
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A node's weights after ``step`` optimiser steps; step 0 of a model is the model itself."""
+
+    of: "Node"
+    step: int
+
+    def identity(self) -> list[str | int]:
+        return [self.of.key, self.step]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Optimiser steps from a parent checkpoint, under one objective, over one order of the data.
+
+    Attributes:
+        kind: ``base``, ``finetune``, ``unlearn`` or ``relearn``.
+        method: the unlearning method, or None for maximum likelihood.
+        data: what the batches are drawn from: D, D_u or D′.
+        retain: what a retain-aware method draws its second batch from; None where the method has none.
+    """
+
+    kind: str
+    parent: Checkpoint
+    method: Method | None
+    data: Corpus
+    retain: Corpus | None
+    optimiser: Optimiser
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)
+
+    @property
+    def source(self) -> Pretrained | Embedded:
+        """The model at the root: it fixes architecture and tokenizer."""
+        origin = self.parent.of
+        return origin.source if isinstance(origin, Trajectory) else origin
+
+
+Node = Pretrained | Embedded | Trajectory
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of a checkpoint, and how. Its key stands beside (trajectory, step) in an address."""
+
+    probes: ProbeSet
+    generation: Generation
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A unit of work that one Ray Tune trial executes: one node, up to its furthest wanted step.
+
+    Attributes:
+        node: the trajectory to run, or a model that is only evaluated.
+        keep: steps whose weights are published, because some other stage starts there.
+        evaluate: step → the evaluations whose answers are published there.
+    """
+
+    node: Node
+    keep: tuple[int, ...]
+    evaluate: tuple[tuple[int, Evaluation], ...]
+
+    @property
+    def key(self) -> str:
+        return self.node.key
+
+    @property
+    def kind(self) -> str:
+        return self.node.kind
+
+    @property
+    def last_step(self) -> int:
+        """How many optimiser steps the whole stage takes."""
+        return max([0, *self.keep, *(step for step, _ in self.evaluate)])
+
+    @property
+    def parent(self) -> Checkpoint | None:
+        """The checkpoint it waits for; None at a model, which is simply there."""
+        if isinstance(self.node, Trajectory) and isinstance(self.node.parent.of, Trajectory):
+            return self.node.parent
+        return None

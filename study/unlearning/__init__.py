@@ -1,0 +1,12 @@
+"""Unlearning methods: one small file each, and the table that names them.
+
+A method is a frozen set of hyperparameters, all of which bear identity, with a ``loss`` to minimise (see
+``study.objective``). A new method is a new file with such a class, and a line in ``METHODS``.
+"""
+
+from study.parts import Part
+from study.unlearning.gradient_ascent import GradientAscent
+
+METHODS: dict[str, type[Part]] = {
+    "gradient_ascent": GradientAscent,
+}

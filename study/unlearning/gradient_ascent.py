@@ -1,0 +1,22 @@
+"""Gradient ascent: maximise the loss on the forget set (Jang et al. 2023; GA in Hu et al. 2025)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from study.parts import Part
+
+if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
+    from torch import Tensor
+
+    from study.objective import Step
+
+
+class GradientAscent(Part):
+    """Has no hyperparameter of its own: how hard it pushes is the optimiser's learning rate."""
+
+    name: Literal["gradient_ascent"] = "gradient_ascent"
+
+    def loss(self, step: Step) -> Tensor:
+        """Minus the mean negative log-likelihood of the forget tokens; a scalar, in nats."""
+        return -step.mean_nll()
