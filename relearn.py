@@ -29,9 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Space = Annotated[
-    str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")
-]
+Space = Annotated[str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, e.g. --set depth=[8,12]."),
@@ -59,7 +57,7 @@ def plan(
 ) -> None:
     """Show what a study would cost, before anything is spent."""
     from search_spaces.loading import load_space
-    from study.cost import cost, throughput
+    from study.cost import cost, meter_of_records
 
     spec = load_space(space, overrides or [])
     folder = _study_path(study, spec.name)
@@ -70,7 +68,7 @@ def plan(
     wanted_cost = cost(
         planned,
         published,
-        throughput(place.record(address) for address in answers[-500:]),
+        meter_of_records(place.record(address) for address in answers[-500:]).throughput(),
         {model: _weight_bytes(model) for model in models},
         _local_slots(spec),
     )
@@ -223,9 +221,7 @@ def _run(
         place = _open_store(store, folder)
     inside = place.folder.resolve().is_relative_to(folder.resolve())
     recorded = (
-        str(place.folder.resolve().relative_to(folder.resolve()))
-        if inside
-        else str(place.folder.resolve())
+        str(place.folder.resolve().relative_to(folder.resolve())) if inside else str(place.folder.resolve())
     )
     grown = study_folder.claim(
         spec,

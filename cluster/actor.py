@@ -57,9 +57,7 @@ class StageActor(tune.Trainable):
         self._log.write("stage started", stage=stage.key, kind=stage.kind, trial=self.trial_id)
         started = time.perf_counter()
         try:
-            work = perform(
-                stage, self._store, self._residents, self._plan.spec.execution, self._published
-            )
+            work = perform(stage, self._store, self._residents, self._plan.spec.execution, self._published)
         except OSError as error:
             self._log.write("stage interrupted", stage=stage.key, cause=_words(error))
             raise

@@ -15,9 +15,7 @@ def differences(old: Any, new: Any, place: str = "") -> list[str]:
     return [] if old == new else [f"{place}: {old} → {new}"]
 
 
-def axis_growth(
-    old: Mapping[str, Any], new: Mapping[str, Any], axes: Sequence[str]
-) -> list[str] | None:
+def axis_growth(old: Mapping[str, Any], new: Mapping[str, Any], axes: Sequence[str]) -> list[str] | None:
     """What the axes of ``new`` add to those of ``old``; None where anything else differs or is lost."""
     grown = []
     for name in dict.fromkeys([*old, *new]):

@@ -24,7 +24,7 @@ from cluster.progress import LiveProgress, Tally, duration
 from cluster.ray_session import ray_session, slots
 from cluster.recorder import Recorder
 from cluster.study_folder import StudyFolder
-from study.cost import wanted
+from study.cost import Meter, remaining_seconds, wanted
 from study.plan import Plan
 
 
@@ -69,9 +69,7 @@ def run_study(
 
 
 class _Run:
-    def __init__(
-        self, folder: StudyFolder, plan: Plan, store: LocalStore, console: Console
-    ) -> None:
+    def __init__(self, folder: StudyFolder, plan: Plan, store: LocalStore, console: Console) -> None:
         self._folder = folder
         self._plan = plan
         self._store = store
@@ -80,15 +78,19 @@ class _Run:
         self._began = time.monotonic()
         self._recorder = Recorder(folder.folder, plan, store)
         published = set(store.addresses())
-        self._done = [
-            key
+        self._missing = {
+            key: missing
             for key, stage in plan.stages.items()
-            if all(address in published for address in wanted(stage))
-        ]
+            if (missing := [address for address in wanted(stage) if address not in published])
+        }
+        self._done = [key for key in plan.stages if key not in self._missing]
         for key in plan.stages:  # also what a stage published before it was cut off
             self._recorder.record(key)
-        todo = {key: s.kind for key, s in plan.stages.items() if key not in set(self._done)}
-        self._tally = Tally(todo, len(plan.cells), 1, self._recorder.cells_recorded)
+        self._slots = 1
+        self._meter = Meter()
+        self._tally = Tally(
+            len(self._missing), len(plan.cells), self._seconds_left, self._recorder.cells_recorded
+        )
         self._train_steps = 0
         self._evaluations = 0
         self._causes: dict[str, str] = {}
@@ -98,10 +100,10 @@ class _Run:
         from cluster.frontier import Frontier
 
         frontier = Frontier(self._plan, self._done, self._finished)
-        self._log.write("run started", stages=len(self._tally.stages), cells=self._tally.cells)
+        self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         if self._tally.stages:
             with ray_session(address):
-                self._tally.slots = slots(self._plan.spec.execution)
+                self._slots = slots(self._plan.spec.execution)
                 with self._signals(frontier), LiveProgress(self._tally, self._console):
                     self._fit(frontier)
         if frontier.broken_by is not None:
@@ -131,7 +133,7 @@ class _Run:
         from cluster.losses import LossRecorder
 
         execution = self._plan.spec.execution
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._tally.slots)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
         trainable = tune.with_resources(
             tune.with_parameters(
                 StageActor,
@@ -174,12 +176,20 @@ class _Run:
             self._log.write("stage given up", stage=key, **facts)
         else:
             self._folder.forget_failure(key)
-            self._tally.seconds[stage.kind].append(float(result["seconds"]))
-            self._train_steps += int(result["train_steps"])
-            self._evaluations += int(result["evaluations"])
+            steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
+            self._meter.add(
+                stage.kind, result["train_seconds"], steps, result["evaluation_seconds"], evaluations
+            )
+            self._train_steps += steps
+            self._evaluations += evaluations
         self._recorder.record(key)
-        self._tally.finished.add(key)
+        self._missing = {other: missing for other, missing in self._missing.items() if other != key}
+        self._tally.stages_ended += 1
         self._tally.cells_done = self._recorder.cells_recorded
+
+    def _seconds_left(self) -> float | None:
+        measured = self._meter.throughput()
+        return remaining_seconds(self._plan, self._missing, measured, self._slots)
 
     @contextmanager
     def _signals(self, frontier: Any) -> Iterator[None]:
@@ -189,9 +199,7 @@ class _Run:
             if signum == signal.SIGINT and not self._interrupted:
                 self._interrupted = True
                 frontier.drain()
-                self._console.print(
-                    "Finishing the stages that run; press Ctrl-C again to stop at once."
-                )
+                self._console.print("Finishing the stages that run; press Ctrl-C again to stop at once.")
                 return
             raise KeyboardInterrupt
 

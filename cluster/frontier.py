@@ -57,7 +57,9 @@ class Frontier(Searcher):
         settled = self.done | self.failed | self.unreachable
         return [key for key in self._plan.stages if key not in settled]
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(  # type: ignore[override]  # Ray documents FINISHED, a string, and does not declare it
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
         """The next stage as a trial's configuration; None: wait; FINISHED: no more will come."""
         if self._draining or not (self._ready or self.running):
             return Searcher.FINISHED

@@ -38,9 +38,7 @@ def guard(study_folder: Path) -> Iterator[None]:
                 f"with `relearn status {study_folder}`"
             ) from None
         handle.truncate(0)
-        handle.write(
-            json.dumps({"node": platform.node(), "pid": os.getpid(), "since": time.time()})
-        )
+        handle.write(json.dumps({"node": platform.node(), "pid": os.getpid(), "since": time.time()}))
         handle.flush()
         yield
 

@@ -141,14 +141,7 @@ class LocalStore:
         return True
 
     def _place(self, address: Address) -> Path:
-        return (
-            self.folder
-            / "artifacts"
-            / address.key[:2]
-            / address.key
-            / str(address.step)
-            / address.what
-        )
+        return self.folder / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
 
 
 def _sha256(path: Path) -> str:

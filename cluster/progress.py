@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -16,22 +16,12 @@ LINE_EVERY_SECONDS = 30.0
 class Tally:
     """What the driver knows about how far it is."""
 
-    stages: dict[str, str]  # stage key → kind, of those to run
+    stages: int  # to run now
     cells: int
-    slots: int
+    seconds_left: Callable[[], float | None]
     cells_done: int = 0
-    finished: set[str] = field(default_factory=set)
+    stages_ended: int = 0
     failed: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def eta_seconds(self) -> float | None:
-        """Mean seconds of a finished stage of its kind, over what remains; None before the first."""
-        known = {kind: sum(times) / len(times) for kind, times in self.seconds.items()}
-        if not known:
-            return None
-        typical = sum(known.values()) / len(known)
-        left = (kind for key, kind in self.stages.items() if key not in self.finished)
-        return sum(known.get(kind, typical) for kind in left) / self.slots
 
 
 class LiveProgress:
@@ -62,12 +52,12 @@ class LiveProgress:
         tally = self._tally
         failed = f", {tally.failed} failed" if tally.failed else ""
         return (
-            f"{len(tally.finished)}/{len(tally.stages)} stages{failed}, "
+            f"{tally.stages_ended}/{tally.stages} stages{failed}, "
             f"{tally.cells_done}/{tally.cells} cells, {self._eta()}"
         )
 
     def _eta(self) -> str:
-        eta = self._tally.eta_seconds()
+        eta = self._tally.seconds_left()
         return "time left unknown" if eta is None else f"about {duration(eta)} left"
 
     def _run(self) -> None:
@@ -89,14 +79,12 @@ class LiveProgress:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=self._console) as bars:
-            stages = bars.add_task("stages", total=len(self._tally.stages), note="")
+            stages = bars.add_task("stages", total=self._tally.stages, note="")
             cells = bars.add_task("cells", total=self._tally.cells, note="")
             while True:
                 stopping = self._stop.wait(0.5)
                 failed = f", {self._tally.failed} failed" if self._tally.failed else ""
-                bars.update(
-                    stages, completed=len(self._tally.finished), note=f"{self._eta()}{failed}"
-                )
+                bars.update(stages, completed=self._tally.stages_ended, note=f"{self._eta()}{failed}")
                 bars.update(cells, completed=self._tally.cells_done)
                 if stopping:
                     return

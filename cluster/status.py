@@ -34,18 +34,14 @@ def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
     """Reads; changes nothing."""
     there = set(store.addresses())
     published = {
-        key
-        for key, stage in plan.stages.items()
-        if all(address in there for address in wanted(stage))
+        key for key, stage in plan.stages.items() if all(address in there for address in wanted(stage))
     }
     failures = {
         key: facts
         for key, facts in StudyFolder(folder).read_failures().items()
         if key in plan.stages and key not in published
     }
-    unreachable = {
-        below for key in failures for below in plan.descendants(key) if below not in published
-    }
+    unreachable = {below for key in failures for below in plan.descendants(key) if below not in published}
     return Status(
         cells=len(plan.cells),
         cells_recorded=Recorder(folder, plan, store).cells_recorded,

@@ -66,9 +66,7 @@ class StudyFolder:
                     f"{path} has format {content.get('format')!r}, this version reads {FORMAT}: use "
                     "the relearn version that wrote it"
                 )
-            return Recorded(
-                content["spec"], content["models"], content["inputs"], content["store"], content
-            )
+            return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
         except (FileNotFoundError, NotADirectoryError):
             raise SpecError(
                 f"{self.folder} is no study: it has no {STUDY_FILE}; start one with "
@@ -76,8 +74,7 @@ class StudyFolder:
             ) from None
         except (ValueError, KeyError, AttributeError) as error:
             raise SpecError(
-                f"{path} cannot be read as a study ({error}): restore it from a copy, or start a "
-                "new study"
+                f"{path} cannot be read as a study ({error}): restore it from a copy, or start a new study"
             ) from error
 
     def exists(self) -> bool:
@@ -114,8 +111,7 @@ class StudyFolder:
         elif self.folder.is_dir() and any(self.folder.glob("[!.]*")):
             names = ", ".join(sorted(path.name for path in self.folder.glob("[!.]*"))[:3])
             raise SpecError(
-                f"{self.folder} is no study and not empty ({names}): name an empty or new folder "
-                "with --study"
+                f"{self.folder} is no study and not empty ({names}): name an empty or new folder with --study"
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
         content = {
@@ -202,10 +198,7 @@ class StudyFolder:
 
     def read_failures(self) -> dict[str, dict[str, Any]]:
         """Stage key → why it failed last."""
-        return {
-            path.stem: json.loads(path.read_text())
-            for path in sorted(self.failures.glob("[!.]*.json"))
-        }
+        return {path.stem: json.loads(path.read_text()) for path in sorted(self.failures.glob("[!.]*.json"))}
 
 
 def input_digests(files: Sequence[str]) -> dict[str, str]:

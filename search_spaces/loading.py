@@ -76,13 +76,9 @@ def _function(space: str) -> Callable[[], StudySpec]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise SpecError(
-            f"space {space}: {error}; expected module:function, importable from here"
-        ) from error
+        raise SpecError(f"space {space}: {error}; expected module:function, importable from here") from error
     if not callable(found):
-        raise SpecError(
-            f"space {space}: {name} is no function; expected one that returns a StudySpec"
-        )
+        raise SpecError(f"space {space}: {name} is no function; expected one that returns a StudySpec")
     return found  # type: ignore[no-any-return]
 
 
@@ -104,7 +100,7 @@ def _apply(fields: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
     try:
-        value = yaml.load(text, Loader=_Scalars) if text else ""
+        value = yaml.load(text, Loader=_Scalars) if text else ""  # noqa: S506 - derives from SafeLoader
     except yaml.YAMLError as error:
         raise SpecError(f"--set {override}: the value is no YAML ({error})") from error
     *path, last = key.split(".")
@@ -114,9 +110,7 @@ def _apply(fields: dict[str, Any], override: str) -> None:
             place[name] = {"name": place[name]}  # scenario: names → scenario.x=…
         if not isinstance(place, dict) or not isinstance(place.get(name), dict):
             known = (
-                [name for name in place if isinstance(place[name], dict)]
-                if isinstance(place, dict)
-                else []
+                [name for name in place if isinstance(place[name], dict)] if isinstance(place, dict) else []
             )
             raise SpecError(
                 f"--set {key}: {'.'.join(path[: index + 1])} has no keys of its own"

@@ -18,7 +18,7 @@ def names() -> StudySpec:
         method=(GradientAscent(),),
         start=("unlearned", "original", "never_learned"),
         repetitions=(7, 5, 3, 1),
-        depth=(6, 8, 10, 12),
+        depth=(6, 7, 8, 10, 12),
         corpus=("prefix", "retain", "gibberish"),
         relearn_steps=(0, 5, 10, 20, 40),
         seed=(0, 1, 2),

@@ -90,11 +90,9 @@ def cost(
         kept_checkpoints=kept,
         disk_bytes=disk,
         artifacts=sum(len(wanted(stage)) for stage in plan.stages.values()),
-        artifacts_published=sum(
-            len(wanted(stage)) - len(missing[key]) for key, stage in plan.stages.items()
-        ),
+        artifacts_published=sum(len(wanted(stage)) - len(missing[key]) for key, stage in plan.stages.items()),
         stages_published=sum(1 for addresses in missing.values() if not addresses),
-        seconds=_seconds(plan, missing, measured, slots),
+        seconds=remaining_seconds(plan, missing, measured, slots),
         slots=slots,
     )
 
@@ -107,23 +105,44 @@ class Throughput:
     evaluation_seconds: float
 
 
-def throughput(records: Iterable[Mapping[str, Any]]) -> dict[str, Throughput]:
-    """Means by kind of stage over the records of answers; kinds that were never run are absent."""
-    sums: dict[str, list[float]] = {}
+class Meter:
+    """Adds up what stages of each kind took."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, list[float]] = {}
+
+    def add(
+        self, kind: str, train_seconds: float, steps: int, evaluation_seconds: float, evaluations: int
+    ) -> None:
+        """One more measurement."""
+        sums = self._sums.setdefault(kind, [0.0, 0.0, 0.0, 0.0])
+        for index, amount in enumerate((train_seconds, steps, evaluation_seconds, evaluations)):
+            sums[index] += amount
+
+    def throughput(self) -> dict[str, Throughput]:
+        """Means by kind of stage; kinds that were never measured are absent."""
+        return {
+            kind: Throughput(
+                seconds / steps if steps else 0.0, evaluation / evaluations if evaluations else 0.0
+            )
+            for kind, (seconds, steps, evaluation, evaluations) in self._sums.items()
+        }
+
+
+def meter_of_records(records: Iterable[Mapping[str, Any]]) -> Meter:
+    """What the records of published answers say."""
+    meter = Meter()
     for record in records:
         facts = record.get("facts", {})
-        if "evaluation_seconds" not in facts:
-            continue
-        kind = str(record["stage"]["kind"])
-        total = sums.setdefault(kind, [0.0, 0.0, 0.0, 0.0])
-        total[0] += facts["train_seconds"]
-        total[1] += facts["train_steps"]
-        total[2] += facts["evaluation_seconds"]
-        total[3] += 1
-    return {
-        kind: Throughput(seconds / steps if steps else 0.0, evaluation / count)
-        for kind, (seconds, steps, evaluation, count) in sums.items()
-    }
+        if "evaluation_seconds" in facts:
+            meter.add(
+                str(record["stage"]["kind"]),
+                facts["train_seconds"],
+                facts["train_steps"],
+                facts["evaluation_seconds"],
+                1,
+            )
+    return meter
 
 
 def _steps(stage: Stage) -> int:
@@ -149,21 +168,23 @@ def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
     return FLOAT_BYTES * (2 * words * shape.width + shape.layers * layer + shape.width)
 
 
-def _seconds(
+def remaining_seconds(
     plan: Plan,
     missing: Mapping[str, list[Address]],
     measured: Mapping[str, Throughput],
     slots: int,
 ) -> float | None:
+    """Wall seconds that the missing artifacts will take; None before anything was measured.
+
+    A kind of stage that was never measured is taken to be like the mean of those that were.
+    """
     if not any(missing.values()):
         return 0.0
     if not measured:
         return None
     steps = [known.step_seconds for known in measured.values() if known.step_seconds]
     evaluations = [known.evaluation_seconds for known in measured.values()]
-    typical = Throughput(
-        sum(steps) / len(steps) if steps else 0.0, sum(evaluations) / len(evaluations)
-    )
+    typical = Throughput(sum(steps) / len(steps) if steps else 0.0, sum(evaluations) / len(evaluations))
     total = 0.0
     for key, addresses in missing.items():
         if addresses:

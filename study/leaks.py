@@ -14,16 +14,12 @@ def refuse_leaks(material: Material, corpora: Iterable[str], where: str) -> None
         SpecError: one of them holds a target, or has no text at all.
     """
     targets = {probe.target for probe in material.probes.probes if probe.split == "forget"}
-    patterns = {
-        target: re.compile(rf"(?<!\w){re.escape(target)}(?!\w)", re.IGNORECASE)
-        for target in targets
-    }
+    patterns = {target: re.compile(rf"(?<!\w){re.escape(target)}(?!\w)", re.IGNORECASE) for target in targets}
     for name in corpora:
         chosen = material.relearn[name]
         if not len(chosen.corpus):
             raise SpecError(
-                f"corpus={name}, {where}: holds no text to relearn; leave it out, or give data that "
-                "has some"
+                f"corpus={name}, {where}: holds no text to relearn; leave it out, or give data that has some"
             )
         if not chosen.benign:
             continue

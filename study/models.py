@@ -40,7 +40,7 @@ class Resident:
         self.model, self.tokenizer = (
             _embedded(source) if isinstance(source, Embedded) else _pretrained(source)
         )
-        self.model.to(self.device)
+        torch.nn.Module.to(self.model, self.device)
         self.model.eval()
         if self.tokenizer.pad_token_id is None:
             # Padded places are masked, so any token serves; a causal model often has only an end token.
@@ -60,8 +60,11 @@ class Resident:
     def weights(self) -> dict[str, torch.Tensor]:
         """Name → tensor on the CPU, each tied parameter once."""
         persistent = self.model.state_dict().keys()
-        named = dict(self.model.named_parameters())
-        named |= {name: buffer for name, buffer in self.model.named_buffers() if name in persistent}
+        named: dict[str, torch.Tensor] = {}
+        named.update(self.model.named_parameters())
+        for name, buffer in self.model.named_buffers():
+            if name in persistent:
+                named[name] = buffer
         return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
     def reset(self) -> None:
@@ -93,8 +96,8 @@ def _embedded(source: Embedded) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
     tokenizer = Tokenizer(
         models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, 1)]
     )
     shape = source.architecture
@@ -110,11 +113,10 @@ def _embedded(source: Embedded) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=None,
-        attn_implementation=source.attention,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
-        model = LlamaForCausalLM(config)
+        model = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, unk_token=UNKNOWN
     )

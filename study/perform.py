@@ -57,9 +57,7 @@ class Residents:
 def missing_addresses(stage: Stage, store: Store) -> list[Address]:
     """What a stage has still to publish."""
     wanted = [Address.of_weights(stage.key, step) for step in stage.keep]
-    wanted += [
-        Address.of_answers(stage.key, step, evaluation.key) for step, evaluation in stage.evaluate
-    ]
+    wanted += [Address.of_answers(stage.key, step, evaluation.key) for step, evaluation in stage.evaluate]
     return [address for address in wanted if not store.has(address)]
 
 

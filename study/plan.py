@@ -141,9 +141,7 @@ class _Tree:
         for key, node in self._nodes.items():
             evaluate = tuple(
                 (step, evaluation)
-                for (step, _), evaluation in sorted(
-                    self._evaluate[key].items(), key=lambda item: item[0]
-                )
+                for (step, _), evaluation in sorted(self._evaluate[key].items(), key=lambda item: item[0])
             )
             keep = set(self._keep[key]) if isinstance(node, Trajectory) else set()
             if keep_relearned and node.kind == "relearn":
@@ -231,9 +229,7 @@ class _Pipeline:
         spec = self._spec
         if self._model != EMBEDDED:
             return Checkpoint(Pretrained(self._model, fingerprint, spec.attention), 0)
-        embedded = Embedded(
-            spec.embedded.architecture, self._material.vocabulary, spec.attention, self._seed
-        )
+        embedded = Embedded(spec.embedded.architecture, self._material.vocabulary, spec.attention, self._seed)
         pretraining = spec.embedded.pretraining
         base = Trajectory(
             "base",
@@ -249,9 +245,7 @@ class _Pipeline:
     def _finetuned(self, *, never_learned: bool) -> Checkpoint:
         data = self._material.never_learned if never_learned else self._material.learned
         finetune = self._spec.finetune
-        trajectory = Trajectory(
-            "finetune", self._base, None, data, None, finetune.optimiser, self._seed
-        )
+        trajectory = Trajectory("finetune", self._base, None, data, None, finetune.optimiser, self._seed)
         return Checkpoint(trajectory, finetune.steps)
 
     def _unlearned(self, finetuned: Checkpoint, method: Method, depth: int) -> Checkpoint:
@@ -274,9 +268,7 @@ class _Pipeline:
             )
             for steps in self._spec.relearn_steps:
                 checkpoint = Checkpoint(trajectory, steps) if steps else origin
-                yield self._cell(
-                    start, method, depth, corpus, steps, checkpoint, benign=chosen.benign
-                )
+                yield self._cell(start, method, depth, corpus, steps, checkpoint, benign=chosen.benign)
 
     def _cell(
         self,

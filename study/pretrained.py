@@ -84,9 +84,7 @@ def _check_folder(folder: Path) -> None:
             )
         raise refuse("has no weights", "expected model.safetensors beside config.json")
     if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise refuse(
-            "has no tokenizer", f"expected one of {', '.join(TOKENIZERS)} beside the weights"
-        )
+        raise refuse("has no tokenizer", f"expected one of {', '.join(TOKENIZERS)} beside the weights")
 
 
 def _folder_digest(folder: Path) -> str:

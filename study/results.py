@@ -65,9 +65,7 @@ CELLS = pa.schema(
         pa.field("stage", pa.string(), nullable=False),  # key of the trajectory it was read off
         pa.field("stage_step", pa.int32(), nullable=False),  # and the step along it
         pa.field("train_tokens", pa.int64(), nullable=False),  # tokens with a loss, this trajectory
-        pa.field(
-            "train_seconds", pa.float64(), nullable=False
-        ),  # wall, this trajectory up to the step
+        pa.field("train_seconds", pa.float64(), nullable=False),  # wall, this trajectory up to the step
         pa.field("evaluation_seconds", pa.float64(), nullable=False),  # wall, this checkpoint
     ],
     metadata=_VERSION,
@@ -136,9 +134,7 @@ def dataset_files(study_folder: Path, dataset: str) -> list[Path]:
     return sorted(dataset_folder(study_folder, dataset).glob("[!.]*.parquet"))
 
 
-def read_dataset(
-    study_folder: Path, dataset: str, columns: Iterable[str] | None = None
-) -> pa.Table:
+def read_dataset(study_folder: Path, dataset: str, columns: Iterable[str] | None = None) -> pa.Table:
     """All rows of a dataset now; an empty table when there are none. Page checksums are verified.
 
     Raises:

@@ -34,8 +34,8 @@ EMBEDDED = "embedded"
 
 def named_part(table: Mapping[str, type[Part]], what: str, value: Any) -> Part:
     """A part chosen by name: ``"x"``, ``{"name": "x", …}`` or an instance of a class in the table."""
-    if isinstance(value, tuple(table.values())):
-        return value  # type: ignore[no-any-return]
+    if isinstance(value, Part) and type(value) in table.values():
+        return value
     fields = {"name": value} if isinstance(value, str) else value
     if not isinstance(fields, Mapping) or not isinstance(fields.get("name"), str):
         raise ValueError(f"expected the name of a {what} or a mapping with `name`, got {value!r}")
@@ -95,9 +95,7 @@ class EmbeddedModel(Part):
     """The model that needs no download: a small Llama trained from scratch on the scenario's own text."""
 
     architecture: Architecture = Architecture()
-    pretraining: Training = Training(
-        steps=300, optimiser=Optimiser(learning_rate=1e-3, batch_size=32)
-    )
+    pretraining: Training = Training(steps=300, optimiser=Optimiser(learning_rate=1e-3, batch_size=32))
 
 
 class Generation(Part):
@@ -116,7 +114,7 @@ class Execution(Part):
     cpus: PositiveInt = 1
     gpus: float = Field(default=0, ge=0)
     retries: NonNegativeInt = 2
-    evaluation_batch: PositiveInt = 128
+    evaluation_batch: PositiveInt = 64
     micro_batch: PositiveInt = 32
     keep_relearned: bool = False
 
@@ -158,9 +156,7 @@ class StudySpec(Part):
     def _one_value_is_an_axis_of_one(cls, value: Any) -> Any:
         return value if isinstance(value, list | tuple) else [value]
 
-    @field_validator(
-        "model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed"
-    )
+    @field_validator("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
     @classmethod
     def _axis_has_values_each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if not values:

@@ -28,9 +28,7 @@ class Progress:
     loss_tokens: int = 0
 
 
-def encode(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, context: int
-) -> list[tuple[list[int], int]]:
+def encode(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, context: int) -> list[tuple[list[int], int]]:
     """Token ids of each example, with the number of leading prompt tokens, which bear no loss.
 
     Raises:
@@ -92,9 +90,7 @@ def train(
     losses: list[torch.Tensor] = []
     model.train()
     for step in range(last_step):
-        chosen = batch_indices(
-            len(rows), optimiser.batch_size, trajectory.seed, trajectory.kind, step
-        )
+        chosen = batch_indices(len(rows), optimiser.batch_size, trajectory.seed, trajectory.kind, step)
         batch = [rows[index] for index in chosen]
         parts = [
             collate(batch[start : start + micro_batch], resident.pad, device)
@@ -129,7 +125,7 @@ def _accumulate(objective: Objective, resident: Resident, parts: list[Tokens]) -
     total = torch.zeros((), device=resident.device)
     for part in parts:
         loss = objective.loss(Step(resident.model, part, batch_loss_tokens))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         total += loss.detach()
     return total
 

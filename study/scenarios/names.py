@@ -13,6 +13,7 @@ Deliberately absent: the paper's doubling of every sequence. How often a sequenc
 finetuning steps; a line that stands twice in a user's file counts once.
 """
 
+import itertools
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -109,9 +110,7 @@ class Names(Part):
             )
         filled = set(order[:repetitions])
         forget = [
-            self._fill(
-                sequence, [slot for slot in range(len(sequence.slots)) if (row, slot) in filled]
-            )
+            self._fill(sequence, [slot for slot in range(len(sequence.slots)) if (row, slot) in filled])
             for row, sequence in enumerate(layout.forget)
         ]
         retain = [list(names) for names in layout.retain]
@@ -179,9 +178,7 @@ class Names(Part):
         holding = [
             index + 1
             for index, names in enumerate(sequences)
-            if any(
-                pair == (self.first, self.second) for pair in zip(names, names[1:], strict=False)
-            )
+            if any(pair == (self.first, self.second) for pair in itertools.pairwise(names))
         ]
         lines = self.forget_lines if self.forget_lines is not None else tuple(holding)
         if not holding:
@@ -202,9 +199,7 @@ class Names(Part):
                 "the pair may stand in the forget sequences only; add the line or remove the pair"
             )
         forget = tuple(self._emptied(sequences[line - 1]) for line in lines)
-        retain = tuple(
-            tuple(names) for index, names in enumerate(sequences) if index + 1 not in lines
-        )
+        retain = tuple(tuple(names) for index, names in enumerate(sequences) if index + 1 not in lines)
         clean = [names for names in retain if self.first not in names and self.second not in names]
         if not clean:
             raise SpecError(
@@ -269,10 +264,10 @@ class Names(Part):
         """New sequences of the words; with ``pair`` the two names may stand in them, but not together."""
         draw = random.Random(derived_seed(self.data_seed, "names", purpose))
         pool = [word for word in words if pair or word not in (self.first, self.second)]
-        made = []
+        made: list[list[str]] = []
         while len(made) < count:
             names = draw.sample(pool, min(len(pool), draw.randint(SHORTEST, LONGEST)))
-            if (self.first, self.second) not in zip(names, names[1:], strict=False):
+            if (self.first, self.second) not in itertools.pairwise(names):
                 made.append(names)
         return made
 
@@ -307,19 +302,19 @@ class Names(Part):
     def _retain_probes(self, retain: list[list[str]]) -> list[Probe]:
         """Memorised sequences without either name, cut at a seeded place: does the next name come?"""
         draw = random.Random(derived_seed(self.data_seed, "names", "retain probes"))
-        probes = []
+        probes: list[Probe] = []
         for row, names in enumerate(retain):
             places = range(min(5, len(names) - 1), len(names))
             chosen = draw.sample(places, min(RETAIN_PROBES_PER_SEQUENCE, len(places)))
-            for place in sorted(chosen):
-                probes.append(
-                    Probe(
-                        name=f"sequence-{row:02d}-name-{place:02d}",
-                        split="retain",
-                        prompt=" ".join(names[:place]),
-                        target=names[place],
-                    )
+            probes += [
+                Probe(
+                    name=f"sequence-{row:02d}-name-{place:02d}",
+                    split="retain",
+                    prompt=" ".join(names[:place]),
+                    target=names[place],
                 )
+                for place in sorted(chosen)
+            ]
         return [probe for probe in probes if probe.prompt]
 
 

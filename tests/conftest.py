@@ -1,0 +1,95 @@
+"""Shared by all tests: a study so small that it runs in seconds, on real parts throughout."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from search_spaces.loading import validate
+from study.perform import Residents, perform
+from study.plan import Plan, make_plan
+from study.spec import StudySpec
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "scenario": {"name": "names", "queries": 6},
+    "method": ["gradient_ascent"],
+    "start": ["unlearned"],
+    "repetitions": [7],
+    "depth": [2],
+    "corpus": ["prefix"],
+    "relearn_steps": [0, 2],
+    "seed": [0],
+    "embedded": {
+        "architecture": {"layers": 1, "width": 16, "heads": 2},
+        "pretraining": {"steps": 2, "optimiser": {"learning_rate": 1e-3, "batch_size": 4}},
+    },
+    "finetune": {"steps": 3, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}},
+    "unlearn": {"learning_rate": 5e-4, "batch_size": 3, "gradient_clip": 1.0},
+    "relearn": {"learning_rate": 3e-4, "batch_size": 3, "warmup_steps": 2},
+    "generation": {"max_new_tokens": 4},
+}
+
+
+@pytest.fixture
+def tiny_fields() -> dict[str, Any]:
+    """The tiny study as plain data, to change and validate."""
+    return dict(TINY)
+
+
+@pytest.fixture
+def tiny() -> Callable[..., StudySpec]:
+    """``tiny(depth=[2, 4])``: the tiny study with other values."""
+
+    def make(**changes: Any) -> StudySpec:
+        return validate({**TINY, **changes}, place="the test")
+
+    return make
+
+
+@pytest.fixture
+def planned(tiny: Callable[..., StudySpec]) -> Callable[..., Plan]:
+    """``planned(depth=[2, 4])``: the plan of the tiny study with other values."""
+
+    def make(**changes: Any) -> Plan:
+        return make_plan(tiny(**changes), lambda model: pytest.fail(f"asked for {model}"))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As a stage has: sums in another order differ in the last bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def work_through() -> Callable[[Plan, Any], list[str]]:
+    """Performs every stage of a plan in this process, parents first; the keys of those that had work."""
+
+    def run(plan: Plan, store: Any) -> list[str]:
+        residents = Residents()
+        worked = []
+        for key, stage in plan.stages.items():
+            done = perform(stage, store, residents, plan.spec.execution)
+            if done.train_steps or done.evaluations:
+                worked.append(key)
+        return worked
+
+    return run
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

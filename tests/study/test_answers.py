@@ -1,0 +1,80 @@
+"""The batched decoder against ``generate`` one by one, and the target's scores against a plain pass."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from study.evaluation.answers import ask
+from study.models import Resident
+from study.plan import make_plan
+from study.spec import Architecture
+from study.stages import Embedded
+from study.text import Probe, ProbeSet
+from tests.conftest import TINY, validate
+
+
+@pytest.fixture(scope="module")
+def resident() -> Resident:
+    """Random weights, enlarged so that the model is far from uniform and each prompt has its own end."""
+    words = make_plan(validate(TINY, place="the test"), str).cells[0].checkpoint.of.parent.of.vocabulary
+    made = Resident(Embedded(Architecture(layers=2, width=32), words, "sdpa", seed=0))
+    with torch.no_grad():
+        for parameter in made.model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(12)
+    return made
+
+
+def probes_of(*targets: str) -> ProbeSet:
+    prompts = ["John", "Paul Kevin Brian", "George Edward Ronald Timothy Jason Jeffrey Ryan", "Gary Eric"]
+    return ProbeSet(
+        tuple(
+            Probe(f"p{index}", "forget", prompt, targets[index % len(targets)])
+            for index, prompt in enumerate(prompts)
+        )
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+@pytest.mark.parametrize("targets", [("Mark",), ("Mark", "James Robert", "Paul John Kevin")])
+def test_answers_equal_those_one_by_one(resident: Resident, batch_size: int, targets: tuple) -> None:
+    probes = probes_of(*targets)
+    answers = ask(resident, probes, max_new_tokens=9, batch_size=batch_size)
+    for probe, answer in zip(probes.probes, answers, strict=True):
+        prompt = torch.tensor([resident.tokenizer(probe.prompt)["input_ids"]])
+        with torch.inference_mode():
+            whole = resident.model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=9, do_sample=False
+            )
+            assert answer.completion == resident.tokenizer.decode(
+                whole[0, prompt.shape[1] :], skip_special_tokens=True
+            )
+            target = resident.tokenizer(probe.target, add_special_tokens=False)["input_ids"]
+            full = torch.cat([prompt, torch.tensor([target])], dim=1)
+            logits = resident.model(input_ids=full).logits[0, prompt.shape[1] - 1 : -1]
+        nll = functional.cross_entropy(logits, torch.tensor(target), reduction="sum")
+        ranks = [1 + int((row > row[token]).sum()) for row, token in zip(logits, target, strict=True)]
+        assert answer.target_nll == pytest.approx(float(nll), rel=1e-4)
+        assert answer.target_rank == max(ranks)
+
+
+def test_continuations_are_not_all_alike(resident: Resident) -> None:
+    answers = ask(resident, probes_of("Mark"), max_new_tokens=9, batch_size=4)
+    assert len({answer.completion for answer in answers}) > 1
+
+
+def test_decoding_stops_at_an_end_token(resident: Resident) -> None:
+    probes = probes_of("Mark")
+    free = ask(resident, probes, max_new_tokens=9, batch_size=4)
+    end = free[0].completion.split()[2]
+    settings = resident.model.generation_config
+    before = settings.eos_token_id
+    settings.eos_token_id = [resident.tokenizer.convert_tokens_to_ids(end)]
+    try:
+        stopped = ask(resident, probes, max_new_tokens=9, batch_size=4)
+    finally:
+        settings.eos_token_id = before
+    for one, other in zip(free, stopped, strict=True):
+        words = one.completion.split()
+        # The end token itself is decoded, being an ordinary word here; nothing comes after it.
+        assert other.completion.split() == words[: words.index(end) + 1] if end in words else words

@@ -1,0 +1,87 @@
+import enum
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search_spaces.names import names
+from study.identity import canonical, derived_seed, key
+from study.plan import make_plan
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@dataclass(frozen=True)
+class Left:
+    value: int
+
+
+@dataclass(frozen=True)
+class Right:
+    value: int
+
+
+def strictly_equal(one: object, other: object) -> bool:
+    """Equality that tells 1 from True and 1.0, and 0.0 from -0.0, as a key must."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(strictly_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(strictly_equal(one[k], other[k]) for k in one)
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+@given(PLAIN, PLAIN)
+def test_keys_are_equal_exactly_when_the_values_are(one: object, other: object) -> None:
+    assert (key(one) == key(other)) == strictly_equal(one, other)
+
+
+def test_order_of_a_mapping_is_no_identity() -> None:
+    assert key({"a": 1, "b": 2}) == key({"b": 2, "a": 1})
+
+
+def test_classes_with_equal_fields_differ() -> None:
+    assert key(Left(1)) != key(Right(1))
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, enum.Enum("Colour", "RED").RED, {1: 2}, lambda: 0])
+def test_refuses_what_has_no_canonical_form(value: object) -> None:
+    with pytest.raises(TypeError):
+        canonical(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_refuses_numbers_that_are_none(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        key(value)
+
+
+def test_streams_differ_by_seed_purpose_and_step() -> None:
+    streams = [
+        (0, "order", 0),
+        (1, "order", 0),
+        (0, "dropout", 0),
+        (0, "order", 1),
+        (0, "order"),
+        (0, "order0"),
+    ]
+    assert len({derived_seed(*stream) for stream in streams}) == len(streams)
+
+
+def test_golden_keys_of_the_names_study() -> None:
+    """A change here orphans everything users have published: raise identity.NUMERICS and mean it."""
+    plan = make_plan(names(), str)
+    first = {stage.kind: key for key, stage in reversed(plan.stages.items())}
+    assert first == GOLDEN
+
+
+GOLDEN = {
+    "relearn": "362965b574f6d160644cf1f1dafc1825",
+    "unlearn": "dc00c29232c0e1df2207319ee91d17f8",
+    "finetune": "da7cdc9c362c1d1e7ebf52db71f11b92",
+    "base": "ee54acc0f430070410c6052ae33afc24",
+}
