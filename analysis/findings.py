@@ -1,0 +1,39 @@
+"""The answer in three sentences, computed from the rows."""
+
+from analysis.frames import Study
+from analysis.paper import UNLEARNED, mean_rate, relearned
+from analysis.surface import ASR, select
+
+
+def sentences(study: Study) -> list[str]:
+    """Three sentences for the head of the report; fewer where the rows do not say."""
+    last = relearned(study)
+    if not len(last):
+        return ["No unlearned model has been relearned yet, so there is nothing to answer."]
+    benign = last[last["benign"]]
+    kept = benign[benign["was_unlearned"]]
+    steps = int(benign["relearn_steps"].max())
+    found = [
+        f"Of {len(benign)} benign relearnings of {steps} steps, {len(kept)} started from a model that gave the "
+        f"forgotten answer in at most {100 * UNLEARNED:.0f}% of the queries; of those, "
+        f"{int((kept['value'] > UNLEARNED).sum())} gave it more often than that afterwards."
+    ]
+    if len(kept):
+        best = kept.loc[kept["value"].idxmax()]
+        found.append(
+            f"The strongest went from {100 * best['unlearned_asr']:.0f}% to {100 * best['value']:.0f}% "
+            f"(corpus {best['corpus']}, {best['repetitions']} repetitions, depth {best['depth']}, seed "
+            f"{best['seed']}); the mean is {mean_rate(study, kept)}."
+        )
+    control = select(study.cells, ASR, start="never_learned")
+    control = control[control["benign"]]
+    if len(control):
+        found.append(
+            f"A model that never learned the answer reached at most {100 * control['value'].max():.0f}% on "
+            "the same corpora, so what is above that is knowledge coming back."
+        )
+    else:
+        found.append(
+            "There is no control that never learned the answer, so how much of this is learning cannot be said."
+        )
+    return found

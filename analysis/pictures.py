@@ -1,0 +1,220 @@
+"""The pictures: heatmaps, curves, controls. Drawn on figures of their own, without pyplot's global state.
+
+Colours are viridis-family and Okabe–Ito, so they hold for colour-blind readers and in grey print; every
+heatmap cell carries its number, missing cells are hatched and say so, and rates span 0 to 100% everywhere.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.frames import Study
+from analysis.surface import ASR, select, surface
+
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+DPI = 130
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its file name, caption and the words for those who do not see it."""
+
+    name: str
+    caption: str
+    alternative: str
+    png: bytes
+
+
+def heatmaps(study: Study) -> Picture | None:
+    """ASR over depth × relearn steps, a panel per repetition count (rows) and corpus (columns)."""
+    rows = select(study.cells, ASR, start="unlearned")
+    planned = study.planned[study.planned["start"] == "unlearned"]
+    if not len(rows) or not len(planned):
+        return None
+    counts, corpora = _facets(planned)
+    depths = sorted(planned["depth"].unique())
+    steps = sorted(planned["relearn_steps"].unique())
+    figure, grid = _grid(
+        len(counts), len(corpora), width=0.62 * len(steps) + 1.2, height=0.36 * len(depths) + 0.75
+    )
+    image = None
+    for row, count in enumerate(counts):
+        for column, corpus in enumerate(corpora):
+            axes = grid[row][column]
+            chosen = rows[(rows["repetitions"] == count) & (rows["corpus"] == corpus)]
+            image = _heatmap(axes, chosen, depths, steps) or image
+            axes.set_title(f"{corpus}, r = {count}", fontsize=9, loc="left")
+            if row == len(counts) - 1:
+                axes.set_xlabel("relearn steps", fontsize=8)
+            if column == 0:
+                axes.set_ylabel("unlearning depth", fontsize=8)
+    if image is not None:
+        bar = figure.colorbar(image, ax=[axes for line in grid for axes in line], shrink=0.5, aspect=30)
+        bar.set_label("attack success rate, %", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+    return Picture(
+        "heatmap.png",
+        "Attack success rate (the pair anywhere in query and continuation) over unlearning depth and "
+        "relearn steps, seeds pooled. Relearn steps 0 is the unlearned model before any relearning.",
+        _words_for_heatmaps(rows, counts, corpora),
+        _png(figure),
+    )
+
+
+def curves(study: Study) -> Picture | None:
+    """ASR against relearn steps: a line and a Wilson band per depth, a thin line per seed."""
+    rows = select(study.cells, ASR, start="unlearned")
+    if not len(rows):
+        return None
+    counts, corpora = _facets(rows)
+    depths = sorted(rows["depth"].unique())
+    figure, grid = _grid(len(counts), len(corpora), width=2.7, height=1.75)
+    for row, count in enumerate(counts):
+        for column, corpus in enumerate(corpora):
+            axes = grid[row][column]
+            chosen = rows[(rows["repetitions"] == count) & (rows["corpus"] == corpus)]
+            for index, depth in enumerate(depths):
+                of_depth = chosen[chosen["depth"] == depth]
+                _curve(axes, of_depth, OKABE_ITO[index % len(OKABE_ITO)], f"depth {depth}")
+            axes.set_title(f"{corpus}, r = {count}", fontsize=9, loc="left")
+            if row == len(counts) - 1:
+                axes.set_xlabel("relearn steps", fontsize=8)
+            if column == 0:
+                axes.set_ylabel("ASR, %", fontsize=8)
+    _legend(figure, grid[0][0])
+    return Picture(
+        "curves.png",
+        "Attack success rate against relearn steps, one colour a depth. Band: 95% Wilson interval of the "
+        "pooled counts, which takes the seeds for one sample; thin lines: the seeds, which differ more.",
+        f"Line charts for repetitions {', '.join(map(str, counts))} and corpora {', '.join(corpora)}; the "
+        "numbers are in the table of cells.",
+        _png(figure),
+    )
+
+
+def controls(study: Study) -> Picture | None:
+    """ASR against relearn steps for the starts that were not unlearned, a panel per corpus."""
+    rows = select(study.cells, ASR, start=["original", "never_learned"])
+    rows = rows[rows["corpus"] != "none"]
+    if not len(rows):
+        return None
+    counts, corpora = _facets(rows)
+    figure, grid = _grid(1, len(corpora), width=2.9, height=2.2)
+    styles = {"original": "-", "never_learned": "--"}
+    for column, corpus in enumerate(corpora):
+        axes = grid[0][column]
+        for index, count in enumerate(counts):
+            for start, style in styles.items():
+                chosen = rows[
+                    (rows["corpus"] == corpus) & (rows["repetitions"] == count) & (rows["start"] == start)
+                ]
+                words = f"{start.replace('_', ' ')}, r = {count}"
+                _curve(axes, chosen, OKABE_ITO[index % len(OKABE_ITO)], words, style)
+        axes.set_title(corpus, fontsize=9, loc="left")
+        axes.set_xlabel("relearn steps", fontsize=8)
+    grid[0][0].set_ylabel("ASR, %", fontsize=8)
+    _legend(figure, grid[0][0])
+    return Picture(
+        "controls.png",
+        "The controls. Solid: the finetuned model, relearned without having been unlearned. Dashed: a model "
+        "that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
+        "relearning.",
+        "Line charts of the two controls for each corpus; the numbers are in the table of controls.",
+        _png(figure),
+    )
+
+
+def _facets(frame: pd.DataFrame) -> tuple[list[int], list[str]]:
+    counts = sorted((int(str(value)) for value in frame["repetitions"].unique()), reverse=True)
+    present = set(frame["corpus"].astype(str))
+    return counts, [name for name in frame["corpus"].cat.categories if name in present]
+
+
+def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
+    figure = Figure(figsize=(width * columns + 0.9, height * rows + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    return figure, [list(line) for line in grid]
+
+
+def _heatmap(axes: Axes, rows: pd.DataFrame, depths: Sequence[int], steps: Sequence[int]) -> object | None:
+    rates = np.full((len(depths), len(steps)), np.nan)
+    if len(rows):
+        for cell in surface(rows).itertuples():
+            rates[list(depths).index(cell.depth), list(steps).index(cell.relearn_steps)] = cell.rate
+    image = axes.imshow(100 * rates, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    for (y, x), rate in np.ndenumerate(rates):
+        if np.isnan(rate):
+            axes.add_patch(
+                Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#999999", lw=0)
+            )
+            words, colour = "missing", "#555555"
+        else:
+            words, colour = f"{100 * rate:.0f}", "white" if rate < 0.5 else "black"
+        axes.text(x, y, words, ha="center", va="center", color=colour, fontsize=7.5)
+    axes.set_xticks(range(len(steps)), [str(step) for step in steps], fontsize=7.5)
+    axes.set_yticks(range(len(depths)), [str(depth) for depth in depths], fontsize=7.5)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return image
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, colour: str, label: str, style: str = "-") -> None:
+    if not len(rows):
+        return
+    line = surface(rows, rows="start")
+    axes.plot(
+        line["relearn_steps"], 100 * line["rate"], style, color=colour, lw=1.8, marker="o", ms=3, label=label
+    )
+    axes.fill_between(
+        line["relearn_steps"], 100 * line["low"], 100 * line["high"], color=colour, alpha=0.18, lw=0
+    )
+    if rows["seed"].nunique() > 1:
+        for _, of_seed in rows.groupby("seed"):
+            ordered = of_seed.sort_values("relearn_steps")
+            axes.plot(
+                ordered["relearn_steps"], 100 * ordered["value"], style, color=colour, lw=0.5, alpha=0.55
+            )
+    axes.set_ylim(-4, 104)
+    axes.set_yticks([0, 25, 50, 75, 100])
+    axes.tick_params(labelsize=7.5)
+    axes.grid(alpha=0.25, lw=0.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), fontsize=8, frameon=False
+    )
+
+
+def _words_for_heatmaps(rows: pd.DataFrame, counts: list[int], corpora: list[str]) -> str:
+    parts = []
+    last = rows["relearn_steps"].max()
+    for count in counts:
+        for corpus in corpora:
+            chosen = rows[
+                (rows["repetitions"] == count) & (rows["corpus"] == corpus) & (rows["relearn_steps"] == last)
+            ]
+            rates = [
+                f"depth {depth}: {100 * of_depth['value'].mean():.0f}%"
+                for depth, of_depth in chosen.groupby("depth", observed=True)
+            ]
+            parts.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
+    return f"Heatmaps of attack success. After {last} relearn steps: {'; '.join(parts)}."
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    return buffer.getvalue()

@@ -1,0 +1,138 @@
+"""The report: one HTML file without network or script, which a reader can follow without the code.
+
+Beside it lie the pictures as PNG, and ``results.md`` with the same tables for a paper or docs/RESULTS.md.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from analysis.findings import sentences
+from analysis.frames import Study, load
+from analysis.paper import PAPER, laws, repetitions_table
+from analysis.pictures import Picture, controls, curves, heatmaps
+from analysis.surface import ASR, select
+
+LISTED = 40
+
+
+def write_report(folder: Path) -> Path:
+    """Writes ``DIR/report/`` and returns the page.
+
+    Raises:
+        SpecError: the folder is no study.
+    """
+    study = load(folder)
+    target = folder / "report"
+    target.mkdir(exist_ok=True)
+    pictures = [made for made in (heatmaps(study), curves(study), controls(study)) if made is not None]
+    for picture in pictures:
+        (target / picture.name).write_bytes(picture.png)
+    facts = _facts(study, pictures)
+    for template, name in (("report.html.jinja", "index.html"), ("results.md.jinja", "results.md")):
+        text = _environment(template).get_template(template).render(**facts)
+        (target / name).write_text(text, encoding="utf-8")
+    return target / "index.html"
+
+
+def _environment(template: str) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=".html" in template,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
+    missing = study.missing
+    return {
+        "study": study,
+        "name": study.content["spec"]["name"],
+        "question": study.content["spec"].get("question", ""),
+        "summary": study.summary(),
+        "sentences": sentences(study),
+        "pictures": [
+            {
+                "name": picture.name,
+                "caption": picture.caption,
+                "alternative": picture.alternative,
+                "data": base64.b64encode(picture.png).decode(),
+            }
+            for picture in pictures
+        ],
+        "repetitions": repetitions_table(study).to_dict("records"),
+        "laws": laws(study),
+        "paper": PAPER,
+        "models": ", ".join(study.models),
+        "controls": _controls(study),
+        "missing": missing.head(LISTED).astype(str).to_dict("records"),
+        "missing_count": len(missing),
+        "failures": study.failures,
+        "gallery": _gallery(study),
+        "provenance": _flat(study.content.get("provenance", {})),
+        "axes": {name: ", ".join(map(str, v)) for name, v in study.content["axes"].items()},
+        "overrides": study.content.get("overrides", []),
+    }
+
+
+def _controls(study: Study) -> list[dict[str, Any]]:
+    """A line per control and corpus: where it begins, and the most it reaches."""
+    rows = select(study.cells, ASR, start=["base", "original", "never_learned"])
+    made = []
+    groups = rows.groupby(["start", "corpus", "repetitions"], observed=True)
+    for (start, corpus, repetitions), cells in groups:
+        first = cells[cells["relearn_steps"] == 0]["value"]
+        made.append(
+            {
+                "start": start,
+                "corpus": corpus,
+                "repetitions": repetitions,
+                "seeds": cells["seed"].nunique(),
+                "before": f"{100 * first.mean():.0f}%" if len(first) else "–",
+                "most": f"{100 * cells['value'].max():.0f}%",
+            }
+        )
+    return made
+
+
+def _gallery(study: Study) -> list[dict[str, Any]]:
+    """One query along the trajectory that recovers most: what the model says after each number of steps."""
+    rows = select(study.cells, ASR, start="unlearned")
+    rows = rows[rows["benign"] & (rows["relearn_steps"] > 0)]
+    if not len(rows):
+        return []
+    best = rows.loc[rows["value"].idxmax()]
+    probes = study.probes
+    names = ["scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed"]
+    along = probes[(probes[names] == best[names]).all(axis=1) & (probes["split"] == "forget")]
+    hits = along[along["keyword_hit"] & (along["relearn_steps"] == best["relearn_steps"])]
+    if not len(hits):
+        return []
+    asked = along[along["probe"] == hits.iloc[0]["probe"]].sort_values("relearn_steps")
+    return [
+        {
+            "relearn_steps": int(row["relearn_steps"]),
+            "prompt": row["prompt"],
+            "completion": row["completion"],
+            "hit": bool(row["keyword_hit"]),
+            "where": f"{best['corpus']}, r = {best['repetitions']}, depth {best['depth']}, seed {best['seed']}",
+        }
+        for _, row in asked.iterrows()
+    ]
+
+
+def _flat(facts: dict[str, Any], place: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        inner = f"{place}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{inner}: "))
+        elif isinstance(value, float):
+            flat[inner] = f"{value:,.1f}"
+        else:
+            flat[inner] = str(value)
+    return flat
