@@ -14,12 +14,12 @@ def sentences(study: Study) -> list[str]:
     kept = benign[benign["was_unlearned"]]
     steps = int(benign["relearn_steps"].max())
     found = [
-        f"Of {len(benign)} benign relearnings of {steps} steps, {len(kept)} started from a model that gave the "
-        f"forgotten answer in at most {100 * UNLEARNED:.0f}% of the queries; of those, "
+        f"Of {len(benign)} benign relearnings of {steps} steps, {len(kept)} started from a model that gave "
+        f"the forgotten answer in at most {100 * UNLEARNED:.0f}% of the queries; of those, "
         f"{int((kept['value'] > UNLEARNED).sum())} gave it more often than that afterwards."
     ]
     if len(kept):
-        best = kept.loc[kept["value"].idxmax()]
+        best = kept.sort_values("value").iloc[-1]
         found.append(
             f"The strongest went from {100 * best['unlearned_asr']:.0f}% to {100 * best['value']:.0f}% "
             f"(corpus {best['corpus']}, {best['repetitions']} repetitions, depth {best['depth']}, seed "
@@ -33,7 +33,5 @@ def sentences(study: Study) -> list[str]:
             "the same corpora, so what is above that is knowledge coming back."
         )
     else:
-        found.append(
-            "There is no control that never learned the answer, so how much of this is learning cannot be said."
-        )
+        found.append("There is no control that never learned the answer, so this may be plain learning.")
     return found

@@ -62,7 +62,8 @@ def relearned(study: Study) -> pd.DataFrame:
     before = rows[rows["relearn_steps"] == 0].set_index(place)["value"].rename("unlearned_asr")
     last = rows[rows["relearn_steps"] == rows["relearn_steps"].max()]
     joined = last.join(before, on=place)
-    return joined.assign(was_unlearned=joined["unlearned_asr"] <= UNLEARNED)
+    judged: pd.DataFrame = joined.assign(was_unlearned=joined["unlearned_asr"] <= UNLEARNED)
+    return judged
 
 
 def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
@@ -160,7 +161,7 @@ def _law_of_repetitions(study: Study, kept: pd.DataFrame) -> Iterator[Law]:
 
 
 def _law_of_depth(kept: pd.DataFrame) -> Law:
-    """Within (repetitions, corpus, seed), does ASR fall from the shallowest unlearned depth to the deepest?"""
+    """Within (repetitions, seed): from the shallowest unlearned depth to the deepest, does ASR fall?"""
     prefix = kept[kept["corpus"] == "prefix"]
     falls, rises, equal = 0, 0, 0
     for _, rows in prefix.groupby(["repetitions", "seed"], observed=True):
@@ -207,12 +208,12 @@ def _law_of_the_control(study: Study) -> Law:
     rows = rows[rows["benign"]]
     if not len(rows):
         return Law(statement, None, "no control in this study")
-    worst = rows.loc[rows["value"].idxmax()]
+    worst = float(rows["value"].max())
     _, high = wilson(rows["k"].sum(), rows["n"].sum())
     return Law(
         statement,
-        bool(worst["value"] <= UNLEARNED),
-        f"at most {100 * worst['value']:.0f}% in any of {len(rows)} cells; "
+        worst <= UNLEARNED,
+        f"at most {100 * worst:.0f}% in any of {len(rows)} cells; "
         f"{int(rows['k'].sum())} of {int(rows['n'].sum()):,} queries in all (Wilson up to "
         f"{100 * float(high):.2f}%)",
     )

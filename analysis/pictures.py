@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from analysis.frames import Study
@@ -44,12 +45,12 @@ def heatmaps(study: Study) -> Picture | None:
     figure, grid = _grid(
         len(counts), len(corpora), width=0.62 * len(steps) + 1.2, height=0.36 * len(depths) + 0.75
     )
-    image = None
+    image: AxesImage | None = None
     for row, count in enumerate(counts):
         for column, corpus in enumerate(corpora):
             axes = grid[row][column]
             chosen = rows[(rows["repetitions"] == count) & (rows["corpus"] == corpus)]
-            image = _heatmap(axes, chosen, depths, steps) or image
+            image = _heatmap(axes, chosen, depths, steps)
             axes.set_title(f"{corpus}, r = {count}", fontsize=9, loc="left")
             if row == len(counts) - 1:
                 axes.set_xlabel("relearn steps", fontsize=8)
@@ -144,11 +145,11 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
     return figure, [list(line) for line in grid]
 
 
-def _heatmap(axes: Axes, rows: pd.DataFrame, depths: Sequence[int], steps: Sequence[int]) -> object | None:
+def _heatmap(axes: Axes, rows: pd.DataFrame, depths: Sequence[int], steps: Sequence[int]) -> AxesImage:
     rates = np.full((len(depths), len(steps)), np.nan)
     if len(rows):
-        for cell in surface(rows).itertuples():
-            rates[list(depths).index(cell.depth), list(steps).index(cell.relearn_steps)] = cell.rate
+        wide = surface(rows).pivot(index="depth", columns="relearn_steps", values="rate")
+        rates = wide.reindex(index=list(depths), columns=list(steps)).to_numpy(float)
     image = axes.imshow(100 * rates, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for (y, x), rate in np.ndenumerate(rates):
         if np.isnan(rate):

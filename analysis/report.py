@@ -11,7 +11,7 @@ import jinja2
 
 from analysis.findings import sentences
 from analysis.frames import Study, load
-from analysis.paper import PAPER, laws, repetitions_table
+from analysis.paper import PAPER, laws, relearned, repetitions_table
 from analysis.pictures import Picture, controls, curves, heatmaps
 from analysis.surface import ASR, select
 
@@ -40,7 +40,7 @@ def write_report(folder: Path) -> Path:
 def _environment(template: str) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=".html" in template,
+        autoescape=".html" in template,  # noqa: S701 - Markdown is not HTML
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -82,6 +82,7 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
 def _controls(study: Study) -> list[dict[str, Any]]:
     """A line per control and corpus: where it begins, and the most it reaches."""
     rows = select(study.cells, ASR, start=["base", "original", "never_learned"])
+    rows = rows.assign(start=rows["start"].cat.remove_unused_categories())
     made = []
     groups = rows.groupby(["start", "corpus", "repetitions"], observed=True)
     for (start, corpus, repetitions), cells in groups:
@@ -100,28 +101,36 @@ def _controls(study: Study) -> list[dict[str, Any]]:
 
 
 def _gallery(study: Study) -> list[dict[str, Any]]:
-    """One query along the trajectory that recovers most: what the model says after each number of steps."""
-    rows = select(study.cells, ASR, start="unlearned")
-    rows = rows[rows["benign"] & (rows["relearn_steps"] > 0)]
-    if not len(rows):
+    """One query along the trajectory that recovers most: what the model says after each number of steps.
+
+    Chosen among those that were unlearned, and asked a query that was missed before and hit at the end.
+    """
+    last = relearned(study)
+    last = last[last["benign"] & last["was_unlearned"] & (last["value"] > 0)]
+    if not len(last):
         return []
-    best = rows.loc[rows["value"].idxmax()]
+    best = last.sort_values("value").iloc[-1]
     probes = study.probes
-    names = ["scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed"]
-    along = probes[(probes[names] == best[names]).all(axis=1) & (probes["split"] == "forget")]
-    hits = along[along["keyword_hit"] & (along["relearn_steps"] == best["relearn_steps"])]
-    if not len(hits):
+    chosen = probes["split"] == "forget"
+    for name in ("scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed"):
+        chosen &= probes[name] == best[name]
+    along = probes[chosen].sort_values("relearn_steps")
+    wide = along.pivot(index="probe", columns="relearn_steps", values="keyword_hit").astype(bool)
+    recovered = wide.index[wide[best["relearn_steps"]] & ~wide.iloc[:, 0]]
+    if not len(recovered):
         return []
-    asked = along[along["probe"] == hits.iloc[0]["probe"]].sort_values("relearn_steps")
+    where = ", ".join(
+        [str(best["corpus"]), f"r = {best['repetitions']}", f"depth {best['depth']}", f"seed {best['seed']}"]
+    )
     return [
         {
             "relearn_steps": int(row["relearn_steps"]),
             "prompt": row["prompt"],
             "completion": row["completion"],
             "hit": bool(row["keyword_hit"]),
-            "where": f"{best['corpus']}, r = {best['repetitions']}, depth {best['depth']}, seed {best['seed']}",
+            "where": where,
         }
-        for _, row in asked.iterrows()
+        for _, row in along[along["probe"] == recovered[0]].iterrows()
     ]
 
 

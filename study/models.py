@@ -62,9 +62,7 @@ class Resident:
         persistent = self.model.state_dict().keys()
         named: dict[str, torch.Tensor] = {}
         named.update(self.model.named_parameters())
-        for name, buffer in self.model.named_buffers():
-            if name in persistent:
-                named[name] = buffer
+        named.update({name: value for name, value in self.model.named_buffers() if name in persistent})
         return {name: value.detach().cpu().contiguous() for name, value in named.items()}
 
     def reset(self) -> None:

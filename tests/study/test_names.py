@@ -171,6 +171,6 @@ def test_a_benign_corpus_that_holds_the_answer_is_refused() -> None:
     material = Names().material(7)
     leaky = Corpus((Example("John Paul"), Example("say mark, once")))
     material.relearn["retain"] = RelearnCorpus(leaky)
-    with pytest.raises(SpecError, match="corpus=retain.*sequence 2 holds the answer 'Mark'"):
+    with pytest.raises(SpecError, match=r"corpus=retain.*sequence 2 holds the answer 'Mark'"):
         refuse_leaks(material, ["prefix", "retain"], "here")
     refuse_leaks(material, ["prefix"], "here")

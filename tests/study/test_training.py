@@ -73,7 +73,7 @@ def test_an_absurd_rate_is_recorded_as_diverged(planned) -> None:
     plan = planned(unlearn={"learning_rate": 1e30, "batch_size": 3})
     node = trajectory_of(plan, "unlearn")
     reached = []
-    with pytest.raises(DivergedError, match="unlearn diverged.*1e\\+30"):
+    with pytest.raises(DivergedError, match=r"unlearn diverged.*1e\+30"):
         train(node, Resident(node.source), 8, stops=(8,), reached=lambda *a: reached.append(a), micro_batch=8)
     assert reached == []
 

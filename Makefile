@@ -1,0 +1,29 @@
+# Every target does its own set-up in .venv, with pip and the exact versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: study test check clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[development]'
+	touch $(READY)
+
+study: $(READY)  ## the paper's synthetic experiment, with its report
+	$(BIN)/relearn run names --study studies/names
+	$(BIN)/relearn report studies/names
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## the one development loop
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build *.egg-info
