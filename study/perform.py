@@ -148,14 +148,15 @@ class _Performance:
             "train_tokens": progress.loss_tokens,
             "train_seconds": train_seconds,
         }
-        weights = Address.of_weights(self._stage.key, step)
-        if step in self._stage.keep and not self._store.has(weights):
-            self._publish(weights, self._resident.save, WEIGHTS_FILE, facts)
-            self._work.weights_published += 1
+        # Evaluated first: a model that turns out to have diverged is not handed on.
         for at, evaluation in self._stage.evaluate:
             address = Address.of_answers(self._stage.key, step, evaluation.key)
             if at == step and not self._store.has(address):
                 self._evaluate(address, evaluation, facts)
+        weights = Address.of_weights(self._stage.key, step)
+        if step in self._stage.keep and not self._store.has(weights):
+            self._publish(weights, self._resident.save, WEIGHTS_FILE, facts)
+            self._work.weights_published += 1
         self._started += time.perf_counter() - paused
 
     def _evaluate(self, address: Address, evaluation: Evaluation, facts: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from study.errors import DivergedError
 from study.models import Resident
 from study.text import Probe, ProbeSet
 
@@ -41,7 +42,11 @@ class Answer:
 
 
 def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: int) -> list[Answer]:
-    """Answers in the order of the probes; the model must be in evaluation mode."""
+    """Answers in the order of the probes; the model must be in evaluation mode.
+
+    Raises:
+        DivergedError: a likelihood is not finite. Such a model says nothing, which is not a rate of 0.
+    """
     encoded = [
         (index, _ids(resident, probe), _target_ids(resident, probe))
         for index, probe in enumerate(probes.probes)
@@ -54,6 +59,8 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
             prompts = [ids for _, ids, _ in batch]
             targets = [ids for _, _, ids in batch]
             completions, nll, rank = _answer_batch(resident, prompts, targets, max_new_tokens)
+            if not bool(torch.isfinite(nll).all()):
+                raise DivergedError("diverged: the likelihood of a target is not a finite number")
             for row, (index, _, _) in enumerate(batch):
                 answers[index] = Answer(
                     probes.probes[index], completions[row], float(nll[row]), int(rank[row])

@@ -1,0 +1,138 @@
+"""A study through the front door: planned, run on a real local Ray, stored, resumed, extended."""
+
+import json
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cluster.events import read_events
+from tests.cluster.conftest import rows_of, wait_for
+
+GRID = {
+    "start": ["unlearned", "never_learned"],
+    "repetitions": [7, 1],
+    "depth": [1, 2],
+    "relearn_steps": [0, 1, 2],
+    "execution": {"retries": 1},
+}
+
+
+def published(folder: Path) -> list[tuple[str, int, str]]:
+    """Every artifact that any worker ever published, from the workers' own log and not the store."""
+    events = read_events(folder / "log")
+    return [(e["stage"], e["step"], e["what"]) for e in events if e["event"] == "published"]
+
+
+def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: Path) -> None:
+    path = space(**GRID)
+    code, output = relearn("run", path, "--study", "s").finish()
+    assert code == 0, output
+    study = tmp_path / "s"
+    rows = rows_of(study)
+    expected = undisturbed(**GRID)
+    assert rows["cells"].equals(expected["cells"])
+    assert rows["probes"].equals(expected["probes"])
+    assert not (study / ".tune").exists()
+
+    # pandas, as a user opens it.
+    cells = pd.read_parquet(study / "results" / "cells")
+    assert len(cells) == rows["cells"].num_rows
+    assert not cells.duplicated(
+        ["start", "repetitions", "depth", "corpus", "relearn_steps", "seed", "split", "metric"]
+    ).any()
+
+    # Nothing runs twice.
+    before = published(study)
+    assert len(before) == len(set(before))
+    code, output = relearn("resume", "s").finish()
+    assert (code, published(study)) == (0, before), output
+    assert "0 stages run now" in output
+
+    # An extension runs what is missing; the new rows are those of a study that had it from the start.
+    code, output = relearn("run", path, "--study", "s", "--set", "relearn_steps=[0,1,2,3]").finish()
+    assert code == 0, output
+    assert "relearn_steps grows by 3" in output
+    added = set(published(study)) - set(before)
+    assert {(step, what.split("-")[0]) for _, step, what in added} == {(3, "answers")}
+    grown = rows_of(study)
+    longer = undisturbed(**{**GRID, "relearn_steps": [0, 1, 2, 3]})
+    assert grown["cells"].equals(longer["cells"])
+    assert grown["probes"].equals(longer["probes"])
+
+    code, output = relearn("status", "s", "--json").finish()
+    status = json.loads(output)
+    assert (code, status["cells_recorded"], status["stages_missing"]) == (0, status["cells"], 0)
+
+    # Another study over the same store has all of it.
+    code, output = relearn("run", path, "--study", "t", "--store", study / "store").finish()
+    assert code == 0, output
+    assert "0 stages run now" in output
+    assert rows_of(tmp_path / "t")["probes"].equals(rows["probes"])
+
+    # Another question does not fit into the folder.
+    code, output = relearn("run", path, "--study", "s", "--set", "relearn.learning_rate=1e-5").finish()
+    assert code == 2
+    assert "relearn.learning_rate: 0.0003 → 1e-05" in output
+    assert "Traceback" not in output
+
+
+def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: Path) -> None:
+    """Unlearning diverges; the control, which is not unlearned, does not."""
+    path = space(**{**GRID, "unlearn": {"learning_rate": 1e38, "batch_size": 3}})
+    code, output = relearn("run", path, "--study", "s").finish()
+    assert code == 1, output
+    assert "Traceback" not in output
+    code, output = relearn("status", "s", "--json").finish()
+    status = json.loads(output)
+    assert {failure["cause"] for failure in status["failures"]} == {"diverged"}
+    assert {failure["kind"] for failure in status["failures"]} == {"unlearn"}
+    assert status["stages_unreachable"] == 4  # two depths for each of two repetition counts
+    assert status["stages_missing"] == 0
+    cells = pd.read_parquet(tmp_path / "s" / "results" / "cells")
+    assert set(cells["start"]) == {"base", "original", "never_learned"}
+    started = [e["stage"] for e in read_events(tmp_path / "s" / "log") if e["event"] == "stage started"]
+    assert len(started) == len(set(started)), "an error that comes again is not tried again"
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_leaves_a_study_that_resumes(
+    relearn, space, undisturbed, tmp_path: Path, presses: int
+) -> None:
+    path = space(**GRID)
+    command = relearn("run", path, "--study", "s")
+    wait_for(lambda: len(published(tmp_path / "s")) >= 2)
+    left_behind = command.descendants()
+    for _ in range(presses):
+        command.process.send_signal(signal.SIGINT)
+    code, output = command.finish(60)
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert "relearn resume s" in output
+    wait_for(lambda: not any(process.is_running() for process in left_behind), 30)
+    done = published(tmp_path / "s")
+    code, output = relearn("resume", "s").finish()
+    assert code == 0, output
+    again = published(tmp_path / "s")
+    assert len(again) == len(set(again))
+    assert set(done) <= set(again)
+    assert rows_of(tmp_path / "s")["probes"].equals(undisturbed(**GRID)["probes"])
+
+
+def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:
+    path = space(**GRID)
+    first = relearn("run", path, "--study", "s")
+    wait_for(lambda: len(published(tmp_path / "s")) >= 1)
+    code, output = relearn("run", path, "--study", "s").finish(30)
+    assert code == 4, output
+    assert f"process {first.process.pid} on" in output
+    assert first.finish()[0] == 0
+
+
+def test_impossible_resources_are_told_in_numbers(relearn, space) -> None:
+    code, output = relearn("run", space(), "--study", "s", "--set", "execution.gpus=64").finish(60)
+    assert code == 3, output
+    assert "GPU 64" in output
+    assert "the whole cluster has" in output
+    assert "Traceback" not in output
