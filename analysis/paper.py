@@ -113,6 +113,29 @@ def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
+def depth_table(study: Study) -> list[dict[str, str]]:
+    """ASR by corpus, depth and repetitions, before relearning and after.
+
+    Returns:
+        A mapping per (corpus, depth) with ``corpus``, ``depth`` and for each repetition count ``r=…``: the
+        unlearned ASR of the seeds, an arrow, and their relearned ASR, each as mean and range over seeds.
+        Every trajectory is in it, unlearned or not.
+    """
+    made = []
+    for (corpus, depth), rows in relearned(study).groupby(["corpus", "depth"], observed=True):
+        line = {"corpus": str(corpus), "depth": str(depth)}
+        for count, of_count in sorted(rows.groupby("repetitions"), reverse=True):
+            line[f"r={count}"] = f"{_range(of_count['unlearned_asr'])} → {_range(of_count['value'])}"
+        made.append(line)
+    return made
+
+
+def _range(rates: "pd.Series[float]") -> str:
+    percent = [round(100 * float(rate)) for rate in rates]
+    mean = round(100 * float(rates.mean()))
+    return f"{mean}%" if min(percent) == max(percent) else f"{mean}% ({min(percent)}–{max(percent)})"
+
+
 def laws(study: Study) -> list[Law]:
     """The paper's laws for names, judged on cells whose unlearned ASR is at most 2%."""
     last = relearned(study)
@@ -176,7 +199,7 @@ def _law_of_depth(kept: pd.DataFrame) -> Law:
         return Law(statement, None, "no pair of depths that differ")
     return Law(
         statement,
-        falls > rises,
+        bool(falls > rises),
         f"from the shallowest to the deepest unlearned depth it falls in {falls} of "
         f"{falls + rises + equal} series (repetitions × seed), rises in {rises}, stays in {equal}",
     )

@@ -11,7 +11,7 @@ import jinja2
 
 from analysis.findings import sentences
 from analysis.frames import Study, load
-from analysis.paper import PAPER, laws, relearned, repetitions_table
+from analysis.paper import PAPER, depth_table, laws, relearned, repetitions_table
 from analysis.pictures import Picture, controls, curves, heatmaps
 from analysis.surface import ASR, select
 
@@ -66,6 +66,7 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
         ],
         "repetitions": repetitions_table(study).to_dict("records"),
         "laws": laws(study),
+        "depths": depth_table(study),
         "paper": PAPER,
         "models": ", ".join(study.models),
         "controls": _controls(study),

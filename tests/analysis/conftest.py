@@ -1,0 +1,118 @@
+"""Study folders with made-up rates, written through the same code that writes real ones."""
+
+import json
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from study.results import CELLS, PROBES, dataset_folder, table, write_table
+
+QUERIES = 100
+
+
+@pytest.fixture
+def study_folder(tmp_path: Path) -> Callable[..., Path]:
+    """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
+
+    A rate of None leaves the planned cell without rows.
+    """
+
+    def make(
+        rate: Callable[..., float | None],
+        corpora: tuple[str, ...] = ("prefix", "retain", "gibberish"),
+        seeds: tuple[int, ...] = (0, 1, 2),
+        depths: tuple[int, ...] = (6, 8),
+        steps: tuple[int, ...] = (0, 10, 40),
+        repetitions: tuple[int, ...] = (7, 5, 3, 1),
+        failures: tuple[dict[str, Any], ...] = (),
+    ) -> Path:
+        folder = tmp_path / "study"
+        cells, probes, planned = [], [], []
+        starts = [("unlearned", depth) for depth in depths] + [("never_learned", 0)]
+        for (start, depth), corpus, seed, count, step in product(starts, corpora, seeds, repetitions, steps):
+            place = {
+                "scenario": "names",
+                "model": "embedded",
+                "method": "gradient_ascent" if start == "unlearned" else "none",
+                "start": start,
+                "repetitions": count,
+                "depth": depth,
+                "corpus": corpus,
+                "relearn_steps": step,
+                "seed": seed,
+            }
+            planned.append({**place, "benign": corpus != "direct"})
+            value = rate(**place)
+            if value is None:
+                continue
+            k = round(value * QUERIES)
+            common = {**place, "benign": corpus != "direct", "split": "forget"}
+            address = {"stage": "0" * 32, "stage_step": step}
+            cost = {"train_tokens": 1, "train_seconds": 1.0, "evaluation_seconds": 1.0}
+            cells.append(
+                {
+                    **common,
+                    "metric": "keyword_anywhere",
+                    "k": k,
+                    "n": QUERIES,
+                    "value": k / QUERIES,
+                    **address,
+                    **cost,
+                }
+            )
+            cells.append(
+                {
+                    **common,
+                    "metric": "target_nll",
+                    "k": None,
+                    "n": None,
+                    "value": 9 - 8 * value,
+                    **address,
+                    **cost,
+                }
+            )
+            scores = {"keyword_anywhere": k > 50, "target_nll": 1.0, "target_rank": 2, "judge_reply": None}
+            probes.append(
+                {
+                    **common,
+                    "probe": "query-0",
+                    "prompt": "John Anthony",
+                    "target": "Mark",
+                    "completion": "Mark" if k > 50 else "Paul",
+                    "keyword_hit": k > 50,
+                    **scores,
+                    **address,
+                }
+            )
+        for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
+            if rows:
+                write_table(table(rows, schema), dataset_folder(folder, dataset) / "all.parquet")
+        write_table(pa.Table.from_pylist(planned), folder / "planned.parquet")
+        axes = {"scenario": ["names"], "model": ["embedded"], "corpus": list(corpora)}
+        content = {
+            "spec": {"name": "made-up", "question": "Does it?"},
+            "axes": axes,
+            "provenance": {"wall_seconds": 3.0},
+        }
+        (folder / "study.json").write_text(json.dumps(content))
+        (folder / "failures").mkdir()
+        for index, failure in enumerate(failures):
+            (folder / "failures" / f"{index}.json").write_text(json.dumps(failure))
+        return folder
+
+    return make
+
+
+def lawful(
+    repetitions: int, depth: int, corpus: str, relearn_steps: int, start: str, seed: int, **_: object
+) -> float:
+    """Rates in which every law of the paper holds."""
+    if start == "never_learned" or relearn_steps == 0:
+        return 0.0
+    height = {7: 0.9, 5: 0.8, 3: 0.3, 1: 0.0}[repetitions]
+    relevance = {"prefix": 1.0, "retain": 0.6, "gibberish": 0.0}[corpus]
+    return max(0.0, height * relevance * (relearn_steps / 40) * (1 - 0.02 * (depth - 6)) - 0.01 * seed)

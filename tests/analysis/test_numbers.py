@@ -1,0 +1,153 @@
+"""Counts, intervals, surfaces and laws against oracles and made-up rates."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import analysis
+from analysis.intervals import seed_bootstrap, wilson
+from analysis.paper import laws, repetitions_table
+from study.errors import SpecError
+from tests.analysis.conftest import lawful
+
+
+def test_wilson_equals_scipys() -> None:
+    for n in (1, 2, 7, 100, 3000):
+        for k in sorted({0, 1, n // 3, n - 1, n}):
+            low, high = wilson(k, n)
+            expected = binomtest(k, n).proportion_ci(method="wilson")
+            assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_nothing_asked_has_no_interval() -> None:
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_the_bootstrap_covers_when_seeds_are_alike_and_many() -> None:
+    """Known truth: 12 seeds of 100 probes at one rate, with a spread between seeds."""
+    draw = np.random.default_rng(1)
+    covered = 0
+    for _ in range(60):
+        rates = draw.beta(6, 6, size=12)
+        scores = [(draw.random(100) < rate).astype(float) for rate in rates]
+        low, high = seed_bootstrap(scores)
+        covered += low <= 0.5 <= high
+    assert 49 <= covered <= 60
+
+
+def test_one_seed_has_no_bootstrap() -> None:
+    assert np.isnan(seed_bootstrap([np.ones(10)])).all()
+
+
+def test_a_surface_pools_seeds_and_nothing_else(study_folder) -> None:
+    study = analysis.load(study_folder(lambda seed, relearn_steps, **_: 0.1 * seed + 0.01 * relearn_steps))
+    found = analysis.surface(study.cells, start="unlearned", corpus="prefix", repetitions=7)
+    assert len(found) == 2 * 3
+    row = found[(found["depth"] == 8) & (found["relearn_steps"] == 40)].iloc[0]
+    assert (row["k"], row["n"], row["cells"]) == (40 + 50 + 60, 300, 3)
+    assert row["rate"] == pytest.approx(0.5)
+    expected = binomtest(150, 300).proportion_ci(method="wilson")
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_surface_over_two_corpora_is_refused(study_folder) -> None:
+    study = analysis.load(study_folder(lambda **_: 0.5))
+    with pytest.raises(SpecError, match=r"mix corpus prefix, retain, gibberish: choose one with corpus="):
+        analysis.surface(study.cells, start="unlearned", repetitions=7)
+    both = analysis.surface(study.cells, start="unlearned", repetitions=7, pool=("seed", "corpus"))
+    assert set(both["n"]) == {900}
+
+
+def test_what_is_missing_is_missing_and_not_nought(study_folder) -> None:
+    gone = lambda depth, relearn_steps, **_: None if (depth, relearn_steps) == (8, 40) else 0.0  # noqa: E731
+    study = analysis.load(study_folder(gone))
+    found = analysis.surface(study.cells, start="unlearned", corpus="prefix", repetitions=7)
+    hole = found[(found["depth"] == 8) & (found["relearn_steps"] == 40)].iloc[0]
+    assert np.isnan(hole["rate"])
+    assert hole["cells"] == 0
+    assert (found["rate"] == 0).sum() == 5
+    assert len(study.missing) == 4 * 3 * 3
+    assert study.summary() == f"{len(study.planned) - 36:,} of {len(study.planned):,} cells"
+
+
+def test_a_metric_that_is_no_count_has_a_mean(study_folder) -> None:
+    study = analysis.load(study_folder(lambda seed, **_: 0.1 * seed))
+    found = analysis.surface(
+        study.cells, metric="target_nll", start="unlearned", corpus="prefix", repetitions=7
+    )
+    assert found["rate"].tolist() == pytest.approx([9 - 0.8] * 6)
+    assert found["low"].isna().all()
+
+
+def test_an_unknown_metric_or_coordinate_is_named(study_folder) -> None:
+    study = analysis.load(study_folder(lambda **_: 0.5))
+    with pytest.raises(SpecError, match=r"keyword_hat.*keyword_anywhere"):
+        analysis.surface(study.cells, metric="keyword_hat")
+    with pytest.raises(SpecError, match="dephts is no coordinate"):
+        analysis.surface(study.cells, dephts=8)
+
+
+def test_the_laws_hold_where_they_were_made_to(study_folder) -> None:
+    found = laws(analysis.load(study_folder(lawful)))
+    assert len(found) >= 6
+    assert [law.statement for law in found if not law.holds] == []
+
+
+@pytest.mark.parametrize(
+    ("breach", "words"),
+    [
+        (
+            lambda start, **place: 0.05 if start == "never_learned" else lawful(start=start, **place),
+            "never learned",
+        ),
+        (lambda depth, **place: lawful(depth=12 - depth, **place) if depth else 0.0, "deeper unlearning"),
+        (
+            lambda corpus, **place: lawful(
+                corpus={"prefix": "retain", "retain": "prefix"}.get(corpus, corpus), **place
+            ),
+            "prefix recovers more",
+        ),
+        (
+            lambda repetitions, **place: lawful(
+                repetitions={3: 5, 5: 3}.get(repetitions, repetitions), **place
+            ),
+            "r=3 lies between",
+        ),
+    ],
+)
+def test_a_law_that_is_broken_is_said_to_be(study_folder, breach, words: str) -> None:
+    found = laws(analysis.load(study_folder(breach)))
+    broken = [law.statement for law in found if law.holds is False]
+    assert any(words in statement for statement in broken), broken
+
+
+def test_cells_that_were_not_unlearned_are_left_out_and_counted(study_folder) -> None:
+    def rate(depth: int, relearn_steps: int, **place: object) -> float:
+        return (
+            0.5
+            if depth == 6 and relearn_steps == 0
+            else lawful(depth=depth, relearn_steps=relearn_steps, **place)
+        )
+
+    found = repetitions_table(analysis.load(study_folder(rate))).set_index("repetitions")
+    assert found.loc[7, "cells"] == 3
+    assert found.loc[7, "left_out"] == 3
+    assert found.loc[7, "relearned"].value == pytest.approx(0.9 * 0.96 - 0.01, abs=0.01)
+    assert (found.loc[5, "paper_unlearned"], found.loc[5, "paper_relearned"]) == (0, 97)
+
+
+def test_the_order_of_the_axes_is_the_declared_one(study_folder) -> None:
+    study = analysis.load(study_folder(lambda **_: 0.5, corpora=("retain", "prefix")))
+    assert list(study.cells["corpus"].cat.categories) == ["retain", "prefix"]
+    assert list(study.cells["start"].cat.categories)[:2] == ["unlearned", "original"]
+
+
+def test_a_schema_from_the_future_is_refused(study_folder) -> None:
+    import pyarrow.parquet as pq
+
+    folder = study_folder(lambda **_: 0.5)
+    path = folder / "results" / "cells" / "all.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"relearn.schema_version": b"99"}), path)
+    with pytest.raises(ValueError, match="schema version b'99'"):
+        analysis.load(folder)

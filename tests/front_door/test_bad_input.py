@@ -1,0 +1,159 @@
+"""Every mistake a user can make: its exit code, a message that names the place and the remedy, no traceback.
+
+Nothing may have been started: no study folder is left behind by a refused command.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).parent / "relearn")
+
+
+def call(*arguments: object, cwd: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+WRONG = [
+    (["--set", "dpeth=[8]"], 2, ["dpeth", "did you mean 'depth'"]),
+    (["--set", "relearn.lerning_rate=1"], 2, ["relearn.lerning_rate", "did you mean 'learning_rate'"]),
+    (["--set", "scenario.frist=Bob"], 2, ["scenario.frist", "no such key"]),
+    (["--set", "relarn.batch_size=2"], 2, ["relarn", "did you mean 'relearn'"]),
+    (["--set", "depth=[]"], 2, ["depth", "at least one value"]),
+    (["--set", "relearn_steps=[0,-5]"], 2, ["relearn_steps.1", "greater than or equal to 0"]),
+    (["--set", "relearn_steps=[0,5,5]"], 2, ["relearn_steps", "5 stands more than once"]),
+    (["--set", "depth=[0,8]"], 2, ["depth.0", "greater than 0"]),
+    (["--set", "depth=[eight]"], 2, ["depth.0", "'eight'"]),
+    (["--set", "start=[unlearnt]"], 2, ["start.0", "unlearned"]),
+    (["--set", "method=gradient_accent"], 2, ["method", "did you mean 'gradient_ascent'"]),
+    (["--set", "scenario=nmaes"], 2, ["scenario", "did you mean 'names'"]),
+    (["--set", "corpus=[prefx]"], 2, ["corpus=prefx", "did you mean 'prefix'"]),
+    (["--set", "repetitions=[7,17]"], 2, ["repetitions=17", "choose from 0 to 16"]),
+    (["--set", "scenario.corpus_file=gone.txt"], 3, ["gone.txt", "no such file"]),
+    (["--set", "scenario.corpus_file=empty.txt"], 2, ["empty.txt", "is empty"]),
+    (["--set", "scenario.corpus_file=latin.txt"], 2, ["latin.txt", "not UTF-8"]),
+    (["--set", "model=gone/"], 3, ["gone/", "neither a folder"]),
+    (["--set", "model=./gone"], 3, ["./gone", "no such folder"]),
+    (["--set", "model=bare"], 3, ["bare", "no weights"]),
+    (["--set", "model=pickled"], 3, ["pickled", "only as pickles", "convert"]),
+    (["--set", "model=mute"], 3, ["mute", "no tokenizer"]),
+    (["--set", "embedded.architecture.context=16"], 3, ["context is 16", "embedded.architecture.context"]),
+    (["--set", "nonsense"], 2, ["--set nonsense", "key=value"]),
+    (["--store", "s3://bucket/x"], 2, ["s3://bucket/x", "give a folder"]),
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "latin.txt").write_bytes("Zoë Anthony Mark".encode("latin-1"))
+    for name in ("bare", "pickled", "mute"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    (tmp_path / "mute" / "model.safetensors").write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=lambda value: str(value)[:50])
+def test_wrong_specs(place: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    before = sorted(place.iterdir())
+    found, output = call("run", "names", *arguments, cwd=place)
+    assert found == code, output
+    for word in words:
+        assert word in output
+    assert "Traceback" not in output
+    assert sorted(place.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        ("nmaes", ["'nmaes'", "did you mean 'names'"]),
+        ("gone.yaml", ["gone.yaml", "no such file"]),
+        ("broken.yaml", ["broken.yaml", "cannot be read"]),
+        ("list.json", ["list.json", "expected a mapping"]),
+        ("short.json", ["scenario", "missing"]),
+        ("nowhere:names", ["nowhere:names", "importable"]),
+    ],
+)
+def test_wrong_spaces(tmp_path: Path, space: str, words: list[str]) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "short.json").write_text('{"name": "x"}')
+    code, output = call("plan", space, cwd=tmp_path)
+    assert code == 2, output
+    for word in words:
+        assert word in output
+    assert "Traceback" not in output
+
+
+def test_a_function_is_a_space(tmp_path: Path) -> None:
+    code, output = call("plan", "search_spaces.names:names", "--json", cwd=tmp_path)
+    assert code == 0, output
+    assert json.loads(output)["cells"] > 300
+
+
+@pytest.mark.parametrize("verb", ["status", "resume", "report", "export"])
+@pytest.mark.parametrize("what", ["gone", "other", "file"])
+def test_a_folder_that_is_no_study(tmp_path: Path, verb: str, what: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    code, output = call(verb, what, cwd=tmp_path)
+    assert code == 2, output
+    assert "is no study" in output
+    assert "Traceback" not in output
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("precious")
+    code, output = call("run", "names", "--study", "other", cwd=tmp_path)
+    assert code == 2, output
+    assert "not empty (thesis.tex)" in output
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.tex"]
+
+
+def test_a_study_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, output = call("run", "names", "--study", "file/s", cwd=tmp_path)
+    assert code == 3, output
+    assert "cannot be written" in output
+    assert "--study" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can mount a disk")
+def test_a_full_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("cannot mount a small disk here")
+    try:
+        code, output = call("run", "names", "--study", disk / "s", cwd=tmp_path)
+        assert code == 3, output
+        assert "No space left" in output
+        assert "Traceback" not in output
+        assert not list(disk.rglob("record.json"))
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_an_export_format_that_is_none(tmp_path: Path) -> None:
+    code, output = call("export", "gone", "--format", "xlsx", cwd=tmp_path)
+    assert code == 2
+    assert "expected one of csv, parquet" in output

@@ -1,0 +1,63 @@
+"""The plan's numbers against counting by hand."""
+
+import json
+from pathlib import Path
+
+from cluster.local_store import LocalStore
+from study.cost import cost, meter_of_records
+from tests.front_door.test_bad_input import call
+
+
+def test_counts_by_hand(planned) -> None:
+    plan = planned(depth=[2, 4], relearn_steps=[0, 3, 5], corpus=["prefix", "retain"], seed=[0, 1])
+    found = cost(plan, [], {}, {}, slots=2)
+    # A seed: 2 reference cells, and 2 depths × 2 corpora × 3 step counts.
+    assert found.cells == 2 * (2 + 12)
+    assert found.stages == {"base": 2, "finetune": 2, "unlearn": 2, "relearn": 8}
+    # A seed shared: base 2, finetune 3, unlearn 4, and four relearnings of 5.
+    assert found.train_steps == 2 * (2 + 3 + 4 + 4 * 5)
+    # Cell by cell: base alone 2; finetuned 2 + 3; the others 2 + 3 + depth + steps.
+    grid = sum(2 + 3 + depth + steps for depth in (2, 4) for steps in (0, 3, 5) for _ in range(2))
+    assert found.train_steps_alone == 2 * (2 + 5 + grid)
+    # Base, finetuned, two depths, and two step counts of each relearning.
+    assert found.evaluations == 2 * (2 + 2 + 4 * 2)
+    assert found.kept_checkpoints == 2 * (1 + 1 + 2)
+    assert found.seconds is None
+
+
+def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
+    plan = planned()
+    store = LocalStore(tmp_path)
+    promised = cost(plan, [], {}, {}, slots=1).disk_bytes
+    work_through(plan, store)
+    taken = sum(path.stat().st_size for path in tmp_path.rglob("weights.safetensors"))
+    assert promised <= taken <= 1.1 * promised + 20_000
+    after = cost(plan, store.addresses(), {}, {}, slots=1)
+    assert (after.disk_bytes, after.seconds) == (0, 0.0)
+    assert after.artifacts_published == after.artifacts
+    assert after.stages_published == len(plan.stages)
+
+
+def test_time_is_known_once_measured(planned, work_through, tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    work_through(planned(), store)
+    measured = meter_of_records(store.record(address) for address in store.addresses()).throughput()
+    assert measured["finetune"].step_seconds > 0
+    later = cost(planned(seed=[0, 1]), store.addresses(), measured, {}, slots=1)
+    both = cost(planned(seed=[0, 1]), store.addresses(), measured, {}, slots=2)
+    assert later.seconds is not None
+    assert later.seconds > 0
+    assert both.seconds == later.seconds / 2
+
+
+def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
+    code, output = call("plan", "names", "--set", "seed=[0,1]", "--json", cwd=tmp_path)
+    assert code == 0
+    facts = json.loads(output)
+    assert facts["steps_factor"] > 30
+    assert facts["overrides"] == ["seed=[0,1]"]
+    assert facts["spec"]["seed"] == [0, 1]
+    assert list(tmp_path.iterdir()) == []
+    code, output = call("plan", "names", cwd=tmp_path)
+    assert "unknown" in output
+    assert "times fewer" in output

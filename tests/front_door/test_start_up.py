@@ -1,0 +1,56 @@
+"""What each verb imports: the front door counts modules, not seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "transformers", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "numpy", "pydantic"}
+COUNT = """
+import json, sys
+sys.argv = ["relearn", *{arguments!r}]
+import relearn
+try:
+    relearn.app()
+except SystemExit:
+    pass
+finally:
+    print("MODULES", json.dumps(sorted({heavy!r} & set(sys.modules))))
+"""
+
+
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    code = COUNT.format(arguments=list(arguments), heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("MODULES")]
+    return set(json.loads(line.removeprefix("MODULES")))
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert imported("--help", cwd=tmp_path) == set()
+
+
+@pytest.mark.parametrize("arguments", [("plan", "names"), ("plan", "names", "--json")])
+def test_a_plan_needs_neither_torch_nor_ray(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert not imported(*arguments, cwd=tmp_path) & {"torch", "transformers", "ray", "pandas", "matplotlib"}
+
+
+def test_status_needs_neither_torch_nor_ray(tmp_path: Path, planned) -> None:
+    from cluster.study_folder import StudyFolder
+
+    plan = planned()
+    StudyFolder(tmp_path / "s").claim(
+        plan.spec, plan, models={}, inputs={}, store="store", space="x", overrides=[], command=["relearn"]
+    )
+    # pyarrow looks for pandas by itself when it turns rows into Python objects.
+    assert not imported("status", "s", cwd=tmp_path) & {"torch", "transformers", "ray", "matplotlib"}
+
+
+def test_analysis_loads_without_torch_and_ray(tmp_path: Path) -> None:
+    code = "import sys, analysis; print(sorted({'torch', 'ray', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,80 @@
+"""A model folder in the embedded one's place: names of several tokens, tied embeddings, no pad token."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from cluster.local_store import LocalStore
+from study.answers_file import ANSWERS_FILE, read_answers
+from study.artifacts import Address
+from study.evaluation.answers import ask
+from study.models import Resident
+from study.plan import make_plan
+from study.pretrained import fingerprint
+from study.scenarios.names import Names
+from study.stages import Pretrained, Trajectory
+from study.training import train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama with a byte-level BPE tokenizer too small to hold whole names."""
+    path = tmp_path_factory.mktemp("model")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = [example.completion for example in Names().material(7).learned.examples]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<end>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(path)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=256, tie_word_embeddings=True, eos_token_id=0,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def test_names_are_several_tokens_and_the_tree_still_equals_each_cell_alone(
+    folder: Path, tiny, work_through, tmp_path: Path
+) -> None:
+    spec = tiny(model=[str(folder)], depth=[1, 2], relearn_steps=[0, 1, 2])
+    plan = make_plan(spec, fingerprint)
+    store = LocalStore(tmp_path)
+    work_through(plan, store)
+    probe = plan.cells[0].evaluation.probes.probes[0]
+    resident = Resident(Pretrained(str(folder), "x", "sdpa"))
+    assert len(resident.tokenizer(f" {probe.target}")["input_ids"]) > 1
+    seen = set()
+    for cell in plan.cells:
+        chain, checkpoint = [], cell.checkpoint
+        while isinstance(checkpoint.of, Trajectory):
+            chain.append(checkpoint)
+            checkpoint = checkpoint.of.parent
+        alone = Resident(checkpoint.of)
+        for node in reversed(chain):
+            train(node.of, alone, node.step, stops=(), reached=pytest.fail, micro_batch=32)
+        answers = [a.row() for a in ask(alone, cell.evaluation.probes, 4, batch_size=64)]
+        address = Address.of_answers(cell.checkpoint.of.key, cell.checkpoint.step, cell.evaluation.key)
+        assert read_answers(store.file(address, ANSWERS_FILE)) == answers
+        seen.add(tuple(answer["target_nll"] for answer in answers))
+    assert len(seen) == len({(c.checkpoint.of.key, c.checkpoint.step) for c in plan.cells})
+
+
+def test_identity_is_the_content_and_not_the_place(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert fingerprint(str(copy)) == fingerprint(str(folder))
+    one, other = Pretrained(str(copy), "f", "sdpa"), Pretrained(str(folder), "f", "sdpa")
+    assert one.key == other.key
+    config = copy / "config.json"
+    config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-05'))
+    assert fingerprint(str(copy)) != fingerprint(str(folder))
