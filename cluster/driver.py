@@ -102,9 +102,10 @@ class _Run:
         frontier = Frontier(self._plan, self._done, self._finished)
         self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         if self._tally.stages:
-            with ray_session(address):
+            # Twice: Ctrl-C already means something while Ray starts, and Ray then puts its own SIGTERM in.
+            with self._signals(frontier), ray_session(address), self._signals(frontier):
                 self._slots = slots(self._plan.spec.execution)
-                with self._signals(frontier), LiveProgress(self._tally, self._console):
+                with LiveProgress(self._tally, self._console):
                     self._fit(frontier)
         if frontier.broken_by is not None:
             raise frontier.broken_by

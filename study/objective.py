@@ -6,7 +6,8 @@ is execution, not identity.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -33,34 +34,94 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Step:
-    """What an objective is given: a model in training mode, a micro-batch, and the batch's token count."""
+class Half:
+    """One of the two batches of a step, forget or retain: a micro-batch, and the size of the whole batch.
+
+    Attributes:
+        loss_tokens, sequences: of the whole batch, over all its micro-batches; what a mean divides by.
+    """
 
     model: PreTrainedModel
+    reference: PreTrainedModel | None
     tokens: Tokens
-    batch_loss_tokens: int
+    loss_tokens: int
+    sequences: int
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Of the model, float32, (sequences, length - 1, vocabulary): the prediction of each next token."""
+        return next_token_logits(self.model, self.tokens)
+
+    @cached_property
+    def reference_logits(self) -> Tensor:
+        """Of the frozen reference, as ``logits``; computed once for a micro-batch, without gradient."""
+        if self.reference is None:
+            raise TypeError("this method did not ask for a reference model")
+        with torch.no_grad():
+            return next_token_logits(self.reference, self.tokens)
+
+    @property
+    def labels(self) -> Tensor:
+        """The next tokens, (sequences, length - 1); IGNORED where no loss is borne."""
+        return self.tokens.labels[:, 1:]
 
     def mean_nll(self) -> Tensor:
         """This micro-batch's share of the batch's mean negative log-likelihood; scalar, nats per token."""
-        logits = self.model(
-            input_ids=self.tokens.input_ids,
-            attention_mask=self.tokens.attention_mask,
-            use_cache=False,
-        ).logits
         total = functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(),
-            self.tokens.labels[:, 1:].flatten(),
-            ignore_index=IGNORED,
-            reduction="sum",
+            self.logits.flatten(0, 1), self.labels.flatten(), ignore_index=IGNORED, reduction="sum"
         )
-        return total / self.batch_loss_tokens
+        return total / self.loss_tokens
+
+    def mean_divergence(self) -> Tensor:
+        """Share of the batch's mean KL(reference ‖ model) over the vocabulary; scalar, nats per token."""
+        ours = self.logits.log_softmax(-1)
+        theirs = self.reference_logits.log_softmax(-1)
+        each = (theirs.exp() * (theirs - ours)).sum(-1)
+        return each[self.labels != IGNORED].sum() / self.loss_tokens
+
+    def log_ratios(self) -> Tensor:
+        """Log p(sequence) of the model minus that of the reference, (sequences,), summed over tokens."""
+        return sequence_log_likelihood(self.logits, self.labels) - sequence_log_likelihood(
+            self.reference_logits, self.labels
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an objective is given: the step's number from 0, its data, and its retain data if it has any."""
+
+    number: int
+    data: Half
+    retain: Half | None = None
+
+    @property
+    def the_retain(self) -> Half:
+        """The retain half, for a method that declared that it uses one."""
+        if self.retain is None:
+            raise TypeError("this method did not ask for retain data")
+        return self.retain
 
 
 class Objective(Protocol):
-    """The plug point of the unlearning methods."""
+    """What is minimised."""
 
     def loss(self, step: Step) -> Tensor:
-        """A scalar to minimise."""
+        """A scalar: this micro-batch's share of the batch's loss."""
+        ...
+
+
+@runtime_checkable
+class UnlearningMethod(Objective, Protocol):
+    """The plug point of the unlearning methods."""
+
+    @property
+    def uses_retain(self) -> bool:
+        """Whether a step needs a batch of retain data."""
+        ...
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether a step needs the frozen model that the unlearning started from."""
         ...
 
 
@@ -69,7 +130,21 @@ class MaximumLikelihood:
 
     def loss(self, step: Step) -> Tensor:
         """The mean negative log-likelihood of the loss tokens."""
-        return step.mean_nll()
+        return step.data.mean_nll()
+
+
+def next_token_logits(model: PreTrainedModel, tokens: Tokens) -> Tensor:
+    """float32, (sequences, length - 1, vocabulary)."""
+    logits: Tensor = model(
+        input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, use_cache=False
+    ).logits
+    return logits[:, :-1].float()
+
+
+def sequence_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """Log p of each sequence's loss tokens, summed, in nats; (sequences,)."""
+    nll = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
+    return -nll.sum(1)
 
 
 def collate(rows: list[tuple[list[int], int]], pad: int, device: torch.device) -> Tokens:

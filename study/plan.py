@@ -254,7 +254,7 @@ class _Pipeline:
             finetuned,
             method,
             self._material.forget,
-            None,
+            self._material.retain if getattr(method, "uses_retain", False) else None,
             self._spec.unlearn,
             self._seed,
         )

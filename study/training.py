@@ -5,16 +5,17 @@ order has no end, and evaluating in between draws nothing and leaves no trace. S
 of 12 is step 8 of a trajectory of 8, to the bit on a CPU. The optimiser always starts fresh.
 """
 
-from collections.abc import Callable, Collection
+import copy
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.errors import DivergedError, PreflightError
 from study.identity import derived_seed
 from study.models import Resident
-from study.objective import MaximumLikelihood, Objective, Step, Tokens, collate
+from study.objective import Half, MaximumLikelihood, Objective, Step, UnlearningMethod, collate
 from study.order import batch_indices
 from study.stages import Trajectory
 from study.text import Corpus
@@ -73,12 +74,15 @@ def train(
     Raises:
         DivergedError: a loss was not finite; nothing from that step on was handed out.
     """
-    model, device = resident.model, resident.device
+    model = resident.model
     optimiser = trajectory.optimiser
-    rows = encode(trajectory.data, resident.tokenizer, resident.context)
-    objective = trajectory.method if trajectory.method is not None else MaximumLikelihood()
-    if not hasattr(objective, "loss"):
-        raise TypeError(f"{type(objective).__name__} has no loss: it is no unlearning method")
+    objective, uses_reference = _objective(trajectory)
+    forget = _Batches(trajectory, trajectory.data, resident, micro_batch, trajectory.kind)
+    retain = None
+    if trajectory.retain is not None:
+        purpose = f"{trajectory.kind} retain"
+        retain = _Batches(trajectory, trajectory.retain, resident, micro_batch, purpose)
+    reference = frozen_copy(model) if uses_reference else None
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     adamw = torch.optim.AdamW(
         parameters,
@@ -90,15 +94,11 @@ def train(
     losses: list[torch.Tensor] = []
     model.train()
     for step in range(last_step):
-        chosen = batch_indices(len(rows), optimiser.batch_size, trajectory.seed, trajectory.kind, step)
-        batch = [rows[index] for index in chosen]
-        parts = [
-            collate(batch[start : start + micro_batch], resident.pad, device)
-            for start in range(0, len(batch), micro_batch)
-        ]
+        data = forget.halves(step, reference)
+        held = retain.halves(step, reference) if retain is not None else [None] * len(data)
         # Dropout, where a model has it, draws from the global generator: its state is set by the step.
         torch.manual_seed(derived_seed(trajectory.seed, trajectory.kind, "dropout", step))
-        losses.append(_accumulate(objective, resident, parts))
+        losses.append(_accumulate(objective, step, data, held))
         if optimiser.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, optimiser.gradient_clip)
         if optimiser.warmup_steps:
@@ -107,7 +107,7 @@ def train(
         adamw.step()
         adamw.zero_grad(set_to_none=True)
         progress.steps = step + 1
-        progress.loss_tokens += sum(part.loss_tokens() for part in parts)
+        progress.loss_tokens += data[0].loss_tokens
         if step + 1 in stops or step + 1 == last_step:
             _refuse_divergence(losses, parameters, trajectory, step + 1)
             losses.clear()
@@ -119,15 +119,57 @@ def train(
     return progress
 
 
-def _accumulate(objective: Objective, resident: Resident, parts: list[Tokens]) -> torch.Tensor:
+def _objective(trajectory: Trajectory) -> tuple[Objective, bool]:
+    """What is minimised, and whether it needs the model that the trajectory starts from."""
+    if trajectory.method is None:
+        return MaximumLikelihood(), False
+    if not isinstance(trajectory.method, UnlearningMethod):
+        raise TypeError(f"{type(trajectory.method).__name__} does not fulfil the UnlearningMethod protocol")
+    return trajectory.method, trajectory.method.uses_reference
+
+
+def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The model as it is now, in evaluation mode and without gradients."""
+    reference = copy.deepcopy(model)
+    reference.eval()
+    reference.requires_grad_(requires_grad=False)
+    return reference
+
+
+class _Batches:
+    """The micro-batches of each step of one corpus, in the order of its own stream."""
+
+    def __init__(
+        self, trajectory: Trajectory, corpus: Corpus, resident: Resident, micro_batch: int, purpose: str
+    ) -> None:
+        self._rows = encode(corpus, resident.tokenizer, resident.context)
+        self._resident = resident
+        self._micro_batch = micro_batch
+        self._batch_size = trajectory.optimiser.batch_size
+        self._seed = trajectory.seed
+        self._purpose = purpose
+
+    def halves(self, step: int, reference: PreTrainedModel | None) -> list[Half]:
+        chosen = batch_indices(len(self._rows), self._batch_size, self._seed, self._purpose, step)
+        batch = [self._rows[index] for index in chosen]
+        parts = [
+            collate(batch[start : start + self._micro_batch], self._resident.pad, self._resident.device)
+            for start in range(0, len(batch), self._micro_batch)
+        ]
+        loss_tokens = sum(part.loss_tokens() for part in parts)
+        return [Half(self._resident.model, reference, part, loss_tokens, len(batch)) for part in parts]
+
+
+def _accumulate(
+    objective: Objective, step: int, data: list[Half], retain: Sequence[Half | None]
+) -> torch.Tensor:
     """Gradients of the whole batch, micro-batch by micro-batch; its loss, detached."""
-    batch_loss_tokens = sum(part.loss_tokens() for part in parts)
-    total = torch.zeros((), device=resident.device)
-    for part in parts:
-        loss = objective.loss(Step(resident.model, part, batch_loss_tokens))
+    shares = []
+    for half, held in zip(data, retain, strict=True):
+        loss = objective.loss(Step(step, half, held))
         loss.backward()
-        total += loss.detach()
-    return total
+        shares.append(loss.detach())
+    return torch.stack(shares).sum()
 
 
 def _refuse_divergence(

@@ -6,7 +6,15 @@ A method is a frozen set of hyperparameters, all of which bear identity, with a 
 
 from study.parts import Part
 from study.unlearning.gradient_ascent import GradientAscent
+from study.unlearning.gradient_difference import GradientDifference
+from study.unlearning.kl_minimisation import KLMinimisation
+from study.unlearning.npo import NPO
+from study.unlearning.scrub import Scrub
 
 METHODS: dict[str, type[Part]] = {
     "gradient_ascent": GradientAscent,
+    "gradient_difference": GradientDifference,
+    "kl_minimisation": KLMinimisation,
+    "npo": NPO,
+    "scrub": Scrub,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from study.parts import Part
 
@@ -17,6 +17,9 @@ class GradientAscent(Part):
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
 
+    uses_retain: ClassVar[bool] = False
+    uses_reference: ClassVar[bool] = False
+
     def loss(self, step: Step) -> Tensor:
         """Minus the mean negative log-likelihood of the forget tokens; a scalar, in nats."""
-        return -step.mean_nll()
+        return -step.data.mean_nll()

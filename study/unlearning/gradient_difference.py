@@ -1,0 +1,27 @@
+"""Gradient difference: ascend on the forget set, descend on retain data (Liu et al. 2022; GD)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveFloat
+
+from study.parts import Part
+
+if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
+    from torch import Tensor
+
+    from study.objective import Step
+
+
+class GradientDifference(Part):
+    """``retain_weight`` multiplies the retain loss."""
+
+    name: Literal["gradient_difference"] = "gradient_difference"
+    retain_weight: PositiveFloat = 1.0
+    uses_retain: ClassVar[bool] = True
+    uses_reference: ClassVar[bool] = False
+
+    def loss(self, step: Step) -> Tensor:
+        """Minus the forget NLL plus the weighted retain NLL; a scalar, in nats."""
+        return -step.data.mean_nll() + self.retain_weight * step.the_retain.mean_nll()

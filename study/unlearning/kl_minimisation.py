@@ -1,0 +1,27 @@
+"""KL minimisation: ascend on the forget set, stay near the start on retain data (Maini et al. 2024; KL)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveFloat
+
+from study.parts import Part
+
+if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
+    from torch import Tensor
+
+    from study.objective import Step
+
+
+class KLMinimisation(Part):
+    """``retain_weight`` multiplies the divergence on retain data."""
+
+    name: Literal["kl_minimisation"] = "kl_minimisation"
+    retain_weight: PositiveFloat = 1.0
+    uses_retain: ClassVar[bool] = True
+    uses_reference: ClassVar[bool] = True
+
+    def loss(self, step: Step) -> Tensor:
+        """Minus the forget NLL plus the weighted KL(start ‖ model) over the vocabulary; a scalar, in nats."""
+        return -step.data.mean_nll() + self.retain_weight * step.the_retain.mean_divergence()

@@ -1,0 +1,45 @@
+"""Negative preference optimisation (Zhang, Lin, Bai, Mei 2024, equation 3): a bounded gradient ascent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from study.parts import Part
+
+if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
+    from torch import Tensor
+
+    from study.objective import Step
+
+
+class NPO(Part):
+    """``beta`` is the inverse temperature; as it goes to 0 the method becomes gradient ascent.
+
+    With ``retain_weight`` the retain NLL is added (NPO-RT in the paper).
+    """
+
+    name: Literal["npo"] = "npo"
+    beta: PositiveFloat = 0.1
+    retain_weight: NonNegativeFloat = 0.0
+
+    @property
+    def uses_retain(self) -> bool:
+        """Only where the retain term has a weight."""
+        return self.retain_weight > 0
+
+    @property
+    def uses_reference(self) -> bool:
+        """The preference is relative to the start."""
+        return True
+
+    def loss(self, step: Step) -> Tensor:
+        """−(2/β) mean log σ(−β log(π/π_start)), with log-likelihoods of whole sequences; a scalar."""
+        from torch.nn.functional import logsigmoid
+
+        each = logsigmoid(-self.beta * step.data.log_ratios())
+        loss = -2 / self.beta * each.sum() / step.data.sequences
+        if self.retain_weight:
+            loss = loss + self.retain_weight * step.the_retain.mean_nll()
+        return loss
