@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -96,16 +97,21 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     assert len(started) == len(set(started)), "an error that comes again is not tried again"
 
 
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_leaves_a_study_that_resumes(
-    relearn, space, undisturbed, tmp_path: Path, presses: int
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM]],
+    ids=["Ctrl-C", "Ctrl-C twice", "SIGTERM"],
+)
+def test_an_interruption_leaves_a_study_that_resumes(
+    relearn, space, undisturbed, tmp_path: Path, signals: list[signal.Signals]
 ) -> None:
     path = space(**GRID)
     command = relearn("run", path, "--study", "s")
     wait_for(lambda: len(published(tmp_path / "s")) >= 2)
     left_behind = command.descendants()
-    for _ in range(presses):
-        command.process.send_signal(signal.SIGINT)
+    for number in signals:
+        command.process.send_signal(number)
+        time.sleep(0.5)
     code, output = command.finish(60)
     assert code == 130, output
     assert "Traceback" not in output
