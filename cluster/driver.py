@@ -21,7 +21,7 @@ from cluster.events import EventLog
 from cluster.guard import guard
 from cluster.local_store import LocalStore
 from cluster.progress import LiveProgress, Tally, duration
-from cluster.ray_session import ray_session, slots
+from cluster.ray_session import prepare_environment, ray_session, slots
 from cluster.recorder import Recorder
 from cluster.study_folder import StudyFolder
 from study.cost import Meter, remaining_seconds, wanted
@@ -97,6 +97,7 @@ class _Run:
         self._interrupted = False
 
     def go(self, address: str | None) -> Outcome:
+        prepare_environment(address)  # before the import of Ray that comes with the frontier
         from cluster.frontier import Frontier
 
         frontier = Frontier(self._plan, self._done, self._finished)

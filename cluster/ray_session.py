@@ -1,9 +1,14 @@
-"""Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us."""
+"""Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us.
+
+A local one is closed to whoever lacks its token, and has no dashboard.
+"""
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from study.errors import PreflightError
 from study.spec import Execution
@@ -19,6 +24,16 @@ QUIET = {
     "RAY_DEDUP_LOGS": "1",
 }
 
+CONNECT_SECONDS = 5
+
+
+def prepare_environment(address: str | None) -> None:
+    """Sets what Ray reads from the environment when it is *imported*; call it before that."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is None or _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
 
 @contextmanager
 def ray_session(address: str | None) -> Iterator[None]:
@@ -27,8 +42,9 @@ def ray_session(address: str | None) -> Iterator[None]:
     Raises:
         PreflightError: nothing answers at the address.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    prepare_environment(address)
+    if address is not None:
+        _refuse_silence(address)
     import ray
 
     # Tune warns of every trial that has no result files; ours publish to the store instead.
@@ -52,12 +68,33 @@ def ray_session(address: str | None) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise PreflightError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start "
-            "--head`, or leave --address out for a local one"
+            "--head`, or leave --address out for a local one; a cluster with a token lets in only who has it "
+            "(RAY_AUTH_TOKEN, or the file that `ray start` wrote on its head)"
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray itself waits for minutes at an address where nobody listens."""
+    host, colon, port = address.rpartition("/")[2].rpartition(":")
+    if not colon:
+        return  # `auto`, or a name that Ray resolves
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise PreflightError(
+            f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
+            "`auto`, or no --address for a local cluster"
+        ) from error
+
+
+def _has_token() -> bool:
+    """Whether a token for a cluster is at hand, in one of the places where Ray looks for it."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def slots(execution: Execution) -> int:
