@@ -104,10 +104,13 @@ class _Run:
         self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         if self._tally.stages:
             # Twice: Ctrl-C already means something while Ray starts, and Ray then puts its own SIGTERM in.
-            with self._signals(frontier), ray_session(address), self._signals(frontier):
-                self._slots = slots(self._plan.spec.execution)
-                with LiveProgress(self._tally, self._console):
-                    self._fit(frontier)
+            try:
+                with self._signals(frontier), ray_session(address), self._signals(frontier):
+                    self._slots = slots(self._plan.spec.execution)
+                    with LiveProgress(self._tally, self._console):
+                        self._fit(frontier)
+            except KeyboardInterrupt:  # the second one, wherever it struck
+                self._interrupted = True
         if frontier.broken_by is not None:
             raise frontier.broken_by
         if frontier.remaining:
@@ -158,8 +161,6 @@ class _Run:
                     failure_config=tune.FailureConfig(max_failures=execution.retries),
                 ),
             ).fit()
-        except KeyboardInterrupt:
-            self._interrupted = True
         finally:
             shutil.rmtree(scratch.parent, ignore_errors=True)
 
@@ -203,6 +204,7 @@ class _Run:
                 frontier.drain()
                 self._console.print("Finishing the stages that run; press Ctrl-C again to stop at once.")
                 return
+            self._interrupted = True
             raise KeyboardInterrupt
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -210,7 +212,9 @@ class _Run:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # Interrupted, it is ending: another Ctrl-C must not cut off its last words.
+                ending = self._interrupted and number == signal.SIGINT
+                signal.signal(number, signal.SIG_IGN if ending else handler)
 
 
 def label(plan: Plan, key: str) -> str:
