@@ -209,7 +209,7 @@ def _run(
     from cluster.driver import run_study
     from cluster.preflight import check_texts
     from cluster.progress import duration
-    from cluster.study_folder import StudyFolder, input_digests
+    from cluster.study_folder import StudyFolder
 
     console = Console(highlight=False, soft_wrap=True)
     planned, models = _planned(spec)
@@ -227,7 +227,7 @@ def _run(
         spec,
         planned,
         models=models,
-        inputs=input_digests(spec.the_scenario.files()),
+        inputs=spec.the_scenario.inputs(),
         store=recorded,
         space=space,
         overrides=overrides,

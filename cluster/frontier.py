@@ -1,4 +1,4 @@
-"""The frontier of the stage tree as a Ray Tune searcher: a stage is suggested once its parent is published.
+"""The frontier of the stage tree as a Ray Tune searcher: a stage is suggested once its parents are published.
 
 Tune knows no dependencies between trials. A searcher may answer ``None`` while everything ready is running,
 and that is all it takes: ``suggest`` hands out ready stages, the one with the most work waiting behind it
@@ -104,6 +104,6 @@ class Frontier(Searcher):
         raise RuntimeError("a frontier is made anew from the store; Tune's restore is not used")
 
     def _push_if_ready(self, key: str) -> None:
-        parent = self._plan.stages[key].parent
-        if key not in self.done and (parent is None or parent.of.key in self.done):
+        parents = self._plan.stages[key].parents
+        if key not in self.done and all(parent.of.key in self.done for parent in parents):
             heapq.heappush(self._ready, (-self._plan.work_behind[key], self._order[key], key))

@@ -21,7 +21,7 @@ from study.results import (
     table,
     write_table,
 )
-from study.rows import Row, cell_rows, probe_rows
+from study.rows import Row, cell_facts, cell_rows, probe_rows
 
 Coordinates = tuple[str | int, ...]
 
@@ -54,9 +54,10 @@ class Recorder:
         cells: dict[Coordinates, list[Row]] = {}
         for coordinates, cell in wanted.items():
             address = _answers(cell)
-            rows = probe_rows(cell, read_answers(self._store.file(address, ANSWERS_FILE)))
+            answers = read_answers(self._store.file(address, ANSWERS_FILE))
+            rows = probe_rows(cell, answers, self._plan.spec.the_scenario.metrics())
             probes[coordinates] = rows
-            cells[coordinates] = cell_rows(cell, rows, self._store.record(address)["facts"])
+            cells[coordinates] = cell_rows(rows, cell_facts(self._store.record(address)["facts"]))
         for dataset, schema, rows_of in (("probes", PROBES, probes), ("cells", CELLS, cells)):
             chosen = [cell.coordinates for cell in fresh[dataset]]
             if chosen:

@@ -2,18 +2,18 @@
 
 DIR/study.json            the resolved spec and its provenance
 DIR/planned.parquet       a row for each planned cell, so that readers see what is missing
+DIR/corpora.parquet       a row for each relearn corpus: its size, its nearness to the forget set, its leak
 DIR/results/{cells,probes}  the rows
 DIR/failures/KEY.json     why a stage failed; gone once it succeeds
 DIR/log/NODE-PID.jsonl    one line an event
 DIR/store                 the artifacts, unless --store names another place
 """
 
-import hashlib
 import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import pyarrow as pa
 from cluster.differences import axis_growth, differences
 from study.errors import PreflightError, SpecError
 from study.plan import Plan
-from study.results import COORDINATES, write_table
+from study.results import COORDINATES, CORPORA, table, write_table
 from study.spec import AXES, StudySpec, method_label
 
 FORMAT = 1
@@ -129,6 +129,7 @@ class StudyFolder:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_table(_planned(plan), self.folder / "planned.parquet")
+            write_table(_corpora(plan), self.folder / "corpora.parquet")
             self._write(content)
         except OSError as error:
             raise PreflightError(
@@ -201,11 +202,6 @@ class StudyFolder:
         return {path.stem: json.loads(path.read_text()) for path in sorted(self.failures.glob("[!.]*.json"))}
 
 
-def input_digests(files: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of each file that a scenario reads."""
-    return {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in files}
-
-
 def _axes(spec: StudySpec) -> dict[str, list[Any]]:
     axes = {axis: list(getattr(spec, axis)) for axis in AXES}
     axes["method"] = [method_label(method) for method in spec.method]
@@ -218,3 +214,13 @@ def _planned(plan: Plan) -> pa.Table:
         for cell in plan.cells
     ]
     return pa.Table.from_pylist(rows)
+
+
+def _corpora(plan: Plan) -> pa.Table:
+    scenario = plan.spec.the_scenario.name
+    rows = [
+        {"scenario": scenario, "repetitions": count, **asdict(each)}
+        for count, audits in plan.audits.items()
+        for each in audits
+    ]
+    return table(rows, CORPORA)

@@ -1,7 +1,8 @@
 """The default space of the names experiment, on the embedded model: minutes on two CPU cores."""
 
+from study.optimisation import Optimiser, Training
 from study.scenarios.names import Names
-from study.spec import Optimiser, StudySpec, Training
+from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 
 

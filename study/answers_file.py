@@ -13,6 +13,7 @@ ANSWERS = pa.schema(
         pa.field("completion", pa.string(), nullable=False),
         pa.field("target_nll", pa.float64(), nullable=False),
         pa.field("target_rank", pa.int64(), nullable=False),
+        pa.field("target_tokens", pa.int64(), nullable=False),
     ]
 )
 

@@ -1,32 +1,128 @@
-"""The leak check: a benign relearn corpus that holds an answer would make relearning plain learning."""
+"""The audit of the relearn corpora: does a benign one hold an answer, and how near is it to the forget set?
+
+A corpus that holds an answer would make relearning plain learning. Two things count as one: a keyword of a
+forget probe, as whole words in any case; and, where the scenario sets a bound, a longer run of words than
+that which some target has too. Nearness is recorded, for whoever asks whether recovery follows relevance.
+"""
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from study.errors import SpecError
-from study.text import Material
+from study.text import Corpus, Material, RelearnCorpus
+
+LONGEST_RUN = 64
+COMPARED_WORDS = 2000
+"""How many words of each text the edit distance looks at: it grows with their product."""
 
 
-def refuse_leaks(material: Material, corpora: Iterable[str], where: str) -> None:
-    """Looks for every forget probe's target, as whole words in any case, in the corpora called benign.
+@dataclass(frozen=True)
+class Audit:
+    """What is known of one relearn corpus.
+
+    Attributes:
+        leak: what it holds that it should not, in words; None where nothing was found.
+        benign: False for a corpus with a leak, and for one that holds the answers on purpose.
+        examples, words: its size.
+        lexical_overlap: share of its distinct words that the forget set has too, 0 to 1.
+        edit_distance: Levenshtein's, in words, over the longer text's length, 0 to 1; of the first
+            ``COMPARED_WORDS`` words of each.
+        shared_run: the longest run of words that it has in common with a forget target, counted up to
+            ``LONGEST_RUN``.
+    """
+
+    corpus: str
+    benign: bool
+    leak: str | None
+    examples: int
+    words: int
+    lexical_overlap: float
+    edit_distance: float
+    shared_run: int
+
+
+def audit(material: Material, corpora: Iterable[str], leaks: str, where: str) -> tuple[Audit, ...]:
+    """Looks at every named corpus.
+
+    Args:
+        leaks: ``refuse``, or ``mark`` to go on with a corpus that leaks, which is then not benign.
+        where: what to say in front of a refusal.
 
     Raises:
-        SpecError: one of them holds a target, or has no text at all.
+        SpecError: a corpus has no text, or a benign one holds an answer and ``leaks`` is ``refuse``.
     """
-    targets = {probe.target for probe in material.probes.probes if probe.split == "forget"}
-    patterns = {target: re.compile(rf"(?<!\w){re.escape(target)}(?!\w)", re.IGNORECASE) for target in targets}
+    found = []
     for name in corpora:
         chosen = material.relearn[name]
         if not len(chosen.corpus):
             raise SpecError(
                 f"corpus={name}, {where}: holds no text to relearn; leave it out, or give data that has some"
             )
-        if not chosen.benign:
-            continue
-        for index, example in enumerate(chosen.corpus.examples):
-            for target, pattern in patterns.items():
-                if pattern.search(example.prompt) or pattern.search(example.completion):
-                    raise SpecError(
-                        f"corpus={name}, {where}: sequence {index + 1} holds the answer {target!r}, so "
-                        "relearning it would be learning; take it out of the corpus"
-                    )
+        run = _longest_shared_run(material, chosen.corpus)
+        leak = _leak(material, chosen, run)
+        if leak is not None and leaks == "refuse":
+            raise SpecError(
+                f"corpus={name}, {where}: {leak}, so relearning it would be learning; take it out of the "
+                "corpus, or --set leaks=mark to go on with rows that are marked as not benign"
+            )
+        ours, forget = _words(chosen.corpus), _words(material.forget)
+        found.append(
+            Audit(
+                corpus=name,
+                benign=chosen.benign and leak is None,
+                leak=leak,
+                examples=len(chosen.corpus),
+                words=len(ours),
+                lexical_overlap=len(set(ours) & set(forget)) / max(1, len(set(ours))),
+                edit_distance=_edit_distance(ours[:COMPARED_WORDS], forget[:COMPARED_WORDS]),
+                shared_run=run,
+            )
+        )
+    return tuple(found)
+
+
+def _leak(material: Material, chosen: RelearnCorpus, shared_run: int) -> str | None:
+    if not chosen.benign:
+        return None
+    keywords = {
+        word for probe in material.probes.probes if probe.split == "forget" for word in probe.keywords
+    }
+    patterns = {
+        word: re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in sorted(keywords)
+    }
+    for index, example in enumerate(chosen.corpus.examples):
+        for word, pattern in patterns.items():
+            if pattern.search(example.prompt) or pattern.search(example.completion):
+                return f"sequence {index + 1} holds the answer {word!r}"
+    if material.shared_words is not None and shared_run > material.shared_words:
+        return (
+            f"it shares {shared_run} words in a row with a target, and at most {material.shared_words} are "
+            "allowed"
+        )
+    return None
+
+
+def _longest_shared_run(material: Material, corpus: Corpus) -> int:
+    targets = [tuple(_split(probe.target)) for probe in material.probes.probes if probe.split == "forget"]
+    texts = [tuple(_split(example.text)) for example in corpus.examples]
+    # A run of n words is shared when some n-gram is.
+    for size in range(1, LONGEST_RUN + 1):
+        grams = {words[at : at + size] for words in targets for at in range(len(words) - size + 1)}
+        if not any(words[at : at + size] in grams for words in texts for at in range(len(words) - size + 1)):
+            return size - 1
+    return LONGEST_RUN
+
+
+def _edit_distance(ours: list[str], theirs: list[str]) -> float:
+    from rapidfuzz.distance import Levenshtein
+
+    return float(Levenshtein.normalized_distance(ours, theirs))
+
+
+def _words(corpus: Corpus) -> list[str]:
+    return [word for example in corpus.examples for word in _split(example.text)]
+
+
+def _split(text: str) -> list[str]:
+    return re.findall(r"[\w'’-]+", text.lower())

@@ -6,12 +6,16 @@ parameters (tied ones once) and persistent buffers; copying them into memory tha
 alignment, and with it the bits, the same in every process.
 """
 
+import copy
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -24,11 +28,14 @@ from transformers import (
 
 from study.errors import IntegrityError
 from study.identity import derived_seed
+from study.lora import plain_name
+from study.pieces import END, PIECE
 from study.pretrained import local_folder
 from study.stages import Embedded, Pretrained
 
 Source = Pretrained | Embedded
 PAD, BEGIN, UNKNOWN = "<pad>", "<begin>", "<unknown>"
+DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Resident:
@@ -37,15 +44,23 @@ class Resident:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model, self.tokenizer = (
-            _embedded(source) if isinstance(source, Embedded) else _pretrained(source)
-        )
+        self.tokenizer = load_tokenizer(source)
+        self.model = _embedded(source) if isinstance(source, Embedded) else _pretrained(source)
         torch.nn.Module.to(self.model, self.device)
         self.model.eval()
         if self.tokenizer.pad_token_id is None:
             # Padded places are masked, so any token serves; a causal model often has only an end token.
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         self._initial = {name: value.clone() for name, value in self.weights().items()}
+        self._mixed = (
+            Accelerator(mixed_precision="bf16", cpu=self.device.type == "cpu")
+            if source.precision == "mixed"
+            else None
+        )
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Around every forward pass: bfloat16 where the source asks for mixed precision."""
+        return nullcontext() if self._mixed is None else self._mixed.autocast()
 
     @property
     def pad(self) -> int:
@@ -58,16 +73,15 @@ class Resident:
         return int(getattr(self.model.config, "max_position_embeddings", 2048))
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Name → tensor on the CPU, each tied parameter once."""
-        persistent = self.model.state_dict().keys()
-        named: dict[str, torch.Tensor] = {}
-        named.update(self.model.named_parameters())
-        named.update({name: value for name, value in self.model.named_buffers() if name in persistent})
-        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
+        """Name → tensor on the CPU, each tied parameter once, without a LoRA adapter's own.
+
+        On a CPU they are the model's own memory, and change with it.
+        """
+        return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
 
     def reset(self) -> None:
         """Back to the source's own weights."""
-        self._copy_in(self._initial)
+        self.put(self._initial)
 
     def save(self, path: Path) -> None:
         """Writes the weights as safetensors."""
@@ -75,32 +89,83 @@ class Resident:
 
     def load(self, path: Path) -> None:
         """Reads weights that ``save`` wrote from a model of the same source."""
-        self._copy_in(load_file(path))
+        self.put(load_file(path))
 
-    def _copy_in(self, weights: Mapping[str, torch.Tensor]) -> None:
-        named = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
-        expected = self._initial.keys() if hasattr(self, "_initial") else weights.keys()
-        if weights.keys() != expected:
-            wrong = sorted(set(expected) ^ set(weights))[:3]
+    def copy_of(self, path: Path) -> PreTrainedModel:
+        """A frozen model beside this one, with weights that ``save`` wrote."""
+        other = frozen_copy(self.model)
+        _copy_in(dict(other.named_parameters()) | dict(other.named_buffers()), load_file(path))
+        return other
+
+    def distance(self, path: Path | None) -> float:
+        """Norm of the difference to weights that ``save`` wrote, over their norm; None: the source's own."""
+        with nullcontext() if path is None else safe_open(path, framework="pt") as file:
+            difference, norm = 0.0, 0.0
+            for name, value in self._named().items():
+                other = (self._initial[name] if file is None else file.get_tensor(name)).double()
+                difference += float((value.detach().cpu().double() - other).square().sum())
+                norm += float(other.square().sum())
+        return float((difference / norm) ** 0.5) if norm else 0.0
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        persistent = self.model.state_dict().keys()
+        named: dict[str, torch.Tensor] = {}
+        named.update(self.model.named_parameters())
+        named.update({name: value for name, value in self.model.named_buffers() if name in persistent})
+        return {plain: value for name, value in named.items() if (plain := plain_name(name)) is not None}
+
+    def put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copies weights in, by the names that ``weights`` gives them."""
+        if weights.keys() != self._initial.keys():
+            wrong = sorted(self._initial.keys() ^ weights.keys())[:3]
             raise IntegrityError(f"weights do not fit the model: {wrong} are missing or too many")
-        with torch.no_grad():
-            for name, value in weights.items():
-                named[name].copy_(value)
-                named[name].grad = None
+        _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
 
 
-def _embedded(source: Embedded) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The model as it is now, in evaluation mode and without gradients."""
+    reference = copy.deepcopy(model)
+    reference.eval()
+    reference.requires_grad_(requires_grad=False)
+    return reference
+
+
+def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in weights.items():
+            named[name].copy_(value)
+            named[name].grad = None
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, without the model."""
+    if isinstance(source, Pretrained):
+        folder = local_folder(source.location, source.fingerprint)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     words = [PAD, BEGIN, UNKNOWN, *source.vocabulary]
     tokenizer = Tokenizer(
         models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.normalizer = normalizers.Prepend(" ")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, 1)]
     )
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BEGIN,
+        unk_token=UNKNOWN,
+        eos_token=END if END in source.vocabulary else None,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _embedded(source: Embedded) -> PreTrainedModel:
     shape = source.architecture
     config = LlamaConfig(
-        vocab_size=len(words),
+        vocab_size=len(source.vocabulary) + len((PAD, BEGIN, UNKNOWN)),
         hidden_size=shape.width,
         intermediate_size=4 * shape.width,
         num_hidden_layers=shape.layers,
@@ -110,25 +175,24 @@ def _embedded(source: Embedded) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
         tie_word_embeddings=False,
         pad_token_id=0,
         bos_token_id=1,
-        eos_token_id=None,
+        eos_token_id=_end_id(source),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
         model = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, unk_token=UNKNOWN
-    )
-    return model, fast
+    torch.nn.Module.to(model, DTYPES[source.precision])
+    return model
 
 
-def _pretrained(source: Pretrained) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    folder = local_folder(source.location, source.fingerprint)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=torch.float32,
+def _end_id(source: Embedded) -> int | None:
+    return source.vocabulary.index(END) + 3 if END in source.vocabulary else None
+
+
+def _pretrained(source: Pretrained) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(
+        local_folder(source.location, source.fingerprint),
+        dtype=DTYPES[source.precision],
         attn_implementation=source.attention,
         use_safetensors=True,
         trust_remote_code=False,
     )
-    return model, tokenizer

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from study.optimisation import Training
+
 IGNORED = -100
 
 
@@ -34,31 +36,93 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Half:
-    """One of the two batches of a step, forget or retain: a micro-batch, and the size of the whole batch.
+class Translation:
+    """A micro-batch in generic terms, beside the original.
+
+    ``places`` has shape (sequences, length - 1) of the *original*: where in the generic text the counterpart
+    of each predicted token is predicted, and -1 where there is none.
+    """
+
+    tokens: Tokens
+    places: Tensor
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a step may look at.
 
     Attributes:
-        loss_tokens, sequences: of the whole batch, over all its micro-batches; what a mean divides by.
+        model: the one that is trained.
+        reference: frozen, as the trajectory found it; None unless the method uses it.
+        helper: frozen, from the method's prerequisite stage; None where it has none.
     """
 
     model: PreTrainedModel
-    reference: PreTrainedModel | None
+    reference: PreTrainedModel | None = None
+    helper: PreTrainedModel | None = None
+
+
+@dataclass(frozen=True)
+class Half:
+    """One of the two batches of a step, forget or retain: a micro-batch, and the size of the whole batch.
+
+    What a frozen model says of it is computed once, when it is first asked for.
+
+    Attributes:
+        loss_tokens, sequences: of the whole batch, over all its micro-batches; what a mean divides by.
+        translation: the same in generic terms, where the scenario has them.
+    """
+
+    models: Models
     tokens: Tokens
     loss_tokens: int
     sequences: int
+    translation: Translation | None = None
 
     @cached_property
     def logits(self) -> Tensor:
         """Of the model, float32, (sequences, length - 1, vocabulary): the prediction of each next token."""
-        return next_token_logits(self.model, self.tokens)
+        return next_token_logits(self.models.model, self.tokens)
 
     @cached_property
     def reference_logits(self) -> Tensor:
-        """Of the frozen reference, as ``logits``; computed once for a micro-batch, without gradient."""
-        if self.reference is None:
-            raise TypeError("this method did not ask for a reference model")
+        """Of the frozen reference, as ``logits``, without gradient."""
         with torch.no_grad():
-            return next_token_logits(self.reference, self.tokens)
+            return next_token_logits(_there(self.models.reference), self.tokens)
+
+    @cached_property
+    def helper_logits(self) -> Tensor:
+        """Of the prerequisite's model, as ``logits``, without gradient."""
+        with torch.no_grad():
+            return next_token_logits(_there(self.models.helper), self.tokens)
+
+    @cached_property
+    def generic_logits(self) -> tuple[Tensor, Tensor]:
+        """What the reference predicts in generic terms, as ``logits``, and where it says something.
+
+        Without a translation these are the reference's logits, which say something everywhere.
+        """
+        if self.translation is None:
+            return self.reference_logits, torch.ones_like(self.labels, dtype=torch.bool)
+        places = self.translation.places
+        with torch.no_grad():
+            logits = next_token_logits(_there(self.models.reference), self.translation.tokens)
+        index = places.clamp(min=0)[:, :, None].expand(-1, -1, logits.shape[2])
+        return logits.gather(1, index), places >= 0
+
+    def hidden(self, layer: int) -> Tensor:
+        """Output of a layer (from 1) of the model, float32, (sequences, length - 1, width)."""
+        return hidden_states(self.models.model, self.tokens, layer)
+
+    def reference_hidden(self, layer: int) -> Tensor:
+        """As ``hidden``, of the frozen reference, without gradient."""
+        with torch.no_grad():
+            return hidden_states(_there(self.models.reference), self.tokens, layer)
+
+    @property
+    def bears_loss(self) -> Tensor:
+        """Where the next token bears loss, bool, (sequences, length - 1)."""
+        return self.labels != IGNORED
 
     @property
     def labels(self) -> Tensor:
@@ -77,7 +141,7 @@ class Half:
         ours = self.logits.log_softmax(-1)
         theirs = self.reference_logits.log_softmax(-1)
         each = (theirs.exp() * (theirs - ours)).sum(-1)
-        return each[self.labels != IGNORED].sum() / self.loss_tokens
+        return each[self.bears_loss].sum() / self.loss_tokens
 
     def log_ratios(self) -> Tensor:
         """Log p(sequence) of the model minus that of the reference, (sequences,), summed over tokens."""
@@ -88,11 +152,15 @@ class Half:
 
 @dataclass(frozen=True)
 class Step:
-    """What an objective is given: the step's number from 0, its data, and its retain data if it has any."""
+    """What an objective is given: the step's number from 0, its data, and its retain data if it has any.
+
+    ``seed`` is the trajectory's, for what a method draws once.
+    """
 
     number: int
     data: Half
     retain: Half | None = None
+    seed: int = 0
 
     @property
     def the_retain(self) -> Half:
@@ -124,6 +192,11 @@ class UnlearningMethod(Objective, Protocol):
         """Whether a step needs the frozen model that the unlearning started from."""
         ...
 
+    @property
+    def prerequisite(self) -> Training | None:
+        """A finetuning on the forget set from the same start, whose end is the step's helper model."""
+        ...
+
 
 class MaximumLikelihood:
     """Plain finetuning."""
@@ -147,14 +220,27 @@ def sequence_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
     return -nll.sum(1)
 
 
-def collate(rows: list[tuple[list[int], int]], pad: int, device: torch.device) -> Tokens:
-    """Right-pads (token ids, number of leading tokens without loss) into a batch on a device."""
-    longest = max(len(ids) for ids, _ in rows)
-    input_ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
-    mask = torch.zeros_like(input_ids)
-    labels = torch.full_like(input_ids, IGNORED)
-    for row, (ids, prompt) in enumerate(rows):
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        mask[row, : len(ids)] = 1
-        labels[row, prompt : len(ids)] = torch.tensor(ids[prompt:])
-    return Tokens(input_ids.to(device), mask.to(device), labels.to(device))
+def hidden_states(model: PreTrainedModel, tokens: Tokens, layer: int) -> Tensor:
+    """float32, (sequences, length - 1, width): what layer ``layer`` (from 1) hands on, before any last norm."""
+    layers = next(
+        module
+        for module in model.modules()
+        if isinstance(module, torch.nn.ModuleList) and len(module) == model.config.num_hidden_layers
+    )
+    found: list[Tensor] = []
+
+    def keep(module: torch.nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        found.append(output if isinstance(output, Tensor) else output[0])
+
+    hook = layers[layer - 1].register_forward_hook(keep)
+    try:
+        model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, use_cache=False)
+    finally:
+        hook.remove()
+    return found[0][:, :-1].float()
+
+
+def _there(model: PreTrainedModel | None) -> PreTrainedModel:
+    if model is None:
+        raise TypeError("this method did not ask for that model")
+    return model

@@ -124,6 +124,8 @@ class _Performance:
                 stops=steps,
                 reached=self._reached,
                 micro_batch=self._execution.micro_batch,
+                helper=None if node.helper is None else self._weights(node.helper),
+                activation_checkpointing=self._execution.activation_checkpointing,
             )
             self._work.train_steps = max(steps)
             self._work.train_seconds = self._train_seconds()
@@ -131,10 +133,20 @@ class _Performance:
 
     def _load(self, checkpoint: Checkpoint) -> None:
         if isinstance(checkpoint.of, Trajectory):
-            address = Address.of_weights(checkpoint.of.key, checkpoint.step)
-            self._resident.load(self._store.file(address, WEIGHTS_FILE))
+            self._resident.load(self._weights(checkpoint))
         else:
             self._resident.reset()
+
+    def _weights(self, checkpoint: Checkpoint) -> Path:
+        return self._store.file(Address.of_weights(checkpoint.of.key, checkpoint.step), WEIGHTS_FILE)
+
+    def _distance(self) -> float | None:
+        """From the model before unlearning and relearning; None for a model above that."""
+        node = self._stage.node
+        origin = node.origin if isinstance(node, Trajectory) else None
+        if origin is None:
+            return None
+        return self._resident.distance(self._weights(origin) if isinstance(origin.of, Trajectory) else None)
 
     def _train_seconds(self) -> float:
         """Wall time since the trajectory began, without what evaluating and publishing took."""
@@ -174,7 +186,12 @@ class _Performance:
             address,
             lambda path: write_table(answers_table([answer.row() for answer in answers]), path),
             ANSWERS_FILE,
-            {**facts, "evaluation_seconds": seconds, "probes": len(answers)},
+            {
+                **facts,
+                "evaluation_seconds": seconds,
+                "probes": len(answers),
+                "weight_distance": self._distance(),
+            },
         )
 
     def _publish(

@@ -10,13 +10,14 @@ as its furthest cell wants it. Weights are kept only at steps where some other t
 Nothing here starts Ray, loads torch or touches a store.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from study.errors import SpecError
-from study.leaks import refuse_leaks
-from study.spec import EMBEDDED, Method, StudySpec, method_label
+from study.leaks import Audit, audit
+from study.optimisation import Optimiser
+from study.spec import EMBEDDED, Method, NeedsOfAMethod, StudySpec, method_label
 from study.stages import (
     Checkpoint,
     Embedded,
@@ -27,7 +28,7 @@ from study.stages import (
     Trajectory,
 )
 from study.suggest import did_you_mean
-from study.text import Material
+from study.text import Corpus, Material
 
 NO_METHOD = "none"
 NO_CORPUS = "none"
@@ -72,19 +73,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a study, and the stages that compute them, every parent before its children."""
+    """All cells of a study, and the stages that compute them, every parent before its children.
+
+    ``audits`` says for each repetition count what was found in each relearn corpus.
+    """
 
     spec: StudySpec
     cells: tuple[Cell, ...]
     stages: dict[str, Stage]
+    audits: Mapping[int, tuple[Audit, ...]]
 
     @cached_property
     def children(self) -> dict[str, list[str]]:
         """Stage key → the stages that start from one of its checkpoints."""
         found: dict[str, list[str]] = {key: [] for key in self.stages}
         for key, stage in self.stages.items():
-            if stage.parent is not None:
-                found[stage.parent.of.key].append(key)
+            for parent in stage.parents:
+                found[parent.of.key].append(key)
         return found
 
     @cached_property
@@ -104,11 +109,12 @@ class Plan:
             found[key] = self.stages[key].last_step + after
         return found
 
-    def descendants(self, key: str) -> Iterator[str]:
+    def descendants(self, key: str) -> set[str]:
         """Every stage below one, not itself."""
+        found = set(self.children[key])
         for child in self.children[key]:
-            yield child
-            yield from self.descendants(child)
+            found |= self.descendants(child)
+        return found
 
 
 class _Tree:
@@ -124,8 +130,10 @@ class _Tree:
         if node.key in self._nodes:
             return
         if isinstance(node, Trajectory):
-            self.add(node.parent.of)
-            self._keep[node.parent.of.key].add(node.parent.step)
+            for parent in (node.parent, node.helper):
+                if parent is not None:
+                    self.add(parent.of)
+                    self._keep[parent.of.key].add(parent.step)
         self._nodes[node.key] = node
         self._keep[node.key] = set()
         self._evaluate[node.key] = {}
@@ -173,20 +181,23 @@ def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
                 f"{did_you_mean(corpus, known)}"
             )
     materials = {count: scenario.material(count) for count in spec.repetitions}
-    for count, material in materials.items():
-        refuse_leaks(material, spec.corpus, where=f"repetitions={count}")
+    audits = {
+        count: audit(material, spec.corpus, spec.leaks, where=f"repetitions={count}")
+        for count, material in materials.items()
+    }
     tree = _Tree()
     cells: dict[tuple[str | int, ...], Cell] = {}
     for model in spec.model:
         print_of_model = "" if model == EMBEDDED else fingerprint(model)
         for seed in spec.seed:
             for count, material in materials.items():
-                pipeline = _Pipeline(spec, model, print_of_model, seed, count, material)
+                benign = {each.corpus: each.benign for each in audits[count]}
+                pipeline = _Pipeline(spec, model, print_of_model, seed, count, material, benign)
                 for cell in pipeline.cells():
                     cells.setdefault(cell.coordinates, cell)
     for cell in cells.values():
         tree.evaluate(cell.checkpoint, cell.evaluation)
-    return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned))
+    return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned), audits)
 
 
 class _Pipeline:
@@ -200,19 +211,22 @@ class _Pipeline:
         seed: int,
         repetitions: int,
         material: Material,
+        benign: Mapping[str, bool],
     ) -> None:
         self._spec = spec
         self._model = model
         self._seed = seed
         self._repetitions = repetitions
         self._material = material
+        self._benign = benign
         self._evaluation = Evaluation(material.probes, spec.generation)
         self._base = self._base_checkpoint(fingerprint)
 
     def cells(self) -> Iterator[Cell]:
         """All cells, the reference cells first."""
-        yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
         finetuned = self._finetuned(never_learned=False)
+        if finetuned != self._base:
+            yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
         if "unlearned" in self._spec.start or "original" in self._spec.start:
             yield self._cell("original", NO_METHOD, 0, NO_CORPUS, 0, finetuned)
         for start in self._spec.start:
@@ -228,47 +242,82 @@ class _Pipeline:
     def _base_checkpoint(self, fingerprint: str) -> Checkpoint:
         spec = self._spec
         if self._model != EMBEDDED:
-            return Checkpoint(Pretrained(self._model, fingerprint, spec.attention), 0)
-        embedded = Embedded(spec.embedded.architecture, self._material.vocabulary, spec.attention, self._seed)
-        pretraining = spec.embedded.pretraining
-        base = Trajectory(
-            "base",
-            Checkpoint(embedded, 0),
-            None,
-            self._material.pretraining,
-            None,
-            pretraining.optimiser,
+            return Checkpoint(Pretrained(self._model, fingerprint, spec.attention, spec.precision), 0)
+        embedded = Embedded(
+            spec.embedded.architecture,
+            self._material.vocabulary,
+            spec.attention,
+            spec.precision,
             self._seed,
+        )
+        pretraining = spec.embedded.pretraining
+        base = self._trajectory(
+            "base", Checkpoint(embedded, 0), self._material.pretraining, pretraining.optimiser
         )
         return Checkpoint(base, pretraining.steps)
 
     def _finetuned(self, *, never_learned: bool) -> Checkpoint:
-        data = self._material.never_learned if never_learned else self._material.learned
         finetune = self._spec.finetune
-        trajectory = Trajectory("finetune", self._base, None, data, None, finetune.optimiser, self._seed)
-        return Checkpoint(trajectory, finetune.steps)
+        if finetune is None:
+            return self._base
+        data = self._material.never_learned if never_learned else self._material.learned
+        return Checkpoint(self._trajectory("finetune", self._base, data, finetune.optimiser), finetune.steps)
 
     def _unlearned(self, finetuned: Checkpoint, method: Method, depth: int) -> Checkpoint:
-        trajectory = Trajectory(
+        material = self._material
+        if not isinstance(method, NeedsOfAMethod):
+            raise TypeError(f"{type(method).__name__} does not say what it uses")
+        helper = None
+        if method.prerequisite is not None:
+            reinforced = self._trajectory(
+                "reinforce", finetuned, material.forget, method.prerequisite.optimiser
+            )
+            helper = Checkpoint(reinforced, method.prerequisite.steps)
+        trajectory = self._trajectory(
             "unlearn",
             finetuned,
-            method,
-            self._material.forget,
-            self._material.retain if getattr(method, "uses_retain", False) else None,
+            material.forget,
             self._spec.unlearn,
-            self._seed,
+            method=method,
+            retain=material.retain if method.uses_retain else None,
+            generic=material.generic if helper is not None else None,
+            helper=helper,
         )
         return Checkpoint(trajectory, depth)
 
     def _relearned(self, start: str, method: str, depth: int, origin: Checkpoint) -> Iterator[Cell]:
         for corpus in self._spec.corpus:
-            chosen = self._material.relearn[corpus]
-            trajectory = Trajectory(
-                "relearn", origin, None, chosen.corpus, None, self._spec.relearn, self._seed
-            )
+            chosen = self._material.relearn[corpus].corpus
+            trajectory = self._trajectory("relearn", origin, chosen, self._spec.relearn)
             for steps in self._spec.relearn_steps:
                 checkpoint = Checkpoint(trajectory, steps) if steps else origin
-                yield self._cell(start, method, depth, corpus, steps, checkpoint, benign=chosen.benign)
+                benign = self._benign[corpus]
+                yield self._cell(start, method, depth, corpus, steps, checkpoint, benign=benign)
+
+    def _trajectory(
+        self,
+        kind: str,
+        parent: Checkpoint,
+        data: Corpus,
+        optimiser: Optimiser,
+        *,
+        method: Method | None = None,
+        retain: Corpus | None = None,
+        generic: Corpus | None = None,
+        helper: Checkpoint | None = None,
+    ) -> Trajectory:
+        return Trajectory(
+            kind=kind,
+            parent=parent,
+            method=method,
+            data=data,
+            retain=retain,
+            optimiser=optimiser,
+            seed=self._seed,
+            generic=generic,
+            helper=helper,
+            max_length=self._spec.max_length,
+        )
 
     def _cell(
         self,

@@ -22,6 +22,7 @@ def describe_node(node: Node) -> dict[str, Any]:
             "model": node.location,
             "fingerprint": node.fingerprint,
             "attention": node.attention,
+            "precision": node.precision,
         }
     if isinstance(node, Embedded):
         return {
@@ -29,6 +30,7 @@ def describe_node(node: Node) -> dict[str, Any]:
             "architecture": node.architecture.model_dump(mode="json"),
             "words": len(node.vocabulary),
             "attention": node.attention,
+            "precision": node.precision,
             "seed": node.seed,
         }
     method = node.method
@@ -38,6 +40,9 @@ def describe_node(node: Node) -> dict[str, Any]:
         "method": method.model_dump(mode="json") if isinstance(method, Part) else None,
         "data": node.data.digest,
         "retain": node.retain.digest if node.retain is not None else None,
+        "generic": node.generic.digest if node.generic is not None else None,
+        "helper": {"key": node.helper.of.key, "step": node.helper.step} if node.helper is not None else None,
+        "max_length": node.max_length,
         "optimiser": node.optimiser.model_dump(mode="json"),
         "seed": node.seed,
     }

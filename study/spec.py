@@ -8,19 +8,19 @@ pair stand so often) is checked by the plan.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
 from pydantic import (
     Field,
     NonNegativeInt,
     PlainValidator,
-    PositiveFloat,
     PositiveInt,
     SerializeAsAny,
     field_validator,
     model_validator,
 )
 
+from study.optimisation import Optimiser, Training
 from study.parts import Part
 from study.scenarios import SCENARIOS, Scenario
 from study.suggest import did_you_mean
@@ -30,6 +30,23 @@ Method = Part
 Start = Literal["unlearned", "original", "never_learned"]
 EMBEDDED = "embedded"
 """The name of the model that the project makes itself, where a folder or hub id would stand."""
+
+
+@runtime_checkable
+class NeedsOfAMethod(Protocol):
+    """What the plan asks of an unlearning method, which needs no torch; see ``objective.UnlearningMethod``."""
+
+    name: str
+
+    @property
+    def uses_retain(self) -> bool:
+        """Whether a step needs a batch of retain data."""
+        ...
+
+    @property
+    def prerequisite(self) -> Training | None:
+        """A finetuning on the forget set from the same start, whose end the method looks at."""
+        ...
 
 
 def named_part(table: Mapping[str, type[Part]], what: str, value: Any) -> Part:
@@ -52,26 +69,6 @@ AnyMethod = Annotated[
 AnyScenario = Annotated[
     SerializeAsAny[Part], PlainValidator(lambda value: named_part(SCENARIOS, "scenario", value))
 ]
-
-
-class Optimiser(Part):
-    """AdamW at a rate that does not know the horizon: constant, after ``warmup_steps`` of linear warm-up.
-
-    ``gradient_clip`` is the greatest norm of the whole gradient; None clips nothing.
-    """
-
-    learning_rate: PositiveFloat
-    batch_size: PositiveInt
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_steps: NonNegativeInt = 0
-    gradient_clip: PositiveFloat | None = None
-
-
-class Training(Part):
-    """A finetuning of a fixed length."""
-
-    steps: PositiveInt
-    optimiser: Optimiser
 
 
 class Architecture(Part):
@@ -116,11 +113,21 @@ class Execution(Part):
     retries: NonNegativeInt = 2
     evaluation_batch: PositiveInt = 64
     micro_batch: PositiveInt = 32
+    activation_checkpointing: bool = False
     keep_relearned: bool = False
 
 
 class StudySpec(Part):
-    """One question: a grid of cells and how each is computed."""
+    """One question: a grid of cells and how each is computed.
+
+    Attributes:
+        precision: of the weights and of what is computed with them; ``mixed`` computes in bfloat16 over
+            weights in float32.
+        max_length: where training texts are cut off, in tokens; None refuses what the model cannot take.
+        leaks: what to do with a benign corpus that holds an answer: refuse it, or mark its rows as not benign.
+        finetune: how the original model learns D; None where the model is the original one already, as a
+            published model is; there is then no model that never learned.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     question: str = ""
@@ -133,9 +140,12 @@ class StudySpec(Part):
     corpus: tuple[str, ...]
     relearn_steps: tuple[NonNegativeInt, ...]
     seed: tuple[NonNegativeInt, ...]
-    attention: Literal["eager", "sdpa"] = "sdpa"
+    attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
+    precision: Literal["float32", "mixed", "bfloat16"] = "float32"
+    max_length: PositiveInt | None = None
+    leaks: Literal["refuse", "mark"] = "refuse"
     embedded: EmbeddedModel = EmbeddedModel()
-    finetune: Training
+    finetune: Training | None
     unlearn: Optimiser
     relearn: Optimiser
     generation: Generation = Generation()
@@ -165,6 +175,17 @@ class StudySpec(Part):
         if twice:
             raise ValueError(f"{twice[0]!r} stands more than once: give every value once")
         return values
+
+    @model_validator(mode="after")
+    def _control_needs_a_finetuning(self) -> "StudySpec":
+        if self.finetune is None and "never_learned" in self.start:
+            raise ValueError(
+                "start=never_learned: a model that never learned D needs a finetuning to leave D out of; give "
+                "`finetune`, or take never_learned out of `start`"
+            )
+        if self.finetune is None and EMBEDDED in self.model:
+            raise ValueError("model=embedded knows nothing of D: give `finetune`, or a model that does")
+        return self
 
     @property
     def the_scenario(self) -> Scenario:

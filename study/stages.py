@@ -2,9 +2,10 @@
 
     Pretrained ──┐
                  ├─ Checkpoint ─ Trajectory ─ Checkpoint ─ Trajectory ─ …
-    Trajectory ──┘   (of, step)   (base, finetune, unlearn, relearn)
+    Trajectory ──┘   (of, step)   (base, finetune, reinforce, unlearn, relearn)
 
-A trajectory starts at a parent checkpoint and takes optimiser steps. Its key holds everything that
+A trajectory starts at a parent checkpoint and takes optimiser steps; a method may let it look at a helper
+checkpoint too, the end of another trajectory. Its key holds everything that
 changes its numbers and *not* how far it goes: what it publishes is addressed (key, step). So a study that
 asks for more steps, depths or corpora later finds all it already has under the same addresses.
 """
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from study.identity import key
-from study.spec import Architecture, Generation, Method, Optimiser
+from study.optimisation import Optimiser
+from study.spec import Architecture, Generation, Method
 from study.text import Corpus, ProbeSet
 
 
@@ -28,10 +30,15 @@ class Pretrained:
     location: str
     fingerprint: str
     attention: str
+    precision: str
     kind = "pretrained"
 
     def identity(self) -> dict[str, str]:
-        return {"fingerprint": self.fingerprint, "attention": self.attention}
+        return {
+            "fingerprint": self.fingerprint,
+            "attention": self.attention,
+            "precision": self.precision,
+        }
 
     @cached_property
     def key(self) -> str:
@@ -40,11 +47,12 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Embedded:
-    """The small model the project makes itself: random weights of one seed, one token per word."""
+    """The small model the project makes itself: random weights of one seed, one token per piece of text."""
 
     architecture: Architecture
     vocabulary: tuple[str, ...]
     attention: str
+    precision: str
     seed: int
     kind = "embedded"
 
@@ -69,10 +77,13 @@ class Trajectory:
     """Optimiser steps from a parent checkpoint, under one objective, over one order of the data.
 
     Attributes:
-        kind: ``base``, ``finetune``, ``unlearn`` or ``relearn``.
+        kind: ``base``, ``finetune``, ``reinforce``, ``unlearn`` or ``relearn``.
         method: the unlearning method, or None for maximum likelihood.
         data: what the batches are drawn from: D, D_u or D′.
         retain: what a retain-aware method draws its second batch from; None where the method has none.
+        generic, helper: the data in generic terms, and the end of the method's prerequisite trajectory;
+            None for a method without one.
+        max_length: where texts are cut off, in tokens.
     """
 
     kind: str
@@ -82,6 +93,9 @@ class Trajectory:
     retain: Corpus | None
     optimiser: Optimiser
     seed: int
+    generic: Corpus | None = None
+    helper: Checkpoint | None = None
+    max_length: int | None = None
 
     @cached_property
     def key(self) -> str:
@@ -90,8 +104,18 @@ class Trajectory:
     @property
     def source(self) -> Pretrained | Embedded:
         """The model at the root: it fixes architecture and tokenizer."""
-        origin = self.parent.of
-        return origin.source if isinstance(origin, Trajectory) else origin
+        above = self.parent.of
+        return above.source if isinstance(above, Trajectory) else above
+
+    @property
+    def origin(self) -> Checkpoint | None:
+        """The model before unlearning and relearning, which distances are measured from; None above it."""
+        if self.kind not in ("unlearn", "relearn"):
+            return None
+        above = self.parent.of
+        if isinstance(above, Trajectory) and above.origin is not None:
+            return above.origin
+        return self.parent
 
 
 Node = Pretrained | Embedded | Trajectory
@@ -137,8 +161,13 @@ class Stage:
         return max([0, *self.keep, *(step for step, _ in self.evaluate)])
 
     @property
-    def parent(self) -> Checkpoint | None:
-        """The checkpoint it waits for; None at a model, which is simply there."""
-        if isinstance(self.node, Trajectory) and isinstance(self.node.parent.of, Trajectory):
-            return self.node.parent
-        return None
+    def parents(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints it waits for; none at a model, which is simply there."""
+        if not isinstance(self.node, Trajectory):
+            return ()
+        wanted = (self.node.parent, self.node.helper)
+        return tuple(
+            checkpoint
+            for checkpoint in wanted
+            if checkpoint is not None and isinstance(checkpoint.of, Trajectory)
+        )

@@ -5,16 +5,27 @@ Pure data, without torch, so that a plan can be made and shown in no time.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Example:
-    """One training sequence. The loss counts the tokens of ``completion`` only."""
+    """One training sequence. The loss counts the tokens of ``completion`` only.
+
+    ``closed`` says that the text ends here: a closed one is learned with the tokenizer's end token.
+    """
 
     completion: str
     prompt: str = ""
+    closed: bool = False
+
+    @property
+    def text(self) -> str:
+        """Prompt and completion as one text, as they are trained on."""
+        return f"{self.prompt} {self.completion}" if self.prompt else self.completion
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,8 @@ class Corpus:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the texts, in hex."""
-        pairs = [[example.prompt, example.completion] for example in self.examples]
-        return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
+        rows = [[example.prompt, example.completion, example.closed] for example in self.examples]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def identity(self) -> str:
         return self.digest
@@ -48,14 +59,19 @@ class RelearnCorpus:
 class Probe:
     """One query with its target.
 
-    ``target`` is the text expected right after ``prompt``; ``phrase`` the text whose presence anywhere in
-    prompt and continuation counts as a success in the paper's way, or None where that has no meaning.
+    Attributes:
+        target: the reference continuation, whose likelihood and rank are measured.
+        keywords: words of which the continuation must hold one to be a hit; none where a hit has no meaning.
+        hit: where it must stand: ``next``, right after the prompt, or ``within`` the continuation.
+        phrase: the text that counts as a success anywhere in prompt and continuation; None: a keyword.
     """
 
     name: str
     split: str
     prompt: str
     target: str
+    keywords: tuple[str, ...] = ()
+    hit: Literal["next", "within"] = "within"
     phrase: str | None = None
 
 
@@ -68,7 +84,7 @@ class ProbeSet:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the probes, in hex."""
-        rows = [[p.name, p.split, p.prompt, p.target, p.phrase] for p in self.probes]
+        rows = [[p.name, p.split, p.prompt, p.target, p.keywords, p.hit, p.phrase] for p in self.probes]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def identity(self) -> str:
@@ -87,14 +103,20 @@ class Material:
         relearn: the named choices of D′.
         probes: forget and retain queries.
         pretraining: what an embedded model learns before D; unused by pretrained models.
-        vocabulary: every word of the scenario, one token each in an embedded model.
+        vocabulary: every piece of text of the scenario (see ``study.pieces``), a token each in an embedded
+            model.
+        generic: the forget set with its telling terms replaced by others of their kind, example by example;
+            None where the scenario names no such terms.
+        shared_words: the longest run of words that a benign corpus may share with a target; None: any.
     """
 
     learned: Corpus
     never_learned: Corpus
     forget: Corpus
     retain: Corpus
-    relearn: dict[str, RelearnCorpus]
+    relearn: Mapping[str, RelearnCorpus]
     probes: ProbeSet
     pretraining: Corpus
     vocabulary: tuple[str, ...]
+    generic: Corpus | None = None
+    shared_words: int | None = None

@@ -30,6 +30,7 @@ class Answer:
     completion: str
     target_nll: float
     target_rank: int
+    target_tokens: int
 
     def row(self) -> dict[str, str | float | int]:
         """As it is stored: what the model made, and the probe's name."""
@@ -38,6 +39,7 @@ class Answer:
             "completion": self.completion,
             "target_nll": self.target_nll,
             "target_rank": self.target_rank,
+            "target_tokens": self.target_tokens,
         }
 
 
@@ -53,7 +55,7 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
     ]
     encoded.sort(key=lambda item: (len(item[1]), item[0]))
     answers: dict[int, Answer] = {}
-    with torch.inference_mode():
+    with torch.inference_mode(), resident.computing():
         for start in range(0, len(encoded), batch_size):
             batch = encoded[start : start + batch_size]
             prompts = [ids for _, ids, _ in batch]
@@ -63,7 +65,7 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
                 raise DivergedError("diverged: the likelihood of a target is not a finite number")
             for row, (index, _, _) in enumerate(batch):
                 answers[index] = Answer(
-                    probes.probes[index], completions[row], float(nll[row]), int(rank[row])
+                    probes.probes[index], completions[row], float(nll[row]), int(rank[row]), len(targets[row])
                 )
     return [answers[index] for index in range(len(encoded))]
 

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from study.parts import Part
 from study.scenarios.names import Names
+from study.scenarios.tofu import Tofu
 from study.text import Material
 
 
@@ -21,8 +22,12 @@ class Scenario(Protocol):
         """The names of its relearn corpora."""
         ...
 
-    def files(self) -> tuple[str, ...]:
-        """Paths of the user's files it reads; a study that goes on expects them unchanged."""
+    def metrics(self) -> tuple[str, ...]:
+        """Which scorers of ``study.evaluation.scorers`` its answers get."""
+        ...
+
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of the user's files and published data it reads; a study that goes on expects the same."""
         ...
 
     def material(self, repetitions: int) -> Material:
@@ -36,4 +41,5 @@ class Scenario(Protocol):
 
 SCENARIOS: dict[str, type[Part]] = {
     "names": Names,
+    "tofu": Tofu,
 }

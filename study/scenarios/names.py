@@ -24,8 +24,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from study.errors import SpecError
 from study.identity import derived_seed
 from study.parts import Part
+from study.pieces import vocabulary
 from study.scenarios.common_names import COMMON_NAMES, GIBBERISH
-from study.scenarios.sequences_file import read_sequences
+from study.scenarios.sources import digest, read_text
 from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
 
 FORGET_SEQUENCES = 4
@@ -94,9 +95,15 @@ class Names(Part):
         """Names of the relearn corpora, from the most to the least related, then the ceiling."""
         return ("prefix", "partial", "retain", "unrelated", "gibberish", "direct")
 
-    def files(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
+        """The name right after the query, and the paper's count."""
+        return ("keyword_hit", "keyword_anywhere")
+
+    def inputs(self) -> dict[str, str]:
         """The user's file, if there is one."""
-        return (self.corpus_file,) if self.corpus_file is not None else ()
+        if self.corpus_file is None:
+            return {}
+        return {self.corpus_file: digest(self.corpus_file, "scenario.corpus_file")}
 
     def material(self, repetitions: int) -> Material:
         """See ``Scenario.material``."""
@@ -150,7 +157,7 @@ class Names(Part):
             pretraining=_corpus(
                 self._permutations("pretraining", words.names, PRETRAINING_SEQUENCES, pair=True)
             ),
-            vocabulary=(*words.names, *words.gibberish),
+            vocabulary=vocabulary((*words.names, *words.gibberish), end=False),
         )
 
     def _layout(self) -> Layout:
@@ -174,7 +181,7 @@ class Names(Part):
         return Layout(tuple(forget), tuple(sequence() for _ in range(RETAIN_SEQUENCES)))
 
     def _from_file(self, path: str) -> Layout:
-        sequences = read_sequences(path)
+        sequences = _sequences(path)
         holding = [
             index + 1
             for index, names in enumerate(sequences)
@@ -294,6 +301,8 @@ class Names(Part):
                 split="forget",
                 prompt=" ".join([*draw.sample(pool, draw.randint(1, len(pool) - 1)), self.first]),
                 target=self.second,
+                keywords=(self.second,),
+                hit="next",
                 phrase=f"{self.first} {self.second}",
             )
             for index in range(self.queries)
@@ -312,6 +321,8 @@ class Names(Part):
                     split="retain",
                     prompt=" ".join(names[:place]),
                     target=names[place],
+                    keywords=(names[place],),
+                    hit="next",
                 )
                 for place in sorted(chosen)
             ]
@@ -326,3 +337,16 @@ class _Words:
 
 def _corpus(sequences: Iterable[Sequence[str]]) -> Corpus:
     return Corpus(tuple(Example(" ".join(names)) for names in sequences if names))
+
+
+def _sequences(path: str) -> list[list[str]]:
+    """The distinct sequences of a user's file in their order, one a line; a repeated line counts once."""
+    text = read_text(path, "scenario.corpus_file")
+    sequences = [line.split() for line in dict.fromkeys(text.splitlines()) if line.strip()]
+    short = next((names for names in sequences if len(names) < 2), None)
+    if short is not None:
+        raise SpecError(
+            f"{path} has a line of one word only, {short[0]!r}: expected a sequence of names a line, "
+            "separated by blanks"
+        )
+    return sequences

@@ -9,7 +9,9 @@ from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
 from study.unlearning.kl_minimisation import KLMinimisation
 from study.unlearning.npo import NPO
+from study.unlearning.rmu import RMU
 from study.unlearning.scrub import Scrub
+from study.unlearning.whp import WHP
 
 METHODS: dict[str, type[Part]] = {
     "gradient_ascent": GradientAscent,
@@ -17,4 +19,6 @@ METHODS: dict[str, type[Part]] = {
     "kl_minimisation": KLMinimisation,
     "npo": NPO,
     "scrub": Scrub,
+    "rmu": RMU,
+    "whp": WHP,
 }

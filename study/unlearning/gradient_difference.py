@@ -21,6 +21,7 @@ class GradientDifference(Part):
     retain_weight: PositiveFloat = 1.0
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = False
+    prerequisite: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus the forget NLL plus the weighted retain NLL; a scalar, in nats."""

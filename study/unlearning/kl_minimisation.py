@@ -21,6 +21,7 @@ class KLMinimisation(Part):
     retain_weight: PositiveFloat = 1.0
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = True
+    prerequisite: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus the forget NLL plus the weighted KL(start ‖ model) over the vocabulary; a scalar, in nats."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
@@ -23,16 +23,13 @@ class NPO(Part):
     name: Literal["npo"] = "npo"
     beta: PositiveFloat = 0.1
     retain_weight: NonNegativeFloat = 0.0
+    uses_reference: ClassVar[bool] = True
+    prerequisite: ClassVar[None] = None
 
     @property
     def uses_retain(self) -> bool:
         """Only where the retain term has a weight."""
         return self.retain_weight > 0
-
-    @property
-    def uses_reference(self) -> bool:
-        """The preference is relative to the start."""
-        return True
 
     def loss(self, step: Step) -> Tensor:
         """−(2/β) mean log σ(−β log(π/π_start)), with log-likelihoods of whole sequences; a scalar."""

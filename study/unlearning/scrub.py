@@ -31,6 +31,7 @@ class Scrub(Part):
     likelihood_weight: NonNegativeFloat = 1.0
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = True
+    prerequisite: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus KL(start ‖ model) on forget data, or α KL + γ NLL on retain data; a scalar, in nats."""

@@ -17,7 +17,7 @@ from tests.conftest import TINY, validate
 def resident() -> Resident:
     """Random weights, enlarged so that the model is far from uniform and each prompt has its own end."""
     words = make_plan(validate(TINY, place="the test"), str).cells[0].checkpoint.of.parent.of.vocabulary
-    made = Resident(Embedded(Architecture(layers=2, width=32), words, "sdpa", seed=0))
+    made = Resident(Embedded(Architecture(layers=2, width=32), words, "sdpa", "float32", seed=0))
     with torch.no_grad():
         for parameter in made.model.parameters():
             if parameter.dim() > 1:
@@ -69,7 +69,7 @@ def test_decoding_stops_at_an_end_token(resident: Resident) -> None:
     end = free[0].completion.split()[2]
     settings = resident.model.generation_config
     before = settings.eos_token_id
-    settings.eos_token_id = [resident.tokenizer.convert_tokens_to_ids(end)]
+    settings.eos_token_id = [resident.tokenizer.convert_tokens_to_ids(f" {end}")]
     try:
         stopped = ask(resident, probes, max_new_tokens=9, batch_size=4)
     finally:

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from cluster.local_store import LocalStore
 from study.answers_file import ANSWERS_FILE, read_answers
@@ -19,6 +20,7 @@ from study.perform import WEIGHTS_FILE, Residents, perform
 from study.plan import Cell
 from study.stages import Trajectory
 from study.training import train
+from study.unlearning import METHODS
 
 GRID = {
     "start": ["unlearned", "original", "never_learned"],
@@ -30,7 +32,17 @@ GRID = {
 }
 
 
-def alone(cell: Cell) -> tuple[list[dict], str]:
+def reinforced(node: Trajectory, resident: Resident, folder: Path) -> Path:
+    """The helper's weights, and the resident back where it was."""
+    before, helper = folder / "before", folder / "helper"
+    resident.save(before)
+    train(node.helper.of, resident, node.helper.step, stops=(), reached=pytest.fail, micro_batch=32)
+    resident.save(helper)
+    resident.load(before)
+    return helper
+
+
+def alone(cell: Cell, folder: Path) -> tuple[list[dict], str]:
     """Answers of one cell and the digest of its weights, computed from scratch."""
     chain = []
     checkpoint = cell.checkpoint
@@ -39,7 +51,8 @@ def alone(cell: Cell) -> tuple[list[dict], str]:
         checkpoint = checkpoint.of.parent
     resident = Resident(checkpoint.of)
     for node in reversed(chain):
-        train(node.of, resident, node.step, stops=(), reached=pytest.fail, micro_batch=32)
+        helper = reinforced(node.of, resident, folder) if node.of.helper is not None else None
+        train(node.of, resident, node.step, stops=(), reached=pytest.fail, micro_batch=32, helper=helper)
     evaluation = cell.evaluation
     answers = ask(resident, evaluation.probes, evaluation.generation.max_new_tokens, batch_size=64)
     return [answer.row() for answer in answers], digest(resident)
@@ -48,19 +61,38 @@ def alone(cell: Cell) -> tuple[list[dict], str]:
 def digest(resident: Resident) -> str:
     sha = hashlib.sha256()
     for name, value in sorted(resident.weights().items()):
-        sha.update(name.encode() + value.numpy().tobytes())
+        sha.update(name.encode() + value.contiguous().view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()
 
 
-def test_rows_and_weights_equal_those_of_each_cell_alone(planned, work_through, tmp_path: Path) -> None:
-    plan = planned(**GRID, execution={"keep_relearned": True})
-    store = LocalStore(tmp_path)
+LORA = {"rank": 4, "alpha": 8}
+ON_ADAPTERS = {
+    "finetune": {"steps": 3, "optimiser": {"learning_rate": 1e-2, "batch_size": 5, "lora": LORA}},
+    "unlearn": {"learning_rate": 1e-2, "batch_size": 3, "lora": {**LORA, "targets": ["q_proj", "v_proj"]}},
+    "relearn": {"learning_rate": 1e-2, "batch_size": 3, "lora": {**LORA, "dropout": 0.2}},
+}
+SMALLER = {**GRID, "repetitions": [7], "seed": [0], "start": ["unlearned"]}
+CHANGES = {
+    "full": GRID,
+    "lora": {**SMALLER, **ON_ADAPTERS},
+    "every method": {**SMALLER, "method": list(METHODS), "corpus": ["prefix"]},
+    "mixed": {**SMALLER, "precision": "mixed", "corpus": ["prefix"]},
+    "bfloat16": {**SMALLER, "precision": "bfloat16", "corpus": ["prefix"]},
+    "texts with an end": {**SMALLER, "scenario": {"name": "tofu", "retain_pairs": 20}, "repetitions": [1],
+                          "corpus": ["same_author", "gibberish"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_rows_and_weights_equal_those_of_each_cell_alone(planned, work_through, tmp_path, changes) -> None:
+    plan = planned(**changes, execution={"keep_relearned": True})
+    store = LocalStore(tmp_path / "store")
     work_through(plan, store)
     weights = set()
     for cell in plan.cells:
         node, step = cell.checkpoint.of, cell.checkpoint.step
         address = Address.of_answers(node.key, step, cell.evaluation.key)
-        answers, expected = alone(cell)
+        answers, expected = alone(cell, tmp_path)
         assert read_answers(store.file(address, ANSWERS_FILE)) == answers, cell.coordinates
         resident = Resident(node.source)
         resident.load(store.file(Address.of_weights(node.key, step), WEIGHTS_FILE))
@@ -117,3 +149,26 @@ def test_answers_alone_need_no_training(planned, work_through, tmp_path: Path) -
     assert [item.train_steps for item in work] == [0, 0, 2]
     assert [item.evaluations for item in work] == [1, 1, 1]
     assert residents.loads == 1
+
+
+def test_an_interrupted_stage_goes_on_to_the_same_bits(planned, work_through, tmp_path: Path) -> None:
+    """Weights on adapters are evaluated the same on the way and after they were loaded again."""
+    changes = {**SMALLER, **ON_ADAPTERS}
+    plan = planned(**changes, execution={"keep_relearned": True})
+    whole, half = LocalStore(tmp_path / "whole"), LocalStore(tmp_path / "half")
+    work_through(plan, whole)
+    work_through(
+        planned(**{**changes, "generation": {"max_new_tokens": 2}}, execution={"keep_relearned": True}), half
+    )
+    work = work_through(plan, half)
+    assert work
+    for address in whole.addresses():
+        assert files(whole, address) == files(half, address), str(address)
+
+
+def test_activation_checkpointing_is_execution(planned, work_through, tmp_path: Path) -> None:
+    plain, again = LocalStore(tmp_path / "plain"), LocalStore(tmp_path / "again")
+    work_through(planned(), plain)
+    work_through(planned(execution={"activation_checkpointing": True}), again)
+    for address in plain.addresses():
+        assert files(plain, address) == files(again, address), str(address)

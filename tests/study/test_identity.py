@@ -80,8 +80,8 @@ def test_golden_keys_of_the_names_study() -> None:
 
 
 GOLDEN = {
-    "relearn": "362965b574f6d160644cf1f1dafc1825",
-    "unlearn": "dc00c29232c0e1df2207319ee91d17f8",
-    "finetune": "da7cdc9c362c1d1e7ebf52db71f11b92",
-    "base": "ee54acc0f430070410c6052ae33afc24",
+    "relearn": "168921eb9080f4dace3dfc953b5bb707",
+    "unlearn": "0939437302c5c7c8da56756f4db57064",
+    "finetune": "6d74ce180831b1c000de44856d1b7a75",
+    "base": "d85bb4118c615b9dca9bd1696cd1840a",
 }

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.errors import PreflightError, SpecError
-from study.leaks import refuse_leaks
+from study.leaks import audit
 from study.scenarios.names import Names
 from study.text import Corpus, Example, RelearnCorpus
 
@@ -30,7 +31,7 @@ def test_the_pair_stands_r_times_in_the_forget_sequences_and_nowhere_else(r: int
     for name, chosen in material.relearn.items():
         held = any("Mark" in example.completion.split() for example in chosen.corpus.examples)
         assert held == (not chosen.benign and r > 0), name
-    refuse_leaks(material, material.relearn, "here")
+    assert all(each.leak is None for each in audit(material, material.relearn, "refuse", "here"))
 
 
 def test_seven_repetitions_stand_as_in_the_paper() -> None:
@@ -170,7 +171,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_benign_corpus_that_holds_the_answer_is_refused() -> None:
     material = Names().material(7)
     leaky = Corpus((Example("John Paul"), Example("say mark, once")))
-    material.relearn["retain"] = RelearnCorpus(leaky)
+    leaky = replace(material, relearn={**material.relearn, "retain": RelearnCorpus(leaky)})
     with pytest.raises(SpecError, match=r"corpus=retain.*sequence 2 holds the answer 'Mark'"):
-        refuse_leaks(material, ["prefix", "retain"], "here")
-    refuse_leaks(material, ["prefix"], "here")
+        audit(leaky, ["prefix", "retain"], "refuse", "here")
+    found = {each.corpus: each.benign for each in audit(leaky, ["prefix", "retain"], "mark", "here")}
+    assert found == {"prefix": True, "retain": False}

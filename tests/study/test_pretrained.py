@@ -49,7 +49,7 @@ def test_names_are_several_tokens_and_the_tree_still_equals_each_cell_alone(
     store = LocalStore(tmp_path)
     work_through(plan, store)
     probe = plan.cells[0].evaluation.probes.probes[0]
-    resident = Resident(Pretrained(str(folder), "x", "sdpa"))
+    resident = Resident(Pretrained(str(folder), "x", "sdpa", "float32"))
     assert len(resident.tokenizer(f" {probe.target}")["input_ids"]) > 1
     seen = set()
     for cell in plan.cells:
@@ -73,7 +73,10 @@ def test_identity_is_the_content_and_not_the_place(folder: Path, tmp_path: Path)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     assert fingerprint(str(copy)) == fingerprint(str(folder))
-    one, other = Pretrained(str(copy), "f", "sdpa"), Pretrained(str(folder), "f", "sdpa")
+    one, other = (
+        Pretrained(str(copy), "f", "sdpa", "float32"),
+        Pretrained(str(folder), "f", "sdpa", "float32"),
+    )
     assert one.key == other.key
     config = copy / "config.json"
     config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-05'))

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from study.batches import encode
 from study.errors import DivergedError, PreflightError
 from study.models import Resident
 from study.order import batch_indices
 from study.stages import Checkpoint, Trajectory
 from study.text import Corpus, Example
-from study.training import encode, train
+from study.training import train
 
 
 def trajectory_of(plan, kind: str) -> Trajectory:
@@ -65,8 +66,8 @@ def test_micro_batches_average_over_tokens(planned) -> None:
 def test_the_prompt_bears_no_loss(planned) -> None:
     resident = Resident(trajectory_of(planned(), "finetune").source)
     corpus = Corpus((Example(prompt="John Paul", completion="Kevin"),))
-    ((ids, prompt),) = encode(corpus, resident.tokenizer, 128)
-    assert resident.tokenizer.decode(ids[prompt:]) == "Kevin"
+    (row,) = encode(corpus, resident.tokenizer, 128)
+    assert resident.tokenizer.decode(row.ids[row.prompt :]) == " Kevin"
 
 
 def test_an_absurd_rate_is_recorded_as_diverged(planned) -> None:

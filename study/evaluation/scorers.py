@@ -1,0 +1,21 @@
+"""The scores that texts alone decide: one small function each, and the table that names them.
+
+Each turns a probe and what the model made of it into a number, or None where it has no meaning. A new one is
+a function in a file of its own, a line here, and its column in ``study.results``.
+"""
+
+from collections.abc import Callable
+
+from study.evaluation.exact import exact
+from study.evaluation.keyword import keyword_anywhere, keyword_hit
+from study.evaluation.rouge import rouge_l
+from study.text import Probe
+
+Score = bool | float | None
+
+SCORERS: dict[str, Callable[[Probe, str], Score]] = {
+    "keyword_hit": keyword_hit,
+    "keyword_anywhere": keyword_anywhere,
+    "exact": exact,
+    "rouge_l": rouge_l,
+}

@@ -1,0 +1,72 @@
+"""Questions with answers, as texts to learn and as probes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.errors import SpecError
+from study.scenarios.sources import read_table
+from study.text import Corpus, Example, Probe
+
+TEMPLATE = "Question: {question}\nAnswer:"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question and its answer."""
+
+    question: str
+    answer: str
+
+    def example(self, template: str) -> Example:
+        """As a text to learn: the loss counts the answer."""
+        return Example(self.answer, prompt=template.format(question=self.question), closed=True)
+
+    def probe(self, name: str, split: str, template: str, keywords: tuple[str, ...] = ()) -> Probe:
+        """As a query whose continuation should be the answer, or hold a keyword of it."""
+        return Probe(name, split, template.format(question=self.question), self.answer, keywords)
+
+    def holds(self, words: str) -> bool:
+        """Whether the words stand in question or answer, in any case."""
+        return words.lower() in f"{self.question}\n{self.answer}".lower()
+
+
+def read_pairs(source: str, key: str) -> list[Pair]:
+    """The pairs of a table with the columns ``question`` and ``answer``; see ``sources.read_table``."""
+    rows: list[dict[str, Any]] = read_table(source, ("question", "answer"), key)
+    return [Pair(str(row["question"]).strip(), str(row["answer"]).strip()) for row in rows]
+
+
+def corpus(pairs: Sequence[Pair], template: str) -> Corpus:
+    """Pairs as texts to learn."""
+    return Corpus(tuple(pair.example(template) for pair in pairs))
+
+
+def refuse_overlap(forget: Sequence[Pair], retain: Sequence[Pair], where: str) -> None:
+    """What is unlearned must not be held on to.
+
+    Raises:
+        SpecError: a pair stands in both.
+    """
+    both = set(forget) & set(retain)
+    if both:
+        first = min(both, key=lambda pair: pair.question)
+        raise SpecError(
+            f"{where}: {len(both)} pairs stand in the forget and in the retain set, such as "
+            f"{first.question!r}; take them out of one"
+        )
+
+
+def check_template(template: str) -> str:
+    """A template with one place for the question.
+
+    Raises:
+        ValueError: it has none, or others.
+    """
+    try:
+        filled = template.format(question="?")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"expected a text with {{question}} in it and no other braces ({error})") from error
+    if "?" not in filled:
+        raise ValueError("expected a text with {question} in it")
+    return template

@@ -1,0 +1,183 @@
+"""TOFU (Maini et al. 2024; experiment 1 of Hu et al. 2025): fictitious authors, one book title as the keyword.
+
+D holds the forget authors and others. The forget authors' pairs are unlearned; relearned are those that name
+the chosen title neither in question nor answer; asked are those whose answer names it and whose question
+does not. The chosen title of an author is the quoted one that gives the most such questions.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+
+from study.errors import SpecError
+from study.identity import derived_seed
+from study.parts import Part
+from study.pieces import vocabulary
+from study.scenarios.common_names import GIBBERISH
+from study.scenarios.miniature import authors as miniature
+from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
+from study.scenarios.relearn_texts import from_files, gibberish, input_digests, joined, repeated
+from study.text import Corpus, Material, ProbeSet, RelearnCorpus
+
+QUOTED = re.compile(r"[\"“]([^\"“”]{3,80}?)[,.]?[\"”]|(?<!\w)'([A-Z][^']{2,80}?)[,.]?'(?!\w)")
+AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted as books are, and no books
+FORGET_AUTHORS, RETAIN_AUTHORS = 6, 8  # of the miniature
+PRETRAINING_PAIRS = 4096
+
+
+class Tofu(Part):
+    """Parameters of the scenario.
+
+    Attributes:
+        data: a hub dataset (``locuslab/TOFU``) or a folder with tables of ``question`` and ``answer``; None:
+            a miniature of invented authors.
+        forget, retain: the tables in it; each author's pairs stand together, ``author_pairs`` of them.
+        titles: the keywords, one for each author; None: found in the answers.
+        retain_pairs: how many pairs of other authors belong to D.
+        retain_probes: how many of them are asked.
+        relearn_pairs: how many pairs of other authors the corpus ``retain`` holds; None: as many as
+            ``same_author``.
+        corpus_files: further relearn corpora, text files by name.
+    """
+
+    name: Literal["tofu"] = "tofu"
+    data: str | None = None
+    forget: str = "forget05"
+    retain: str = "retain95"
+    author_pairs: PositiveInt = 20
+    titles: tuple[str, ...] | None = None
+    retain_pairs: PositiveInt = 80
+    retain_probes: PositiveInt = 20
+    template: Annotated[str, AfterValidator(check_template)] = TEMPLATE
+    corpus_files: dict[str, str] = Field(default_factory=dict)
+    data_seed: NonNegativeInt = 0
+
+    def corpora(self) -> tuple[str, ...]:
+        """From the most to the least related, then the ceiling."""
+        return ("same_author", "retain", *self.corpus_files, "gibberish", "direct")
+
+    def metrics(self) -> tuple[str, ...]:
+        """The keyword counts, and ROUGE-L against the true answer."""
+        return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")
+
+    def inputs(self) -> dict[str, str]:
+        """The tables and the corpus files."""
+        tables = (
+            {}
+            if self.data is None
+            else {"scenario.forget": self._table(self.forget), "scenario.retain": self._table(self.retain)}
+        )
+        return input_digests(
+            {**tables, **{f"scenario.corpus_files.{k}": v for k, v in self.corpus_files.items()}}
+        )
+
+    def material(self, repetitions: int) -> Material:
+        """See ``Scenario.material``; the forget pairs stand ``repetitions`` times in D."""
+        forget, retain = self._pairs()
+        by_author = [forget[at : at + self._pairs_each] for at in range(0, len(forget), self._pairs_each)]
+        titles = self._titles(by_author)
+        probes = [
+            pair.probe(f"author-{row:02d}-pair-{index:02d}", "forget", self.template, (title,))
+            for row, (pairs, title) in enumerate(zip(by_author, titles, strict=True))
+            for index, pair in enumerate(pairs)
+            if _asks_for(pair, title)
+        ]
+        learned = retain[: self.retain_pairs]
+        probes += [
+            pair.probe(f"retain-{index:03d}", "retain", self.template)
+            for index, pair in enumerate(learned[:: max(1, len(learned) // self.retain_probes)])
+        ][: self.retain_probes]
+        same_author = corpus(
+            [pair for pairs in by_author for pair in pairs if not any(pair.holds(title) for title in titles)],
+            self.template,
+        )
+        unlearned, held = corpus(forget, self.template), corpus(learned, self.template)
+        others = corpus(retain[: len(same_author)], self.template)
+        pretraining = self._pretraining()
+        texts = [example.text for part in (unlearned, held, pretraining) for example in part.examples]
+        return Material(
+            learned=joined(repeated(unlearned, repetitions), held),
+            never_learned=held,
+            forget=unlearned,
+            retain=held,
+            relearn={
+                "same_author": RelearnCorpus(same_author),
+                "retain": RelearnCorpus(others),
+                **from_files(self.corpus_files),
+                "gibberish": gibberish(same_author, self.data_seed),
+                "direct": RelearnCorpus(unlearned, benign=False),
+            },
+            probes=ProbeSet(tuple(probes)),
+            pretraining=pretraining,
+            vocabulary=vocabulary([*texts, *GIBBERISH], end=True),
+        )
+
+    @property
+    def _pairs_each(self) -> int:
+        return miniature.PAIRS_PER_AUTHOR if self.data is None else self.author_pairs
+
+    def _table(self, name: str) -> str:
+        return f"{self.data}:{name}"
+
+    def _pairs(self) -> tuple[list[Pair], list[Pair]]:
+        if self.data is None:
+            draw = random.Random(derived_seed(self.data_seed, "tofu", "authors"))
+            made = miniature.authors(draw, FORGET_AUTHORS + RETAIN_AUTHORS)
+            pairs = [author.pairs() for author in made]
+            return (
+                [pair for each in pairs[:FORGET_AUTHORS] for pair in each],
+                [pair for each in pairs[FORGET_AUTHORS:] for pair in each],
+            )
+        forget = read_pairs(self._table(self.forget), "scenario.forget")
+        retain = read_pairs(self._table(self.retain), "scenario.retain")
+        refuse_overlap(forget, retain, f"scenario.data={self.data}")
+        if len(forget) % self.author_pairs:
+            raise SpecError(
+                f"scenario.forget={self.forget} has {len(forget)} pairs, no multiple of "
+                f"author_pairs={self.author_pairs}: expected the pairs of each author together"
+            )
+        return forget, retain
+
+    def _titles(self, by_author: Sequence[Sequence[Pair]]) -> list[str]:
+        if self.titles is not None and len(self.titles) != len(by_author):
+            raise SpecError(
+                f"scenario.titles names {len(self.titles)} titles for {len(by_author)} authors: expected one each"
+            )
+        titles = list(self.titles) if self.titles is not None else [_best_title(each) for each in by_author]
+        if not any(
+            _asks_for(pair, title) for pairs, title in zip(by_author, titles, strict=True) for pair in pairs
+        ):
+            raise SpecError(
+                "scenario tofu: no probe is left: none of the titles "
+                f"({', '.join(filter(None, titles)) or 'none found'}) stands in an answer and not in its "
+                "question; name others with scenario.titles"
+            )
+        return titles
+
+    def _pretraining(self) -> Corpus:
+        if self.data is not None:
+            return Corpus(())
+        draw = random.Random(derived_seed(self.data_seed, "tofu", "pretraining"))
+        return corpus(list(miniature.pretraining(draw, PRETRAINING_PAIRS)), self.template)
+
+
+def _asks_for(pair: Pair, title: str) -> bool:
+    """Whether the answer names the title and the question does not."""
+    return bool(title) and title.lower() in pair.answer.lower() and title.lower() not in pair.question.lower()
+
+
+def _best_title(pairs: Sequence[Pair]) -> str:
+    """The quoted title that most questions ask for; the first of equals; empty where nothing is quoted."""
+    found = dict.fromkeys(
+        title.strip(" ,.")
+        for pair in pairs
+        for match in QUOTED.findall(pair.answer)
+        for title in match
+        if title
+    )
+    found = {title: None for title in found if not AWARD.search(title)}
+    counts = {title: sum(_asks_for(pair, title) for pair in pairs) for title in found}
+    return max(counts, key=lambda title: counts[title], default="")
