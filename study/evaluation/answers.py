@@ -5,6 +5,8 @@ and then carries the greedy continuation. Prompts are padded on the left, sorted
 batch holds prompts of similar length.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +57,7 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
     ]
     encoded.sort(key=lambda item: (len(item[1]), item[0]))
     answers: dict[int, Answer] = {}
-    with torch.inference_mode(), resident.computing():
+    with torch.inference_mode(), resident.computing(), _frozen(resident):
         for start in range(0, len(encoded), batch_size):
             batch = encoded[start : start + batch_size]
             prompts = [ids for _, ids, _ in batch]
@@ -68,6 +70,21 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
                     probes.probes[index], completions[row], float(nll[row]), int(rank[row]), len(targets[row])
                 )
     return [answers[index] for index in range(len(encoded))]
+
+
+@contextmanager
+def _frozen(resident: Resident) -> Iterator[None]:
+    """No weight asks for a gradient: torch picks its kernels by that, even where none is computed, and a
+    model on an adapter would differ in the last bit from the plain one with the same weights.
+    """
+    asking = [parameter for parameter in resident.model.parameters() if parameter.requires_grad]
+    for parameter in asking:
+        parameter.requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(requires_grad=True)
 
 
 def _ids(resident: Resident, probe: Probe) -> list[int]:
