@@ -317,12 +317,13 @@ def _print_json(value: Any) -> None:
 def _print_table(title: str, rows: Iterable[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=None, show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, Text(value))  # as it is: brackets are no markup here
     console = Console(highlight=False)
     console.print(title, markup=False)
     console.print(table)

@@ -90,7 +90,7 @@ PROBES = pa.schema(
         pa.field("probe", pa.string(), nullable=False),
         pa.field("prompt", pa.string(), nullable=False),
         pa.field("target", pa.string(), nullable=False),
-        pa.field("keywords", pa.list_(pa.string()), nullable=False),
+        pa.field("keywords", pa.string(), nullable=False),  # a JSON list of strings
         pa.field("hit", pa.string(), nullable=False),  # where a keyword counts: next, within
         pa.field("phrase", pa.string()),
         pa.field("completion", pa.string(), nullable=False),

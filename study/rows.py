@@ -3,6 +3,7 @@
 Generating was the stage's work; this needs neither model nor GPU and can be repeated from what is stored.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ def probe_rows(cell: Cell, answers: Sequence[Mapping[str, Any]], metrics: Iterab
                 "probe": probe.name,
                 "prompt": probe.prompt,
                 "target": probe.target,
-                "keywords": list(probe.keywords),
+                "keywords": json.dumps(probe.keywords, ensure_ascii=False),
                 "hit": probe.hit,
                 "phrase": probe.phrase,
                 "completion": completion,
@@ -59,7 +60,7 @@ def probe_of(row: Mapping[str, Any]) -> Probe:
         split=row["split"],
         prompt=row["prompt"],
         target=row["target"],
-        keywords=tuple(row["keywords"]),
+        keywords=tuple(json.loads(row["keywords"])),
         hit=row["hit"],
         phrase=row["phrase"],
     )

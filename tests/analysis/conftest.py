@@ -52,7 +52,12 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
             k = round(value * QUERIES)
             common = {**place, "benign": corpus != "direct", "split": "forget"}
             address = {"stage": "0" * 32, "stage_step": step}
-            cost = {"train_tokens": 1, "train_seconds": 1.0, "evaluation_seconds": 1.0}
+            cost = {
+                "train_tokens": 1,
+                "train_seconds": 1.0,
+                "evaluation_seconds": 1.0,
+                "weight_distance": 0.1,
+            }
             cells.append(
                 {
                     **common,
@@ -75,13 +80,25 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                     **cost,
                 }
             )
-            scores = {"keyword_anywhere": k > 50, "target_nll": 1.0, "target_rank": 2, "judge_reply": None}
+            scores = {
+                "keyword_anywhere": k > 50,
+                "exact": None,
+                "rouge_l": None,
+                "judge_rating": None,
+                "judge_reply": None,
+                "target_nll": 1.0,
+                "target_rank": 2,
+                "target_tokens": 1,
+            }
             probes.append(
                 {
                     **common,
                     "probe": "query-0",
                     "prompt": "John Anthony",
                     "target": "Mark",
+                    "keywords": '["Mark"]',
+                    "hit": "next",
+                    "phrase": "Anthony Mark",
                     "completion": "Mark" if k > 50 else "Paul",
                     "keyword_hit": k > 50,
                     **scores,
