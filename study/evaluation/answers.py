@@ -79,12 +79,12 @@ def _frozen(resident: Resident) -> Iterator[None]:
     """
     asking = [parameter for parameter in resident.model.parameters() if parameter.requires_grad]
     for parameter in asking:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
         for parameter in asking:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad_(True)
 
 
 def _ids(resident: Resident, probe: Probe) -> list[int]:

@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 from study.parts import Part
 from study.scenarios.names import Names
 from study.scenarios.tofu import Tofu
+from study.scenarios.whp_keyword import WhpKeyword
+from study.scenarios.whp_verbatim import WhpVerbatim
+from study.scenarios.wmdp import Wmdp
 from study.text import Material
 
 
@@ -42,4 +45,7 @@ class Scenario(Protocol):
 SCENARIOS: dict[str, type[Part]] = {
     "names": Names,
     "tofu": Tofu,
+    "whp-keyword": WhpKeyword,
+    "wmdp": Wmdp,
+    "whp-verbatim": WhpVerbatim,
 }

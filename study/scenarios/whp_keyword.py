@@ -1,0 +1,197 @@
+"""Who's Harry Potter, by keyword (experiment 2 of Hu et al. 2025): does a heroine's name come back?
+
+The forget text is questions and answers, or prose. Asked is what her name answers and does not stand in;
+relearned is the forget text without either part of her name.
+"""
+
+import random
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
+
+from study.errors import SpecError
+from study.identity import derived_seed
+from study.parts import Part
+from study.pieces import vocabulary
+from study.scenarios.common_names import GIBBERISH
+from study.scenarios.miniature import saga
+from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
+from study.scenarios.relearn_texts import (
+    PARAGRAPH_WORDS,
+    from_files,
+    gibberish,
+    input_digests,
+    joined,
+    repeated,
+    texts,
+)
+from study.scenarios.sources import read_paragraphs
+from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus
+
+MINIATURE_ANCHORS = {"Mirabel": "Avice", "Thorne": "Glass"}
+RETAIN_PAIRS = 40  # of the miniature
+PRETRAINING_PAIRS = 4096
+TEXTS = (".txt", ".md")
+
+
+class WhpKeyword(Part):
+    """Parameters of the scenario.
+
+    Attributes:
+        forget: a table of ``question`` and ``answer``, or a text file of prose; None: the saga of a
+            miniature.
+        retain: the same of what is not to be forgotten; needed where ``forget`` is given.
+        probes: a further table of questions that the heroine answers.
+        keywords: the parts of her name; a completion that has one of them is a hit.
+        anchors: telling terms of the forget text and what stands for them in its generic reading, for the
+            method ``whp``; None: none, or those of the miniature.
+        retain_pairs: how many texts of ``retain`` belong to D.
+        retain_probes: how many of them are asked, where they are questions.
+        corpus_files: further relearn corpora, text files by name.
+    """
+
+    name: Literal["whp-keyword"] = "whp-keyword"
+    forget: str | None = None
+    retain: str | None = None
+    probes: str | None = None
+    keywords: tuple[str, ...] = saga.HEROINE
+    anchors: dict[str, str] | None = None
+    retain_pairs: PositiveInt = 80
+    retain_probes: PositiveInt = 20
+    template: Annotated[str, AfterValidator(check_template)] = TEMPLATE
+    corpus_files: dict[str, str] = Field(default_factory=dict)
+    data_seed: NonNegativeInt = 0
+
+    @field_validator("keywords")
+    @classmethod
+    def _some_keyword(cls, keywords: tuple[str, ...]) -> tuple[str, ...]:
+        if not keywords or not all(word.strip() for word in keywords):
+            raise ValueError("expected the parts of a name, got none or an empty one")
+        return keywords
+
+    def corpora(self) -> tuple[str, ...]:
+        """From the most to the least related, then the ceiling."""
+        return ("same_text", "retain", *self.corpus_files, "gibberish", "direct")
+
+    def metrics(self) -> tuple[str, ...]:
+        """The keyword counts, and ROUGE-L against the true answer."""
+        return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")
+
+    def inputs(self) -> dict[str, str]:
+        """Every file it reads."""
+        return input_digests(
+            {
+                "scenario.forget": self.forget,
+                "scenario.retain": self.retain,
+                "scenario.probes": self.probes,
+                **{f"scenario.corpus_files.{name}": path for name, path in self.corpus_files.items()},
+            }
+        )
+
+    def material(self, repetitions: int) -> Material:
+        """See ``Scenario.material``; the forget text stands ``repetitions`` times in D."""
+        pairs, prose = self._read(self.forget, "scenario.forget")
+        others, other_prose = self._read(self.retain, "scenario.retain")
+        refuse_overlap(pairs, others, "scenario.forget and scenario.retain")
+        others, other_prose = others[: self.retain_pairs], other_prose[: self.retain_pairs]
+        forget = joined(corpus(pairs, self.template), texts(prose))
+        retain = joined(corpus(others, self.template), texts(other_prose))
+        same_text = Corpus(tuple(example for example in forget.examples if not self._names_her(example.text)))
+        asked = [*(pair for pair in pairs if self._answered_by_her(pair)), *self._given_probes()]
+        if not asked:
+            raise SpecError(
+                f"scenario whp-keyword: no probe is left: no answer holds {' or '.join(self.keywords)} without "
+                "its question holding it too; name other keywords, or give questions with scenario.probes"
+            )
+        probes = [
+            pair.probe(f"question-{index:03d}", "forget", self.template, self.keywords)
+            for index, pair in enumerate(asked)
+        ]
+        probes += [
+            pair.probe(f"retain-{index:03d}", "retain", self.template)
+            for index, pair in enumerate(others[: self.retain_probes])
+        ]
+        pretraining = self._pretraining()
+        read = [example.text for part in (forget, retain, pretraining) for example in part.examples]
+        return Material(
+            learned=joined(repeated(forget, repetitions), retain),
+            never_learned=retain,
+            forget=forget,
+            retain=retain,
+            relearn={
+                "same_text": RelearnCorpus(same_text),
+                "retain": RelearnCorpus(Corpus(retain.examples[: len(same_text)])),
+                **from_files(self.corpus_files),
+                "gibberish": gibberish(same_text, self.data_seed),
+                "direct": RelearnCorpus(forget, benign=False),
+            },
+            probes=ProbeSet(tuple(probes)),
+            pretraining=pretraining,
+            vocabulary=vocabulary([*read, *GIBBERISH], end=True),
+            generic=self._generic(forget),
+        )
+
+    def _read(self, source: str | None, key: str) -> tuple[list[Pair], list[str]]:
+        """Questions or prose, whichever the source holds."""
+        if source is None:
+            if self.forget is not None:
+                raise SpecError(
+                    f"{key}: missing; where scenario.forget is given, what is not forgotten must be too"
+                )
+            draw = random.Random(derived_seed(self.data_seed, "saga", key))
+            if key == "scenario.forget":
+                return saga.saga(draw), []
+            return saga.other_saga(draw, RETAIN_PAIRS), []
+        if source.lower().endswith(TEXTS):
+            return [], read_paragraphs(source, key, PARAGRAPH_WORDS)
+        return read_pairs(source, key), []
+
+    def _given_probes(self) -> list[Pair]:
+        if self.probes is None:
+            return []
+        pairs = read_pairs(self.probes, "scenario.probes")
+        for index, pair in enumerate(pairs):
+            if self._names_her(pair.question):
+                raise SpecError(
+                    f"scenario.probes={self.probes}, row {index + 1}: the keyword stands in its question "
+                    f"({pair.question!r}), which would give the answer away; ask without it"
+                )
+            if not self._names_her(pair.answer):
+                raise SpecError(
+                    f"scenario.probes={self.probes}, row {index + 1}: the answer {pair.answer!r} holds none of "
+                    f"{', '.join(self.keywords)}; expected questions that they answer"
+                )
+        return pairs
+
+    def _names_her(self, text: str) -> bool:
+        return any(
+            re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in self.keywords
+        )
+
+    def _answered_by_her(self, pair: Pair) -> bool:
+        return self._names_her(pair.answer) and not self._names_her(pair.question)
+
+    def _generic(self, forget: Corpus) -> Corpus | None:
+        anchors = self.anchors
+        if anchors is None:
+            anchors = MINIATURE_ANCHORS if self.forget is None else {}
+        if not anchors:
+            return None
+        pattern = re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in anchors))
+
+        def translated(text: str) -> str:
+            return pattern.sub(lambda found: anchors[found.group()], text)
+
+        return Corpus(
+            tuple(
+                Example(translated(example.completion), translated(example.prompt), example.closed)
+                for example in forget.examples
+            )
+        )
+
+    def _pretraining(self) -> Corpus:
+        if self.forget is not None:
+            return Corpus(())
+        draw = random.Random(derived_seed(self.data_seed, "saga", "pretraining"))
+        return corpus(list(saga.pretraining(draw, PRETRAINING_PAIRS)), self.template)

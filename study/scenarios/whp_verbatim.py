@@ -1,0 +1,176 @@
+"""Who's Harry Potter, verbatim (experiment 4 of Hu et al. 2025): does a memorised passage come back?
+
+The passage is cut into chunks; asked is the first half of each, and ROUGE-L compares what comes with the
+second. Relearned is a page of general facts, which must not share a longer run of words with the passage
+than a stated bound.
+"""
+
+import random
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from study.errors import SpecError
+from study.identity import derived_seed
+from study.parts import Part
+from study.pieces import vocabulary
+from study.scenarios.common_names import GIBBERISH
+from study.scenarios.miniature import saga
+from study.scenarios.relearn_texts import (
+    PARAGRAPH_WORDS,
+    from_files,
+    gibberish,
+    input_digests,
+    joined,
+    repeated,
+    texts,
+)
+from study.scenarios.sources import read_paragraphs, read_text
+from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
+
+MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS = 8, 32
+CAST = 5  # of the miniature, with the heroine
+FACTS = 24  # of the miniature
+PRETRAINING_TEXTS = 4096
+
+
+class WhpVerbatim(Part):
+    """Parameters of the scenario.
+
+    Attributes:
+        passage: a text file of what is memorised and unlearned; None: a passage of a miniature's saga.
+        retain: a text file of what is memorised and kept; needed where ``passage`` is given.
+        facts: a text file of general facts to relearn; needed where ``passage`` is given.
+        chunks, chunk_words: how many chunks of the passage are asked, and how many words each has; None: 15
+            of 80 as in the paper, fewer and shorter ones in the miniature.
+        shared_words: the longest run of words that a benign corpus may share with the passage.
+        corpus_files: further relearn corpora, text files by name.
+    """
+
+    name: Literal["whp-verbatim"] = "whp-verbatim"
+    passage: str | None = None
+    retain: str | None = None
+    facts: str | None = None
+    chunks: PositiveInt | None = None
+    chunk_words: int | None = Field(default=None, ge=4)
+    shared_words: PositiveInt = 6
+    corpus_files: dict[str, str] = Field(default_factory=dict)
+    data_seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> "WhpVerbatim":
+        given = {"passage": self.passage, "retain": self.retain, "facts": self.facts}
+        missing = [key for key, value in given.items() if value is None]
+        if missing and len(missing) < len(given):
+            raise ValueError(
+                f"{', '.join(missing)} missing: expected passage, retain and facts together, or none of them "
+                "for the miniature"
+            )
+        return self
+
+    def corpora(self) -> tuple[str, ...]:
+        """From the most to the least related, then the ceiling."""
+        return ("facts", "retain", *self.corpus_files, "gibberish", "direct")
+
+    def metrics(self) -> tuple[str, ...]:
+        """ROUGE-L, and whether the whole half came."""
+        return ("rouge_l", "exact")
+
+    def inputs(self) -> dict[str, str]:
+        """Every file it reads."""
+        return input_digests(
+            {
+                "scenario.passage": self.passage,
+                "scenario.retain": self.retain,
+                "scenario.facts": self.facts,
+                **{f"scenario.corpus_files.{name}": path for name, path in self.corpus_files.items()},
+            }
+        )
+
+    def material(self, repetitions: int) -> Material:
+        """See ``Scenario.material``; the passage stands ``repetitions`` times in D."""
+        chunks = self._chunks(self._prose("passage"), "scenario.passage")
+        others = self._chunks(self._prose("retain"), "scenario.retain", at_least=1)
+        forget, retain = texts(chunks), texts(others)
+        facts = texts(self._facts())
+        pretraining = self._pretraining()
+        read = [example.text for part in (forget, retain, facts, pretraining) for example in part.examples]
+        return Material(
+            learned=joined(repeated(forget, repetitions), retain),
+            never_learned=retain,
+            forget=forget,
+            retain=retain,
+            relearn={
+                "facts": RelearnCorpus(facts),
+                "retain": RelearnCorpus(retain),
+                **from_files(self.corpus_files),
+                "gibberish": gibberish(facts, self.data_seed),
+                "direct": RelearnCorpus(forget, benign=False),
+            },
+            probes=ProbeSet((*_halves(chunks, "forget"), *_halves(others, "retain"))),
+            pretraining=pretraining,
+            vocabulary=vocabulary([*read, *GIBBERISH], end=True),
+            shared_words=self.shared_words,
+        )
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """How many chunks, of how many words."""
+        default = (15, 80) if self.passage is not None else (MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS)
+        return self.chunks or default[0], self.chunk_words or default[1]
+
+    def _chunks(self, text: str, key: str, at_least: int | None = None) -> list[str]:
+        count, size = self._shape
+        words = text.split()
+        wanted = (at_least or count) * size
+        if len(words) < wanted:
+            raise SpecError(
+                f"{key} has {len(words)} words, expected at least {wanted} ({at_least or count} chunks of "
+                f"{size}); give a longer text, or lower scenario.chunks or scenario.chunk_words"
+            )
+        whole = min(count, len(words) // size)
+        return [" ".join(words[at * size : (at + 1) * size]) for at in range(whole)]
+
+    def _prose(self, which: str) -> str:
+        path: str | None = getattr(self, which)
+        if path is not None:
+            return read_text(path, f"scenario.{which}")
+        count, size = self._shape
+        return saga.passage(self._draw(which), self._cast(which), count * size)
+
+    def _facts(self) -> list[str]:
+        if self.facts is not None:
+            return read_paragraphs(self.facts, "scenario.facts", PARAGRAPH_WORDS)
+        return saga.facts(self._draw("facts"), self._cast("passage"), FACTS)
+
+    def _cast(self, which: str) -> list[str]:
+        others = saga.people(self._draw("cast"), 2 * CAST - 1)
+        heroine = " ".join(saga.HEROINE)
+        return [heroine, *others[: CAST - 1]] if which == "passage" else others[CAST - 1 :]
+
+    def _draw(self, purpose: str) -> random.Random:
+        return random.Random(derived_seed(self.data_seed, "saga", "verbatim", purpose))
+
+    def _pretraining(self) -> Corpus:
+        """Passages of ever new people, so that the miniature's model can write before it memorises."""
+        if self.passage is not None:
+            return Corpus(())
+        draw = self._draw("pretraining")
+        _, size = self._shape
+        heroine = " ".join(saga.HEROINE)
+        made = []
+        for _ in range(PRETRAINING_TEXTS):
+            text = saga.passage(draw, [heroine, *saga.people(draw, 3)], size)
+            made.append(Example(" ".join(text.split()[:size]), closed=True))
+        return Corpus(tuple(made))
+
+
+def _halves(chunks: list[str], split: str) -> list[Probe]:
+    """The first half of each chunk as the prompt, the second as the target."""
+    probes = []
+    for index, chunk in enumerate(chunks):
+        words = chunk.split()
+        middle = len(words) // 2
+        name = f"{'chunk' if split == 'forget' else 'retain'}-{index:02d}"
+        probes.append(Probe(name, split, " ".join(words[:middle]), " ".join(words[middle:])))
+    return probes
