@@ -179,7 +179,7 @@ def _embedded(source: Embedded) -> PreTrainedModel:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
-        model = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
+        model: PreTrainedModel = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
     torch.nn.Module.to(model, DTYPES[source.precision])
     return model
 
@@ -189,10 +189,11 @@ def _end_id(source: Embedded) -> int | None:
 
 
 def _pretrained(source: Pretrained) -> PreTrainedModel:
-    return AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         local_folder(source.location, source.fingerprint),
         dtype=DTYPES[source.precision],
         attn_implementation=source.attention,
         use_safetensors=True,
         trust_remote_code=False,
     )
+    return model

@@ -1,0 +1,61 @@
+"""WMDP: as in the paper on the gated sets of whoever has them, and on a miniature about the glazing of pots."""
+
+from search_spaces.miniature import EMBEDDED_TEXTS, RELEARN, UNLEARN, finetuning
+from study.optimisation import Optimiser
+from study.scenarios.wmdp import Wmdp
+from study.spec import Generation, StudySpec
+from study.unlearning.gradient_ascent import GradientAscent
+from study.unlearning.gradient_difference import GradientDifference
+from study.unlearning.kl_minimisation import KLMinimisation
+from study.unlearning.npo import NPO
+from study.unlearning.rmu import RMU
+from study.unlearning.scrub import Scrub
+
+QUESTION = "A model unlearned a topic. Do general paragraphs, which answer none of the questions, bring its answers back?"
+
+
+def wmdp() -> StudySpec:
+    """The paper's: Zephyr as it was published, and the sets named with --set scenario.forget=… and so on.
+
+    There is no finetuning, and so no model that never learned: the paper has none here either.
+    """
+    return StudySpec(
+        name="wmdp",
+        question=QUESTION,
+        scenario=Wmdp(),
+        model=("HuggingFaceH4/zephyr-7b-beta",),
+        method=(GradientAscent(), GradientDifference(), KLMinimisation(), NPO(), Scrub(), RMU()),
+        start=("unlearned", "original"),
+        repetitions=(1,),
+        depth=(40, 80, 120),
+        corpus=("background", "retain", "gibberish"),
+        relearn_steps=(0, 5, 10),
+        seed=(0,),
+        precision="bfloat16",
+        max_length=512,
+        finetune=None,
+        unlearn=Optimiser(learning_rate=2e-7, batch_size=16),
+        relearn=Optimiser(learning_rate=1e-5, batch_size=16),
+        generation=Generation(max_new_tokens=200),
+    )
+
+
+def wmdp_mini() -> StudySpec:
+    """The same question of a harmless craft, on the embedded model."""
+    return wmdp().model_copy(
+        update={
+            "name": "wmdp-mini",
+            "model": ("embedded",),
+            "precision": "float32",
+            "max_length": None,
+            "method": (GradientAscent(),),
+            "start": ("unlearned", "never_learned"),
+            "depth": (4, 8, 12, 20),
+            "relearn_steps": (0, 10, 20, 40),
+            "embedded": EMBEDDED_TEXTS,
+            "finetune": finetuning(steps=400),
+            "unlearn": UNLEARN,
+            "relearn": RELEARN,
+            "generation": Generation(max_new_tokens=12),
+        }
+    )
