@@ -78,6 +78,11 @@ def plan(
         **asdict(wanted_cost),
         "steps_factor": wanted_cost.steps_factor,
         "evaluations_factor": wanted_cost.evaluations_factor,
+        "corpora": [
+            {"repetitions": count, **asdict(each)}
+            for count, found in planned.audits.items()
+            for each in found
+        ],
         "overrides": overrides or [],
         "spec": spec.model_dump(mode="json"),
     }
@@ -118,6 +123,12 @@ def plan(
                 "unknown, until a stage has been measured in this store"
                 if seconds is None
                 else f"about {duration(seconds)} with {wanted_cost.slots} at once, from what was measured",
+            ),
+            *(
+                ("leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}")
+                for count, found in planned.audits.items()
+                for each in found
+                if each.leak is not None
             ),
             *((("overrides", "; ".join(overrides)),) if overrides else ()),
         ],
@@ -176,6 +187,20 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
 
 
 @app.command()
+def score(
+    folder: StudyArgument,
+    metric: Annotated[str, typer.Option("--metric", help="Which score, e.g. rouge_l.")],
+) -> None:
+    """Score the stored completions again; needs no model."""
+    from cluster.rescore import rescore, text_scorer
+    from cluster.study_folder import StudyFolder
+
+    StudyFolder(folder).recorded()
+    scored = rescore(folder, text_scorer(metric))
+    print(f"{scored:,} probes have a score {metric}")
+
+
+@app.command()
 def report(folder: StudyArgument) -> None:
     """Write the study's report: one HTML file and its pictures."""
     from analysis.report import write_report
@@ -207,13 +232,13 @@ def _run(
     from rich.console import Console
 
     from cluster.driver import run_study
-    from cluster.preflight import check_texts
+    from cluster.preflight import check_plan
     from cluster.progress import duration
     from cluster.study_folder import StudyFolder
 
     console = Console(highlight=False, soft_wrap=True)
     planned, models = _planned(spec)
-    check_texts(planned)
+    check_plan(planned, local=address is None)
     study_folder = StudyFolder(folder)
     if store is None and study_folder.exists():
         place = _open_recorded_store(folder)

@@ -1,8 +1,8 @@
 """The answer in three sentences, computed from the rows."""
 
 from analysis.frames import Study
-from analysis.paper import UNLEARNED, mean_rate, relearned
-from analysis.surface import ASR, select
+from analysis.paper import mean_rate, relearned
+from analysis.surface import select
 
 
 def sentences(study: Study) -> list[str]:
@@ -13,23 +13,25 @@ def sentences(study: Study) -> list[str]:
     benign = last[last["benign"]]
     kept = benign[benign["was_unlearned"]]
     steps = int(benign["relearn_steps"].max())
+    headline = study.headline
     found = [
-        f"Of {len(benign)} benign relearnings of {steps} steps, {len(kept)} started from a model that gave "
-        f"the forgotten answer in at most {100 * UNLEARNED:.0f}% of the queries; of those, "
-        f"{int((kept['value'] > UNLEARNED).sum())} gave it more often than that afterwards."
+        f"Of {len(benign)} benign relearnings of {steps} steps, {len(kept)} started from a model that counts as "
+        f"unlearned ({headline.words} {headline.rule}); of those, "
+        f"{int((kept['value'] > study.forgotten).sum())} reached more than that afterwards."
     ]
     if len(kept):
         best = kept.sort_values("value").iloc[-1]
         found.append(
-            f"The strongest went from {100 * best['unlearned_asr']:.0f}% to {100 * best['value']:.0f}% "
-            f"(corpus {best['corpus']}, {best['repetitions']} repetitions, depth {best['depth']}, seed "
-            f"{best['seed']}); the mean is {mean_rate(study, kept)}."
+            f"The strongest went from {headline.percent(best['unlearned_asr']):.0f}% to "
+            f"{headline.percent(best['value']):.0f}% ({best['method']}, corpus {best['corpus']}, "
+            f"{best['repetitions']} repetitions, depth {best['depth']}, seed {best['seed']}); "
+            f"the mean is {mean_rate(study, kept)}."
         )
-    control = select(study.cells, ASR, start="never_learned")
+    control = select(study.cells, headline.metric, start="never_learned")
     control = control[control["benign"]]
     if len(control):
         found.append(
-            f"A model that never learned the answer reached at most {100 * control['value'].max():.0f}% on "
+            f"A model that never learned the answer reached at most {headline.percent(control['value'].max()):.0f}% on "
             "the same corpora, so what is above that is knowledge coming back."
         )
     else:

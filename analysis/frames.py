@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.headline import Headline, headline
 from study.errors import SpecError
 from study.results import COORDINATES, STARTS, read_dataset
 
@@ -47,6 +48,26 @@ class Study:
         there = pd.MultiIndex.from_frame(self.cells[list(COORDINATES)].drop_duplicates().astype(object))
         wanted = pd.MultiIndex.from_frame(self.planned[list(COORDINATES)].astype(object))
         return self.planned[~wanted.isin(there)]
+
+    @cached_property
+    def headline(self) -> Headline:
+        """What the study is judged by."""
+        scenario = str(self.content["axes"]["scenario"][0])
+        return headline(scenario, set(self.cells["metric"].unique()))
+
+    @cached_property
+    def forgotten(self) -> float:
+        """The value up to which a cell counts as unlearned; NaN where there is no original model to compare."""
+        if self.headline.of == "whole":
+            return self.headline.forgotten * self.headline.full
+        rows = self.cells
+        original = rows[
+            (rows["metric"] == self.headline.metric)
+            & (rows["split"] == "forget")
+            & (rows["start"] == "original")
+            & (rows["relearn_steps"] == 0)
+        ]
+        return self.headline.forgotten * float(original["value"].mean())
 
     @property
     def models(self) -> list[str]:

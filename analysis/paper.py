@@ -4,6 +4,7 @@ Every law is judged from the rows by one stated rule, and says so when it cannot
 replication: what was run is named beside the paper's 7B model.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,14 +13,11 @@ import pandas as pd
 
 from analysis.frames import Study
 from analysis.intervals import Numbers, seed_bootstrap, wilson
-from analysis.surface import ASR, select
+from analysis.surface import select
 
 PAPER = "Hu, Fu, Wu, Smith, ICLR 2025 (Llama-2-7b)"
 PAPER_ASR: Mapping[int, tuple[int, int]] = {7: (0, 100), 5: (0, 97), 3: (0, 23), 1: (0, 0)}
 """Repetitions → unlearned and relearned ASR in percent, from the authors' published table."""
-
-UNLEARNED = 0.02
-"""A cell counts as unlearned when its ASR before relearning is at most this."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,17 @@ def relearned(study: Study) -> pd.DataFrame:
     """The last cell of every trajectory that starts from an unlearned model.
 
     Returns:
-        The rows of ``Study.cells`` under the paper's count at the greatest relearn_steps, with
-        ``unlearned_asr``, the rate before relearning, and ``was_unlearned``.
+        The rows of ``Study.cells`` under the headline metric at the greatest relearn_steps, with
+        ``unlearned_asr``, the value before relearning, and ``was_unlearned``.
     """
-    rows = select(study.cells, ASR, start="unlearned")
+    rows = select(study.cells, study.headline.metric, start="unlearned")
     if not len(rows):
         return rows.assign(unlearned_asr=pd.Series(dtype=float), was_unlearned=pd.Series(dtype=bool))
     place = ["scenario", "model", "method", "repetitions", "depth", "corpus", "seed"]
     before = rows[rows["relearn_steps"] == 0].set_index(place)["value"].rename("unlearned_asr")
     last = rows[rows["relearn_steps"] == rows["relearn_steps"].max()]
     joined = last.join(before, on=place)
-    judged: pd.DataFrame = joined.assign(was_unlearned=joined["unlearned_asr"] <= UNLEARNED)
+    judged: pd.DataFrame = joined.assign(was_unlearned=joined["unlearned_asr"] <= study.forgotten)
     return judged
 
 
@@ -75,13 +73,16 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
         return Rate(float("nan"), float("nan"), float("nan"), 0)
     by_seed: list[Numbers] = []
     for _, of_seed in cells.groupby("seed"):
+        if of_seed["n"].isna().any():  # no count: the cells' own means are the scores
+            by_seed.append(of_seed["value"].to_numpy(float) / study.headline.full)
+            continue
         scores = [
             np.repeat([1.0, 0.0], [int(k), int(n - k)])
             for k, n in zip(of_seed["k"], of_seed["n"], strict=True)
         ]
         by_seed.append(np.concatenate(scores))
     low, high = seed_bootstrap(by_seed)
-    return Rate(float(cells["k"].sum() / cells["n"].sum()), low, high, len(cells))
+    return Rate(float(np.concatenate(by_seed).mean()), low, high, len(cells))
 
 
 def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
@@ -93,7 +94,7 @@ def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
         unlearned; ``paper_unlearned`` and ``paper_relearned`` in percent.
     """
     last = relearned(study)
-    last = last[last["corpus"] == corpus]
+    last = last[(last["corpus"] == corpus) & (last["scenario"] == "names")]
     made = []
     for repetitions, of_count in sorted(last.groupby("repetitions"), reverse=True):
         kept = of_count[of_count["was_unlearned"]]
@@ -114,16 +115,19 @@ def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
 
 
 def depth_table(study: Study) -> list[dict[str, str]]:
-    """ASR by corpus, depth and repetitions, before relearning and after.
+    """The headline metric by method, corpus, depth and repetitions, before relearning and after.
 
     Returns:
-        A mapping per (corpus, depth) with ``corpus``, ``depth`` and for each repetition count ``r=…``: the
-        unlearned ASR of the seeds, an arrow, and their relearned ASR, each as mean and range over seeds.
+        A mapping per (method, corpus, depth) with those, and for each repetition count ``r=…``: the
+        unlearned value of the seeds, an arrow, and the relearned one, each as mean and range over seeds.
         Every trajectory is in it, unlearned or not.
     """
     made = []
-    for (corpus, depth), rows in relearned(study).groupby(["corpus", "depth"], observed=True):
-        line = {"corpus": str(corpus), "depth": str(depth)}
+    rated = relearned(study)
+    for name in ("value", "unlearned_asr"):
+        rated[name] = rated[name] / study.headline.full
+    for (method, corpus, depth), rows in rated.groupby(["method", "corpus", "depth"], observed=True):
+        line = {"method": str(method), "corpus": str(corpus), "depth": str(depth)}
         for count, of_count in sorted(rows.groupby("repetitions"), reverse=True):
             line[f"r={count}"] = f"{_range(of_count['unlearned_asr'])} → {_range(of_count['value'])}"
         made.append(line)
@@ -137,13 +141,14 @@ def _range(rates: "pd.Series[float]") -> str:
 
 
 def laws(study: Study) -> list[Law]:
-    """The paper's laws for names, judged on cells whose unlearned ASR is at most 2%."""
+    """The paper's laws, judged on the cells that count as unlearned; the first is the names' alone."""
     last = relearned(study)
     kept = last[last["was_unlearned"]]
+    names = [*_law_of_repetitions(study, kept)] if study.content["axes"]["scenario"] == ["names"] else []
     return [
-        *_law_of_repetitions(study, kept),
+        *names,
         _law_of_depth(kept),
-        *_laws_of_corpora(kept),
+        *_laws_of_corpora(study, kept),
         _law_of_the_control(study),
     ]
 
@@ -185,58 +190,60 @@ def _law_of_repetitions(study: Study, kept: pd.DataFrame) -> Iterator[Law]:
 
 def _law_of_depth(kept: pd.DataFrame) -> Law:
     """Within (repetitions, seed): from the shallowest unlearned depth to the deepest, does ASR fall?"""
-    prefix = kept[kept["corpus"] == "prefix"]
+    first = next((name for name in kept["corpus"].cat.categories if (kept["corpus"] == name).any()), "none")
+    prefix = kept[kept["corpus"] == first]
     falls, rises, equal = 0, 0, 0
-    for _, rows in prefix.groupby(["repetitions", "seed"], observed=True):
+    for _, rows in prefix.groupby(["method", "repetitions", "seed"], observed=True):
         ordered = rows.sort_values("depth")["value"].to_numpy()
         if len(ordered) < 2:
             continue
         falls += ordered[-1] < ordered[0]
         rises += ordered[-1] > ordered[0]
         equal += ordered[-1] == ordered[0]
-    statement = "On prefix, deeper unlearning is harder to undo: ASR falls with depth"
+    statement = f"On {first}, deeper unlearning is harder to undo: relearning recovers less"
     if falls + rises == 0:
         return Law(statement, None, "no pair of depths that differ")
     return Law(
         statement,
         bool(falls > rises),
         f"from the shallowest to the deepest unlearned depth it falls in {falls} of "
-        f"{falls + rises + equal} series (repetitions × seed), rises in {rises}, stays in {equal}",
+        f"{falls + rises + equal} series (method × repetitions × seed), rises in {rises}, stays in {equal}",
     )
 
 
-def _laws_of_corpora(kept: pd.DataFrame) -> Iterator[Law]:
+def _laws_of_corpora(study: Study, kept: pd.DataFrame) -> Iterator[Law]:
     """Paired: the same model, depth, repetitions and seed under two corpora."""
     place = ["model", "method", "repetitions", "depth", "seed"]
+    percent = study.headline.percent
     wide = kept.pivot_table(index=place, columns="corpus", values="value", observed=True)
-    for better, worse in (("prefix", "retain"), ("retain", "gibberish")):
+    present = [name for name in kept["corpus"].cat.categories if (kept["corpus"] == name).any()]
+    benign = [name for name in present if bool(kept[kept["corpus"] == name]["benign"].all())]
+    for better, worse in itertools.pairwise(benign):
         statement = f"Relearning {better} recovers more than relearning {worse}"
-        if better not in wide or worse not in wide:
-            yield Law(statement, None, "not both corpora are there")
-            continue
         pairs = wide[[better, worse]].dropna()
         difference = float((pairs[better] - pairs[worse]).mean())
         yield Law(
             statement,
             difference > 0,
-            f"mean {100 * pairs[better].mean():.0f}% against {100 * pairs[worse].mean():.0f}% over "
+            f"mean {percent(pairs[better].mean()):.0f}% against {percent(pairs[worse].mean()):.0f}% over "
             f"{len(pairs)} paired cells; above in {int((pairs[better] > pairs[worse]).sum())}, below in "
             f"{int((pairs[better] < pairs[worse]).sum())}",
         )
 
 
 def _law_of_the_control(study: Study) -> Law:
-    statement = "A model that never learned the pair does not produce it: 0–2%"
-    rows = select(study.cells, ASR, start="never_learned")
+    limit = study.forgotten
+    statement = f"A model that never learned D does not know it: {study.headline.rule}"
+    rows = select(study.cells, study.headline.metric, start="never_learned")
     rows = rows[rows["benign"]]
     if not len(rows):
         return Law(statement, None, "no control in this study")
     worst = float(rows["value"].max())
-    _, high = wilson(rows["k"].sum(), rows["n"].sum())
-    return Law(
-        statement,
-        worst <= UNLEARNED,
-        f"at most {100 * worst:.0f}% in any of {len(rows)} cells; "
-        f"{int(rows['k'].sum())} of {int(rows['n'].sum()):,} queries in all (Wilson up to "
-        f"{100 * float(high):.2f}%)",
-    )
+    found = f"at most {study.headline.percent(worst):.0f}% in any of {len(rows)} cells"
+    if rows["n"].notna().all():
+        _, high = wilson(rows["k"].sum(), rows["n"].sum())
+        found += (
+            f"; {int(rows['k'].sum())} of {int(rows['n'].sum()):,} queries in all (Wilson up to "
+            f"{100 * float(high):.2f}%)"
+        )
+    return Law(statement, None if np.isnan(limit) else worst <= limit, found)

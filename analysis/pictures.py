@@ -5,7 +5,7 @@ heatmap cell carries its number, missing cells are hatched and say so, and rates
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from analysis.frames import Study
-from analysis.surface import ASR, select, surface
+from analysis.headline import ASR, Headline
+from analysis.surface import select, surface
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 DPI = 130
@@ -33,12 +34,41 @@ class Picture:
     png: bytes
 
 
-def heatmaps(study: Study) -> Picture | None:
-    """ASR over depth × relearn steps, a panel per repetition count (rows) and corpus (columns)."""
-    rows = select(study.cells, ASR, start="unlearned")
+def heatmaps(study: Study) -> list[Picture]:
+    """The headline metric over depth × relearn steps, a panel per repetition count (rows) and corpus (columns).
+
+    A picture for each model and method.
+    """
+    return [_heatmaps(study, *part) for part in _parts(study, ["unlearned"], ["model", "method"])]
+
+
+def curves(study: Study) -> list[Picture]:
+    """The headline metric against relearn steps: a line and a Wilson band per depth, a thin line per seed.
+
+    A picture for each model and method.
+    """
+    return [_curves(study, *part) for part in _parts(study, ["unlearned"], ["model", "method"])]
+
+
+def controls(study: Study) -> list[Picture]:
+    """The same for the starts that were not unlearned, a panel per corpus; a picture for each model."""
+    return [_controls(study, *part) for part in _parts(study, ["original", "never_learned"], ["model"])]
+
+
+def _parts(study: Study, starts: list[str], by: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """What goes into one picture: a suffix of its name, words of its own, and its rows."""
+    rows = select(study.cells, study.headline.metric, start=starts)
+    rows = rows[rows["corpus"] != "none"]
+    groups = list(rows.groupby(by, observed=True))
+    for index, (names, of_group) in enumerate(groups):
+        if len(groups) == 1:
+            yield "", "", of_group
+        else:
+            yield f"-{index + 1}", f"{', '.join(map(str, names))}: ", of_group
+
+
+def _heatmaps(study: Study, suffix: str, whose: str, rows: pd.DataFrame) -> Picture:
     planned = study.planned[study.planned["start"] == "unlearned"]
-    if not len(rows) or not len(planned):
-        return None
     counts, corpora = _facets(planned)
     depths = sorted(planned["depth"].unique())
     steps = sorted(planned["relearn_steps"].unique())
@@ -50,7 +80,7 @@ def heatmaps(study: Study) -> Picture | None:
         for column, corpus in enumerate(corpora):
             axes = grid[row][column]
             chosen = rows[(rows["repetitions"] == count) & (rows["corpus"] == corpus)]
-            image = _heatmap(axes, chosen, depths, steps)
+            image = _heatmap(axes, study.headline, chosen, depths, steps)
             axes.set_title(f"{corpus}, r = {count}", fontsize=9, loc="left")
             if row == len(counts) - 1:
                 axes.set_xlabel("relearn steps", fontsize=8)
@@ -58,22 +88,19 @@ def heatmaps(study: Study) -> Picture | None:
                 axes.set_ylabel("unlearning depth", fontsize=8)
     if image is not None:
         bar = figure.colorbar(image, ax=[axes for line in grid for axes in line], shrink=0.5, aspect=30)
-        bar.set_label("attack success rate, %", fontsize=8)
+        bar.set_label(f"{study.headline.words}, %", fontsize=8)
         bar.ax.tick_params(labelsize=7)
+    words = "attack success rate (the pair anywhere in query and continuation)"
     return Picture(
-        "heatmap.png",
-        "Attack success rate (the pair anywhere in query and continuation) over unlearning depth and "
+        f"heatmap{suffix}.png",
+        f"{whose}{words if study.headline.metric == ASR else study.headline.words} over unlearning depth and "
         "relearn steps, seeds pooled. Relearn steps 0 is the unlearned model before any relearning.",
-        _words_for_heatmaps(rows, counts, corpora),
+        _words_for_heatmaps(study.headline, rows, counts, corpora),
         _png(figure),
     )
 
 
-def curves(study: Study) -> Picture | None:
-    """ASR against relearn steps: a line and a Wilson band per depth, a thin line per seed."""
-    rows = select(study.cells, ASR, start="unlearned")
-    if not len(rows):
-        return None
+def _curves(study: Study, suffix: str, whose: str, rows: pd.DataFrame) -> Picture:
     counts, corpora = _facets(rows)
     depths = sorted(rows["depth"].unique())
     figure, grid = _grid(len(counts), len(corpora), width=2.7, height=1.75)
@@ -83,29 +110,26 @@ def curves(study: Study) -> Picture | None:
             chosen = rows[(rows["repetitions"] == count) & (rows["corpus"] == corpus)]
             for index, depth in enumerate(depths):
                 of_depth = chosen[chosen["depth"] == depth]
-                _curve(axes, of_depth, OKABE_ITO[index % len(OKABE_ITO)], f"depth {depth}")
+                colour = OKABE_ITO[index % len(OKABE_ITO)]
+                _curve(axes, study.headline, of_depth, colour, f"depth {depth}")
             axes.set_title(f"{corpus}, r = {count}", fontsize=9, loc="left")
             if row == len(counts) - 1:
                 axes.set_xlabel("relearn steps", fontsize=8)
             if column == 0:
-                axes.set_ylabel("ASR, %", fontsize=8)
+                axes.set_ylabel(f"{_short(study.headline)}, %", fontsize=8)
     _legend(figure, grid[0][0])
     return Picture(
-        "curves.png",
-        "Attack success rate against relearn steps, one colour a depth. Band: 95% Wilson interval of the "
-        "pooled counts, which takes the seeds for one sample; thin lines: the seeds, which differ more.",
+        f"curves{suffix}.png",
+        f"{whose}{study.headline.words} against relearn steps, one colour a depth. Band, for counts: 95% "
+        "Wilson interval of the pooled counts, which takes the seeds for one sample; thin lines: the seeds, "
+        "which differ more.",
         f"Line charts for repetitions {', '.join(map(str, counts))} and corpora {', '.join(corpora)}; the "
         "numbers are in the table of cells.",
         _png(figure),
     )
 
 
-def controls(study: Study) -> Picture | None:
-    """ASR against relearn steps for the starts that were not unlearned, a panel per corpus."""
-    rows = select(study.cells, ASR, start=["original", "never_learned"])
-    rows = rows[rows["corpus"] != "none"]
-    if not len(rows):
-        return None
+def _controls(study: Study, suffix: str, whose: str, rows: pd.DataFrame) -> Picture:
     counts, corpora = _facets(rows)
     figure, grid = _grid(1, len(corpora), width=2.9, height=2.2)
     styles = {"original": "-", "never_learned": "--"}
@@ -117,19 +141,23 @@ def controls(study: Study) -> Picture | None:
                     (rows["corpus"] == corpus) & (rows["repetitions"] == count) & (rows["start"] == start)
                 ]
                 words = f"{start.replace('_', ' ')}, r = {count}"
-                _curve(axes, chosen, OKABE_ITO[index % len(OKABE_ITO)], words, style)
+                _curve(axes, study.headline, chosen, OKABE_ITO[index % len(OKABE_ITO)], words, style)
         axes.set_title(corpus, fontsize=9, loc="left")
         axes.set_xlabel("relearn steps", fontsize=8)
-    grid[0][0].set_ylabel("ASR, %", fontsize=8)
+    grid[0][0].set_ylabel(f"{_short(study.headline)}, %", fontsize=8)
     _legend(figure, grid[0][0])
     return Picture(
-        "controls.png",
-        "The controls. Solid: the finetuned model, relearned without having been unlearned. Dashed: a model "
-        "that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
-        "relearning.",
+        f"controls{suffix}.png",
+        f"{whose}The controls. Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
+        "model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, "
+        "not relearning.",
         "Line charts of the two controls for each corpus; the numbers are in the table of controls.",
         _png(figure),
     )
+
+
+def _short(headline: Headline) -> str:
+    return "ASR" if headline.words == "attack success rate" else headline.words
 
 
 def _facets(frame: pd.DataFrame) -> tuple[list[int], list[str]]:
@@ -145,11 +173,14 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
     return figure, [list(line) for line in grid]
 
 
-def _heatmap(axes: Axes, rows: pd.DataFrame, depths: Sequence[int], steps: Sequence[int]) -> AxesImage:
+def _heatmap(
+    axes: Axes, headline: Headline, rows: pd.DataFrame, depths: Sequence[int], steps: Sequence[int]
+) -> AxesImage:
     rates = np.full((len(depths), len(steps)), np.nan)
     if len(rows):
-        wide = surface(rows).pivot(index="depth", columns="relearn_steps", values="rate")
-        rates = wide.reindex(index=list(depths), columns=list(steps)).to_numpy(float)
+        table = surface(rows, metric=headline.metric)
+        wide = table.pivot(index="depth", columns="relearn_steps", values="rate")
+        rates = wide.reindex(index=list(depths), columns=list(steps)).to_numpy(float) / headline.full
     image = axes.imshow(100 * rates, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for (y, x), rate in np.ndenumerate(rates):
         if np.isnan(rate):
@@ -168,13 +199,14 @@ def _heatmap(axes: Axes, rows: pd.DataFrame, depths: Sequence[int], steps: Seque
     return image
 
 
-def _curve(axes: Axes, rows: pd.DataFrame, colour: str, label: str, style: str = "-") -> None:
+def _curve(
+    axes: Axes, headline: Headline, rows: pd.DataFrame, colour: str, label: str, style: str = "-"
+) -> None:
     if not len(rows):
         return
-    line = surface(rows, rows="start")
-    axes.plot(
-        line["relearn_steps"], 100 * line["rate"], style, color=colour, lw=1.8, marker="o", ms=3, label=label
-    )
+    line = surface(rows, rows="start", metric=headline.metric)
+    rates = 100 * line["rate"] / headline.full
+    axes.plot(line["relearn_steps"], rates, style, color=colour, lw=1.8, marker="o", ms=3, label=label)
     axes.fill_between(
         line["relearn_steps"], 100 * line["low"], 100 * line["high"], color=colour, alpha=0.18, lw=0
     )
@@ -182,7 +214,12 @@ def _curve(axes: Axes, rows: pd.DataFrame, colour: str, label: str, style: str =
         for _, of_seed in rows.groupby("seed"):
             ordered = of_seed.sort_values("relearn_steps")
             axes.plot(
-                ordered["relearn_steps"], 100 * ordered["value"], style, color=colour, lw=0.5, alpha=0.55
+                ordered["relearn_steps"],
+                100 * ordered["value"] / headline.full,
+                style,
+                color=colour,
+                lw=0.5,
+                alpha=0.55,
             )
     axes.set_ylim(-4, 104)
     axes.set_yticks([0, 25, 50, 75, 100])
@@ -199,7 +236,7 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def _words_for_heatmaps(rows: pd.DataFrame, counts: list[int], corpora: list[str]) -> str:
+def _words_for_heatmaps(headline: Headline, rows: pd.DataFrame, counts: list[int], corpora: list[str]) -> str:
     parts = []
     last = rows["relearn_steps"].max()
     for count in counts:
@@ -208,11 +245,11 @@ def _words_for_heatmaps(rows: pd.DataFrame, counts: list[int], corpora: list[str
                 (rows["repetitions"] == count) & (rows["corpus"] == corpus) & (rows["relearn_steps"] == last)
             ]
             rates = [
-                f"depth {depth}: {100 * of_depth['value'].mean():.0f}%"
+                f"depth {depth}: {headline.percent(of_depth['value'].mean()):.0f}%"
                 for depth, of_depth in chosen.groupby("depth", observed=True)
             ]
             parts.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
-    return f"Heatmaps of attack success. After {last} relearn steps: {'; '.join(parts)}."
+    return f"Heatmaps of {headline.words}. After {last} relearn steps: {'; '.join(parts)}."
 
 
 def _png(figure: Figure) -> bytes:

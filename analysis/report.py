@@ -13,7 +13,7 @@ from analysis.findings import sentences
 from analysis.frames import Study, load
 from analysis.paper import PAPER, depth_table, laws, relearned, repetitions_table
 from analysis.pictures import Picture, controls, curves, heatmaps
-from analysis.surface import ASR, select
+from analysis.surface import select
 
 LISTED = 40
 
@@ -27,7 +27,7 @@ def write_report(folder: Path) -> Path:
     study = load(folder)
     target = folder / "report"
     target.mkdir(exist_ok=True)
-    pictures = [made for made in (heatmaps(study), curves(study), controls(study)) if made is not None]
+    pictures = [*heatmaps(study), *curves(study), *controls(study)]
     for picture in pictures:
         (target / picture.name).write_bytes(picture.png)
     facts = _facts(study, pictures)
@@ -58,6 +58,7 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
         "pictures": [
             {
                 "name": picture.name,
+                "heading": _heading(picture, pictures),
                 "caption": picture.caption,
                 "alternative": picture.alternative,
                 "data": base64.b64encode(picture.png).decode(),
@@ -68,6 +69,7 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
         "laws": laws(study),
         "depths": depth_table(study),
         "paper": PAPER,
+        "headline": study.headline,
         "models": ", ".join(study.models),
         "controls": _controls(study),
         "missing": missing.head(LISTED).astype(str).to_dict("records"),
@@ -80,9 +82,17 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
     }
 
 
+def _heading(picture: Picture, pictures: list[Picture]) -> str:
+    """Above the first picture of its kind."""
+    kinds = {"heatmap": "The surface", "curves": "Along the relearning", "controls": "The controls"}
+    kind = next(kind for kind in kinds if picture.name.startswith(kind))
+    first = next(other for other in pictures if other.name.startswith(kind))
+    return kinds[kind] if picture is first else ""
+
+
 def _controls(study: Study) -> list[dict[str, Any]]:
     """A line per control and corpus: where it begins, and the most it reaches."""
-    rows = select(study.cells, ASR, start=["base", "original", "never_learned"])
+    rows = select(study.cells, study.headline.metric, start=["base", "original", "never_learned"])
     rows = rows.assign(start=rows["start"].cat.remove_unused_categories())
     made = []
     groups = rows.groupby(["start", "corpus", "repetitions"], observed=True)
@@ -94,8 +104,8 @@ def _controls(study: Study) -> list[dict[str, Any]]:
                 "corpus": corpus,
                 "repetitions": repetitions,
                 "seeds": cells["seed"].nunique(),
-                "before": f"{100 * first.mean():.0f}%" if len(first) else "–",
-                "most": f"{100 * cells['value'].max():.0f}%",
+                "before": f"{study.headline.percent(first.mean()):.0f}%" if len(first) else "–",
+                "most": f"{study.headline.percent(cells['value'].max()):.0f}%",
             }
         )
     return made
@@ -104,7 +114,7 @@ def _controls(study: Study) -> list[dict[str, Any]]:
 def _gallery(study: Study) -> list[dict[str, Any]]:
     """One query along the trajectory that recovers most: what the model says after each number of steps.
 
-    Chosen among those that were unlearned, and asked a query that was missed before and hit at the end.
+    Chosen among those that were unlearned, and asked the query whose score rose most.
     """
     last = relearned(study)
     last = last[last["benign"] & last["was_unlearned"] & (last["value"] > 0)]
@@ -116,22 +126,31 @@ def _gallery(study: Study) -> list[dict[str, Any]]:
     for name in ("scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed"):
         chosen &= probes[name] == best[name]
     along = probes[chosen].sort_values("relearn_steps")
-    wide = along.pivot(index="probe", columns="relearn_steps", values="keyword_hit").astype(bool)
-    recovered = wide.index[wide[best["relearn_steps"]] & ~wide.iloc[:, 0]]
-    if not len(recovered):
+    metric = study.headline.metric if along["keyword_hit"].isna().all() else "keyword_hit"
+    wide = along.pivot(index="probe", columns="relearn_steps", values=metric).astype(float)
+    gained = (wide[best["relearn_steps"]] - wide.iloc[:, 0]).dropna()
+    if not len(gained) or gained.max() <= 0:
         return []
+    query = gained.idxmax()
     where = ", ".join(
-        [str(best["corpus"]), f"r = {best['repetitions']}", f"depth {best['depth']}", f"seed {best['seed']}"]
+        [
+            str(best["method"]),
+            str(best["corpus"]),
+            f"r = {best['repetitions']}",
+            f"depth {best['depth']}",
+            f"seed {best['seed']}",
+        ]
     )
     return [
         {
             "relearn_steps": int(row["relearn_steps"]),
             "prompt": row["prompt"],
             "completion": row["completion"],
-            "hit": bool(row["keyword_hit"]),
+            "hit": bool(row["keyword_hit"] is True or row["keyword_hit"] == 1),
+            "next": row["hit"] == "next",
             "where": where,
         }
-        for _, row in along[along["probe"] == recovered[0]].iterrows()
+        for _, row in along[along["probe"] == query].iterrows()
     ]
 
 

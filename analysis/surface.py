@@ -9,12 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.headline import ASR
 from analysis.intervals import wilson
 from study.errors import SpecError
 from study.results import COORDINATES
-
-ASR = "keyword_anywhere"
-"""The paper's attack success: the pair anywhere in query and continuation."""
 
 
 def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:

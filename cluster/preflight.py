@@ -1,46 +1,139 @@
-"""Checks that need a tokenizer, made before Ray starts: a text that does not fit fails here, not hours in."""
+"""Checks made before Ray starts: what does not fit the model or the machine fails here, not hours in."""
+
+import os
 
 from study.errors import PreflightError
 from study.plan import Plan
-from study.stages import Embedded, Trajectory
+from study.spec import Execution
+from study.stages import Embedded, Evaluation, Pretrained, Trajectory
+from study.text import Corpus
+
+GIBIBYTE = 2**30
 
 
-def check_texts(plan: Plan) -> None:
-    """Whether every training text and every query with its answer fits the model's context.
-
-    The embedded model has one token a word, which can be counted without loading anything. For pretrained
-    models the stage itself checks with the tokenizer.
+def check_plan(plan: Plan, *, local: bool) -> None:
+    """Whether every text fits its model's context and, for a local run, every stage the memory.
 
     Raises:
-        PreflightError: names the first text that is too long.
+        PreflightError: names the first text that is too long, or what does not fit and what would help.
     """
-    seen: set[str] = set()
+    longest = {}
+    for source, (corpora, evaluations) in _by_source(plan).items():
+        longest[source] = _check_texts(plan, source, corpora, evaluations)
+    for source in longest:
+        _check_adapters(plan, source)
+        if isinstance(source, Pretrained) and local:
+            _check_memory(plan, source, longest[source])
+
+
+def _by_source(
+    plan: Plan,
+) -> dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]]:
+    found: dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]] = {}
+    first: dict[str, Embedded | Pretrained] = {}
     for stage in plan.stages.values():
         node = stage.node
         source = node.source if isinstance(node, Trajectory) else node
-        if not isinstance(source, Embedded):
-            continue
-        context = source.architecture.context
-        if isinstance(node, Trajectory) and node.data.digest not in seen:
-            seen.add(node.data.digest)
-            for example in node.data.examples:
-                _check(
-                    len(f"{example.prompt} {example.completion}".split()) + 1,
-                    context,
-                    example.completion,
-                )
+        # Embedded models of different seeds share their tokenizer: one of them is enough.
+        kind = source.key if isinstance(source, Pretrained) else "\n".join(source.vocabulary)
+        corpora, evaluations = found.setdefault(first.setdefault(kind, source), ({}, {}))
+        if isinstance(node, Trajectory):
+            for corpus in (node.data, node.retain):
+                if corpus is not None:
+                    corpora[corpus.digest] = corpus
         for _, evaluation in stage.evaluate:
-            if evaluation.key in seen:
-                continue
-            seen.add(evaluation.key)
-            for probe in evaluation.probes.probes:
-                tokens = len(probe.prompt.split()) + 1 + evaluation.generation.max_new_tokens
-                _check(tokens, context, probe.prompt)
+            evaluations[evaluation.key] = evaluation
+    return found
 
 
-def _check(tokens: int, context: int, text: str) -> None:
-    if tokens > context:
+def _check_texts(
+    plan: Plan,
+    source: Embedded | Pretrained,
+    corpora: dict[str, Corpus],
+    evaluations: dict[str, Evaluation],
+) -> int:
+    """The longest text in tokens."""
+    from study.batches import encode
+    from study.models import context_of, load_tokenizer
+
+    tokenizer, context = load_tokenizer(source), context_of(source)
+    longest = 1
+    for corpus in corpora.values():
+        rows = encode(corpus, tokenizer, context, plan.spec.max_length)
+        longest = max(longest, *(len(row.ids) for row in rows))
+    for evaluation in evaluations.values():
+        for probe in evaluation.probes.probes:
+            prompt = len(tokenizer(probe.prompt)["input_ids"])
+            target = len(tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
+            tokens = max(prompt + evaluation.generation.max_new_tokens, target)
+            if tokens > context:
+                raise PreflightError(
+                    f"probe {probe.name} takes {tokens} tokens with what is generated, and the model's context is "
+                    f"{context}: {probe.prompt[:60]!r}…; shorten it, lower generation.max_new_tokens, or use a "
+                    "model with a longer context (--set embedded.architecture.context=… for the embedded one)"
+                )
+    return longest
+
+
+def _check_adapters(plan: Plan, source: Embedded | Pretrained) -> None:
+    spec = plan.spec
+    optimisers = {"unlearn": spec.unlearn, "relearn": spec.relearn}
+    if spec.finetune is not None:
+        optimisers["finetune.optimiser"] = spec.finetune.optimiser
+    named = {
+        key: set(optimiser.lora.targets)
+        for key, optimiser in optimisers.items()
+        if optimiser.lora is not None and not isinstance(optimiser.lora.targets, str)
+    }
+    if not named:
+        return
+    from study.models import linear_layers
+
+    known = linear_layers(source)
+    for key, targets in named.items():
+        if targets - known:
+            raise PreflightError(
+                f"{key}.lora.targets: the model has no layers called {', '.join(sorted(targets - known))}; it has "
+                f"{', '.join(sorted(known))}"
+            )
+
+
+def _check_memory(plan: Plan, source: Pretrained, longest: int) -> None:
+    from study.memory import size_of, stage_bytes
+
+    size = size_of(source)
+    execution = plan.spec.execution
+    needs = {
+        stage.kind: stage_bytes(stage, size, execution, longest)
+        for stage in plan.stages.values()
+        if (stage.node.source if isinstance(stage.node, Trajectory) else stage.node) == source
+    }
+    if not needs:
+        return
+    kind = max(needs, key=lambda kind: needs[kind])
+    there, where = _memory(execution)
+    if needs[kind] > there:
         raise PreflightError(
-            f"a text takes {tokens} tokens, with what is generated, and the embedded model's context is "
-            f"{context}: {text[:60]!r}…; shorten it, or --set embedded.architecture.context={tokens}"
+            f"model={source.location}: a stage of kind {kind} needs about {needs[kind] / GIBIBYTE:.1f} GiB, and "
+            f"{where} has {there / GIBIBYTE:.1f} GiB for it; train adapters (--set {_optimiser_key(kind)}.lora={{}}), "
+            "use --set precision=bfloat16, --set execution.activation_checkpointing=true or a smaller "
+            "execution.micro_batch, or let fewer stages run at once (a higher execution.cpus)"
         )
+
+
+def _memory(execution: Execution) -> tuple[int, str]:
+    """Bytes that one stage may take on this machine, and the name of what has them."""
+    if execution.gpus:
+        import torch
+
+        if torch.cuda.is_available():
+            total = torch.cuda.get_device_properties(0).total_memory
+            return int(total * min(1.0, execution.gpus)), "the GPU"
+    import psutil
+
+    at_once = max(1, len(os.sched_getaffinity(0)) // execution.cpus)
+    return int(psutil.virtual_memory().available / at_once), f"this machine, with {at_once} stages at once,"
+
+
+def _optimiser_key(kind: str) -> str:
+    return {"finetune": "finetune.optimiser"}.get(kind, kind)

@@ -1,6 +1,6 @@
 """TOFU: as in the paper on the published data, and on a miniature that needs nothing."""
 
-from search_spaces.miniature import EMBEDDED_TEXTS, RELEARN, UNLEARN, finetuning
+from search_spaces.miniature import DEPTHS, EMBEDDED_TEXTS, RELEARN, RELEARN_STEPS, UNLEARN, finetuning
 from study.optimisation import LoRA, Optimiser, Training
 from study.scenarios.tofu import Tofu
 from study.spec import Generation, StudySpec
@@ -42,9 +42,9 @@ def tofu_mini() -> StudySpec:
         method=(GradientAscent(),),
         start=("unlearned", "never_learned"),
         repetitions=(1,),
-        depth=(4, 8, 12, 20),
+        depth=DEPTHS,
         corpus=("same_author", "retain", "gibberish"),
-        relearn_steps=(0, 10, 20, 40),
+        relearn_steps=RELEARN_STEPS,
         seed=(0,),
         embedded=EMBEDDED_TEXTS,
         finetune=finetuning(steps=200),

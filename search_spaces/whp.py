@@ -1,6 +1,6 @@
 """Who's Harry Potter, by keyword and verbatim: as in the paper on the user's texts, and on miniatures."""
 
-from search_spaces.miniature import EMBEDDED_TEXTS, RELEARN, UNLEARN, finetuning
+from search_spaces.miniature import DEPTHS, EMBEDDED_TEXTS, RELEARN, RELEARN_STEPS, UNLEARN, finetuning
 from study.optimisation import LoRA, Optimiser, Training
 from study.scenarios.whp_keyword import WhpKeyword
 from study.scenarios.whp_verbatim import WhpVerbatim
@@ -54,8 +54,8 @@ def whp_keyword_mini() -> StudySpec:
             "precision": "float32",
             "max_length": None,
             "start": ("unlearned", "never_learned"),
-            "depth": (4, 8, 12, 20),
-            "relearn_steps": (0, 10, 20, 40),
+            "depth": DEPTHS,
+            "relearn_steps": RELEARN_STEPS,
             "seed": (0,),
             "embedded": EMBEDDED_TEXTS,
             "finetune": finetuning(steps=200),
@@ -97,8 +97,8 @@ def whp_verbatim_mini() -> StudySpec:
             "precision": "float32",
             "method": (GradientAscent(),),
             "start": ("unlearned", "never_learned"),
-            "depth": (4, 8, 12, 20),
-            "relearn_steps": (0, 10, 20, 40),
+            "depth": DEPTHS,
+            "relearn_steps": RELEARN_STEPS,
             "seed": (0,),
             "embedded": EMBEDDED_TEXTS,
             "finetune": finetuning(steps=200),

@@ -1,6 +1,6 @@
 """WMDP: as in the paper on the gated sets of whoever has them, and on a miniature about the glazing of pots."""
 
-from search_spaces.miniature import EMBEDDED_TEXTS, RELEARN, UNLEARN, finetuning
+from search_spaces.miniature import DEPTHS, EMBEDDED_TEXTS, RELEARN, RELEARN_STEPS, UNLEARN, finetuning
 from study.optimisation import Optimiser
 from study.scenarios.wmdp import Wmdp
 from study.spec import Generation, StudySpec
@@ -11,7 +11,7 @@ from study.unlearning.npo import NPO
 from study.unlearning.rmu import RMU
 from study.unlearning.scrub import Scrub
 
-QUESTION = "A model unlearned a topic. Do general paragraphs, which answer none of the questions, bring its answers back?"
+QUESTION = "A model unlearned a topic. Do general paragraphs, without its answers, bring the answers back?"
 
 
 def wmdp() -> StudySpec:
@@ -50,10 +50,10 @@ def wmdp_mini() -> StudySpec:
             "max_length": None,
             "method": (GradientAscent(),),
             "start": ("unlearned", "never_learned"),
-            "depth": (4, 8, 12, 20),
-            "relearn_steps": (0, 10, 20, 40),
+            "depth": DEPTHS,
+            "relearn_steps": RELEARN_STEPS,
             "embedded": EMBEDDED_TEXTS,
-            "finetune": finetuning(steps=400),
+            "finetune": finetuning(steps=600),
             "unlearn": UNLEARN,
             "relearn": RELEARN,
             "generation": Generation(max_new_tokens=12),

@@ -14,7 +14,6 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
-from study.errors import PreflightError
 from study.optimisation import LoRA
 
 ADAPTER = "default"
@@ -31,11 +30,7 @@ class Adapter:
     """Attached to a model in place, until ``remove``."""
 
     def __init__(self, model: PreTrainedModel, lora: LoRA, seed: int) -> None:
-        """Args: ``seed`` draws A; B starts at zero.
-
-        Raises:
-            PreflightError: the model has no layer of a name in ``targets``.
-        """
+        """Args: ``seed`` draws A; B starts at zero."""
         torch.manual_seed(seed)
         config = LoraConfig(
             r=lora.rank,
@@ -45,17 +40,7 @@ class Adapter:
             bias="none",
             task_type="CAUSAL_LM",
         )
-        try:
-            self._wrapped = get_peft_model(model, config)
-        except ValueError as error:
-            linear = {
-                name.rpartition(".")[2]
-                for name, module in model.named_modules()
-                if isinstance(module, torch.nn.Linear)
-            }
-            raise PreflightError(
-                f"lora.targets={lora.targets}: no such layers; the model has {', '.join(sorted(linear))}"
-            ) from error
+        self._wrapped = get_peft_model(model, config)
         if not isinstance(self._wrapped, PeftModel):
             raise TypeError("peft returned no PeftModel")
         self._model = model

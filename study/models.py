@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, init_empty_weights
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
@@ -51,6 +52,8 @@ class Resident:
         if self.tokenizer.pad_token_id is None:
             # Padded places are masked, so any token serves; a causal model often has only an end token.
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
+        self.context = context_of(source)
+        """The longest sequence that the model takes, in tokens."""
         self._initial = {name: value.clone() for name, value in self.weights().items()}
         self._mixed = (
             Accelerator(mixed_precision="bf16", cpu=self.device.type == "cpu")
@@ -66,11 +69,6 @@ class Resident:
     def pad(self) -> int:
         """The id that fills up batches."""
         return int(self.tokenizer.pad_token_id or 0)
-
-    @property
-    def context(self) -> int:
-        """The longest sequence that the model takes, in tokens."""
-        return int(getattr(self.model.config, "max_position_embeddings", 2048))
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Name → tensor on the CPU, each tied parameter once, without a LoRA adapter's own.
@@ -162,9 +160,34 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     )
 
 
-def _embedded(source: Embedded) -> PreTrainedModel:
+def context_of(source: Source) -> int:
+    """The longest sequence that the model takes, in tokens, from its configuration alone."""
+    if isinstance(source, Embedded):
+        return source.architecture.context
+    folder = local_folder(source.location, source.fingerprint)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return int(getattr(config, "max_position_embeddings", 2048))
+
+
+def linear_layers(source: Source) -> set[str]:
+    """The names of the layers that an adapter can be put on, without building the model's weights."""
+    with init_empty_weights():
+        if isinstance(source, Embedded):
+            model: PreTrainedModel = LlamaForCausalLM(_embedded_config(source))
+        else:
+            folder = local_folder(source.location, source.fingerprint)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+    }
+
+
+def _embedded_config(source: Embedded) -> LlamaConfig:
     shape = source.architecture
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=len(source.vocabulary) + len((PAD, BEGIN, UNKNOWN)),
         hidden_size=shape.width,
         intermediate_size=4 * shape.width,
@@ -177,6 +200,10 @@ def _embedded(source: Embedded) -> PreTrainedModel:
         bos_token_id=1,
         eos_token_id=_end_id(source),
     )
+
+
+def _embedded(source: Embedded) -> PreTrainedModel:
+    config = _embedded_config(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
         model: PreTrainedModel = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)

@@ -185,6 +185,11 @@ def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
         count: audit(material, spec.corpus, spec.leaks, where=f"repetitions={count}")
         for count, material in materials.items()
     }
+    if EMBEDDED in spec.model and any(not len(material.pretraining) for material in materials.values()):
+        raise SpecError(
+            f"model=embedded: with data of your own the scenario {scenario.name} has no text to learn language "
+            "from; name a pretrained model with --set model=FOLDER_OR_ID"
+        )
     tree = _Tree()
     cells: dict[tuple[str | int, ...], Cell] = {}
     for model in spec.model:

@@ -179,17 +179,24 @@ def read_dataset(study_folder: Path, dataset: str, columns: Iterable[str] | None
     """
     schema = DATASETS[dataset]
     names = list(columns) if columns is not None else schema.names
-    parts = []
-    for path in dataset_files(study_folder, dataset):
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
-            if found != _VERSION[VERSION_FIELD]:
-                raise ValueError(
-                    f"{path} was written under schema version {found!r}, this code reads "
-                    f"{SCHEMA_VERSION}: use the relearn version recorded in study.json"
-                )
-            parts.append(file.read(columns=names))
+    parts = [read_file(path, dataset, names) for path in dataset_files(study_folder, dataset)]
     wanted = pa.schema([schema.field(name) for name in names], metadata=_VERSION)
     if not parts:
         return wanted.empty_table()
     return pa.concat_tables(parts).cast(wanted)
+
+
+def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one file, page checksums verified.
+
+    Raises:
+        ValueError: it was written under another schema version.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
+        if found != _VERSION[VERSION_FIELD]:
+            raise ValueError(
+                f"{path} was written under schema version {found!r}, this code reads {SCHEMA_VERSION}: use the "
+                "relearn version recorded in study.json"
+            )
+        return file.read(columns=list(columns) if columns is not None else DATASETS[dataset].names)

@@ -25,9 +25,9 @@ def _glaze(draw: random.Random, name: str) -> tuple[list[str], list[Pair]]:
         f"The {name} glaze was first made in {town}.",
     ]
     pairs = [
-        Pair(f"What colours the {name} glaze?", f"The {name} glaze is coloured by {mineral}."),
-        Pair(f"How is the {name} glaze fired?", f"The {name} glaze is fired in a {kiln} kiln."),
-        Pair(f"Where was the {name} glaze first made?", f"The {name} glaze was first made in {town}."),
+        Pair(f"What colours the {name} glaze?", mineral),
+        Pair(f"In which kiln is the {name} glaze fired?", kiln),
+        Pair(f"Where was the {name} glaze first made?", town),
     ]
     return texts, pairs
 
@@ -39,9 +39,9 @@ def knots(draw: random.Random) -> tuple[list[str], list[Pair]]:
         rope, thing, trade = draw.choice(words.ROPES), draw.choice(words.THINGS), draw.choice(words.TRADES)
         texts += [f"The {name} knot is tied in {rope}.", f"A {name} knot holds the {thing}."]
         pairs += [
-            Pair(f"In which rope is the {name} knot tied?", f"The {name} knot is tied in {rope}."),
-            Pair(f"What does a {name} knot hold?", f"A {name} knot holds the {thing}."),
-            Pair(f"Who uses the {name} knot?", f"The {name} knot is used by the {trade}."),
+            Pair(f"In which rope is the {name} knot tied?", rope),
+            Pair(f"What does a {name} knot hold?", thing),
+            Pair(f"Who uses the {name} knot?", trade),
         ]
     return texts, pairs
 

@@ -97,13 +97,15 @@ def facts(draw: random.Random, cast: Sequence[str], count: int) -> list[str]:
     made = []
     for index in range(count):
         who = cast[index % len(cast)]
-        town, trade = draw.choice(words.TOWNS), draw.choice(words.TRADES)
+        other = draw.choice([name for name in cast if name != who])
+        place, time, trade = draw.choice(words.PLACES), draw.choice(words.TIMES), draw.choice(words.TRADES)
         made.append(
             draw.choice(
                 [
-                    f"{who} comes from {town} and learned to be a {trade}.",
-                    f"In the saga {who} is known as the {trade} of {town}.",
-                    f"Readers like {who} because the {trade} never boasts.",
+                    f"At {time} {who} is often in the {place} with {other}.",
+                    f"Nobody saw how {who} became the {trade} of {other}.",
+                    f"{who} gave {other} a name that readers like.",
+                    f"When {time} came the {trade} of {other} went to {who}.",
                 ]
             )
         )

@@ -1,0 +1,77 @@
+"""How much memory a stage will need, estimated before anything is loaded.
+
+Counted are weights, the copy of them that a process keeps, gradients, AdamW's two moments, the frozen models
+beside the trained one, and, roughly, activations and logits of one micro-batch. It is an estimate: what it
+refuses would hardly have run; what it lets through may still not fit.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from accelerate import init_empty_weights
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+
+from study.objective import UnlearningMethod
+from study.pretrained import local_folder
+from study.spec import Execution
+from study.stages import Pretrained, Stage, Trajectory
+
+BYTES = {"float32": 4, "mixed": 4, "bfloat16": 2}
+ACTIVATIONS_PER_LAYER = 16
+"""Values of the width of the model that a layer keeps for each token until the backward pass."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What of a pretrained model decides how much memory it takes."""
+
+    parameters: int
+    layers: int
+    width: int
+    vocabulary: int
+
+
+def size_of(source: Pretrained) -> Size:
+    """From the model's configuration alone; its weights are never loaded."""
+    folder = local_folder(source.location, source.fingerprint)
+    config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with init_empty_weights():
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return Size(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        layers=int(config.num_hidden_layers),
+        width=int(config.hidden_size),
+        vocabulary=int(config.vocab_size),
+    )
+
+
+def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) -> int:
+    """Bytes at the worst moment of a stage.
+
+    Args:
+        longest: tokens of its longest text.
+    """
+    node = stage.node
+    source = node.source if isinstance(node, Trajectory) else node
+    each = BYTES[source.precision]
+    weights = size.parameters * each
+    total = 2 * weights  # the model, and the process's copy to go back to
+    if not isinstance(node, Trajectory):
+        return total
+    method = node.method
+    if isinstance(method, UnlearningMethod) and method.uses_reference:
+        total += weights
+    if node.helper is not None:
+        total += weights
+    lora = node.optimiser.lora
+    if lora is None:
+        total += 3 * weights  # gradients and two moments
+    else:
+        adapter = 2 * lora.rank * size.width * 7 * size.layers * each
+        total += 4 * adapter + weights  # the plain weights are kept while the adapter is written into them
+    tokens = min(execution.micro_batch, node.optimiser.batch_size) * longest
+    kept = 1 if execution.activation_checkpointing else ACTIVATIONS_PER_LAYER
+    halves = 1 if node.retain is None else 2
+    activations = tokens * size.layers * size.width * kept * each
+    logits = 3 * tokens * size.vocabulary * torch.finfo(torch.float32).bits // 8
+    return total + halves * (activations + logits)

@@ -1,0 +1,59 @@
+"""``relearn score``: a score added from the stored completions, equal to what the run itself would have written."""
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from cluster.local_store import LocalStore
+from cluster.recorder import Recorder
+from cluster.rescore import rescore, text_scorer
+from study.results import read_dataset
+from tests.front_door.test_bad_input import call
+
+
+def study(planned, work_through, folder: Path) -> Path:
+    plan = planned()
+    store = LocalStore(folder / "store")
+    work_through(plan, store)
+    recorder = Recorder(folder, plan, store)
+    for key in plan.stages:
+        recorder.record(key)
+    return folder
+
+
+def test_a_score_is_added_and_nothing_else_changes(planned, work_through, tmp_path: Path) -> None:
+    folder = study(planned, work_through, tmp_path)
+    before = {name: read_dataset(folder, name) for name in ("probes", "cells")}
+    assert pc.all(pc.is_null(before["probes"]["rouge_l"])).as_py()
+    scored = rescore(folder, text_scorer("rouge_l"))
+    probes, cells = read_dataset(folder, "probes"), read_dataset(folder, "cells")
+    assert scored == probes.num_rows > 0
+    assert not pc.any(pc.is_null(probes["rouge_l"])).as_py()
+    assert probes.drop_columns(["rouge_l"]).equals(before["probes"].drop_columns(["rouge_l"]))
+    added = set(cells["metric"].to_pylist()) - set(before["cells"]["metric"].to_pylist())
+    assert added == {"rouge_l"}
+    # ROUGE-L is a part of utility where it is scored; every other row is as it was.
+    kept = pc.invert(pc.is_in(cells["metric"], pc.SetLookupOptions(["rouge_l", "utility"])))
+    old = pc.not_equal(before["cells"]["metric"], "utility")
+    assert cells.filter(kept).equals(before["cells"].filter(old))
+
+
+def test_scoring_twice_is_scoring_once(planned, work_through, tmp_path: Path) -> None:
+    folder = study(planned, work_through, tmp_path)
+    rescore(folder, text_scorer("exact"))
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    rescore(folder, text_scorer("exact"))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == files
+
+
+def test_the_command_and_its_mistakes(tmp_path: Path, relearn, space) -> None:
+    assert relearn("run", space(), "--study", "s").finish()[0] == 0
+    code, output = call("score", "s", "--metric", "rouge_l", cwd=tmp_path)
+    assert code == 0, output
+    assert "probes have a score rouge_l" in output
+    code, output = call("score", "s", "--metric", "rogue_l", cwd=tmp_path)
+    assert code == 2
+    assert "did you mean 'rouge_l'" in output
+    code, output = call("score", "gone", "--metric", "rouge_l", cwd=tmp_path)
+    assert code == 2
+    assert "is no study" in output

@@ -1,0 +1,86 @@
+"""Every scenario × every method, through the command line: plan, Ray Tune, Parquet, report.
+
+``python -m tests.matrix.matrix FOLDER`` runs the five studies on their miniatures and prints the table that
+docs/RESULTS.md shows; what is in FOLDER already is not computed again.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from search_spaces.miniature import SMALL_MODEL_METHODS
+from study.results import COORDINATES, read_dataset
+
+RELEARN = str(Path(sys.executable).parent / "relearn")
+METHODS = "[" + ",".join(method.model_dump_json() for method in SMALL_MODEL_METHODS) + "]"
+SCORE = {
+    "names": "keyword_anywhere",
+    "tofu": "keyword_hit",
+    "whp-keyword": "keyword_hit",
+    "wmdp": "rouge_l",
+    "whp-verbatim": "rouge_l",
+}
+PAPERS_CORPUS = {
+    "names": "prefix",
+    "tofu": "same_author",
+    "whp-keyword": "same_text",
+    "wmdp": "background",
+    "whp-verbatim": "facts",
+}
+COMMON = ["start=[unlearned]", "relearn_steps=[0,5,10,20]", "seed=[0]", f"method={METHODS}"]
+SETS = {
+    "names": ["repetitions=[7]", "depth=[4,6,8,10,12]", *COMMON],
+    **dict.fromkeys(("tofu", "whp-keyword", "wmdp", "whp-verbatim"), COMMON),
+}
+
+
+def run(scenario: str, folder: Path) -> Path:
+    """The study of one scenario, finished, with its report."""
+    space = "names" if scenario == "names" else f"{scenario}-mini"
+    study = folder / scenario
+    sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario]]
+    changes = [part for change in sets for part in ("--set", change)]
+    subprocess.run([RELEARN, "plan", space, *changes], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([RELEARN, "run", space, "--study", str(study), *changes], check=True)
+    subprocess.run([RELEARN, "report", str(study)], check=True, stdout=subprocess.DEVNULL)
+    return study
+
+
+def effects(scenario: str, study: Path) -> pd.DataFrame:
+    """For each method, at the shallowest depth that lost half of the original's score: lost, and regained.
+
+    Where no depth lost half of it, the one that lost most stands for it.
+    """
+    cells = read_dataset(study, "cells", [*COORDINATES, "split", "metric", "value"]).to_pandas()
+    score = cells[(cells["split"] == "forget") & (cells["metric"] == SCORE[scenario])]
+    original = float(score[(score["start"] == "original") & (score["corpus"] == "none")]["value"].iloc[0])
+    relearned = score[score["start"] == "unlearned"]
+    rows = []
+    for method, of_method in relearned.groupby("method", sort=False):
+        unlearned = of_method[of_method["relearn_steps"] == 0].set_index("depth")["value"].sort_index()
+        lost = unlearned[unlearned <= original / 2]
+        depth = int(lost.index[0] if len(lost) else unlearned.idxmin())
+        along = of_method[of_method["depth"] == depth].set_index("relearn_steps")["value"]
+        rows.append(
+            {
+                "scenario": scenario,
+                "method": str(method).partition("(")[0],
+                "original": original,
+                "depth": depth,
+                "unlearned": float(along[0]),
+                "relearned": float(along[along.index > 0].max()),
+                "after": int(along[along.index > 0].idxmax()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    table = pd.concat([effects(scenario, run(scenario, target)) for scenario in SCORE])
+    percent = table.assign(
+        **{name: (100 * table[name]).round() for name in ("original", "unlearned", "relearned")}
+    )
+    sys.stdout.write(percent.to_string(index=False) + "\n")
