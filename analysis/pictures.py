@@ -231,9 +231,9 @@ def _curve(
 
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), fontsize=8, frameon=False
-    )
+    widest = 0.5 + 0.07 * max((len(label) for label in labels), default=1)  # inches, roughly, at this size
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / widest)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
 def _words_for_heatmaps(headline: Headline, rows: pd.DataFrame, counts: list[int], corpora: list[str]) -> str:

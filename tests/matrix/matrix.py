@@ -32,7 +32,8 @@ PAPERS_CORPUS = {
 COMMON = ["start=[unlearned]", "relearn_steps=[0,5,10,20]", "seed=[0]", f"method={METHODS}"]
 SETS = {
     "names": ["repetitions=[7]", "depth=[4,6,8,10,12]", *COMMON],
-    **dict.fromkeys(("tofu", "whp-keyword", "wmdp", "whp-verbatim"), COMMON),
+    **dict.fromkeys(("tofu", "whp-keyword", "whp-verbatim"), ["depth=[4,6,8,12,36]", *COMMON]),
+    "wmdp": ["depth=[8,12,16,20,36]", *COMMON],
 }
 
 
@@ -49,29 +50,30 @@ def run(scenario: str, folder: Path) -> Path:
 
 
 def effects(scenario: str, study: Path) -> pd.DataFrame:
-    """For each method, at the shallowest depth that lost half of the original's score: lost, and regained.
+    """What each method lost of the original's score, and what relearning on the paper's corpus regained.
 
-    Where no depth lost half of it, the one that lost most stands for it.
+    Of the depths that lost half of the original's score, the one where relearning regains most stands for
+    the method; where no depth lost half of it, the one that lost most.
     """
     cells = read_dataset(study, "cells", [*COORDINATES, "split", "metric", "value"]).to_pandas()
     score = cells[(cells["split"] == "forget") & (cells["metric"] == SCORE[scenario])]
     original = float(score[(score["start"] == "original") & (score["corpus"] == "none")]["value"].iloc[0])
     relearned = score[score["start"] == "unlearned"]
     rows = []
-    for method, of_method in relearned.groupby("method", sort=False):
-        unlearned = of_method[of_method["relearn_steps"] == 0].set_index("depth")["value"].sort_index()
-        lost = unlearned[unlearned <= original / 2]
-        depth = int(lost.index[0] if len(lost) else unlearned.idxmin())
-        along = of_method[of_method["depth"] == depth].set_index("relearn_steps")["value"]
+    for method, of_method in relearned.groupby("method"):
+        wide = of_method.pivot(index="depth", columns="relearn_steps", values="value")
+        after = wide.drop(columns=0)
+        lost = wide[wide[0] <= original / 2]
+        depth = (after.max(axis=1) - wide[0])[lost.index].idxmax() if len(lost) else wide[0].idxmin()
         rows.append(
             {
                 "scenario": scenario,
                 "method": str(method).partition("(")[0],
                 "original": original,
                 "depth": depth,
-                "unlearned": float(along[0]),
-                "relearned": float(along[along.index > 0].max()),
-                "after": int(along[along.index > 0].idxmax()),
+                "unlearned": wide.loc[depth, 0],
+                "relearned": after.loc[depth].max(),
+                "after": after.loc[depth].idxmax(),
             }
         )
     return pd.DataFrame(rows)
