@@ -22,11 +22,13 @@ VERBATIM_QUESTION = (
 
 
 def whp_keyword() -> StudySpec:
-    """The paper's, on the user's own text: --set scenario.forget=… --set scenario.retain=… and so on."""
+    """The paper's, on the user's own text, which the project does not bring: two tables in this folder, or
+    --set scenario.forget=… --set scenario.retain=…
+    """
     return StudySpec(
         name="whp-keyword",
         question=KEYWORD_QUESTION,
-        scenario=WhpKeyword(keywords=("Hermione", "Granger")),
+        scenario=WhpKeyword(forget="forget.jsonl", retain="retain.jsonl", keywords=("Hermione", "Granger")),
         model=LLAMA,
         method=(WHP(),),
         start=("unlearned", "original", "never_learned"),
@@ -67,11 +69,13 @@ def whp_keyword_mini() -> StudySpec:
 
 
 def whp_verbatim() -> StudySpec:
-    """The paper's five methods on the user's own passage: --set scenario.passage=… and so on."""
+    """The paper's five methods on the user's own passage: three text files in this folder, or
+    --set scenario.passage=… --set scenario.retain=… --set scenario.facts=…
+    """
     return StudySpec(
         name="whp-verbatim",
         question=VERBATIM_QUESTION,
-        scenario=WhpVerbatim(),
+        scenario=WhpVerbatim(passage="passage.txt", retain="retain.txt", facts="facts.txt"),
         model=LLAMA,
         method=(GradientAscent(), GradientDifference(), KLMinimisation(), NPO(), Scrub()),
         start=("unlearned", "original", "never_learned"),
@@ -93,6 +97,7 @@ def whp_verbatim_mini() -> StudySpec:
     return whp_verbatim().model_copy(
         update={
             "name": "whp-verbatim-mini",
+            "scenario": WhpVerbatim(),
             "model": ("embedded",),
             "precision": "float32",
             "method": (GradientAscent(),),

@@ -15,14 +15,21 @@ QUESTION = "A model unlearned a topic. Do general paragraphs, without its answer
 
 
 def wmdp() -> StudySpec:
-    """The paper's: Zephyr as it was published, and the sets named with --set scenario.forget=… and so on.
+    """The paper's: Zephyr as it was published, and the sets, gated, from where the user may read them.
 
-    There is no finetuning, and so no model that never learned: the paper has none here either.
+    The background paragraphs are a text file of the user's, background.txt in this folder. There is no
+    finetuning, and so no model that never learned: the paper has none here either.
     """
     return StudySpec(
         name="wmdp",
         question=QUESTION,
-        scenario=Wmdp(),
+        scenario=Wmdp(
+            forget="cais/wmdp-bio-forget-corpus",
+            retain="cais/wmdp-corpora:bio-retain-corpus",
+            forget_questions="cais/wmdp:wmdp-bio:test",
+            retain_questions="cais/mmlu:college_biology:test",
+            background="background.txt",
+        ),
         model=("HuggingFaceH4/zephyr-7b-beta",),
         method=(GradientAscent(), GradientDifference(), KLMinimisation(), NPO(), Scrub(), RMU()),
         start=("unlearned", "original"),
@@ -45,6 +52,7 @@ def wmdp_mini() -> StudySpec:
     return wmdp().model_copy(
         update={
             "name": "wmdp-mini",
+            "scenario": Wmdp(),
             "model": ("embedded",),
             "precision": "float32",
             "max_length": None,

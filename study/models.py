@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, init_empty_weights
+from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -27,6 +28,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from study.adapters import is_adapter
 from study.errors import IntegrityError
 from study.identity import derived_seed
 from study.lora import plain_name
@@ -223,4 +225,8 @@ def _pretrained(source: Pretrained) -> PreTrainedModel:
         use_safetensors=True,
         trust_remote_code=False,
     )
+    if is_adapter(Path(source.location)):
+        adapted = PeftModel.from_pretrained(model, source.location, use_safetensors=True)
+        adapted.merge_and_unload()  # in place
+        model.requires_grad_(requires_grad=True)
     return model

@@ -1,12 +1,14 @@
 """Finding a pretrained model and telling what it is, before anything is loaded. Without torch.
 
 A folder's identity is the SHA-256 over its files; a hub model's is the revision that its id resolves to,
-which is then pinned. Weights load from safetensors only, and no code comes with a model.
+which is then pinned; an adapter's is its own files and its base. Weights load from safetensors only, and no
+code comes with a model.
 """
 
 import hashlib
 from pathlib import Path
 
+from study.adapters import base_of, is_adapter, refuse_misfit
 from study.errors import PreflightError
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -23,23 +25,50 @@ def fingerprint(location: str) -> str:
     """
     folder = Path(location)
     if folder.is_dir():
-        _check_folder(folder)
-        return _folder_digest(folder)
+        return _of_folder(folder)
     if folder.is_absolute() or location.startswith(".") or location.count("/") > 1:
         raise PreflightError(
             f"model={location}: no such folder; expected a model folder, a hub id such as "
             "HuggingFaceTB/SmolLM2-135M, or `embedded`"
         )
     snapshot = Path(_download(location, revision=None))
+    if is_adapter(snapshot):
+        raise PreflightError(
+            f"model={location}: an adapter; bring it into a folder (`hf download {location} --local-dir DIR`) "
+            "and name that"
+        )
     _check_folder(snapshot)
     return snapshot.name
 
 
 def local_folder(location: str, pinned: str) -> str:
-    """Where a model's files lie on this node; a hub model is brought there at its pinned revision."""
-    if Path(location).is_dir():
+    """Where a model's files lie on this node; a hub model is brought there at its pinned revision.
+
+    For an adapter these are its base's files.
+
+    Raises:
+        PreflightError: a hub model cannot be brought, or an adapter's base changed since it was pinned.
+    """
+    folder = Path(location)
+    if not folder.is_dir():
+        return _download(location, revision=pinned)
+    if not is_adapter(folder):
         return location
-    return _download(location, revision=pinned)
+    if _of_folder(folder) != pinned:
+        raise PreflightError(f"model={location}: the adapter or its base changed since the study began")
+    base = base_of(folder)
+    return local_folder(base, fingerprint(base))
+
+
+def _of_folder(folder: Path) -> str:
+    if not is_adapter(folder):
+        _check_folder(folder)
+        return _folder_digest(folder)
+    base = base_of(folder)
+    identity = fingerprint(base)
+    refuse_misfit(folder, Path(local_folder(base, identity)))
+    both = f"{_folder_digest(folder)}\n{identity}"
+    return hashlib.sha256(both.encode()).hexdigest()[:REVISION_CHARACTERS]
 
 
 def _download(name: str, revision: str | None) -> str:

@@ -29,7 +29,9 @@ def read_text(path: str, key: str) -> str:
     """
     file = Path(path)
     if not file.is_file():
-        raise PreflightError(f"{key}={path}: no such file; expected a text file in UTF-8")
+        raise PreflightError(
+            f"{key}={path}: no such file; expected a text file in UTF-8, named with --set {key}=FILE"
+        )
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -106,7 +108,7 @@ def _rows(source: str, key: str) -> list[dict[str, Any]]:
     if not path.is_file():
         raise PreflightError(
             f"{key}={source}: no such file ({path}); expected {', '.join(TABLES)}, FOLDER:NAME or a dataset "
-            "of the hub as OWNER/DATASET:CONFIG:SPLIT"
+            f"of the hub as OWNER/DATASET:CONFIG:SPLIT; name yours with --set {key}=…"
         )
     try:
         return _parsed(path)

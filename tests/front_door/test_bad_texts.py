@@ -113,6 +113,16 @@ WRONG = {
         2,
         ["retain, forget_questions"],
     ),
+    "a published set without the hub": (
+        ["tofu"],
+        3,
+        ["scenario.forget=locuslab/TOFU:forget05", "nor a dataset that the hub gives", "OWNER/DATASET"],
+    ),
+    "texts that the user has to bring": (
+        ["whp-verbatim"],
+        3,
+        ["passage.txt: no such file", "--set scenario.passage=FILE"],
+    ),
     "an answer that is no choice": (
         [
             "wmdp-mini",

@@ -1,15 +1,19 @@
 """A model folder in the embedded one's place: names of several tokens, tied embeddings, no pad token."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from cluster.local_store import LocalStore
 from study.answers_file import ANSWERS_FILE, read_answers
 from study.artifacts import Address
+from study.errors import PreflightError
 from study.evaluation.answers import ask
 from study.models import Resident
 from study.plan import make_plan
@@ -81,3 +85,66 @@ def test_identity_is_the_content_and_not_the_place(folder: Path, tmp_path: Path)
     config = copy / "config.json"
     config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-05'))
     assert fingerprint(str(copy)) != fingerprint(str(folder))
+
+
+@pytest.fixture(scope="module")
+def adapter(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter of the folder's model, whose product is not zero."""
+    path = tmp_path_factory.mktemp("adapter")
+    model = LlamaForCausalLM.from_pretrained(folder)
+    torch.manual_seed(1)
+    adapted = get_peft_model(
+        model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    )
+    adapted.save_pretrained(path)
+    return path
+
+
+def test_an_adapter_in_a_models_place(folder: Path, adapter: Path) -> None:
+    identity = fingerprint(str(adapter))
+    assert identity != fingerprint(str(folder))
+    resident = Resident(Pretrained(str(adapter), identity, "sdpa", "float32"))
+    plain = LlamaForCausalLM.from_pretrained(folder).eval()
+    oracle = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(folder), adapter).eval()
+    ids = torch.tensor([[5, 9, 30, 7]])
+    with torch.inference_mode():
+        found, expected, without = (m(input_ids=ids).logits for m in (resident.model, oracle, plain))
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert not torch.allclose(found, without, atol=1e-3)
+    assert all(parameter.requires_grad for parameter in resident.model.parameters())
+
+
+def test_an_adapter_of_another_base_is_refused(folder: Path, adapter: Path, tmp_path: Path) -> None:
+    wider = LlamaConfig(
+        vocab_size=300, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=256, eos_token_id=0,
+    )  # fmt: skip
+    other = tmp_path / "wider"
+    shutil.copytree(folder, other)
+    LlamaForCausalLM(wider).save_pretrained(other)
+    copy = tmp_path / "adapter"
+    shutil.copytree(adapter, copy)
+    config = json.loads((copy / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = str(other)
+    (copy / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(PreflightError, match=r"adapter of another base.*takes 16 values"):
+        fingerprint(str(copy))
+    config["base_model_name_or_path"] = None
+    (copy / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(PreflightError, match="does not name its base"):
+        fingerprint(str(copy))
+
+
+def test_the_base_of_an_adapter_is_pinned(folder: Path, adapter: Path, tmp_path: Path) -> None:
+    base, copy = tmp_path / "base", tmp_path / "adapter"
+    shutil.copytree(folder, base)
+    shutil.copytree(adapter, copy)
+    config = json.loads((copy / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = str(base)
+    (copy / "adapter_config.json").write_text(json.dumps(config))
+    pinned = fingerprint(str(copy))
+    model = LlamaForCausalLM.from_pretrained(base)
+    model.model.norm.weight.data += 1
+    model.save_pretrained(base)
+    with pytest.raises(PreflightError, match="changed since the study began"):
+        Resident(Pretrained(str(copy), pinned, "sdpa", "float32"))

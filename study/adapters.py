@@ -1,0 +1,65 @@
+"""A folder that holds a PEFT adapter in a model's place: which base it is for, and whether it fits. Without torch."""
+
+import json
+from pathlib import Path
+
+from study.errors import PreflightError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter and no model of its own."""
+    return (folder / CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
+def base_of(folder: Path) -> str:
+    """Folder or hub id of the model that an adapter was trained on, as it says itself.
+
+    Raises:
+        PreflightError: it does not say, or its weights are not safetensors.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise PreflightError(
+            f"model={folder}: an adapter without {WEIGHTS}; save it with safe_serialization=True"
+        )
+    try:
+        base = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except ValueError as error:
+        raise PreflightError(f"model={folder}: {CONFIG} cannot be read ({error})") from error
+    if not base:
+        raise PreflightError(
+            f"model={folder}: an adapter that does not name its base; write base_model_name_or_path into {CONFIG}"
+        )
+    return str(base)
+
+
+def refuse_misfit(folder: Path, base: Path) -> None:
+    """Compares the sizes that an adapter names with those of its base's weights, from the files' headers.
+
+    Raises:
+        PreflightError: it was made for another base.
+    """
+    sizes = {
+        name: shape for file in sorted(base.glob("*.safetensors")) for name, shape in _shapes(file).items()
+    }
+    for name, shape in _shapes(folder / WEIGHTS).items():
+        layer, _, part = name.removeprefix("base_model.model.").partition(".lora_")
+        if part[:1] not in ("A", "B"):
+            continue
+        weight = sizes.get(f"{layer}.weight")
+        ours, theirs = (shape[1], 1) if part.startswith("A") else (shape[0], 0)
+        if weight is None or weight[theirs] != ours:
+            found = "it has no such layer" if weight is None else f"there it is {weight[theirs]}"
+            raise PreflightError(
+                f"model={folder}: an adapter of another base: {layer} takes {ours} values here, and in {base} "
+                f"{found}; name the base that it was trained on in {CONFIG}"
+            )
+
+
+def _shapes(file: Path) -> dict[str, list[int]]:
+    """Name → shape, from the header of a safetensors file."""
+    with file.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        header = json.loads(handle.read(length))
+    return {name: facts["shape"] for name, facts in header.items() if name != "__metadata__"}
