@@ -1,0 +1,131 @@
+"""Rating a study's answers by a judge: each distinct answer once, every reply kept, the calls capped.
+
+Replies lie beside the artifacts, ``STORE/judge/KEY[:2]/KEY.json``, under the content key of judge,
+instruction and case, written as soon as they come. So a judge that goes away costs nothing that was said,
+another study over the same store asks nothing twice, and ratings can be read again without a call.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.errors import SpecError
+from study.evaluation.judge import INSTRUCTION_VERSION, READER_VERSION, Case, Judge, rating
+from study.results import dataset_files, read_file
+
+COLUMNS = ("prompt", "target", "completion")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What judging a study takes: answers, distinct ones among them, and those not answered for yet."""
+
+    answers: int
+    distinct: int
+    calls: int
+
+
+class Replies:
+    """The kept replies of a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store / "judge"
+
+    def get(self, case: Case) -> str | None:
+        """What was replied; None where nobody was asked yet."""
+        try:
+            reply: str = json.loads(self._path(case).read_text(encoding="utf-8"))["reply"]
+        except FileNotFoundError:
+            return None
+        return reply
+
+    def keep(self, case: Case, reply: str) -> None:
+        """Whole or not at all; the first reply stays."""
+        path = self._path(case)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        facts = {"instruction": INSTRUCTION_VERSION, **asdict(case), "reply": reply}
+        with temporary.open("w", encoding="utf-8") as handle:
+            json.dump(facts, handle, ensure_ascii=False, indent=1)
+            handle.flush()
+            os.fsync(handle.fileno())
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+
+    def _path(self, case: Case) -> Path:
+        return self._folder / case.key[:2] / f"{case.key}.json"
+
+
+def case_of(row: Mapping[str, Any], judge: str) -> Case:
+    """The case that a row of probes is."""
+    return Case(judge, str(row["prompt"]), str(row["target"]), str(row["completion"]))
+
+
+def open_cases(folder: Path, judge: str, replies: Replies) -> tuple[Bill, list[Case]]:
+    """What there is to ask."""
+    cases: dict[str, Case] = {}
+    answers = 0
+    for path in dataset_files(folder, "probes"):
+        for row in read_file(path, "probes", COLUMNS).to_pylist():
+            answers += 1
+            case = case_of(row, judge)
+            cases[case.key] = case
+    missing = [case for case in cases.values() if replies.get(case) is None]
+    return Bill(answers, len(cases), len(missing)), missing
+
+
+def refuse_above(bill: Bill, cap: int) -> None:
+    """Nothing is asked where the cap would not do.
+
+    Raises:
+        SpecError: more calls are needed than the cap allows.
+    """
+    if bill.calls > cap:
+        raise SpecError(
+            f"judging takes {bill.calls:,} calls ({bill.distinct:,} distinct of {bill.answers:,} answers, "
+            f"{bill.distinct - bill.calls:,} kept already), and --calls allows {cap:,}; raise it, or judge a "
+            "smaller study"
+        )
+
+
+def ask_judge(judge: Judge, cases: Sequence[Case], replies: Replies, at_once: int) -> None:
+    """Asks for every case, ``at_once`` at a time; stops at the first error, and keeps what was said.
+
+    Raises:
+        PreflightError: the judge cannot be reached, or refuses.
+    """
+
+    def one(case: Case) -> None:
+        replies.keep(case, judge.reply(case.prompt))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(one, case) for case in cases]
+        done, rest = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in rest:
+            future.cancel()
+        for future in done:
+            future.result()
+
+
+def judge_scorer(judge: str, replies: Replies) -> Any:
+    """A scorer for ``cluster.rescore``: the kept reply and its rating, null where it cannot be read."""
+
+    def score(row: Mapping[str, Any]) -> dict[str, Any]:
+        reply = replies.get(case_of(row, judge))
+        return {"judge_reply": reply, "judge_rating": None if reply is None else rating(reply)}
+
+    return score
+
+
+def judge_facts(judge: Judge) -> dict[str, Any]:
+    """What study.json records of the judge."""
+    return {"judge": {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}}
