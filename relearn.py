@@ -202,45 +202,12 @@ def score(
 
     StudyFolder(folder).recorded()
     if metric == "judge":
-        _judge(folder, judge, calls, at_once)
+        from cluster.judging import judge_study
+
+        judge_study(folder, _open_recorded_store(folder).folder, judge, calls, at_once, print)
         return
     scored = rescore(folder, text_scorer(metric))
     print(f"{scored:,} probes have a score {metric}")
-
-
-def _judge(folder: Path, named: str | None, calls: int, at_once: int) -> None:
-    from cluster.judges import EndpointJudge, FolderJudge
-    from cluster.judging import Replies, ask_judge, judge_facts, judge_scorer, open_cases, refuse_above
-    from cluster.rescore import rescore
-    from cluster.study_folder import StudyFolder
-    from study.evaluation.judge import Judge
-
-    if named is None:
-        raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
-    local = Path(named).is_dir()
-    judge: Judge = FolderJudge(named) if local else EndpointJudge(named)
-    replies = Replies(_open_recorded_store(folder).folder)
-    bill, cases = open_cases(folder, judge.model, replies)
-    print(f"{bill.answers:,} answers, {bill.distinct:,} distinct: {bill.calls:,} calls, at most {calls:,}")
-    refuse_above(bill, calls)
-    try:
-        ask_judge(judge, cases, replies, 1 if local else at_once)
-    finally:  # what was said before it broke off is scored too
-        scorer = judge_scorer(judge.model, replies)
-        rescore(folder, scorer)
-        StudyFolder(folder).add_provenance(judge_facts(judge))
-    _, missing = open_cases(folder, judge.model, replies)
-    unreadable = _unreadable(folder)
-    print(
-        f"{bill.distinct - len(missing):,} distinct answers judged; {unreadable:,} replies could not be read"
-    )
-
-
-def _unreadable(folder: Path) -> int:
-    from study.results import read_dataset
-
-    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
-    return int(rows["judge_rating"].null_count - rows["judge_reply"].null_count)
 
 
 @app.command()

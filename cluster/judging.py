@@ -8,15 +8,18 @@ another study over the same store asks nothing twice, and ratings can be read ag
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.judges import EndpointJudge, FolderJudge
+from cluster.rescore import rescore
+from cluster.study_folder import StudyFolder
 from study.errors import SpecError
 from study.evaluation.judge import INSTRUCTION_VERSION, READER_VERSION, Case, Judge, rating
-from study.results import dataset_files, read_file
+from study.results import dataset_files, read_dataset, read_file
 
 COLUMNS = ("prompt", "target", "completion")
 
@@ -126,6 +129,34 @@ def judge_scorer(judge: str, replies: Replies) -> Any:
     return score
 
 
-def judge_facts(judge: Judge) -> dict[str, Any]:
-    """What study.json records of the judge."""
-    return {"judge": {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}}
+def judge_study(
+    folder: Path, store: Path, named: str | None, calls: int, at_once: int, say: Callable[[str], None]
+) -> None:
+    """Judges a study's answers and writes the ratings into its rows.
+
+    Args:
+        named: a model folder, or the name that an endpoint gives its model.
+        calls, at_once: the cap, and how many calls run at a time.
+        say: told the bill before anything is asked, and the outcome.
+
+    Raises:
+        SpecError: no judge is named, or the cap is too low.
+        PreflightError: the judge cannot be reached; what it said before is kept and scored.
+    """
+    if named is None:
+        raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
+    local = Path(named).is_dir()
+    judge: Judge = FolderJudge(named) if local else EndpointJudge(named)
+    replies = Replies(store)
+    bill, cases = open_cases(folder, judge.model, replies)
+    say(f"{bill.answers:,} answers, {bill.distinct:,} distinct: {bill.calls:,} calls, at most {calls:,}")
+    refuse_above(bill, calls)
+    try:
+        ask_judge(judge, cases, replies, 1 if local else at_once)
+    finally:
+        rescore(folder, judge_scorer(judge.model, replies))
+        facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
+        StudyFolder(folder).add_provenance({"judge": facts})
+    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
+    unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
+    say(f"{bill.distinct:,} distinct answers judged; {unreadable:,} replies could not be read")
