@@ -32,7 +32,7 @@ PAPERS_CORPUS = {
 COMMON = ["start=[unlearned]", "relearn_steps=[0,5,10,20]", "seed=[0]", f"method={METHODS}"]
 SETS = {
     "names": ["repetitions=[7]", "depth=[4,6,8,10,12]", *COMMON],
-    **{name: ["depth=[4,6,8,12,36]", *COMMON] for name in ("tofu", "whp-keyword", "whp-verbatim")},
+    **{name: ["depth=[4,6,8,12,24]", *COMMON] for name in ("tofu", "whp-keyword", "whp-verbatim")},
     "wmdp": ["depth=[8,12,16,20,36]", *COMMON],
 }
 
