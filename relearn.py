@@ -231,6 +231,19 @@ def export(
         print(path)
 
 
+@app.command()
+def checkpoints(
+    folder: StudyArgument,
+    to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
+) -> None:
+    """Write the unlearned models as ordinary model folders."""
+    from cluster.exporting import export_checkpoints
+
+    target = to if to is not None else folder / "checkpoints"
+    for path in export_checkpoints(_recorded_plan(folder), _open_recorded_store(folder), target):
+        print(path)
+
+
 def _run(
     spec: "StudySpec",
     folder: Path,

@@ -47,7 +47,8 @@ def encode(
             raise PreflightError(
                 f"training text {index + 1} has {len(ids)} tokens, the model's context is {context}: "
                 f"shorten it, cut all off with --set max_length={context}, or use a model with a longer "
-                f"context: {example.text[:60]!r}…"
+                "context (--set embedded.architecture.context=… for the embedded one): "
+                f"{example.text[:60]!r}…"
             )
         if len(ids) < 2 or prompt >= len(ids):
             if max_length is None:

@@ -225,6 +225,10 @@ def _pretrained(source: Pretrained) -> PreTrainedModel:
         use_safetensors=True,
         trust_remote_code=False,
     )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Out of the mapped file, into memory as torch aligns it: sums are the same then everywhere.
+            parameter.data = parameter.data.clone()
     if is_adapter(Path(source.location)):
         adapted = PeftModel.from_pretrained(model, source.location, use_safetensors=True)
         adapted.merge_and_unload()  # in place

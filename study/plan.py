@@ -17,7 +17,7 @@ from functools import cached_property
 from study.errors import SpecError
 from study.leaks import Audit, audit
 from study.optimisation import Optimiser
-from study.spec import EMBEDDED, Method, NeedsOfAMethod, StudySpec, method_label
+from study.spec import EMBEDDED, GivenCheckpoints, Method, NeedsOfAMethod, StudySpec, method_label
 from study.stages import (
     Checkpoint,
     Embedded,
@@ -185,24 +185,34 @@ def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
         count: audit(material, spec.corpus, spec.leaks, where=f"repetitions={count}")
         for count, material in materials.items()
     }
-    if EMBEDDED in spec.model and any(not len(material.pretraining) for material in materials.values()):
+    if (
+        EMBEDDED in spec.model
+        and spec.asks_original
+        and any(not len(material.pretraining) for material in materials.values())
+    ):
         raise SpecError(
             f"model=embedded: with data of your own the scenario {scenario.name} has no text to learn language "
             "from; name a pretrained model with --set model=FOLDER_OR_ID"
         )
+    given = {depth: fingerprint(place) for depth, place in _given(spec).items()}
     tree = _Tree()
     cells: dict[tuple[str | int, ...], Cell] = {}
     for model in spec.model:
-        print_of_model = "" if model == EMBEDDED else fingerprint(model)
+        print_of_model = "" if model == EMBEDDED or not spec.asks_original else fingerprint(model)
         for seed in spec.seed:
             for count, material in materials.items():
                 benign = {each.corpus: each.benign for each in audits[count]}
-                pipeline = _Pipeline(spec, model, print_of_model, seed, count, material, benign)
+                pipeline = _Pipeline(spec, model, print_of_model, given, seed, count, material, benign)
                 for cell in pipeline.cells():
                     cells.setdefault(cell.coordinates, cell)
     for cell in cells.values():
         tree.evaluate(cell.checkpoint, cell.evaluation)
     return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned), audits)
+
+
+def _given(spec: StudySpec) -> dict[int, str]:
+    """Where the checkpoints that were given lie, by depth."""
+    return {} if spec.checkpoints is None else {depth: spec.checkpoints.at[depth] for depth in spec.depth}
 
 
 class _Pipeline:
@@ -213,6 +223,7 @@ class _Pipeline:
         spec: StudySpec,
         model: str,
         fingerprint: str,
+        given: Mapping[int, str],
         seed: int,
         repetitions: int,
         material: Material,
@@ -220,6 +231,7 @@ class _Pipeline:
     ) -> None:
         self._spec = spec
         self._model = model
+        self._given = given
         self._seed = seed
         self._repetitions = repetitions
         self._material = material
@@ -229,6 +241,10 @@ class _Pipeline:
 
     def cells(self) -> Iterator[Cell]:
         """All cells, the reference cells first."""
+        if self._spec.checkpoints is not None:
+            yield from self._of_given(self._spec.checkpoints)
+        if not self._spec.asks_original:
+            return
         finetuned = self._finetuned(never_learned=False)
         if finetuned != self._base:
             yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
@@ -236,6 +252,8 @@ class _Pipeline:
             yield self._cell("original", NO_METHOD, 0, NO_CORPUS, 0, finetuned)
         for start in self._spec.start:
             if start == "unlearned":
+                if self._spec.checkpoints is not None:
+                    continue
                 for method in self._spec.method:
                     for depth in self._spec.depth:
                         unlearned = self._unlearned(finetuned, method, depth)
@@ -243,6 +261,15 @@ class _Pipeline:
             else:
                 origin = finetuned if start == "original" else self._finetuned(never_learned=True)
                 yield from self._relearned(start, NO_METHOD, 0, origin)
+
+    def _of_given(self, checkpoints: GivenCheckpoints) -> Iterator[Cell]:
+        if "unlearned" not in self._spec.start:
+            return
+        for depth in self._spec.depth:
+            node = Pretrained(
+                checkpoints.at[depth], self._given[depth], self._spec.attention, self._spec.precision
+            )
+            yield from self._relearned("unlearned", checkpoints.method, depth, Checkpoint(node, 0))
 
     def _base_checkpoint(self, fingerprint: str) -> Checkpoint:
         spec = self._spec

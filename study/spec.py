@@ -95,6 +95,18 @@ class EmbeddedModel(Part):
     pretraining: Training = Training(steps=300, optimiser=Optimiser(learning_rate=1e-3, batch_size=32))
 
 
+class GivenCheckpoints(Part):
+    """A series of unlearned models that somebody else made, attacked without repeating their unlearning.
+
+    Attributes:
+        at: depth → model folder or hub id, full weights or an adapter.
+        method: what stands in the rows as the method that made them.
+    """
+
+    at: dict[int, str] = Field(min_length=1)
+    method: str = Field(default="given", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
 class Generation(Part):
     """Greedy decoding of a continuation."""
 
@@ -125,6 +137,8 @@ class StudySpec(Part):
             weights in float32.
         max_length: where training texts are cut off, in tokens; None refuses what the model cannot take.
         leaks: what to do with a benign corpus that holds an answer: refuse it, or mark its rows as not benign.
+        checkpoints: unlearned models to start from, instead of unlearning here; `depth` chooses among them.
+            `model` is then the original, asked only where `start` holds it.
         finetune: how the original model learns D; None where the model is the original one already, as a
             published model is; there is then no model that never learned.
     """
@@ -145,6 +159,7 @@ class StudySpec(Part):
     max_length: PositiveInt | None = None
     leaks: Literal["refuse", "mark"] = "refuse"
     embedded: EmbeddedModel = EmbeddedModel()
+    checkpoints: GivenCheckpoints | None = None
     finetune: Training | None
     unlearn: Optimiser
     relearn: Optimiser
@@ -183,9 +198,27 @@ class StudySpec(Part):
                 "start=never_learned: a model that never learned D needs a finetuning to leave D out of; give "
                 "`finetune`, or take never_learned out of `start`"
             )
-        if self.finetune is None and EMBEDDED in self.model:
+        if self.finetune is None and EMBEDDED in self.model and self.asks_original:
             raise ValueError("model=embedded knows nothing of D: give `finetune`, or a model that does")
         return self
+
+    @model_validator(mode="after")
+    def _depths_are_given(self) -> "StudySpec":
+        if self.checkpoints is not None:
+            without = [depth for depth in self.depth if depth not in self.checkpoints.at]
+            if without:
+                raise ValueError(
+                    f"depth={without[0]}: `checkpoints` has {', '.join(map(str, self.checkpoints.at))}; choose "
+                    "from them"
+                )
+            if len(self.model) > 1 or len(self.method) > 1:
+                raise ValueError("with `checkpoints` given, `model` and `method` have one value each")
+        return self
+
+    @property
+    def asks_original(self) -> bool:
+        """Whether the original model is needed: always, but where others give what it was unlearned to."""
+        return self.checkpoints is None or set(self.start) != {"unlearned"}
 
     @property
     def the_scenario(self) -> Scenario:

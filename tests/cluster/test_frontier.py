@@ -35,8 +35,7 @@ def test_every_stage_once_and_parents_first(planned, slots: int) -> None:
     started = run(frontier, slots)
     assert sorted(started) == sorted(plan.stages)
     for key in started:
-        parent = plan.stages[key].parent
-        if parent is not None:
+        for parent in plan.stages[key].parents:
             assert finished.index(parent.of.key) < finished.index(key)
             assert slots > 1 or started.index(parent.of.key) < started.index(key)
     assert frontier.remaining == []
