@@ -89,50 +89,10 @@ def plan(
     if as_json:
         _print_json(facts)
         return
-    from cluster.progress import duration
+    from cluster.cost_table import cost_rows
 
-    seconds = wanted_cost.seconds
-    kinds = ", ".join(f"{kind} {count}" for kind, count in wanted_cost.stages.items())
-    _print_table(
-        f"{spec.name}: {spec.question}" if spec.question else spec.name,
-        [
-            ("cells", f"{wanted_cost.cells:,}"),
-            ("unique stages", f"{len(planned.stages):,} ({kinds})"),
-            (
-                "training steps",
-                f"{wanted_cost.train_steps:,} shared, {wanted_cost.train_steps_alone:,} cell by cell: "
-                f"{wanted_cost.steps_factor:.1f} times fewer",
-            ),
-            (
-                "evaluations",
-                f"{wanted_cost.evaluations:,} shared, {wanted_cost.evaluations_alone:,} cell by cell: "
-                f"{wanted_cost.evaluations_factor:.1f} times fewer",
-            ),
-            (
-                "disk still to take",
-                f"{wanted_cost.disk_bytes / 1e6:,.0f} MB for checkpoints "
-                f"({wanted_cost.kept_checkpoints} are kept in all)",
-            ),
-            (
-                "published already",
-                f"{wanted_cost.stages_published:,} stages, "
-                f"{wanted_cost.artifacts_published:,} of {wanted_cost.artifacts:,} artifacts",
-            ),
-            (
-                "time",
-                "unknown, until a stage has been measured in this store"
-                if seconds is None
-                else f"about {duration(seconds)} with {wanted_cost.slots} at once, from what was measured",
-            ),
-            *(
-                ("leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}")
-                for count, found in planned.audits.items()
-                for each in found
-                if each.leak is not None
-            ),
-            *((("overrides", "; ".join(overrides)),) if overrides else ()),
-        ],
-    )
+    title = f"{spec.name}: {spec.question}" if spec.question else spec.name
+    _print_table(title, cost_rows(wanted_cost, planned, overrides or []))
 
 
 @app.command()
@@ -184,6 +144,60 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
         print(f"failed: {failure['label']}: {failure['cause']}: {failure['message']}")
     if found.cells_recorded < found.cells and not found.holder:
         print(f"Go on with: relearn resume {folder}")
+
+
+@app.command()
+def stop(folder: StudyArgument) -> None:
+    """Tell the running driver to finish the stages that run, and end; `relearn resume` goes on."""
+    _tell_driver(folder, "stop")
+
+
+@app.command()
+def cancel(folder: StudyArgument) -> None:
+    """Tell the running driver to end at once, wherever it runs; `relearn resume` goes on."""
+    _tell_driver(folder, "cancel")
+
+
+@app.command()
+def verify(
+    folder: StudyArgument,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Move what is wrong aside, to be computed again.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check every record, hash and page of a study and its store."""
+    from cluster.verification import IntegrityReport, verify_study
+
+    found: IntegrityReport = verify_study(
+        folder, _open_recorded_store(folder), _recorded_plan(folder), repair=repair
+    )
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        for problem in found.problems:
+            print(f"{problem.path}: {problem.what}")
+        print(found.summary(folder))
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
+def logs(
+    folder: StudyArgument,
+    stage: Annotated[str | None, typer.Argument(help="A stage's key, or how it begins.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what happened, in the order of time: of the whole study, or of one stage."""
+    from cluster.events import events_of, in_words
+    from cluster.study_folder import StudyFolder
+
+    StudyFolder(folder).recorded()
+    found = events_of(folder / "log", stage)
+    if as_json:
+        _print_json(found)
+        return
+    for event in found:
+        print(in_words(event))
 
 
 @app.command()
@@ -252,51 +266,13 @@ def _run(
     space: str,
     overrides: list[str],
 ) -> None:
-    from rich.console import Console
-
-    from cluster.driver import run_study
-    from cluster.preflight import check_plan
-    from cluster.progress import duration
+    from cluster.launch import launch
     from cluster.study_folder import StudyFolder
 
-    console = Console(highlight=False, soft_wrap=True)
     planned, models = _planned(spec)
-    check_plan(planned, local=address is None)
-    study_folder = StudyFolder(folder)
-    if store is None and study_folder.exists():
-        place = _open_recorded_store(folder)
-    else:
-        place = _open_store(store, folder)
-    inside = place.folder.resolve().is_relative_to(folder.resolve())
-    recorded = (
-        str(place.folder.resolve().relative_to(folder.resolve())) if inside else str(place.folder.resolve())
-    )
-    grown = study_folder.claim(
-        spec,
-        planned,
-        models=models,
-        inputs=spec.the_scenario.inputs(),
-        store=recorded,
-        space=space,
-        overrides=overrides,
-        command=["relearn", *sys.argv[1:]],
-    )
-    for line in grown:
-        console.print(f"This study {line}.")
-    place.prepare()
-    outcome = run_study(study_folder, planned, place, address, console)
-    console.print(
-        f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
-        f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "
-        f"{duration(outcome.wall_seconds)}."
-    )
-    if outcome.stages_failed:
-        console.print(
-            f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
-            f"not reached; `relearn status {folder}` says why."
-        )
-    if outcome.interrupted:
-        console.print(f"Interrupted. Go on with: relearn resume {folder}")
+    recorded = store is None and StudyFolder(folder).exists()
+    place = _open_recorded_store(folder) if recorded else _open_store(store, folder)
+    outcome = launch(planned, folder, place, models=models, address=address, space=space, overrides=overrides)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -323,6 +299,14 @@ def _recorded_plan(folder: Path) -> "Plan":
     recorded = StudyFolder(folder).recorded()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
     return make_plan(spec, lambda location: recorded.models[location])
+
+
+def _tell_driver(folder: Path, word: str) -> None:
+    from cluster.control import tell
+    from cluster.study_folder import StudyFolder
+
+    StudyFolder(folder).recorded()
+    print(tell(folder, word))
 
 
 def _study_path(study: Path | None, name: str) -> Path:

@@ -5,16 +5,21 @@ a bug) ends the trial with its reason as a result; what may not (a lost worker, 
 is raised, and Tune tries again.
 """
 
+import os
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from cluster.attempts import Attempts, StageGivenUpError
 from cluster.events import EventLog
 from cluster.local_store import LocalStore
-from study.artifacts import Address
+from cluster.persistence import is_outage, persistently
+from cluster.storage_full import full, is_full
+from cluster.watchdog import watched
 from study.errors import DivergedError, IntegrityError, RelearnError
 from study.plan import Plan
 
@@ -28,18 +33,24 @@ class StageActor(tune.Trainable):
         plan: Plan | None = None,
         store_folder: str = "",
         log_folder: str = "",
+        attempts_folder: str = "",
+        working_folder: str = "",
     ) -> None:
-        """Once a process: threads, store, log."""
+        """Once a process: folder, threads, store, log."""
         import torch
 
         from study.perform import Residents
 
         if plan is None:
             raise TypeError("a stage actor needs the plan")
+        if Path(working_folder).is_dir():  # where the driver stands: models and data may be named from there
+            os.chdir(working_folder)
         self._plan = plan
         self._stage_key = config["stage"]
         self._store = LocalStore(Path(store_folder))
-        self._log = EventLog(Path(log_folder))
+        self._log_folder = Path(log_folder)
+        self._log = EventLog(self._log_folder)
+        self._attempts = Attempts(Path(attempts_folder))
         self._residents = Residents()
         # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
         torch.set_num_threads(plan.spec.execution.cpus)
@@ -54,19 +65,33 @@ class StageActor(tune.Trainable):
         from study.perform import perform
 
         stage = self._plan.stages[self._stage_key]
-        self._log.write("stage started", stage=stage.key, kind=stage.kind, trial=self.trial_id)
-        started = time.perf_counter()
+        execution = self._plan.spec.execution
         try:
-            work = perform(stage, self._store, self._residents, self._plan.spec.execution, self._published)
-        except OSError as error:
-            self._log.write("stage interrupted", stage=stage.key, cause=_words(error))
-            raise
+            attempt = self._attempts.begin(stage.key)
+        except StageGivenUpError as error:
+            return {"done": True, "cause": error.cause, "message": str(error)}
+        tell = partial(self._log.write, stage=stage.key, trial=self.trial_id, attempt=attempt)
+        tell("stage started", kind=stage.kind)
+        started = time.perf_counter()
+
+        def failed(error: OSError, pause: float) -> None:
+            tell("storage does not answer", cause=_words(error), pause=pause)
+
+        try:
+            traces = self._log_folder / f"{stage.key}.stack"
+            with watched(stage.key, execution, self._attempts, traces):
+                work = persistently(
+                    lambda: perform(stage, self._store, self._residents, execution, tell), failed
+                )
         except Exception as error:
-            facts = _failure(error)
-            self._log.write("stage failed", stage=stage.key, **facts)
+            if is_outage(error):
+                tell("stage interrupted", cause=_words(error))
+                raise
+            facts = _failure(error, self._store.folder)
+            tell("stage failed", **facts)
             return {"done": True, **facts}
         seconds = time.perf_counter() - started
-        self._log.write("stage finished", stage=stage.key, seconds=seconds, **vars(work))
+        tell("stage finished", seconds=seconds, **vars(work))
         return {"done": True, "cause": None, "seconds": seconds, **vars(work)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -75,11 +100,10 @@ class StageActor(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to load."""
 
-    def _published(self, address: Address) -> None:
-        self._log.write("published", stage=address.key, step=address.step, what=address.what)
 
-
-def _failure(error: Exception) -> dict[str, str]:
+def _failure(error: Exception, store: Path) -> dict[str, str]:
+    if is_full(error):
+        return {"cause": "disk", "message": str(full(store))}
     causes = {DivergedError: "diverged", IntegrityError: "integrity", MemoryError: "out of memory"}
     cause = causes.get(type(error))
     if cause is None:

@@ -6,23 +6,28 @@ own folder is temporary, and a study goes on by making a new frontier from the s
 
 import os
 import shutil
-import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FrameType
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from cluster.attempts import Attempts
+from cluster.control import listening
 from cluster.events import EventLog
 from cluster.guard import guard
+from cluster.interruption import Interruption
+from cluster.labels import label
+from cluster.lifeline import lifeline
 from cluster.local_store import LocalStore
+from cluster.persistence import StorageSilentError, persistently
 from cluster.progress import LiveProgress, Tally, duration
 from cluster.ray_session import prepare_environment, ray_session, slots
 from cluster.recorder import Recorder
+from cluster.storage_full import StorageFullError, full, is_full
 from cluster.study_folder import StudyFolder
 from study.cost import Meter, remaining_seconds, wanted
 from study.plan import Plan
@@ -58,22 +63,47 @@ def run_study(
     """Computes every stage of the plan that the store lacks, and writes the rows.
 
     Raises:
-        StudyHeldError: another driver runs this study.
-        PreflightError: no cluster, or one without the resources.
+        StudyHeldError: another driver runs this study, or took it over.
+        PreflightError: no cluster, or one without the resources, or nodes that do not share the store.
+        StorageFullError: a disk is full.
+        ClusterLostError: the cluster went away and stayed away.
     """
-    with guard(folder.folder):
+    interruption = Interruption(folder.folder, console)
+    with (
+        guard(folder.folder, interruption.taken_over),
+        listening(folder.folder, interruption.told),
+        interruption.signals(),
+    ):
         began = time.monotonic()
-        outcome = _Run(folder, plan, store, console).go(address)
-        folder.add_provenance(_provenance(folder, outcome, time.monotonic() - began))
+        try:
+            outcome = _Run(folder, plan, store, console, interruption).go(address)
+            folder.add_provenance(_provenance(folder, outcome, time.monotonic() - began))
+        except OSError as error:
+            if is_full(error):
+                raise full(folder.folder) from error
+            raise StorageSilentError(
+                f"{error.filename or folder.folder} does not answer ({error.strerror or error}): what was published "
+                f"stays; `relearn resume {folder.folder}` goes on when it does"
+            ) from error
         return outcome
 
 
 class _Run:
-    def __init__(self, folder: StudyFolder, plan: Plan, store: LocalStore, console: Console) -> None:
+    def __init__(
+        self,
+        folder: StudyFolder,
+        plan: Plan,
+        store: LocalStore,
+        console: Console,
+        interruption: Interruption,
+    ) -> None:
         self._folder = folder
         self._plan = plan
         self._store = store
         self._console = console
+        self._interruption = interruption
+        self._scratch = folder.folder.resolve() / ".tune" / uuid.uuid4().hex
+        self._attempts = Attempts(self._scratch / "attempts")
         self._log = EventLog(folder.folder / "log")
         self._began = time.monotonic()
         self._recorder = Recorder(folder.folder, plan, store)
@@ -93,8 +123,7 @@ class _Run:
         )
         self._train_steps = 0
         self._evaluations = 0
-        self._causes: dict[str, str] = {}
-        self._interrupted = False
+        self._causes: dict[str, tuple[str, str]] = {}
 
     def go(self, address: str | None) -> Outcome:
         prepare_environment(address)  # before the import of Ray that comes with the frontier
@@ -102,19 +131,23 @@ class _Run:
 
         frontier = Frontier(self._plan, self._done, self._finished)
         self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
+        self._interruption.drain = frontier.drain
+        if self._interruption.asked:  # before there was anything to drain
+            frontier.drain()
         if self._tally.stages:
-            # Twice: Ctrl-C already means something while Ray starts, and Ray then puts its own SIGTERM in.
             try:
-                with self._signals(frontier), ray_session(address), self._signals(frontier):
-                    self._slots = slots(self._plan.spec.execution)
-                    with LiveProgress(self._tally, self._console):
-                        self._fit(frontier)
-            except KeyboardInterrupt:  # the second one, wherever it struck
-                self._interrupted = True
+                # The signals again, since Ray puts in a SIGTERM of its own.
+                with ray_session(address, self._interruption), self._interruption.signals():
+                    self._fit(frontier, address)
+            except KeyboardInterrupt:
+                pass  # asked for by whoever interrupted, and told below
+            finally:
+                shutil.rmtree(self._scratch.parent, ignore_errors=True)
+        if self._interruption.error is not None:
+            self._log.write("run ended", exit_code=self._interruption.error.exit_code)
+            raise self._interruption.error
         if frontier.broken_by is not None:
             raise frontier.broken_by
-        if frontier.remaining:
-            self._interrupted = True
         outcome = Outcome(
             stages=len(self._plan.stages),
             stages_done=len(frontier.done),
@@ -126,18 +159,22 @@ class _Run:
             train_steps=self._train_steps,
             evaluations=self._evaluations,
             wall_seconds=time.monotonic() - self._began,
-            interrupted=self._interrupted,
+            interrupted=self._interruption.asked or bool(frontier.remaining),
         )
         self._log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
         return outcome
 
-    def _fit(self, frontier: Any) -> None:
+    def _fit(self, frontier: Any, address: str | None) -> None:
         from ray import tune
 
         from cluster.actor import StageActor
         from cluster.losses import LossRecorder
+        from cluster.nodes import check_nodes
 
         execution = self._plan.spec.execution
+        self._slots = slots(execution)
+        if address is not None:
+            check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
         trainable = tune.with_resources(
             tune.with_parameters(
@@ -145,94 +182,62 @@ class _Run:
                 plan=self._plan,
                 store_folder=str(self._store.folder.resolve()),
                 log_folder=str((self._folder.folder / "log").resolve()),
+                attempts_folder=str(self._scratch / "attempts"),
+                working_folder=str(Path.cwd()),
             ),
             {"cpu": execution.cpus, "gpu": execution.gpus},
         )
-        scratch = self._folder.folder.resolve() / ".tune" / uuid.uuid4().hex
-        try:
-            tune.Tuner(
-                trainable,
-                tune_config=tune.TuneConfig(search_alg=frontier, num_samples=-1, reuse_actors=True),
-                run_config=tune.RunConfig(
-                    name="run",
-                    storage_path=str(scratch),
-                    verbose=0,
-                    callbacks=[LossRecorder(self._causes)],
-                    failure_config=tune.FailureConfig(max_failures=execution.retries),
-                ),
-            ).fit()
-        finally:
-            shutil.rmtree(scratch.parent, ignore_errors=True)
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(search_alg=frontier, num_samples=-1, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="run",
+                storage_path=str(self._scratch),
+                verbose=0,
+                callbacks=[LossRecorder(self._causes)],
+                failure_config=tune.FailureConfig(max_failures=execution.retries),
+            ),
+        )
+        with lifeline(execution, self._interruption.cluster_lost), LiveProgress(self._tally, self._console):
+            tuner.fit()
 
     def _finished(self, key: str, result: Mapping[str, Any] | None) -> None:
         """Called in the driver's own thread for each stage that ends."""
         stage = self._plan.stages[key]
         if result is None or result["cause"]:
-            lost = self._causes.get(key, "the worker was lost again and again")
-            failure = {
-                "cause": "lost" if result is None else result["cause"],
-                "message": lost if result is None else result["message"],
-            }
+            cause, message = self._reason(key, result)
+            if cause == "disk":
+                raise StorageFullError(message)  # no fault of the stage: it is left missing
             self._tally.failed += 1
-            facts = {"kind": stage.kind, "label": label(self._plan, key), **failure}
-            self._folder.record_failure(key, facts)
+            facts = {"kind": stage.kind, "label": label(self._plan, key), "cause": cause, "message": message}
+            persistently(lambda: self._folder.record_failure(key, facts), self._storage_failed)
             self._log.write("stage given up", stage=key, **facts)
         else:
-            self._folder.forget_failure(key)
+            persistently(lambda: self._folder.forget_failure(key), self._storage_failed)
             steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
             self._meter.add(
                 stage.kind, result["train_seconds"], steps, result["evaluation_seconds"], evaluations
             )
             self._train_steps += steps
             self._evaluations += evaluations
-        self._recorder.record(key)
+        persistently(lambda: self._recorder.record(key), self._storage_failed)
         self._missing = {other: missing for other, missing in self._missing.items() if other != key}
         self._tally.stages_ended += 1
         self._tally.cells_done = self._recorder.cells_recorded
+
+    def _storage_failed(self, error: OSError, pause: float) -> None:
+        self._log.write("storage does not answer", cause=str(error), pause=pause)
 
     def _seconds_left(self) -> float | None:
         measured = self._meter.throughput()
         return remaining_seconds(self._plan, self._missing, measured, self._slots)
 
-    @contextmanager
-    def _signals(self, frontier: Any) -> Iterator[None]:
-        """Ctrl-C once drains, twice stops; SIGTERM stops at once. All leave a study that resumes."""
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            if signum == signal.SIGINT and not self._interrupted:
-                self._interrupted = True
-                frontier.drain()
-                self._console.print("Finishing the stages that run; press Ctrl-C again to stop at once.")
-                return
-            self._interrupted = True
-            raise KeyboardInterrupt
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                # Interrupted, it is ending: another Ctrl-C must not cut off its last words.
-                ending = self._interrupted and number == signal.SIGINT
-                signal.signal(number, signal.SIG_IGN if ending else handler)
-
-
-def label(plan: Plan, key: str) -> str:
-    """A stage in a person's words: its kind, and the cells that hang on it."""
-    stage = plan.stages[key]
-    cells = plan.cells_of[key]
-    if not cells:
-        return stage.kind
-    cell = cells[0]
-    parts = {
-        "start": cell.start,
-        "repetitions": cell.repetitions,
-        "depth": cell.depth if stage.kind == "relearn" else None,
-        "corpus": cell.corpus if stage.kind == "relearn" else None,
-        "seed": cell.seed,
-    }
-    words = ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
-    return f"{stage.kind} ({words})"
+    def _reason(self, key: str, result: Mapping[str, Any] | None) -> tuple[str, str]:
+        """Cause and message of a stage that ended without its artifacts."""
+        if result is not None:
+            return str(result["cause"]), str(result["message"])
+        lost = ("lost worker", "the worker was lost again and again")
+        return self._attempts.reason(key) or self._causes.get(key, lost)
 
 
 def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[str, Any]:

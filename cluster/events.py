@@ -1,5 +1,6 @@
 """The log: one JSON line per event, in a file for each process, so that no two writers share one."""
 
+import contextlib
 import json
 import os
 import platform
@@ -7,11 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.redaction import redacted
+from study.errors import SpecError
+
 
 class EventLog:
-    """Appends events; each line is written by one call, so a kill tears at most the last."""
+    """Appends events; each line is written by one call, so a kill tears at most the last.
+
+    A disk that takes no line stops nobody's work: the line is kept, and written with the next.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self._kept = ""
         self._path = folder / f"{platform.node()}-{os.getpid()}.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -24,8 +32,10 @@ class EventLog:
             "pid": os.getpid(),
             **facts,
         }
-        with self._path.open("a") as handle:
-            handle.write(json.dumps(line) + "\n")
+        self._kept += json.dumps(redacted(line)) + "\n"
+        with contextlib.suppress(OSError), self._path.open("a") as handle:
+            handle.write(self._kept)
+            self._kept = ""
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
@@ -38,3 +48,35 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
             except ValueError:
                 continue  # the writer was killed within the line
     return sorted(events, key=lambda event: str(event.get("time")))
+
+
+def events_of(folder: Path, stage: str | None) -> list[dict[str, Any]]:
+    """The events of one stage, or of all.
+
+    Args:
+        stage: a stage's key, or how it begins.
+
+    Raises:
+        SpecError: no stage of that name has been begun, or several have.
+    """
+    events = read_events(folder)
+    if stage is None:
+        return events
+    keys = sorted({str(event["stage"]) for event in events if str(event.get("stage", "")).startswith(stage)})
+    if len(keys) != 1:
+        found = "several: " + ", ".join(keys[:4]) if keys else "none; `relearn logs DIR` shows all"
+        raise SpecError(f"stage {stage}: expected the beginning of one stage's key in the log, found {found}")
+    return [event for event in events if event.get("stage") == keys[0]]
+
+
+def in_words(event: dict[str, Any]) -> str:
+    """One line for a person: when, where, what, and the facts."""
+    first = ("time", "node", "pid", "event", "stage")
+    facts = " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in event.items()
+        if name not in first and value is not None
+    )
+    when = str(event.get("time", ""))[:23].replace("T", " ")
+    words = (when, f"{event.get('node')}:{event.get('pid')}", event.get("event"), event.get("stage"), facts)
+    return "  ".join(str(word) for word in words if word)

@@ -64,6 +64,16 @@ class Replies:
         finally:
             temporary.unlink()
 
+    @staticmethod
+    def problem(path: Path) -> str | None:
+        """What is wrong with a file of a reply, in words; None where it is the reply to its case."""
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            case = Case(*(str(facts[name]) for name in ("judge", "question", "reference", "answer")))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            return f"no readable reply ({type(error).__name__})"
+        return None if case.key == path.stem else "the reply to another case"
+
     def _path(self, case: Case) -> Path:
         return self._folder / case.key[:2] / f"{case.key}.json"
 

@@ -20,11 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.storage_full import free
 from study.artifacts import Address, Record
 from study.errors import IntegrityError, PreflightError
 
 RECORD = "record.json"
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
+REMEDY = "move it aside with `relearn verify STUDY --repair`, and run again"
 
 
 class LocalStore:
@@ -47,12 +49,12 @@ class LocalStore:
         except OSError as error:
             raise PreflightError(
                 f"the store {self.folder} cannot be written: {error.strerror or error} "
-                f"({_free(self.folder)}); give another with --store, or make room"
+                f"({free(self.folder)}); give another with --store, or make room"
             ) from error
 
     def has(self, address: Address) -> bool:
         """See ``Store.has``."""
-        return (self._place(address) / RECORD).exists()
+        return (self.place(address) / RECORD).exists()
 
     def addresses(self) -> Iterator[Address]:
         """See ``Store.addresses``; in no particular order."""
@@ -61,21 +63,35 @@ class LocalStore:
             if step.name.isdigit():
                 yield Address(key.name, int(step.name), what.name)
 
+    def steps(self, key: str, what: str) -> list[int]:
+        """See ``Store.steps``."""
+        records = (self.folder / "artifacts" / key[:2] / key).glob(f"*/{what}/{RECORD}")
+        return sorted(int(record.parents[1].name) for record in records)
+
+    def discard(self, address: Address) -> None:
+        """See ``Store.discard``; the record goes first, so that no half of a state is ever read."""
+        if address != Address.of_state(address.key, address.step):
+            raise ValueError(f"{address} was accepted and stays; only a state is discarded")
+        place = self.place(address)
+        (place / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()  # where weights or answers lie beside it, it stays
+
     def record(self, address: Address) -> Record:
         """See ``Store.record``."""
-        path = self._place(address) / RECORD
+        path = self.place(address) / RECORD
         try:
             content = json.loads(path.read_text())
         except FileNotFoundError:
             raise KeyError(f"{address} is not published in {self.folder}") from None
         except (ValueError, UnicodeDecodeError) as error:
+            raise IntegrityError(f"{path} is no readable record: {REMEDY}") from error
+        if not isinstance(content, dict) or content.get("seal") != _seal(content):
+            raise IntegrityError(f"{path} is not the record that was written: {REMEDY}")
+        if content.get("address") != str(address):
             raise IntegrityError(
-                f"{path} is no readable record: move the folder {path.parent} aside and run again"
-            ) from error
-        if not isinstance(content, dict) or content.get("address") != str(address):
-            raise IntegrityError(
-                f"{path} is the record of {content.get('address') if isinstance(content, dict) else '?'}"
-                f", expected {address}: move the folder {path.parent} aside and run again"
+                f"{path} is the record of {content.get('address')}, expected {address}: {REMEDY}"
             )
         return content
 
@@ -84,7 +100,7 @@ class LocalStore:
         record = self.record(address)
         if name not in record["files"]:
             raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
-        path = self._place(address) / str(record["attempt"]) / name
+        path = self.place(address) / str(record["attempt"]) / name
         try:
             found = _sha256(path)
         except FileNotFoundError:
@@ -92,8 +108,7 @@ class LocalStore:
         if found != record["files"][name]["sha256"]:
             raise IntegrityError(
                 f"{path} is not what its record says (sha256 {found[:12]}, recorded "
-                f"{record['files'][name]['sha256'][:12]}): move the folder {self._place(address)} "
-                "aside and run again"
+                f"{record['files'][name]['sha256'][:12]}): {REMEDY}"
             )
         return path
 
@@ -109,13 +124,13 @@ class LocalStore:
 
     def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
         """See ``Store.publish``."""
-        place = self._place(address)
+        place = self.place(address)
         attempt = uuid.uuid4().hex
         files = {}
         for path in sorted(folder.iterdir()):
             _sync(path)
             files[path.name] = {"sha256": _sha256(path), "bytes": path.stat().st_size}
-        record = {
+        record: dict[str, Any] = {
             "format": RECORD_FORMAT,
             "address": str(address),
             "attempt": attempt,
@@ -130,7 +145,7 @@ class LocalStore:
             (folder / name).replace(target / name)
         _sync(target)
         pending = folder / RECORD
-        pending.write_text(json.dumps(record, indent=1, sort_keys=True))
+        pending.write_text(json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True))
         _sync(pending)
         try:
             os.link(pending, place / RECORD)
@@ -140,8 +155,15 @@ class LocalStore:
         _sync(place)
         return True
 
-    def _place(self, address: Address) -> Path:
+    def place(self, address: Address) -> Path:
+        """The folder that belongs to an address."""
         return self.folder / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """A hash over everything else in a record, so that a changed fact is noticed as a changed file is."""
+    plain = json.dumps({name: value for name, value in record.items() if name != "seal"}, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
@@ -156,10 +178,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _free(folder: Path) -> str:
-    for place in (folder, *folder.parents):
-        with contextlib.suppress(OSError):
-            return f"{shutil.disk_usage(place).free:,} bytes free"
-    return "free space unknown"

@@ -5,11 +5,13 @@ A local one is closed to whoever lacks its token, and has no dashboard.
 
 import logging
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from cluster.interruption import Interruption
+from cluster.nodes import runtime_environment
 from study.errors import PreflightError
 from study.spec import Execution
 
@@ -22,6 +24,7 @@ QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_DEDUP_LOGS": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a spec are relative to where the user stands
 }
 
 CONNECT_SECONDS = 5
@@ -31,18 +34,21 @@ def prepare_environment(address: str | None) -> None:
     """Sets what Ray reads from the environment when it is *imported*; call it before that."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if address is None or _has_token():
+    if address is None:
+        # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    elif os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 @contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
+def ray_session(address: str | None, interruption: Interruption) -> Iterator[None]:
     """Ray, connected; a local cluster listens on this machine only and is gone afterwards.
 
     Raises:
         PreflightError: nothing answers at the address.
     """
-    prepare_environment(address)
     if address is not None:
         _refuse_silence(address)
     import ray
@@ -61,6 +67,7 @@ def ray_session(address: str | None) -> Iterator[None]:
         else:
             ray.init(
                 address=address,
+                runtime_env=runtime_environment(),
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
@@ -69,12 +76,13 @@ def ray_session(address: str | None) -> Iterator[None]:
         raise PreflightError(
             f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start "
             "--head`, or leave --address out for a local one; a cluster with a token lets in only who has it "
-            "(RAY_AUTH_TOKEN, or the file that `ray start` wrote on its head)"
+            "(RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or the file that `ray start` wrote on its head)"
         ) from error
     try:
         yield
     finally:
-        ray.shutdown()
+        if not interruption.head_lost:  # Ray would wait for a head that is gone, and then abort the process
+            ray.shutdown()
 
 
 def _refuse_silence(address: str) -> None:
@@ -89,12 +97,6 @@ def _refuse_silence(address: str) -> None:
             f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
             "`auto`, or no --address for a local cluster"
         ) from error
-
-
-def _has_token() -> bool:
-    """Whether a token for a cluster is at hand, in one of the places where Ray looks for it."""
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def slots(execution: Execution) -> int:

@@ -42,7 +42,7 @@ class Recorder:
 
     def record(self, stage_key: str) -> None:
         """Writes the rows of every cell that can be read off a stage now and has none."""
-        ready = [cell for cell in self._plan.cells_of[stage_key] if self._store.has(_answers(cell))]
+        ready = [cell for cell in self._plan.cells_of[stage_key] if self._store.has(answers_address(cell))]
         fresh = {
             dataset: [cell for cell in ready if cell.coordinates not in covered]
             for dataset, covered in self._covered.items()
@@ -53,7 +53,7 @@ class Recorder:
         probes: dict[Coordinates, list[Row]] = {}
         cells: dict[Coordinates, list[Row]] = {}
         for coordinates, cell in wanted.items():
-            address = _answers(cell)
+            address = answers_address(cell)
             answers = read_answers(self._store.file(address, ANSWERS_FILE))
             rows = probe_rows(cell, answers, self._plan.spec.the_scenario.metrics())
             probes[coordinates] = rows
@@ -67,7 +67,8 @@ class Recorder:
                 self._covered[dataset].update(chosen)
 
 
-def _answers(cell: Cell) -> Address:
+def answers_address(cell: Cell) -> Address:
+    """Where the answers lie that a cell is read off."""
     checkpoint = cell.checkpoint
     return Address.of_answers(checkpoint.of.key, checkpoint.step, cell.evaluation.key)
 

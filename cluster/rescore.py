@@ -4,13 +4,14 @@ Every file of probes is read, scored and replaced as a whole, and the rows of it
 it. A reader at any moment sees each row once, with or without the new score.
 """
 
+import _thread
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from cluster.events import EventLog
-from cluster.guard import guard
+from cluster.guard import StudyHeldError, guard
 from study.errors import SpecError
 from study.evaluation.scorers import SCORERS
 from study.results import CELLS, COORDINATES, PROBES, dataset_files, read_file, table, write_table
@@ -43,18 +44,35 @@ def rescore(folder: Path, scorer: Scorer) -> int:
     Raises:
         StudyHeldError: a driver runs this study.
     """
+    taken_over: list[str] = []
+
+    def lost(by: str) -> None:
+        taken_over.append(by)
+        _thread.interrupt_main()
+
+    try:
+        with guard(folder, lost):
+            return _rescore(folder, scorer)
+    except KeyboardInterrupt:
+        if taken_over:
+            raise StudyHeldError(
+                f"{folder} was taken over by {taken_over[0]} while this did not answer"
+            ) from None
+        raise
+
+
+def _rescore(folder: Path, scorer: Scorer) -> int:
     scored = 0
-    with guard(folder):
-        log = EventLog(folder / "log")
-        for path in dataset_files(folder, "probes"):
-            before = read_file(path, "probes").to_pylist()
-            scores = [scorer(row) for row in before]
-            scored += sum(any(value is not None for value in score.values()) for score in scores)
-            rows = [{**row, **score} for row, score in zip(before, scores, strict=True)]
-            if rows != before:
-                write_table(table(rows, PROBES), path)
-            _rewrite_cells(folder, path.name, rows)
-        log.write("scored again", probes=scored)
+    log = EventLog(folder / "log")
+    for path in dataset_files(folder, "probes"):
+        before = read_file(path, "probes").to_pylist()
+        scores = [scorer(row) for row in before]
+        scored += sum(any(value is not None for value in score.values()) for score in scores)
+        rows = [{**row, **score} for row, score in zip(before, scores, strict=True)]
+        if rows != before:
+            write_table(table(rows, PROBES), path)
+        _rewrite_cells(folder, path.name, rows)
+    log.write("scored again", probes=scored)
     return scored
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.differences import axis_growth, differences
+from cluster.redaction import redacted
 from study.errors import PreflightError, SpecError
 from study.plan import Plan
 from study.results import COORDINATES, CORPORA, table, write_table
@@ -128,8 +129,7 @@ class StudyFolder:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_table(_planned(plan), self.folder / "planned.parquet")
-            write_table(_corpora(plan), self.folder / "corpora.parquet")
+            self.describe(plan)
             self._write(content)
         except OSError as error:
             raise PreflightError(
@@ -137,6 +137,11 @@ class StudyFolder:
                 "another with --study, or make room"
             ) from error
         return grown
+
+    def describe(self, plan: Plan) -> None:
+        """Writes what a plan says of its cells and corpora, for readers of the rows."""
+        write_table(_planned(plan), self.folder / "planned.parquet")
+        write_table(_corpora(plan), self.folder / "corpora.parquet")
 
     def add_provenance(self, facts: Mapping[str, Any]) -> None:
         """Merges facts about a run into study.json."""
@@ -178,7 +183,7 @@ class StudyFolder:
         temporary = self.folder / f".{STUDY_FILE}.{uuid.uuid4().hex}"
         try:
             with temporary.open("w") as handle:
-                json.dump(content, handle, indent=1, ensure_ascii=False)
+                json.dump(redacted(dict(content)), handle, indent=1, ensure_ascii=False)
                 handle.flush()
                 os.fsync(handle.fileno())
             temporary.replace(path)
@@ -190,7 +195,7 @@ class StudyFolder:
         self.failures.mkdir(exist_ok=True)
         temporary = self.failures / f".{key}.{uuid.uuid4().hex}"
         stamped = {"stage": key, "time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
-        temporary.write_text(json.dumps(stamped, indent=1))
+        temporary.write_text(json.dumps(redacted(stamped), indent=1))
         temporary.replace(self.failures / f"{key}.json")
 
     def forget_failure(self, key: str) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 class Address:
     """Where an artifact belongs: a function of its identity alone.
 
-    ``what`` is ``weights``, or ``answers-`` and the key of the evaluation.
+    ``what`` is ``weights``, or ``answers-`` and the key of the evaluation, or ``state``: what a trajectory
+    that is cut off goes on from, discarded once it has come to its end.
     """
 
     key: str
@@ -30,6 +31,10 @@ class Address:
     @classmethod
     def of_answers(cls, key: str, step: int, evaluation_key: str) -> "Address":
         return cls(key, step, f"answers-{evaluation_key}")
+
+    @classmethod
+    def of_state(cls, key: str, step: int) -> "Address":
+        return cls(key, step, "state")
 
     def __str__(self) -> str:
         return f"{self.key}@{self.step}/{self.what}"
@@ -47,6 +52,18 @@ class Store(Protocol):
 
     def addresses(self) -> Iterator[Address]:
         """Everything that was accepted."""
+        ...
+
+    def steps(self, key: str, what: str) -> list[int]:
+        """The steps at which something of a trajectory was accepted, ascending."""
+        ...
+
+    def discard(self, address: Address) -> None:
+        """Takes a state away again. Nothing else that was accepted is ever discarded.
+
+        Raises:
+            ValueError: the address is not that of a state.
+        """
         ...
 
     def record(self, address: Address) -> Record:

@@ -1,8 +1,9 @@
 """Stage → artifacts: runs one trajectory to its furthest missing step, publishing on the way.
 
 Whatever is published already is not made again. A checkpoint whose weights are there and whose answers are
-not is evaluated without training. Otherwise the trajectory runs from its parent's checkpoint; since it is
-deterministic, running it further later adds steps and changes none.
+not is evaluated without training. Otherwise the trajectory runs from its parent's checkpoint, or goes on from
+the state in which it was cut off; since it is deterministic, running it further later adds steps and changes
+none.
 """
 
 import platform
@@ -10,21 +11,35 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from study.answers_file import ANSWERS_FILE, answers_table
 from study.artifacts import Address, Store
+from study.errors import IntegrityError
 from study.evaluation.answers import ask
 from study.models import Resident, Source
 from study.provenance import describe_node, environment
-from study.results import write_table
+from study.results import write_pages
+from study.resumption import Progress, Resumption, State
 from study.spec import Execution
 from study.stages import Checkpoint, Evaluation, Stage, Trajectory
-from study.training import Progress, train
+from study.training import train
 
 WEIGHTS_FILE = "weights.safetensors"
+STATE_FILE = "state.safetensors"
+
+
+class Tell(Protocol):
+    """Hears of what happens within a stage; an event's name and its facts."""
+
+    def __call__(self, event: str, **facts: Any) -> None: ...
+
+
+def _silent(event: str, **facts: Any) -> None:
+    """Nobody listens."""
 
 
 @dataclass
@@ -66,19 +81,20 @@ def perform(
     store: Store,
     residents: Residents,
     execution: Execution,
-    published: Callable[[Address], None] = lambda address: None,
+    tell: Tell = _silent,
 ) -> Work:
     """Publishes what is missing of a stage.
 
     Args:
         stage: its parent's checkpoint must be published.
-        published: called after each artifact that this call made and the store accepted.
+        tell: called after each artifact that this call made and the store accepted (``published``), and where
+            a state is left, taken up or found spoilt.
 
     Raises:
         DivergedError: the training left the finite numbers.
         IntegrityError: the parent's stored bytes are not what its record says.
     """
-    return _Performance(stage, store, residents, execution, published).run()
+    return _Performance(stage, store, residents, execution, tell).run()
 
 
 class _Performance:
@@ -88,16 +104,17 @@ class _Performance:
         store: Store,
         residents: Residents,
         execution: Execution,
-        published: Callable[[Address], None],
+        tell: Tell,
     ) -> None:
         self._stage = stage
         self._store = store
         self._execution = execution
-        self._published = published
+        self._tell = tell
         node = stage.node
         self._resident = residents.get(node.source if isinstance(node, Trajectory) else node)
         self._work = Work()
         self._started = time.perf_counter()
+        self._seconds_before = 0.0
 
     def run(self) -> Work:
         missing = missing_addresses(self._stage, self._store)
@@ -116,6 +133,8 @@ class _Performance:
                 steps.discard(step)
         if steps:
             self._load(node.parent)
+            middle = self._middle(min(steps))
+            begun = 0 if middle is None else middle[0].steps
             self._started = time.perf_counter()
             train(
                 node,
@@ -126,10 +145,50 @@ class _Performance:
                 micro_batch=self._execution.micro_batch,
                 helper=None if node.helper is None else self._weights(node.helper),
                 activation_checkpointing=self._execution.activation_checkpointing,
+                resumption=Resumption(self._execution.checkpoint_every, self._save_state, middle),
             )
-            self._work.train_steps = max(steps)
-            self._work.train_seconds = self._train_seconds()
+            self._work.train_steps = max(steps) - begun
+            self._work.train_seconds = time.perf_counter() - self._started
+        for step in self._store.steps(node.key, "state"):
+            self._store.discard(Address.of_state(node.key, step))
         return self._work
+
+    def _middle(self, before: int) -> tuple[Progress, State] | None:
+        """The latest state from which every step that is missing can still be reached."""
+        for step in reversed(self._store.steps(self._stage.key, "state")):
+            address = Address.of_state(self._stage.key, step)
+            if step >= before:
+                continue
+            try:
+                state = load_file(self._store.file(address, STATE_FILE))
+                facts = self._store.record(address)["facts"]
+            except IntegrityError as error:
+                # A state only saves time: without it the trajectory begins earlier and comes to the same.
+                self._tell("state spoilt", step=step, message=str(error))
+                self._store.discard(address)
+                continue
+            self._seconds_before = float(facts["train_seconds"])
+            self._tell("state taken up", step=step)
+            return Progress(step, int(facts["train_tokens"])), state
+        return None
+
+    def _save_state(self, progress: Progress, state: State) -> None:
+        paused = time.perf_counter()
+        address = Address.of_state(self._stage.key, progress.steps)
+        on_cpu = {name: value.cpu().contiguous() for name, value in state.items()}
+        if self._publish(address, lambda path: save_file(on_cpu, path), STATE_FILE, self._facts(progress)):
+            self._tell("state left", step=progress.steps)
+        for step in self._store.steps(address.key, "state"):
+            if step < progress.steps:
+                self._store.discard(Address.of_state(address.key, step))
+        self._started += time.perf_counter() - paused
+
+    def _facts(self, progress: Progress) -> dict[str, int | float]:
+        return {
+            "train_steps": progress.steps,
+            "train_tokens": progress.loss_tokens,
+            "train_seconds": self._train_seconds(),
+        }
 
     def _load(self, checkpoint: Checkpoint) -> None:
         if isinstance(checkpoint.of, Trajectory):
@@ -149,17 +208,12 @@ class _Performance:
         return self._resident.distance(self._weights(origin) if isinstance(origin.of, Trajectory) else None)
 
     def _train_seconds(self) -> float:
-        """Wall time since the trajectory began, without what evaluating and publishing took."""
-        return time.perf_counter() - self._started
+        """Of the trajectory so far, over all its attempts, without what evaluating and publishing took."""
+        return self._seconds_before + time.perf_counter() - self._started
 
     def _reached(self, step: int, progress: Progress) -> None:
-        train_seconds = self._train_seconds()
+        facts = self._facts(progress)
         paused = time.perf_counter()
-        facts = {
-            "train_steps": progress.steps,
-            "train_tokens": progress.loss_tokens,
-            "train_seconds": train_seconds,
-        }
         # Evaluated first: a model that turns out to have diverged is not handed on.
         for at, evaluation in self._stage.evaluate:
             address = Address.of_answers(self._stage.key, step, evaluation.key)
@@ -167,7 +221,7 @@ class _Performance:
                 self._evaluate(address, evaluation, facts)
         weights = Address.of_weights(self._stage.key, step)
         if step in self._stage.keep and not self._store.has(weights):
-            self._publish(weights, self._resident.save, WEIGHTS_FILE, facts)
+            self._publish_and_tell(weights, self._resident.save, WEIGHTS_FILE, facts)
             self._work.weights_published += 1
         self._started += time.perf_counter() - paused
 
@@ -182,9 +236,9 @@ class _Performance:
         seconds = time.perf_counter() - began
         self._work.evaluations += 1
         self._work.evaluation_seconds += seconds
-        self._publish(
+        self._publish_and_tell(
             address,
-            lambda path: write_table(answers_table([answer.row() for answer in answers]), path),
+            lambda path: write_pages(answers_table([answer.row() for answer in answers]), path),
             ANSWERS_FILE,
             {
                 **facts,
@@ -194,16 +248,18 @@ class _Performance:
             },
         )
 
-    def _publish(
-        self,
-        address: Address,
-        write: Callable[[Path], None],
-        name: str,
-        facts: Mapping[str, Any],
+    def _publish_and_tell(
+        self, address: Address, write: Callable[[Path], None], name: str, facts: Mapping[str, Any]
     ) -> None:
+        if self._publish(address, write, name, facts):
+            self._tell("published", step=address.step, what=address.what)
+
+    def _publish(
+        self, address: Address, write: Callable[[Path], None], name: str, facts: Mapping[str, Any]
+    ) -> bool:
         with self._store.staging() as folder:
             write(folder / name)
-            accepted = self._store.publish(
+            return self._store.publish(
                 address,
                 folder,
                 {
@@ -215,5 +271,3 @@ class _Performance:
                     "node": platform.node(),
                 },
             )
-        if accepted:
-            self._published(address)

@@ -18,6 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from study.errors import IntegrityError
+from study.seals import replace_sealed
+
 SCHEMA_VERSION = 2
 VERSION_FIELD = b"relearn.schema_version"
 
@@ -153,17 +156,22 @@ def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def write_table(built: pa.Table, path: Path) -> None:
-    """Writes a Parquet file that appears whole or not at all, with a checksum in every page."""
+    """Writes a sealed Parquet file that appears whole or not at all, with a checksum in every page."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
-        with temporary.open("wb") as handle:
-            pq.write_table(built, handle, write_page_checksum=True)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        write_pages(built, temporary)
+        replace_sealed(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_pages(built: pa.Table, path: Path) -> None:
+    """Writes a Parquet file with a checksum in every page, and waits until it is on the disk."""
+    with path.open("wb") as handle:
+        pq.write_table(built, handle, write_page_checksum=True)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 def dataset_files(study_folder: Path, dataset: str) -> list[Path]:
@@ -191,7 +199,20 @@ def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) ->
 
     Raises:
         ValueError: it was written under another schema version.
+        IntegrityError: it is torn or changed.
     """
+    try:
+        return _read(path, dataset, columns)
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise IntegrityError(
+            f"{path} is not what was written ({next(iter(str(error).splitlines()), type(error).__name__)}): "
+            "move it aside with `relearn verify STUDY --repair`, and run again"
+        ) from error
+
+
+def _read(path: Path, dataset: str, columns: Sequence[str] | None) -> pa.Table:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
         if found != _VERSION[VERSION_FIELD]:

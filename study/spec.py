@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PlainValidator,
+    PositiveFloat,
     PositiveInt,
     SerializeAsAny,
     field_validator,
@@ -118,6 +119,13 @@ class Execution(Part):
 
     ``cpus`` is also the number of threads of a stage: on a CPU, sums in another order can differ in the
     last bit, so rows are compared to the bit only between runs with equal ``cpus``.
+
+    Attributes:
+        checkpoint_every: optimiser steps between two states that a trajectory which is cut off goes on from;
+            None keeps none. A state takes three times the trained weights on disk, until its stage ends.
+        time_limit: seconds that one attempt at a stage may take.
+        memory_limit: gigabytes of main memory that a worker may hold.
+        patience: seconds without any worker after which the cluster counts as lost.
     """
 
     cpus: PositiveInt = 1
@@ -127,6 +135,10 @@ class Execution(Part):
     micro_batch: PositiveInt = 32
     activation_checkpointing: bool = False
     keep_relearned: bool = False
+    checkpoint_every: PositiveInt | None = 100
+    time_limit: PositiveFloat | None = None
+    memory_limit: PositiveFloat | None = None
+    patience: PositiveFloat = 300
 
 
 class StudySpec(Part):

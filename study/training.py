@@ -7,7 +7,7 @@ of 12 is step 8 of a trajectory of 8, to the bit on a CPU. The optimiser always 
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,15 +18,8 @@ from study.identity import derived_seed
 from study.lora import Adapter
 from study.models import Resident, frozen_copy
 from study.objective import Half, MaximumLikelihood, Models, Objective, Step, UnlearningMethod
+from study.resumption import Progress, Resumption, restore, training_state
 from study.stages import Trajectory
-
-
-@dataclass
-class Progress:
-    """What a trajectory has cost so far."""
-
-    steps: int = 0
-    loss_tokens: int = 0
 
 
 def train(
@@ -38,6 +31,7 @@ def train(
     micro_batch: int,
     helper: Path | None = None,
     activation_checkpointing: bool = False,
+    resumption: Resumption | None = None,
 ) -> Progress:
     """Runs a trajectory from the weights now in the model to ``last_step``, and leaves it there.
 
@@ -51,6 +45,8 @@ def train(
         helper: the weights of the trajectory's helper, if it has one.
         activation_checkpointing: computes activations again in the backward pass instead of keeping them.
             Execution, not identity.
+        resumption: states on the way, and the one to go on from. The model holds the weights of step 0 on
+            entry all the same: a reference and an adapter are made from them.
 
     Raises:
         DivergedError: a loss was not finite; nothing from that step on was handed out.
@@ -74,9 +70,15 @@ def train(
             parameters, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, fused=True
         )
         progress = Progress()
+        every = None
+        if resumption is not None:
+            every = resumption.every
+            if resumption.middle is not None:
+                progress = replace(resumption.middle[0])
+                restore(model, adamw, resumption.middle[1])
         losses: list[torch.Tensor] = []
         model.train()
-        for step in range(last_step):
+        for step in range(progress.steps, last_step):
             data = forget.halves(step, models)
             held = retain.halves(step, models) if retain is not None else [None] * len(data)
             # Dropout, where a model has it, draws from the global generator: its state is set by the step.
@@ -91,7 +93,8 @@ def train(
             adamw.zero_grad(set_to_none=True)
             progress.steps = step + 1
             progress.loss_tokens += data[0].loss_tokens
-            if step + 1 in stops or step + 1 == last_step:
+            state_due = every is not None and (step + 1) % every == 0 and step + 1 < last_step
+            if step + 1 in stops or step + 1 == last_step or state_due:
                 _refuse_divergence(losses, parameters, trajectory, step + 1)
                 losses.clear()
             if step + 1 in stops:
@@ -99,6 +102,8 @@ def train(
                 with adapter.merged() if adapter is not None else nullcontext():
                     reached(step + 1, progress)
                 model.train()
+            if state_due and resumption is not None:
+                resumption.save(progress, training_state(model, adamw))
         if adapter is not None:
             with adapter.merged():
                 final = {name: value.clone() for name, value in resident.weights().items()}

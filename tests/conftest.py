@@ -1,18 +1,24 @@
 """Shared by all tests: a study so small that it runs in seconds, on real parts throughout."""
 
+import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from cluster.local_store import LocalStore
+from cluster.recorder import Recorder
 from search_spaces.loading import validate
 from study.perform import Residents, perform
 from study.plan import Plan, make_plan
 from study.spec import StudySpec
+from tests.commands import Call, rows_of
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -93,3 +99,62 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
+    """``relearn("run", …)`` in the test's own folder; whatever still runs at the end is killed."""
+    calls: list[Call] = []
+
+    def start(*arguments: object, environment: dict[str, str] | None = None) -> Call:
+        calls.append(Call(*map(str, arguments), cwd=tmp_path, environment=environment))
+        return calls[-1]
+
+    yield start
+    for call in calls:
+        if call.process.poll() is None:
+            os.killpg(call.process.pid, signal.SIGKILL)
+            call.process.wait()
+
+
+@pytest.fixture
+def space(tmp_path: Path, tiny: Callable[..., StudySpec]) -> Callable[..., Path]:
+    """Writes the tiny study, with changes, as a space file."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "space.json"
+        path.write_text(json.dumps(tiny(**changes).model_dump(mode="json")))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def computed() -> dict[str, dict[str, pa.Table]]:
+    """The rows of undisturbed studies, by their changes: computed once for all tests."""
+    return {}
+
+
+@pytest.fixture
+def undisturbed(
+    planned: Callable[..., Plan],
+    work_through: Callable[[Plan, Any], list[str]],
+    tmp_path: Path,
+    computed: dict[str, dict[str, pa.Table]],
+) -> Callable[..., dict[str, pa.Table]]:
+    """The rows of a study computed in this process, without Ray, without a fault."""
+
+    def compute(**changes: Any) -> dict[str, pa.Table]:
+        name = json.dumps(changes, sort_keys=True)
+        if name not in computed:
+            plan = planned(**changes)
+            folder = tmp_path / f"undisturbed-{len(computed)}"
+            store = LocalStore(folder / "store")
+            work_through(plan, store)
+            recorder = Recorder(folder, plan, store)
+            for key in plan.stages:
+                recorder.record(key)
+            computed[name] = rows_of(folder)
+        return computed[name]
+
+    return compute

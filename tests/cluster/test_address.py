@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import rows_of, wait_for
+from tests.commands import rows_of, wait_for
 
 RAY = str(Path(sys.executable).parent / "ray")
 

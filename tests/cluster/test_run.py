@@ -1,15 +1,11 @@
 """A study through the front door: planned, run on a real local Ray, stored, resumed, extended."""
 
 import json
-import signal
-import time
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from cluster.events import read_events
-from tests.cluster.conftest import rows_of, wait_for
+from tests.commands import published, rows_of, started, wait_for
 
 GRID = {
     "start": ["unlearned", "never_learned"],
@@ -18,12 +14,6 @@ GRID = {
     "relearn_steps": [0, 1, 2],
     "execution": {"retries": 1},
 }
-
-
-def published(folder: Path) -> list[tuple[str, int, str]]:
-    """Every artifact that any worker ever published, from the workers' own log and not the store."""
-    events = read_events(folder / "log")
-    return [(e["stage"], e["step"], e["what"]) for e in events if e["event"] == "published"]
 
 
 def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: Path) -> None:
@@ -93,37 +83,8 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     assert status["stages_missing"] == 0
     cells = pd.read_parquet(tmp_path / "s" / "results" / "cells")
     assert set(cells["start"]) == {"base", "original", "never_learned"}
-    started = [e["stage"] for e in read_events(tmp_path / "s" / "log") if e["event"] == "stage started"]
-    assert len(started) == len(set(started)), "an error that comes again is not tried again"
-
-
-@pytest.mark.parametrize(
-    "signals",
-    [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM]],
-    ids=["Ctrl-C", "Ctrl-C twice", "SIGTERM"],
-)
-def test_an_interruption_leaves_a_study_that_resumes(
-    relearn, space, undisturbed, tmp_path: Path, signals: list[signal.Signals]
-) -> None:
-    path = space(**GRID)
-    command = relearn("run", path, "--study", "s")
-    wait_for(lambda: len(published(tmp_path / "s")) >= 2)
-    left_behind = command.descendants()
-    for number in signals:
-        command.process.send_signal(number)
-        time.sleep(0.5)
-    code, output = command.finish(60)
-    assert code == 130, output
-    assert "Traceback" not in output
-    assert "relearn resume s" in output
-    wait_for(lambda: not any(process.is_running() for process in left_behind), 30)
-    done = published(tmp_path / "s")
-    code, output = relearn("resume", "s").finish()
-    assert code == 0, output
-    again = published(tmp_path / "s")
-    assert len(again) == len(set(again))
-    assert set(done) <= set(again)
-    assert rows_of(tmp_path / "s")["probes"].equals(undisturbed(**GRID)["probes"])
+    tried = [event["stage"] for event in started(tmp_path / "s")]
+    assert len(tried) == len(set(tried)), "an error that comes again is not tried again"
 
 
 def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:

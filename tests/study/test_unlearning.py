@@ -14,9 +14,10 @@ from study.models import Resident, frozen_copy
 from study.objective import Half, Models, Step, Tokens, Translation
 from study.order import batch_indices
 from study.plan import Plan
+from study.resumption import Progress
 from study.spec import named_part
 from study.stages import Trajectory
-from study.training import Progress, train
+from study.training import train
 from study.unlearning import METHODS
 
 FINETUNE = {"steps": 60, "optimiser": {"learning_rate": 1e-2, "batch_size": 12}}

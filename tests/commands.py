@@ -1,21 +1,17 @@
-"""Real studies through the real command, on a real local Ray."""
+"""The real command, called as a user calls it, and what a study's folder says afterwards."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pyarrow as pa
-import pytest
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
+from cluster.events import read_events
 from study.results import COORDINATES, read_dataset
 
 COMMAND = str(Path(sys.executable).parent / "relearn")
@@ -25,7 +21,7 @@ TIMES = ("train_seconds", "evaluation_seconds")
 class Call:
     """One call of ``relearn`` in a process group of its own."""
 
-    def __init__(self, *arguments: str, cwd: Path) -> None:
+    def __init__(self, *arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=cwd,
@@ -33,6 +29,7 @@ class Call:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            env={**os.environ, **(environment or {})},
         )
 
     def finish(self, timeout: float = 240) -> tuple[int, str]:
@@ -49,50 +46,6 @@ class Call:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-@pytest.fixture
-def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
-    """``relearn("run", …)`` in the test's own folder; whatever still runs at the end is killed."""
-    started: list[Call] = []
-
-    def start(*arguments: object) -> Call:
-        started.append(Call(*map(str, arguments), cwd=tmp_path))
-        return started[-1]
-
-    yield start
-    for command in started:
-        if command.process.poll() is None:
-            os.killpg(command.process.pid, signal.SIGKILL)
-            command.process.wait()
-
-
-@pytest.fixture
-def space(tmp_path: Path, tiny) -> Callable[..., Path]:
-    """Writes the tiny study, with changes, as a space file."""
-
-    def write(**changes: Any) -> Path:
-        path = tmp_path / "space.json"
-        path.write_text(json.dumps(tiny(**changes).model_dump(mode="json")))
-        return path
-
-    return write
-
-
-@pytest.fixture
-def undisturbed(planned, work_through, tmp_path: Path) -> Callable[..., dict[str, pa.Table]]:
-    """The rows of a study computed in this process, without Ray, without a fault."""
-
-    def compute(**changes: Any) -> dict[str, pa.Table]:
-        plan = planned(**changes)
-        store = LocalStore(tmp_path / "undisturbed" / "store")
-        work_through(plan, store)
-        recorder = Recorder(tmp_path / "undisturbed", plan, store)
-        for key in plan.stages:
-            recorder.record(key)
-        return rows_of(tmp_path / "undisturbed")
-
-    return compute
-
-
 def rows_of(folder: Path) -> dict[str, pa.Table]:
     """All rows of a study in one order, without the columns that say how long it took."""
     tables = {}
@@ -104,9 +57,29 @@ def rows_of(folder: Path) -> dict[str, pa.Table]:
     return tables
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def published(folder: Path) -> list[tuple[str, int, str]]:
+    """Every artifact that any worker ever published, from the workers' own log and not the store."""
+    events = read_events(folder / "log")
+    return [(e["stage"], e["step"], e["what"]) for e in events if e["event"] == "published"]
+
+
+def started(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
+    """The events of stages that began, of one kind or of all."""
+    events = read_events(folder / "log")
+    return [e for e in events if e["event"] == "stage started" and kind in (None, e["kind"])]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     """Until a condition holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still runs."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,71 @@
+"""From a spec to a run: what is checked and written down before the driver begins, and what is said at the end."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from cluster.driver import Outcome, run_study
+from cluster.local_store import LocalStore
+from cluster.preflight import check_plan
+from cluster.progress import duration
+from cluster.study_folder import StudyFolder
+from study.plan import Plan
+
+
+def launch(
+    plan: Plan,
+    folder: Path,
+    store: LocalStore,
+    *,
+    models: Mapping[str, str],
+    address: str | None,
+    space: str,
+    overrides: Sequence[str],
+) -> Outcome:
+    """Runs a study in its folder, new or begun.
+
+    Args:
+        models: the fingerprint of each model that the plan names.
+        space, overrides: what the user gave, to be recorded.
+
+    Raises:
+        RelearnError: anything that the user can mend; before anything expensive where that can be known.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    check_plan(plan, local=address is None)
+    study_folder = StudyFolder(folder)
+    grown = study_folder.claim(
+        plan.spec,
+        plan,
+        models=models,
+        inputs=plan.spec.the_scenario.inputs(),
+        store=_recorded_place(store.folder, folder),
+        space=space,
+        overrides=overrides,
+        command=["relearn", *sys.argv[1:]],
+    )
+    for line in grown:
+        console.print(f"This study {line}.")
+    store.prepare()
+    outcome = run_study(study_folder, plan, store, address, console)
+    console.print(
+        f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
+        f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "
+        f"{duration(outcome.wall_seconds)}."
+    )
+    if outcome.stages_failed:
+        console.print(
+            f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
+            f"not reached; `relearn status {folder}` says why."
+        )
+    if outcome.interrupted:
+        console.print(f"Interrupted. Go on with: relearn resume {folder}")
+    return outcome
+
+
+def _recorded_place(store: Path, folder: Path) -> str:
+    """Relative where the store lies in the study's folder, so that the folder may be moved."""
+    place = store.resolve()
+    return str(place.relative_to(folder.resolve()) if place.is_relative_to(folder.resolve()) else place)

@@ -1,0 +1,79 @@
+"""Notices that the cluster is gone: its head, or every worker.
+
+Tune waits for ever for resources that do not come back, and Ray ends the whole process, without a word of
+ours, a minute after its head fell silent. So another thread looks, and has the last word first.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from study.spec import Execution
+
+LOOK_EVERY_SECONDS = 1.0
+SILENCE_SECONDS = 15.0
+"""After so long without a head it counts as lost; well before Ray itself gives up."""
+
+
+@contextmanager
+def lifeline(execution: Execution, lost: Callable[[str, bool], None]) -> Iterator[None]:
+    """Watches the connected cluster while the block runs.
+
+    Args:
+        lost: called once, in another thread, with words and whether the head is gone.
+    """
+    import ray
+
+    head = str(ray.get_runtime_context().gcs_address)
+    ended = threading.Event()
+
+    def look() -> None:
+        heard = worked = time.monotonic()
+        while not ended.wait(LOOK_EVERY_SECONDS):
+            now = time.monotonic()
+            if not _listens(head):
+                if now - heard > SILENCE_SECONDS:
+                    lost(f"the head of the Ray cluster at {head} is silent for {now - heard:.0f} s", True)
+                    return
+                continue
+            heard = now
+            if _fits_somewhere(execution):
+                worked = now
+            elif now - worked > execution.patience:
+                lost(
+                    f"for {now - worked:.0f} s no node of the Ray cluster at {head} has room for a stage "
+                    f"(execution.patience={execution.patience:g})",
+                    False,
+                )
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=2 * LOOK_EVERY_SECONDS)
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=LOOK_EVERY_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _fits_somewhere(execution: Execution) -> bool:
+    """Whether a node that is alive has, busy or not, what a stage asks for."""
+    import ray
+
+    wanted = {"CPU": float(execution.cpus), "GPU": float(execution.gpus)}
+    return any(
+        all(node["Resources"].get(name, 0.0) >= amount for name, amount in wanted.items())
+        for node in ray.nodes()
+        if node["Alive"]
+    )

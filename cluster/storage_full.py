@@ -1,0 +1,40 @@
+"""A full disk in a person's words."""
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from study.errors import PreflightError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WORDS = tuple(os.strerror(number) for number in FULL)
+"""For libraries that wrap the system's error in one of their own, as safetensors does."""
+
+
+class StorageFullError(PreflightError):
+    """No room is left; what was published stays, and the same command goes on once there is some."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or somebody's share of one, is full."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL
+    return any(words in str(error) for words in WORDS)
+
+
+def full(folder: Path) -> StorageFullError:
+    """The error for a folder that takes no more."""
+    return StorageFullError(
+        f"no space left for {folder} ({free(folder)}): make room, then run the same command again; what was "
+        "published stays"
+    )
+
+
+def free(folder: Path) -> str:
+    """What is free there, in words."""
+    for place in (folder, *folder.parents):
+        with contextlib.suppress(OSError):
+            return f"{shutil.disk_usage(place).free:,} bytes free"
+    return "free space unknown"

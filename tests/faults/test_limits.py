@@ -1,0 +1,105 @@
+"""Stages that never end, take all memory, or leave the finite numbers: ended, and named for what they did."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.study_folder import StudyFolder
+from tests.commands import started, wait_for
+from tests.faults.checker import Fault
+
+GRID = {"start": ["unlearned", "never_learned"], "depth": [1, 2], "relearn_steps": [0, 2]}
+HANG = "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
+EAT = "held = []\nwhile True:\n    held.append(bytes(10_000_000))\n    import time; time.sleep(0.005)"
+
+
+def faulty(tmp_path: Path, does: str) -> dict[str, str]:
+    """An environment in which every unlearning does something first, as a user's own method might."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    body = "\n".join(f"        {line}" for line in does.splitlines())
+    (folder / "sitecustomize.py").write_text(
+        f"""
+import importlib.abc, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "study.unlearning.gradient_ascent":
+            return None
+        sys.meta_path.remove(self)
+        import importlib.util
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            loss = module.GradientAscent.loss
+            module.GradientAscent.loss = lambda self, *a, **k: (act(), loss(self, *a, **k))[1]
+
+        def act():
+{body}
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("does", "limits", "cause"),
+    [
+        pytest.param(
+            HANG,
+            {"time_limit": 4},
+            "time",
+            marks=pytest.mark.fault("a stage that hangs, with a child process, and a time limit"),
+        ),
+        pytest.param(
+            EAT,
+            {"memory_limit": 1.5},
+            "out of memory",
+            marks=pytest.mark.fault("a stage that takes all memory, and a memory limit"),
+        ),
+    ],
+    ids=["hang", "memory"],
+)
+def test_a_stage_beyond_its_limits(
+    relearn, space, undisturbed, fault: Fault, tmp_path: Path, does: str, limits: dict, cause: str
+) -> None:
+    study = tmp_path / "s"
+    path = space(**GRID, execution={**limits, "retries": 1})
+    call = relearn("run", path, "--study", "s", environment=faulty(tmp_path, does))
+    wait_for(lambda: started(study, "unlearn"))
+    fault.before(study, call)
+    fault.inject()
+    code, output = call.finish(120)
+    assert code == 1, output
+    ((_, failure),) = StudyFolder(study).read_failures().items()
+    assert failure["cause"] == cause
+    assert "execution." in failure["message"]
+    assert "unlearn" in failure["label"]
+    fault.check(study, undisturbed(**GRID), code=code, complete=False, repeated=1)
+    # Without the fault, the same study goes on.
+    code, output = relearn("resume", "s").finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**GRID), code=code, repeated=2)
+
+
+@pytest.mark.fault("a loss that is not a number")
+def test_a_stage_that_diverges(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    study = tmp_path / "s"
+    fields = {**GRID, "unlearn": {"learning_rate": 1e38, "batch_size": 3}}
+    call = relearn("run", space(**fields), "--study", "s")
+    code, output = call.finish()
+    fault.inject()
+    assert code == 1, output
+    code, output = relearn("status", "s", "--json").finish()
+    found = json.loads(output)
+    (failure,) = found["failures"]
+    assert failure["cause"] == "diverged"
+    assert found["cells_recorded"] < found["cells"]
+    fault.check(study, undisturbed(**GRID), code=1, complete=False)

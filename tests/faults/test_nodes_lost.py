@@ -1,0 +1,125 @@
+"""Nodes that die without a word, under a study that runs on a cluster of several."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands import published, started, wait_for
+from tests.faults.checker import Fault
+from tests.faults.conftest import LONG
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.mark.fault("a node lost without grace, and another added")
+def test_a_node_is_lost_and_another_comes(
+    cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path
+) -> None:
+    found = cluster(2)
+    study = tmp_path / "s"
+    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
+    fault.inject()
+    wait_for(lambda: len(published(study)) >= 12)
+    found.add_node(num_cpus=1)
+    code, output = call.finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+
+
+@pytest.mark.fault("a node lost without grace")
+def test_a_node_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    found = cluster(2)
+    study = tmp_path / "s"
+    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
+    fault.inject()
+    code, output = call.finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+
+
+@pytest.mark.fault("all nodes lost and none back")
+def test_all_nodes_are_lost_and_none_comes_back(
+    cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path
+) -> None:
+    found = cluster(2)
+    study = tmp_path / "s"
+    fields = {**LONG, "execution": {"patience": 6}}
+    call = relearn("run", space(**fields), "--study", "s", "--address", found.address)
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    for node in list(found.worker_nodes):
+        found.remove_node(node, allow_graceful=False)
+    fault.inject()
+    code, output = call.finish(90)
+    assert code == 6, output
+    assert "execution.patience=6" in output
+    assert "relearn resume s" in output
+    fault.check(study, undisturbed(**LONG), code=code, complete=False)
+    code, output = relearn("resume", "s").finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**LONG), code=code, repeated=2)
+
+
+@pytest.mark.fault("the head lost, gone on with on another cluster")
+def test_the_head_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    found = cluster(2)
+    study = tmp_path / "s"
+    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    found.head_node.kill_gcs_server()
+    fault.inject()
+    code, output = call.finish(120)
+    assert code == 6, output
+    assert "Traceback" not in output
+    found.shutdown()
+    fault.check(study, undisturbed(**LONG), code=code, complete=False)
+    other = cluster(2)
+    code, output = relearn("resume", "s", "--address", other.address).finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**LONG), code=code, repeated=2)
+
+
+@pytest.mark.fault("a preemption notice: a node is drained, then gone")
+def test_a_node_is_drained(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    found = cluster(2)
+    study = tmp_path / "s"
+    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    drain(found, next(iter(found.worker_nodes)))
+    fault.inject()
+    code, output = call.finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+
+
+def drain(cluster, node) -> None:
+    """As a cloud's preemption notice reaches Ray: a deadline, after which the node goes."""
+    import subprocess
+    import sys
+
+    subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ray"),
+            "drain-node",
+            "--address",
+            cluster.address,
+            "--node-id",
+            node.node_id,
+            "--reason",
+            "DRAIN_NODE_REASON_PREEMPTION",
+            "--reason-message",
+            "preempted",
+            "--deadline-remaining-seconds",
+            "2",
+        ],
+        check=True,
+        capture_output=True,
+    )

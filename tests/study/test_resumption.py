@@ -1,0 +1,102 @@
+"""A trajectory cut off in its middle goes on from the last state, and ends as if it had not been, to the bit."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from cluster.local_store import LocalStore
+from study.artifacts import Address
+from study.perform import STATE_FILE, WEIGHTS_FILE, Residents, perform
+from study.plan import Plan
+from study.unlearning import METHODS
+
+EVERY, CUT, LAST = 2, 4, 7
+SPACES = {
+    **{name: {"method": [name], "depth": [1, LAST]} for name in METHODS},
+    "relearn, full": {"relearn_steps": [0, 1, LAST]},
+    "relearn, LoRA": {
+        "relearn_steps": [0, 1, LAST],
+        "relearn": {"learning_rate": 3e-4, "batch_size": 3, "warmup_steps": 5, "lora": {"rank": 2}},
+    },
+}
+
+
+class CutError(Exception):
+    """As if the process had been killed."""
+
+
+def work(plan: Plan, store: LocalStore, cut_at: int | None) -> dict[str, int]:
+    """Performs every stage; training steps by stage. Cut once, at a state of each of the longest stages."""
+    steps: dict[str, int] = {}
+    for key, stage in plan.stages.items():
+
+        def tell(event: str, key: str = key, **facts: object) -> None:
+            if event == "state left" and facts["step"] == cut_at:
+                steps[key] = 0
+                raise CutError
+
+        try:
+            done = perform(stage, store, Residents(), plan.spec.execution, tell)
+        except CutError:
+            done = perform(stage, store, Residents(), plan.spec.execution)
+        steps[key] = done.train_steps
+    return steps
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
+    changes = {"finetune": {"steps": LAST, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}} | SPACES[
+        space
+    ]
+    plan = planned(**changes, execution={"checkpoint_every": EVERY})
+    whole, cut = LocalStore(tmp_path / "whole"), LocalStore(tmp_path / "cut")
+    steps = work(plan, whole, None)
+    steps_after_the_cut = work(plan, cut, CUT)
+    long = [key for key, count in steps.items() if count > CUT]
+    assert len(long) >= 2
+    assert all(steps_after_the_cut[key] == steps[key] - CUT for key in long)
+    assert {key for key, count in steps.items() if count != steps_after_the_cut[key]} == set(long)
+
+    addresses = set(whole.addresses())
+    assert addresses == set(cut.addresses()), "states are gone, and everything else is there"
+    for address in addresses:
+        if address.what == "weights":
+            one, other = (load_file(store.file(address, WEIGHTS_FILE)) for store in (whole, cut))
+            assert one.keys() == other.keys()
+            assert all((one[name] == other[name]).all() for name in one), address
+        else:
+            names = list(whole.record(address)["files"].values())
+            assert names == list(cut.record(address)["files"].values()), address
+
+
+def test_a_spoilt_state_only_costs_its_steps(planned, tmp_path: Path) -> None:
+    plan = planned(depth=[LAST], execution={"checkpoint_every": EVERY})
+    (stage,) = [stage for stage in plan.stages.values() if stage.kind == "unlearn"]
+    store = LocalStore(tmp_path)
+    for key, each in plan.stages.items():
+        if key == stage.key:
+            break
+        perform(each, store, Residents(), plan.spec.execution)
+    events: list[tuple[str, object]] = []
+
+    def tell(event: str, **facts: object) -> None:
+        events.append((event, facts.get("step")))
+        if event == "state left" and facts["step"] == CUT:
+            raise CutError
+
+    with pytest.raises(CutError):
+        perform(stage, store, Residents(), plan.spec.execution, tell)
+    path = store.file(Address.of_state(stage.key, CUT), STATE_FILE)
+    path.write_bytes(path.read_bytes()[:-1])
+    events.clear()
+    done = perform(
+        stage,
+        store,
+        Residents(),
+        plan.spec.execution,
+        lambda event, **facts: events.append((event, facts.get("step"))),
+    )
+    assert ("state spoilt", CUT) in events
+    assert done.train_steps == LAST - EVERY, "from the state before"
+    assert store.steps(stage.key, "state") == []
