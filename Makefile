@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: study test check clean
+.PHONY: study test check faults clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
@@ -17,6 +17,9 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+faults: $(READY)  ## every fault on real processes; writes the table of docs/RELIABILITY.md
+	$(BIN)/python -m pytest tests/faults -m 'slow or not slow' --faults-table docs/RELIABILITY.md
 
 check: $(READY)  ## the one development loop
 	$(BIN)/ruff format --check .

@@ -62,7 +62,7 @@ def plan(
     spec = load_space(space, overrides or [])
     folder = _study_path(study, spec.name)
     place = _open_store(store, folder)
-    planned, models = _planned(spec)
+    planned, models = _planned(spec, folder)
     published = list(place.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
     wanted_cost = cost(
@@ -269,19 +269,22 @@ def _run(
     from cluster.launch import launch
     from cluster.study_folder import StudyFolder
 
-    planned, models = _planned(spec)
+    planned, models = _planned(spec, folder)
     recorded = store is None and StudyFolder(folder).exists()
     place = _open_recorded_store(folder) if recorded else _open_store(store, folder)
     outcome = launch(planned, folder, place, models=models, address=address, space=space, overrides=overrides)
     raise typer.Exit(outcome.exit_code)
 
 
-def _planned(spec: "StudySpec") -> "tuple[Plan, dict[str, str]]":
-    """The plan, and the fingerprint of each model that it names."""
+def _planned(spec: "StudySpec", folder: Path) -> "tuple[Plan, dict[str, str]]":
+    """The plan, and the fingerprint of each model that it names; a hub model stays at the revision recorded."""
+    from cluster.study_folder import StudyFolder
     from study.plan import make_plan
     from study.pretrained import fingerprint
 
-    models: dict[str, str] = {}
+    study = StudyFolder(folder)
+    recorded = study.recorded().models if study.exists() else {}
+    models = {name: pinned for name, pinned in recorded.items() if not Path(name).exists()}
 
     def remembered(location: str) -> str:
         models[location] = models.get(location) or fingerprint(location)

@@ -10,7 +10,7 @@ import time
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
@@ -22,6 +22,10 @@ from cluster.storage_full import full, is_full
 from cluster.watchdog import watched
 from study.errors import DivergedError, IntegrityError, RelearnError
 from study.plan import Plan
+from study.stages import Stage
+
+if TYPE_CHECKING:  # torch comes with it
+    from study.perform import Tell
 
 
 class StageActor(tune.Trainable):
@@ -62,27 +66,12 @@ class StageActor(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Performs the stage, whole."""
-        from study.perform import perform
-
         stage = self._plan.stages[self._stage_key]
-        execution = self._plan.spec.execution
+        tell: Tell = partial(self._log.write, stage=stage.key, trial=self.trial_id)
         try:
-            attempt = self._attempts.begin(stage.key)
+            return self._attempt(stage, tell)
         except StageGivenUpError as error:
             return {"done": True, "cause": error.cause, "message": str(error)}
-        tell = partial(self._log.write, stage=stage.key, trial=self.trial_id, attempt=attempt)
-        tell("stage started", kind=stage.kind)
-        started = time.perf_counter()
-
-        def failed(error: OSError, pause: float) -> None:
-            tell("storage does not answer", cause=_words(error), pause=pause)
-
-        try:
-            traces = self._log_folder / f"{stage.key}.stack"
-            with watched(stage.key, execution, self._attempts, traces):
-                work = persistently(
-                    lambda: perform(stage, self._store, self._residents, execution, tell), failed
-                )
         except Exception as error:
             if is_outage(error):
                 tell("stage interrupted", cause=_words(error))
@@ -90,6 +79,21 @@ class StageActor(tune.Trainable):
             facts = _failure(error, self._store.folder)
             tell("stage failed", **facts)
             return {"done": True, **facts}
+
+    def _attempt(self, stage: Stage, tell: "Tell") -> dict[str, Any]:
+        from study.perform import perform
+
+        execution = self._plan.spec.execution
+
+        def failed(error: OSError, pause: float) -> None:
+            tell("storage does not answer", cause=_words(error), pause=pause)
+
+        attempt = persistently(lambda: self._attempts.begin(stage.key), failed)
+        tell = partial(tell, attempt=attempt)
+        tell("stage started", kind=stage.kind)
+        started = time.perf_counter()
+        with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
+            work = persistently(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
         seconds = time.perf_counter() - started
         tell("stage finished", seconds=seconds, **vars(work))
         return {"done": True, "cause": None, "seconds": seconds, **vars(work)}

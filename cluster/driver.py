@@ -18,7 +18,7 @@ from rich.console import Console
 from cluster.attempts import Attempts
 from cluster.control import listening
 from cluster.events import EventLog
-from cluster.guard import guard
+from cluster.guard import guard, release
 from cluster.interruption import Interruption
 from cluster.labels import label
 from cluster.lifeline import lifeline
@@ -30,6 +30,7 @@ from cluster.recorder import Recorder
 from cluster.storage_full import StorageFullError, full, is_full
 from cluster.study_folder import StudyFolder
 from study.cost import Meter, remaining_seconds, wanted
+from study.errors import ClusterLostError
 from study.plan import Plan
 
 
@@ -123,7 +124,6 @@ class _Run:
         )
         self._train_steps = 0
         self._evaluations = 0
-        self._causes: dict[str, tuple[str, str]] = {}
 
     def go(self, address: str | None) -> Outcome:
         prepare_environment(address)  # before the import of Ray that comes with the frontier
@@ -132,6 +132,7 @@ class _Run:
         frontier = Frontier(self._plan, self._done, self._finished)
         self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         self._interruption.drain = frontier.drain
+        self._interruption.abandon = self._abandon
         if self._interruption.asked:  # before there was anything to drain
             frontier.drain()
         if self._tally.stages:
@@ -142,6 +143,7 @@ class _Run:
             except KeyboardInterrupt:
                 pass  # asked for by whoever interrupted, and told below
             finally:
+                self._interruption.stopped()
                 shutil.rmtree(self._scratch.parent, ignore_errors=True)
         if self._interruption.error is not None:
             self._log.write("run ended", exit_code=self._interruption.error.exit_code)
@@ -163,6 +165,12 @@ class _Run:
         )
         self._log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
         return outcome
+
+    def _abandon(self) -> None:
+        """What is put away where the process has to end from another thread."""
+        self._log.write("run ended", exit_code=ClusterLostError.exit_code)
+        shutil.rmtree(self._scratch.parent, ignore_errors=True)
+        release(self._folder.folder)
 
     def _fit(self, frontier: Any, address: str | None) -> None:
         from ray import tune
@@ -194,7 +202,7 @@ class _Run:
                 name="run",
                 storage_path=str(self._scratch),
                 verbose=0,
-                callbacks=[LossRecorder(self._causes)],
+                callbacks=[LossRecorder(self._lost)],
                 failure_config=tune.FailureConfig(max_failures=execution.retries),
             ),
         )
@@ -209,9 +217,7 @@ class _Run:
             if cause == "disk":
                 raise StorageFullError(message)  # no fault of the stage: it is left missing
             self._tally.failed += 1
-            facts = {"kind": stage.kind, "label": label(self._plan, key), "cause": cause, "message": message}
-            persistently(lambda: self._folder.record_failure(key, facts), self._storage_failed)
-            self._log.write("stage given up", stage=key, **facts)
+            self._give_up(key, cause, message)
         else:
             persistently(lambda: self._folder.forget_failure(key), self._storage_failed)
             steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
@@ -232,12 +238,24 @@ class _Run:
         measured = self._meter.throughput()
         return remaining_seconds(self._plan, self._missing, measured, self._slots)
 
+    def _lost(self, key: str, cause: str, words: str, last: bool) -> None:
+        """An attempt was lost with its worker; Tune says why only after it has said that it was the last."""
+        event = "attempt lost, it was the last" if last else "attempt lost, another follows"
+        self._log.write(event, stage=key, cause=cause, message=words)
+        if last and self._attempts.reason(key) is None:
+            self._give_up(key, cause, words)
+
+    def _give_up(self, key: str, cause: str, message: str) -> None:
+        kind = self._plan.stages[key].kind
+        facts = {"kind": kind, "label": label(self._plan, key), "cause": cause, "message": message}
+        persistently(lambda: self._folder.record_failure(key, facts), self._storage_failed)
+        self._log.write("stage given up", stage=key, **facts)
+
     def _reason(self, key: str, result: Mapping[str, Any] | None) -> tuple[str, str]:
         """Cause and message of a stage that ended without its artifacts."""
         if result is not None:
             return str(result["cause"]), str(result["message"])
-        lost = ("lost worker", "the worker was lost again and again")
-        return self._attempts.reason(key) or self._causes.get(key, lost)
+        return self._attempts.reason(key) or ("lost worker", "the worker was lost again and again")
 
 
 def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -58,9 +58,19 @@ def guard(study_folder: Path, lost: Callable[[str], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        with _changing(study_folder):
-            if _token(_read(study_folder)) == token:
-                _path(study_folder).unlink(missing_ok=True)
+        release(study_folder)
+
+
+def release(study_folder: Path) -> None:
+    """Gives up the lease that this process holds, if it still does."""
+    with _changing(study_folder):
+        lease = _read(study_folder)
+        if lease is not None and (lease.get("node"), lease.get("boot"), lease.get("pid")) == (
+            platform.node(),
+            _boot(),
+            os.getpid(),
+        ):
+            _path(study_folder).unlink(missing_ok=True)
 
 
 def holder_of(study_folder: Path) -> str | None:

@@ -7,6 +7,7 @@ a study that resumes.
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from rich.console import Console
 from cluster.guard import StudyHeldError
 from study.errors import ClusterLostError, RelearnError
 
+GRACE_SECONDS = 10.0
+"""For the main thread to stop where the cluster is lost, before another thread ends the process."""
+
 
 class Interruption:
     """What has been asked of a run.
@@ -26,6 +30,7 @@ class Interruption:
         error: why, where it is an error.
         head_lost: whether there is no Ray left to say goodbye to.
         drain: what to call so that nothing new is started.
+        abandon: what to call where the main thread cannot: Ray holds it for ever when its head is gone.
     """
 
     def __init__(self, folder: Path, console: Console) -> None:
@@ -33,9 +38,15 @@ class Interruption:
         self.error: RelearnError | None = None
         self.head_lost = False
         self.drain: Callable[[], None] = lambda: None
+        self.abandon: Callable[[], None] = lambda: None
         self._folder = folder
         self._console = console
         self._ending = False
+        self._stopped = threading.Event()
+
+    def stopped(self) -> None:
+        """The main thread has been stopped, and has the last word itself."""
+        self._stopped.set()
 
     def told(self, word: str) -> None:
         """``stop`` or ``cancel``, from another process; in another thread."""
@@ -57,12 +68,15 @@ class Interruption:
     def cluster_lost(self, words: str, head: bool) -> None:
         """Nothing is left to run on; in another thread."""
         self.head_lost = head
-        self._end(
-            ClusterLostError(
-                f"{words}; what was published stays: `relearn resume {self._folder}` goes on, with --address on "
-                "another cluster"
-            )
+        error = ClusterLostError(
+            f"{words}; what was published stays: `relearn resume {self._folder}` goes on, with --address on "
+            "another cluster"
         )
+        self._end(error)
+        if not self._stopped.wait(GRACE_SECONDS):
+            self.abandon()
+            self._console.print(f"relearn: {error}")
+            os._exit(error.exit_code)
 
     @contextmanager
     def signals(self) -> Iterator[None]:

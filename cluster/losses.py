@@ -1,5 +1,6 @@
 """Why Tune lost a trial: keeps the last error of each stage, and tells the causes apart."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ray import tune
@@ -12,18 +13,33 @@ SIGNS = {
 """Ray says in words why an actor died."""
 
 
-class LossRecorder(tune.Callback):
-    """Writes stage key → (cause, words) into the mapping it is given."""
+Lost = Callable[[str, str, str, bool], None]
+"""Hears of a stage's key, the cause, Ray's words, and whether it was the last attempt."""
 
-    def __init__(self, causes: dict[str, tuple[str, str]]) -> None:
-        self._causes = causes
+
+class LossRecorder(tune.Callback):
+    """Passes on why an attempt was lost; Tune tells its searcher only that one was, and that before this."""
+
+    def __init__(self, lost: Lost) -> None:
+        self._lost = lost
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks into its own folder, from which nobody reads: nothing to keep."""
+        return {}
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """An attempt was lost, and Tune makes another."""
+        self._tell(trial, last=False)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune gave the trial up."""
-        error = trial.get_error() if hasattr(trial, "get_error") else None
+        """The last attempt was lost."""
+        self._tell(trial, last=True)
+
+    def _tell(self, trial: Any, last: bool) -> None:
+        error = trial.get_error()
         text = str(error).strip() if error is not None else ""
-        if text:
-            self._causes[trial.config["stage"]] = (cause_of(text), text.splitlines()[-1][:500])
+        words = text.splitlines()[-1][:500] if text else "the worker is gone"
+        self._lost(trial.config["stage"], cause_of(text), words, last)
 
 
 def cause_of(text: str) -> str:

@@ -6,12 +6,16 @@ A local one is closed to whoever lacks its token, and has no dashboard.
 import logging
 import os
 import secrets
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cluster.interruption import Interruption
 from cluster.nodes import runtime_environment
+from cluster.storage_full import free, full, is_full
 from study.errors import PreflightError
 from study.spec import Execution
 
@@ -28,6 +32,7 @@ QUIET = {
 }
 
 CONNECT_SECONDS = 5
+SESSION_BYTES = 50_000_000
 
 
 def prepare_environment(address: str | None) -> None:
@@ -49,12 +54,16 @@ def ray_session(address: str | None, interruption: Interruption) -> Iterator[Non
     Raises:
         PreflightError: nothing answers at the address.
     """
-    if address is not None:
+    if address is None:
+        _refuse_full_disk()
+    else:
         _refuse_silence(address)
     import ray
 
-    # Tune warns of every trial that has no result files; ours publish to the store instead.
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
+    # publish to the store, and what is lost stands in our log.
+    for name in ("ray.tune", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         if address is None:
             ray.init(
@@ -72,17 +81,39 @@ def ray_session(address: str | None, interruption: Interruption) -> Iterator[Non
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise PreflightError(
-            f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start "
-            "--head`, or leave --address out for a local one; a cluster with a token lets in only who has it "
-            "(RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or the file that `ray start` wrote on its head)"
-        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_started(address, error) from error
     try:
         yield
     finally:
         if not interruption.head_lost:  # Ray would wait for a head that is gone, and then abort the process
             ray.shutdown()
+
+
+def _refuse_full_disk() -> None:
+    """Ray itself waits half a minute for a file that it could not write, and says so."""
+    folder = _temporary_folder()
+    if shutil.disk_usage(folder).free < SESSION_BYTES:
+        raise PreflightError(
+            f"the temporary folder {folder} is full ({free(folder)}), and Ray keeps what belongs to a session there, "
+            f"{SESSION_BYTES:,} bytes at least: make room, or name another folder in RAY_TMPDIR"
+        )
+
+
+def _temporary_folder() -> Path:
+    return Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
+
+
+def _not_started(address: str | None, error: Exception) -> PreflightError:
+    if is_full(error):
+        return full(_temporary_folder())
+    if address is None:
+        return PreflightError(f"Ray could not be started on this machine ({type(error).__name__}: {error})")
+    return PreflightError(
+        f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, or leave "
+        "--address out for a local one; a cluster with a token lets in only who has it (RAY_AUTH_MODE=token, and "
+        "RAY_AUTH_TOKEN or the file that `ray start` wrote on its head)"
+    )
 
 
 def _refuse_silence(address: str) -> None:
@@ -100,21 +131,25 @@ def _refuse_silence(address: str) -> None:
 
 
 def slots(execution: Execution) -> int:
-    """How many stages the connected cluster runs at once.
+    """How many stages the connected cluster runs at once; a stage runs on one node.
 
     Raises:
-        PreflightError: not even one fits.
+        PreflightError: not even one fits anywhere.
     """
     import ray
 
-    there = ray.cluster_resources()
     wanted = {"CPU": float(execution.cpus), "GPU": float(execution.gpus)}
-    fit = [int(there.get(name, 0.0) / amount) for name, amount in wanted.items() if amount]
-    if min(fit) < 1:
-        found = ", ".join(f"{name} {there.get(name, 0.0):g}" for name in wanted)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fit = sum(
+        min(int(node.get(name, 0.0) / amount) for name, amount in wanted.items() if amount) for node in nodes
+    )
+    if fit < 1:
         asked = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise PreflightError(
-            f"a stage asks for {asked}, and the whole cluster has {found}: lower execution.cpus or "
-            "execution.gpus with --set, or join a larger cluster with --address"
+        found = "; ".join(
+            sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
         )
-    return min(fit)
+        raise PreflightError(
+            f"a stage asks for {asked} on one node, and the whole cluster has {len(nodes)} with {found}: lower "
+            "execution.cpus or execution.gpus with --set, or join a larger cluster with --address"
+        )
+    return fit

@@ -25,6 +25,7 @@ from cluster.redaction import redacted
 from study.errors import PreflightError, SpecError
 from study.plan import Plan
 from study.results import COORDINATES, CORPORA, table, write_table
+from study.seals import replace_sealed
 from study.spec import AXES, StudySpec, method_label
 
 FORMAT = 1
@@ -186,7 +187,7 @@ class StudyFolder:
                 json.dump(redacted(dict(content)), handle, indent=1, ensure_ascii=False)
                 handle.flush()
                 os.fsync(handle.fileno())
-            temporary.replace(path)
+            replace_sealed(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from cluster.guard import guard
 from cluster.judging import Replies
 from cluster.local_store import RECORD, LocalStore
 from cluster.rebuilt_rows import RebuiltRows
-from cluster.study_folder import StudyFolder
+from cluster.study_folder import STUDY_FILE, StudyFolder
 from study.artifacts import Address
 from study.errors import IntegrityError
 from study.plan import Plan
@@ -26,6 +26,9 @@ from study.seals import is_sealed, seal_of
 
 QUARANTINE = "quarantine"
 NOT_AS_WRITTEN = "not what was written: its hash is not the one beside it"
+STUDY_REMEDY = (
+    "put a copy of it back, or give the study's first command again with another --study and this --store"
+)
 DESCRIPTIONS = ("planned.parquet", "corpora.parquet")
 """Which follow from the spec alone, and are written again at once."""
 
@@ -35,13 +38,14 @@ class Problem:
     """What is wrong with a path.
 
     Attributes:
-        remove: what repair moves aside: the path itself, or the whole that it spoils.
+        remove: what repair moves aside: the path itself, or the whole that it spoils; None where nothing
+            can be computed again.
         moved: where repair moved it.
     """
 
     path: Path
     what: str
-    remove: Path
+    remove: Path | None
     moved: Path | None = None
 
 
@@ -79,6 +83,8 @@ class IntegrityReport:
             checked += f"; {len(self.debris):,} leftovers of killed workers, which nobody reads"
         if not self.problems:
             return checked
+        if any(problem.remove is None for problem in self.problems):
+            return f"{checked}\nWhat this study asks is in doubt; {STUDY_REMEDY}"
         if self.exit_code:
             return f"{checked}\nMove what is wrong aside with: relearn verify {folder} --repair"
         return f"{checked}\nMoved into {QUARANTINE}. Compute it again with: relearn resume {folder}"
@@ -96,6 +102,8 @@ def verify_study(folder: Path, store: LocalStore, plan: Plan, *, repair: bool) -
         report = _Verification(folder, store, plan).report
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         for index, problem in enumerate(report.problems):
+            if problem.remove is None:
+                continue
             moved = _move_aside(problem.remove, [store.folder, folder], stamp)
             report.problems[index] = replace(problem, moved=moved or problem.path)
             if problem.path.name in DESCRIPTIONS:
@@ -162,6 +170,9 @@ class _Verification:
                 self._wrong(path, problem)
 
     def _study(self) -> None:
+        path = self._folder / STUDY_FILE
+        if not is_sealed(path):
+            self.report.problems.append(Problem(path, f"{NOT_AS_WRITTEN}; {STUDY_REMEDY}", None))
         for name in DESCRIPTIONS:
             path = self._folder / name
             if path.exists() and not is_sealed(path):

@@ -6,6 +6,9 @@ code comes with a model.
 """
 
 import hashlib
+import json
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from study.adapters import base_of, is_adapter, refuse_misfit
@@ -37,7 +40,9 @@ def fingerprint(location: str) -> str:
             f"model={location}: an adapter; bring it into a folder (`hf download {location} --local-dir DIR`) "
             "and name that"
         )
-    _check_folder(snapshot)
+    if not any(snapshot.glob("*.safetensors")):
+        _refuse_without_weights(location, _pickles_on_the_hub(location, snapshot.name))
+    _check_folder(snapshot, location)
     return snapshot.name
 
 
@@ -62,7 +67,7 @@ def local_folder(location: str, pinned: str) -> str:
 
 def _of_folder(folder: Path) -> str:
     if not is_adapter(folder):
-        _check_folder(folder)
+        _check_folder(folder, str(folder))
         return _folder_digest(folder)
     base = base_of(folder)
     identity = fingerprint(base)
@@ -98,22 +103,63 @@ def _download(name: str, revision: str | None) -> str:
         ) from error
 
 
-def _check_folder(folder: Path) -> None:
-    def refuse(what: str, remedy: str) -> PreflightError:
-        return PreflightError(f"model={folder}: {what}; {remedy}")
+def _pickles_on_the_hub(name: str, revision: str) -> list[str]:
+    from huggingface_hub import list_repo_files
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+    try:
+        files = list_repo_files(name, revision=revision)
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+        return []  # the cache alone does not know what was left out
+    return sorted(file for file in files if any(fnmatch(file, pattern) for pattern in PICKLES))
+
+
+def _refuse_without_weights(shown: str, pickles: Sequence[str]) -> None:
+    if pickles:
+        raise PreflightError(
+            f"model={shown}: holds its weights only as pickles ({pickles[0]}), which can run code when loaded; convert "
+            "them once with save_pretrained(folder, safe_serialization=True)"
+        )
+    raise PreflightError(f"model={shown}: has no weights; expected model.safetensors beside config.json")
+
+
+def _check_folder(folder: Path, shown: str) -> None:
+    """Args: the files, and the folder or hub id that the user named."""
     if not (folder / "config.json").is_file():
-        raise refuse("has no config.json", "expected a folder as save_pretrained writes it")
+        raise PreflightError(
+            f"model={shown}: has no config.json; expected a folder as save_pretrained writes it"
+        )
     if not any(folder.glob("*.safetensors")):
-        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
-        if pickles:
-            raise refuse(
-                f"holds its weights only as pickles ({pickles[0]}), which can run code when loaded",
-                "convert them once with save_pretrained(folder, safe_serialization=True)",
-            )
-        raise refuse("has no weights", "expected model.safetensors beside config.json")
+        _refuse_without_weights(
+            shown, sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        )
     if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise refuse("has no tokenizer", f"expected one of {', '.join(TOKENIZERS)} beside the weights")
+        raise PreflightError(
+            f"model={shown}: has no tokenizer; expected one of {', '.join(TOKENIZERS)} beside the weights"
+        )
+    _check_type(folder, shown)
+
+
+def _check_type(folder: Path, shown: str) -> None:
+    """Whether transformers itself knows the architecture; code that comes with a model is never run."""
+    from transformers import CONFIG_MAPPING, __version__
+
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, own_code = config.get("model_type"), "auto_map" in config
+    except (ValueError, AttributeError) as error:
+        raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
+    if kind in CONFIG_MAPPING:
+        return
+    if own_code:
+        raise PreflightError(
+            f"model={shown}: comes with code of its own (auto_map in config.json), which relearn never runs, and "
+            f"transformers {__version__} does not know its type {kind!r} itself; take a model of a type that it knows"
+        )
+    raise PreflightError(
+        f"model={shown}: transformers {__version__} knows no model of type {kind!r}; update transformers, or check "
+        "model_type in config.json"
+    )
 
 
 def _folder_digest(folder: Path) -> str:

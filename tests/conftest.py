@@ -115,6 +115,8 @@ def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
         if call.process.poll() is None:
             os.killpg(call.process.pid, signal.SIGKILL)
             call.process.wait()
+        if call.process.stdout is not None:
+            call.process.stdout.close()
 
 
 @pytest.fixture

@@ -86,9 +86,26 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     tried = [event["stage"] for event in started(tmp_path / "s")]
     assert len(tried) == len(set(tried)), "an error that comes again is not tried again"
 
+    # The log tells the same, of the whole study and of one stage by the beginning of its key.
+    stage = status["failures"][0]["stage"]
+    code, output = relearn("logs", "s").finish()
+    assert code == 0
+    assert "run started" in output.splitlines()[0]
+    assert "run ended" in output.splitlines()[-1]
+    code, output = relearn("logs", "s", stage[:12], "--json").finish()
+    events = json.loads(output)
+    assert code == 0
+    assert {event["stage"] for event in events} == {stage}
+    assert [event["event"] for event in events] == ["stage started", "stage failed", "stage given up"]
+    assert events[1]["cause"] == "diverged"
+    assert {"time", "node", "pid", "trial", "attempt"} <= set(events[1])
+    code, output = relearn("logs", "s", "nothing").finish()
+    assert (code, "found none" in output) == (2, True)
+
 
 def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:
-    path = space(**GRID)
+    optimiser = {"learning_rate": 1e-3, "batch_size": 5}
+    path = space(**GRID, finetune={"steps": 1500, "optimiser": optimiser})  # still on when the other comes
     first = relearn("run", path, "--study", "s")
     wait_for(lambda: len(published(tmp_path / "s")) >= 1)
     code, output = relearn("run", path, "--study", "s").finish(30)

@@ -39,7 +39,8 @@ class Fault:
 
     def before(self, study: Path, call: Call | None = None) -> None:
         """Remembers what is accepted now, and which processes there are."""
-        for path in (study / "store" / "artifacts").glob("*/*/*/*/record.json"):
+        store = study / StudyFolder(study).recorded().store
+        for path in (store / "artifacts").glob("*/*/*/*/record.json"):
             if path.parent.name != "state":
                 self._records[path] = path.read_bytes()
         if call is not None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.checker import Fault
 
+BEGIN, END = "<!-- faults -->", "<!-- end of faults -->"
 FAULTS = pytest.StashKey[list[Fault]]()
 GRID = {
     "start": ["unlearned", "never_learned"],
@@ -23,7 +24,9 @@ LONG = {**GRID, "finetune": {"steps": 400, "optimiser": {"learning_rate": 1e-3, 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults-table", type=Path, help="Where to write the table of the faults injected.")
+    parser.addoption(
+        "--faults-table", type=Path, help="The page whose table of faults is written from this run."
+    )
 
 
 @pytest.fixture
@@ -36,9 +39,9 @@ def fault(request: pytest.FixtureRequest) -> Fault:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """The table, one line a fault, from what the tests counted."""
+    """The table, one line a fault, from what the tests counted; of a run in which all of them passed."""
     path = session.config.getoption("--faults-table", None)
-    if path is None:
+    if path is None or exitstatus != pytest.ExitCode.OK:
         return
     lines = ["| fault | times injected | cells lost | duplicated |", "|---|---|---|---|"]
     names = dict.fromkeys(fault.name for fault in session.config.stash.get(FAULTS, []))
@@ -46,7 +49,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         of_name = [fault for fault in session.config.stash[FAULTS] if fault.name == name]
         counts = [sum(getattr(each, what) for each in of_name) for what in ("injected", "lost", "duplicated")]
         lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    path.write_text("\n".join([f"{before}{BEGIN}", *lines, f"{END}{after}"]), encoding="utf-8")
 
 
 @pytest.fixture

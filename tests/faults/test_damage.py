@@ -114,6 +114,19 @@ def test_damage_is_found_and_repaired(
     repaired(folder, plan, damaged, undisturbed(**CHANGES), fault)
 
 
+def test_a_changed_question_is_seen(study: tuple[Path, Plan]) -> None:
+    """One that can be read and is another's: nothing can be computed again from it, so it stays where it is."""
+    folder, _ = study
+    path = folder / "study.json"
+    path.write_text(path.read_text().replace('"seed": [', '"seed": [7, ', 1))
+    for words in (["verify", "s"], ["verify", "s", "--repair"]):
+        code, output = call(*words, cwd=folder.parent)
+        assert code == 5, output
+        assert "study.json" in output
+        assert "--store" in output
+    assert path.exists()
+
+
 @pytest.mark.parametrize(
     "place",
     [

@@ -18,7 +18,7 @@ def faulty(tmp_path: Path, does: str) -> dict[str, str]:
     """An environment in which every unlearning does something first, as a user's own method might."""
     folder = tmp_path / "site"
     folder.mkdir()
-    body = "\n".join(f"        {line}" for line in does.splitlines())
+    body = "\n".join(f"            {line}" for line in does.splitlines())
     (folder / "sitecustomize.py").write_text(
         f"""
 import importlib.abc, sys

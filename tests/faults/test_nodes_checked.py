@@ -12,7 +12,12 @@ from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
 
 RAY = str(Path(sys.executable).parent / "ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    # Ray's own Cluster leaves log files open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.mark.usefixtures("root")

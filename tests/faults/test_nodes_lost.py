@@ -8,7 +8,12 @@ from tests.commands import published, started, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import LONG
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    # Ray's own Cluster leaves log files open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.mark.fault("a node lost without grace, and another added")
