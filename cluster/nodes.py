@@ -145,7 +145,7 @@ def _look(folders: Sequence[str], token: str, node: str) -> tuple[list[Seen], di
     for folder in folders:
         place = _place(Path(folder))
         if not place.is_dir():
-            seen.append(Seen(error="no such folder there", word=None))
+            seen.append(Seen(error=None, word=""))  # no such folder, or another of that name
             continue
         try:
             (place / f"{token}-{node}").write_text(node)

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -75,6 +77,34 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+@contextmanager
+def ray_head(log: Path, **environment: str) -> Iterator[str]:
+    """The address of a head node of our own, as ``ray start --head`` makes it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={port}"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--num-cpus=2", "--include-dashboard=false"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", **environment},
+        )
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_for(listens, 60)
+        yield f"127.0.0.1:{port}"
+        assert process.poll() is None, "the study took the cluster down"
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def alive(process: psutil.Process) -> bool:

@@ -11,7 +11,7 @@ from tests.faults.checker import Fault
 
 GRID = {"start": ["unlearned", "never_learned"], "depth": [1, 2], "relearn_steps": [0, 2]}
 HANG = "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
-EAT = "held = []\nwhile True:\n    held.append(bytes(10_000_000))\n    import time; time.sleep(0.005)"
+EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import time; time.sleep(0.005)"
 
 
 def faulty(tmp_path: Path, does: str) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """Nodes that do not share the store, seen before anything is computed; a token that is asked for."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.commands import started, wait_for
+from tests.commands import ray_head, started, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
 
@@ -54,44 +56,56 @@ def test_a_node_with_a_disk_of_its_own(
     fault.check(tmp_path / "s", undisturbed(**GRID), code=code)
 
 
-def test_a_cluster_with_a_token(relearn, space, monkeypatch, tmp_path: Path, cluster) -> None:
+def test_a_cluster_with_a_token(relearn, space, tmp_path: Path) -> None:
     """Lets in who has the token; who has not is told so in seconds."""
-    token = "0123456789abcdef" * 4
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
-    found = cluster(1)
-    environment = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": ""}
-    code, output = relearn(
-        "run", space(), "--study", "no", "--address", found.address, environment=environment
-    ).finish(60)
-    assert code == 3, output
-    assert "RAY_AUTH_TOKEN" in output
-    assert "Traceback" not in output
-    code, output = relearn("run", space(), "--study", "s", "--address", found.address).finish()
-    assert code == 0, output
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    without = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": ""}
+    with ray_head(tmp_path / "head.log", **token) as address:
+        words = ("run", space(), "--address", address, "--study")
+        code, output = relearn(*words, "no", environment=without).finish(120)
+        assert code == 3, output
+        assert "RAY_AUTH_TOKEN" in output
+        assert "Traceback" not in output
+        code, output = relearn(*words, "s", environment=token).finish()
+        assert code == 0, output
     texts = [path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()]
-    assert not any(token.encode() in text for text in texts)
+    assert not any(token["RAY_AUTH_TOKEN"].encode() in text for text in texts)
 
 
 def test_a_local_cluster_is_closed(relearn, space, tmp_path: Path) -> None:
-    """Its head lets nobody in without the token of the run, which no file holds; and it listens here only."""
-    import psutil
-
-    fields = {"finetune": {"steps": 400, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}}
+    """Its head lets nobody in without the token of the run, which no file holds."""
+    fields = {"finetune": {"steps": 6000, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}}
     call = relearn("run", space(**fields), "--study", "s", environment={"HOME": str(tmp_path)})
     wait_for(lambda: started(tmp_path / "s", "finetune"))
-    heads = [process for process in call.descendants() if "gcs_server" in process.name()]
-    assert len(heads) == 1
-    port = next(c.laddr.port for c in heads[0].net_connections("inet") if c.status == psutil.CONN_LISTEN)
-    script = f"import ray; ray.init('127.0.0.1:{port}', log_to_driver=False, logging_level=50)"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode != 0
+    (head,) = [process for process in call.descendants() if "gcs_server" in process.name()]
+    port = next(c.laddr.port for c in head.net_connections("inet") if c.status == psutil.CONN_LISTEN)
+    ours = {name: head.environ()[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    assert lets_in(port, ours)
+    assert not lets_in(port, {"RAY_AUTH_MODE": "disabled"})
+    assert not lets_in(port, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64})
     assert not (tmp_path / ".ray" / "auth_token").exists()
-    assert call.finish()[0] == 0
+    call.process.send_signal(signal.SIGTERM)
+    assert call.finish()[0] == 130
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(ours["RAY_AUTH_TOKEN"].encode() in path.read_bytes() for path in files)
+
+
+def lets_in(port: int, environment: dict[str, str]) -> bool:
+    """Whether a client reads the cluster's nodes."""
+    script = (
+        "from ray._raylet import GcsClient\n"
+        f"print(len(GcsClient(address='127.0.0.1:{port}').get_all_node_info(timeout=10)))"
+    )
+    without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**without, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0 and int(done.stdout) == 1

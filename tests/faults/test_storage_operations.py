@@ -10,8 +10,8 @@ import pytest
 from tests.faults.checker import Fault
 from tests.faults.operations import FIELDS
 
-AT = 150
-"""An operation in the middle: there are about five hundred."""
+AT = 120
+"""An operation in the middle: there are about three hundred."""
 CHANGES = {name: FIELDS[name] for name in ("depth", "execution")}
 
 
