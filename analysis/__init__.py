@@ -3,10 +3,14 @@
 import analysis
 study = analysis.load("studies/names")
 analysis.surface(study.cells, corpus="prefix", repetitions=7, start="unlearned")
+analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
+analysis.compare(study.probes, "corpus", "keyword_hit", start="unlearned")  # paired differences
 """
 
+from analysis.comparisons import compare
 from analysis.frames import Study, load
 from analysis.intervals import wilson
 from analysis.surface import surface
+from analysis.trajectories import trajectories
 
-__all__ = ["Study", "load", "surface", "wilson"]
+__all__ = ["Study", "compare", "load", "surface", "trajectories", "wilson"]

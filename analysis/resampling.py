@@ -3,7 +3,7 @@
 All seeds are asked the same probes and all cells of a scenario too, so the design is crossed: a draw takes seeds
 with replacement, and probes with replacement, the same ones in every seed and every cell. A difference between
 two cells is so computed within each draw, and what they share cancels. With one seed only probes are drawn, and the
-interval says nothing about other seeds; with two or three it is too narrow (docs/STATISTICS.md has by how much).
+interval says nothing about other seeds; with two or three it is too narrow, where seeds differ much.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -114,7 +114,8 @@ def estimate(
     if len(drawn) < draws / 2:  # undefined in most draws: an interval over the rest would mislead
         return Estimate(value, float("nan"), float("nan"), len(found.seeds))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
+    # Values that were drawn, not between them: a step that is never reached is infinite.
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="inverted_cdf")
     return Estimate(value, float(low), float(high), len(found.seeds))
 
 

@@ -1,0 +1,151 @@
+"""The bootstrap over seeds and probes, paired comparisons and trajectory measures, against oracles and known truths."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.comparisons import compare
+from analysis.resampling import Answers, answers, difference, estimate
+from analysis.trajectories import THRESHOLD, trajectories
+from study.errors import SpecError
+
+PLACE = {
+    "scenario": "tofu",
+    "model": "m",
+    "method": "npo",
+    "start": "unlearned",
+    "repetitions": 1,
+    "depth": 8,
+    "corpus": "same_author",
+    "seed": 0,
+    "split": "forget",
+}
+
+
+def frame(
+    scores: np.ndarray, axis: str, values: list, seeds: list[int] | None = None, **place: object
+) -> pd.DataFrame:
+    """Settings × seeds × probes as rows of probes."""
+    rows = []
+    for value, by_seed in zip(values, scores, strict=True):
+        for seed, of_probes in zip(seeds or range(len(by_seed)), by_seed, strict=True):
+            for probe, score in enumerate(of_probes):
+                where = {**PLACE, "relearn_steps": 0, **place, axis: value, "seed": seed}
+                rows.append({**where, "probe": f"p{probe:03d}", "keyword_hit": score})
+    return pd.DataFrame(rows)
+
+
+def as_answers(scores: np.ndarray) -> Answers:
+    settings, seeds, probes = scores.shape
+    return Answers(scores, tuple(range(settings)), tuple(range(seeds)), tuple(map(str, range(probes))))
+
+
+def test_with_one_seed_it_is_the_ordinary_bootstrap() -> None:
+    scores = (np.random.default_rng(0).random((1, 1, 80)) < 0.3).astype(float)
+    found = estimate(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
+    oracle = stats.bootstrap((scores[0, 0],), np.mean, n_resamples=20000, method="percentile", rng=1)
+    assert found.value == scores.mean()
+    assert found.low == pytest.approx(oracle.confidence_interval.low, abs=0.0126)  # a probe is 1/80
+    assert found.high == pytest.approx(oracle.confidence_interval.high, abs=0.0126)
+
+
+def test_its_spread_is_that_of_the_two_way_model() -> None:
+    """Seeds and probes drawn on their own: for additive scores the variances of the two means add up."""
+    generator = np.random.default_rng(1)
+    seeds, probes = generator.normal(size=6), generator.normal(size=40)
+    scores = (seeds[:, None] + probes[None, :])[None]
+    found = estimate(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
+    spread = np.sqrt(seeds.var() / 6 + probes.var() / 40)
+    assert (found.high - found.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * spread, rel=0.06)
+
+
+def test_what_two_cells_share_cancels() -> None:
+    """A difference that is the same for every probe has no spread over probes, however they differ."""
+    generator = np.random.default_rng(2)
+    base = generator.normal(size=(1, 3, 50)) * 10
+    scores = np.concatenate([base, base + 0.5])
+    found = estimate(as_answers(scores), difference((0, 1), 1, 0))
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_mcnemar_is_the_binomial_test_of_the_pairs_that_differ() -> None:
+    one, other = np.zeros((1, 40)), np.zeros((1, 40))
+    one[0, :15], other[0, 10:18] = 1, 1
+    rows = frame(np.stack([one, other]), "corpus", ["same_author", "gibberish"])
+    table = compare(rows, "corpus", "keyword_hit", pairs=[("same_author", "gibberish")])
+    (row,) = table.to_dict("records")
+    assert (row["only_one"], row["only_other"]) == (10, 3)
+    assert row["p"] == pytest.approx(stats.binomtest(3, 13).pvalue)
+    assert row["difference"] == pytest.approx(7 / 40)
+
+
+def test_p_values_are_adjusted_over_the_table() -> None:
+    generator = np.random.default_rng(3)
+    scores = (generator.random((3, 2, 30)) < np.array([0.2, 0.5, 0.8])[:, None, None]).astype(float)
+    rows = frame(scores, "corpus", ["a", "b", "c"])
+    table = compare(rows, "corpus", "keyword_hit")
+    assert len(table) == 3
+    order = np.sort(table["p"].to_numpy())
+    by_hand = np.maximum.accumulate(np.minimum(order * np.array([3, 2, 1]), 1))
+    assert np.sort(table["p_adjusted"].to_numpy()) == pytest.approx(by_hand)
+
+
+def test_a_cell_that_is_not_there_is_no_comparison() -> None:
+    rows = frame(np.ones((1, 1, 5)), "corpus", ["a"])
+    with pytest.raises(SpecError, match="nothing to compare"):
+        compare(rows, "corpus", "keyword_hit")
+    unscored = frame(np.full((2, 1, 5), np.nan), "corpus", ["a", "b"])
+    with pytest.raises(SpecError, match="nothing to compare"):
+        compare(unscored, "corpus", "keyword_hit")
+
+
+def test_what_would_be_mixed_is_refused() -> None:
+    rows = pd.concat([frame(np.ones((2, 1, 5)), "relearn_steps", [0, 5], depth=depth) for depth in (4, 8)])
+    with pytest.raises(SpecError, match="would mix depth"):
+        answers(rows, "keyword_hit")
+    with pytest.raises(SpecError, match="no such column"):
+        answers(rows, "rouge", depth=4)
+
+
+class Made:
+    """As much of a study as the measures read."""
+
+    def __init__(self, probes: pd.DataFrame) -> None:
+        self.probes = probes
+
+
+def made(rates: dict[int, float], probes: int = 40) -> pd.DataFrame:
+    """A trajectory in which the first of so many probes are answered at each step; two seeds alike."""
+    scores = np.array(
+        [[[float(p < round(rate * probes)) for p in range(probes)]] * 2 for rate in rates.values()]
+    )
+    return frame(scores, "relearn_steps", list(rates))
+
+
+def test_measures_of_a_trajectory_by_hand() -> None:
+    along = made({0: 0.1, 5: 0.6, 10: 0.8, 40: 0.5})
+    original = made({0: 0.9}).assign(start="original", corpus="none", method="none", depth=0)
+    control = made({40: 0.1}).assign(start="never_learned", method="none", depth=0)
+    table = trajectories(Made(pd.concat([along, original, control])), "keyword_hit")  # type: ignore[arg-type]
+    row = table[table["start"] == "unlearned"].to_dict("records")[0]
+    assert (row["first"], row["final"], row["peak"], row["peak_step"]) == pytest.approx((0.1, 0.5, 0.8, 10))
+    assert row["drop"] == pytest.approx(0.3)
+    assert row["drop_low"] > 0, "thirty points of forty probes are no accident"
+    logs = np.log1p([0, 5, 10, 40])
+    by_hand = np.trapezoid([0.1, 0.6, 0.8, 0.5], logs) / (logs[-1] - logs[0])
+    assert row["area"] == pytest.approx(by_hand)
+    assert (row["steps_to"], row["censored"]) == (5, False)
+    assert row["recovery"] == pytest.approx((0.5 - 0.1) / (0.9 - 0.1))
+    assert row["lift"] == pytest.approx(0.4)
+    assert np.isnan(row["utility"]), "no retain probe was asked"
+    for name in ("first", "final", "peak", "area", "recovery", "lift"):
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+
+
+def test_a_threshold_that_is_never_reached_is_censored() -> None:
+    table = trajectories(Made(made({0: 0.0, 10: THRESHOLD / 5})), "keyword_hit")  # type: ignore[arg-type]
+    (row,) = table.to_dict("records")
+    assert row["censored"]
+    assert row["steps_to"] == np.inf
+    assert np.isnan(row["recovery"]), "there is no original model"
