@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.background import background
 from cluster.guard import holder_of
 from study.errors import SpecError
 
@@ -42,9 +43,8 @@ def listening(study_folder: Path, heard: Callable[[str], None]) -> Iterator[None
     """Calls ``heard`` in another thread with each word that is left while the block runs."""
     path = _path(study_folder)
     path.unlink(missing_ok=True)  # what was asked of a driver that is gone
-    ended = threading.Event()
 
-    def listen() -> None:
+    def listen(ended: threading.Event) -> None:
         while not ended.wait(LOOK_EVERY_SECONDS):
             try:
                 word = path.read_text()
@@ -54,13 +54,10 @@ def listening(study_folder: Path, heard: Callable[[str], None]) -> Iterator[None
                 path.unlink(missing_ok=True)
                 heard(word)
 
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
     try:
-        yield
+        with background(listen):
+            yield
     finally:
-        ended.set()
-        thread.join()
         path.unlink(missing_ok=True)
 
 

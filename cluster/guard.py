@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from cluster.background import background
 from study.errors import RelearnError
 
 RENEW_SECONDS = 2.0
@@ -50,14 +51,10 @@ def guard(study_folder: Path, lost: Callable[[str], None]) -> Iterator[None]:
     """
     token = uuid.uuid4().hex
     _take(study_folder, token)
-    ended = threading.Event()
-    thread = threading.Thread(target=_renew, args=(study_folder, token, ended, lost), daemon=True)
-    thread.start()
     try:
-        yield
+        with background(lambda ended: _renew(study_folder, token, ended, lost)):
+            yield
     finally:
-        ended.set()
-        thread.join()
         release(study_folder)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cluster.background import background
 from study.spec import Execution
 
 LOOK_EVERY_SECONDS = 1.0
@@ -27,9 +28,8 @@ def lifeline(execution: Execution, lost: Callable[[str, bool], None]) -> Iterato
     import ray
 
     head = str(ray.get_runtime_context().gcs_address)
-    ended = threading.Event()
 
-    def look() -> None:
+    def look(ended: threading.Event) -> None:
         heard = worked = time.monotonic()
         while not ended.wait(LOOK_EVERY_SECONDS):
             now = time.monotonic()
@@ -49,13 +49,8 @@ def lifeline(execution: Execution, lost: Callable[[str, bool], None]) -> Iterato
                 )
                 return
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
+    with background(look, patience=2 * LOOK_EVERY_SECONDS):
         yield
-    finally:
-        ended.set()
-        thread.join(timeout=2 * LOOK_EVERY_SECONDS)
 
 
 def _listens(address: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from cluster.attempts import Attempts
+from cluster.background import background
 from study.spec import Execution
 
 LOOK_EVERY_SECONDS = 0.2
@@ -33,19 +34,13 @@ def watched(stage: str, execution: Execution, attempts: Attempts, traces: Path) 
     if execution.time_limit is None and execution.memory_limit is None:
         yield
         return
-    over = threading.Event()
-    thread = threading.Thread(target=_look, args=(stage, execution, attempts, over), daemon=True)
     with contextlib.ExitStack() as stack:
         if execution.time_limit is not None:
             handle = stack.enter_context(traces.open("a"))
             faulthandler.dump_traceback_later(execution.time_limit + GRACE_SECONDS, exit=True, file=handle)
             stack.callback(faulthandler.cancel_dump_traceback_later)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        stack.enter_context(background(lambda over: _look(stage, execution, attempts, over)))
+        yield
 
 
 def _look(stage: str, execution: Execution, attempts: Attempts, over: threading.Event) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import published, started, wait_for
+from tests.commands import Call, published, started, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import LONG
 
@@ -22,9 +22,9 @@ def test_a_node_is_lost_and_another_comes(
 ) -> None:
     found = cluster(2)
     study = tmp_path / "s"
-    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
-    wait_for(lambda: len(started(study, "finetune")) >= 2)
-    fault.before(study, call)
+    call = on_both_nodes(
+        relearn("run", space(**LONG), "--study", "s", "--address", found.address), study, fault
+    )
     found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
     fault.inject()
     wait_for(lambda: len(published(study)) >= 12)
@@ -38,9 +38,9 @@ def test_a_node_is_lost_and_another_comes(
 def test_a_node_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)
     study = tmp_path / "s"
-    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
-    wait_for(lambda: len(started(study, "finetune")) >= 2)
-    fault.before(study, call)
+    call = on_both_nodes(
+        relearn("run", space(**LONG), "--study", "s", "--address", found.address), study, fault
+    )
     found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
     fault.inject()
     code, output = call.finish()
@@ -55,9 +55,9 @@ def test_all_nodes_are_lost_and_none_comes_back(
     found = cluster(2)
     study = tmp_path / "s"
     fields = {**LONG, "execution": {"patience": 6}}
-    call = relearn("run", space(**fields), "--study", "s", "--address", found.address)
-    wait_for(lambda: len(started(study, "finetune")) >= 2)
-    fault.before(study, call)
+    call = on_both_nodes(
+        relearn("run", space(**fields), "--study", "s", "--address", found.address), study, fault
+    )
     for node in list(found.worker_nodes):
         found.remove_node(node, allow_graceful=False)
     fault.inject()
@@ -75,9 +75,9 @@ def test_all_nodes_are_lost_and_none_comes_back(
 def test_the_head_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)
     study = tmp_path / "s"
-    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
-    wait_for(lambda: len(started(study, "finetune")) >= 2)
-    fault.before(study, call)
+    call = on_both_nodes(
+        relearn("run", space(**LONG), "--study", "s", "--address", found.address), study, fault
+    )
     found.head_node.kill_gcs_server()
     fault.inject()
     code, output = call.finish(120)
@@ -95,14 +95,21 @@ def test_the_head_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tm
 def test_a_node_is_drained(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)
     study = tmp_path / "s"
-    call = relearn("run", space(**LONG), "--study", "s", "--address", found.address)
-    wait_for(lambda: len(started(study, "finetune")) >= 2)
-    fault.before(study, call)
+    call = on_both_nodes(
+        relearn("run", space(**LONG), "--study", "s", "--address", found.address), study, fault
+    )
     drain(found, next(iter(found.worker_nodes)))
     fault.inject()
     code, output = call.finish()
     assert code == 0, output
     fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+
+
+def on_both_nodes(call: Call, study: Path, fault: Fault) -> Call:
+    """The call, once a finetuning runs on each of two nodes."""
+    wait_for(lambda: len(started(study, "finetune")) >= 2)
+    fault.before(study, call)
+    return call
 
 
 def drain(cluster, node) -> None:
