@@ -8,6 +8,8 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,19 +34,53 @@ QUIET = {
 }
 
 CONNECT_SECONDS = 5
+HEALTH_SECONDS = 60
 SESSION_BYTES = 50_000_000
 
 
 def prepare_environment(address: str | None) -> None:
-    """Sets what Ray reads from the environment when it is *imported*; call it before that."""
+    """Sets what Ray reads from the environment when it is *imported*; call it before that.
+
+    Raises:
+        PreflightError: nobody listens at the address.
+    """
+    if address is not None:
+        _refuse_silence(address)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if address is None:
         # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif "RAY_AUTH_MODE" not in os.environ and address != "auto" and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token" if _asks_for_token(address) else "disabled"
+
+
+def _has_token() -> bool:
+    """Whether a token for some cluster is at hand, in one of the places where Ray looks for it."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+
+
+def _asks_for_token(address: str) -> bool:
+    """Whether the cluster there turns away who has none.
+
+    Ray does not find out by itself where an address is given, and a driver that uses a token with a cluster
+    that has none is cut off from it without a word. In another process, since Ray decides once a process.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+            timeout=HEALTH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return "InvalidAuthToken" in done.stderr + done.stdout
 
 
 @contextmanager
@@ -56,8 +92,6 @@ def ray_session(address: str | None, interruption: Interruption) -> Iterator[Non
     """
     if address is None:
         _refuse_full_disk()
-    else:
-        _refuse_silence(address)
     import ray
 
     # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
