@@ -203,6 +203,9 @@ class _Run:
                 storage_path=str(self._scratch),
                 verbose=0,
                 callbacks=[LossRecorder(self._lost)],
+                # Stages publish to the store. A checkpoint of Tune's own would be one more thing to lose: without
+                # its marker file in the scratch folder, every stage that had published was tried again.
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=execution.retries),
             ),
         )

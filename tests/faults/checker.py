@@ -30,6 +30,7 @@ class Fault:
         self.injected = 0
         self.lost = 0
         self.duplicated = 0
+        self.survived = True
         self._records: dict[Path, bytes] = {}
         self._processes: list[psutil.Process] = []
 

@@ -10,6 +10,8 @@ import pytest
 from tests.faults.checker import Fault
 
 BEGIN, END = "<!-- faults -->", "<!-- end of faults -->"
+HEAD = ("| fault | times injected | cells lost | duplicated |", "|---|---|---|---|")
+FAULT = pytest.StashKey[Fault]()
 FAULTS = pytest.StashKey[list[Fault]]()
 GRID = {
     "start": ["unlearned", "never_learned"],
@@ -34,24 +36,36 @@ def fault(request: pytest.FixtureRequest) -> Fault:
     """The line of the table that the test's marker names."""
     marker = request.node.get_closest_marker("fault")
     made = Fault(str(marker.args[0]))
+    request.node.stash[FAULT] = made
     request.config.stash.setdefault(FAULTS, []).append(made)
     return made
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """The table, one line a fault, from what the tests counted; of a run in which all of them passed."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if item.stash.get(FAULT, None) is not None and report.failed:
+        item.stash[FAULT].survived = False
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes the lines of the faults that were injected now; one that was not survived loses its line."""
     path = session.config.getoption("--faults-table", None)
-    if path is None or exitstatus != pytest.ExitCode.OK:
+    if path is None:
         return
-    lines = ["| fault | times injected | cells lost | duplicated |", "|---|---|---|---|"]
-    names = dict.fromkeys(fault.name for fault in session.config.stash.get(FAULTS, []))
-    for name in names:
-        of_name = [fault for fault in session.config.stash[FAULTS] if fault.name == name]
-        counts = [sum(getattr(each, what) for each in of_name) for what in ("injected", "lost", "duplicated")]
-        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
     before, rest = path.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    path.write_text("\n".join([f"{before}{BEGIN}", *lines, f"{END}{after}"]), encoding="utf-8")
+    table, after = rest.split(END)
+    lines = {line.split(" | ")[0].strip("| "): line for line in table.strip().splitlines()[2:]}
+    injected = session.config.stash.get(FAULTS, [])
+    for name in dict.fromkeys(fault.name for fault in injected):
+        of_name = [fault for fault in injected if fault.name == name]
+        counts = [sum(getattr(each, what) for each in of_name) for what in ("injected", "lost", "duplicated")]
+        lines.pop(name, None)
+        if all(fault.survived for fault in of_name):
+            lines[name] = f"| {name} | {' | '.join(map(str, counts))} |"
+    text = "\n".join([BEGIN, *HEAD, *(lines[name] for name in sorted(lines, key=str.lower)), END])
+    path.write_text(f"{before}{text}{after}", encoding="utf-8")
 
 
 @pytest.fixture

@@ -75,8 +75,10 @@ def test_a_worker_is_killed_while_it_saves(relearn, space, undisturbed, fault: F
     "signals",
     [
         pytest.param([signal.SIGINT], marks=pytest.mark.fault("Ctrl-C, once")),
-        pytest.param([signal.SIGINT, signal.SIGINT], marks=pytest.mark.fault("Ctrl-C, twice")),
-        pytest.param([signal.SIGTERM], marks=pytest.mark.fault("SIGTERM")),
+        pytest.param(
+            [signal.SIGINT, signal.SIGINT], marks=[pytest.mark.fault("Ctrl-C, twice"), pytest.mark.slow]
+        ),
+        pytest.param([signal.SIGTERM], marks=[pytest.mark.fault("SIGTERM"), pytest.mark.slow]),
     ],
     ids=["Ctrl-C", "Ctrl-C twice", "SIGTERM"],
 )
@@ -97,7 +99,7 @@ def test_an_interruption_leaves_a_study_that_resumes(
 @pytest.mark.parametrize(
     "word",
     [
-        pytest.param("stop", marks=pytest.mark.fault("`relearn stop`")),
+        pytest.param("stop", marks=[pytest.mark.fault("`relearn stop`"), pytest.mark.slow]),
         pytest.param("cancel", marks=pytest.mark.fault("`relearn cancel`")),
     ],
 )

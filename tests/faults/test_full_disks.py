@@ -44,7 +44,7 @@ def fill(folder: Path, leave: int) -> Path:
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param("s", marks=pytest.mark.fault("disk full under the rows")),
+        pytest.param("s", marks=[pytest.mark.fault("disk full under the rows"), pytest.mark.slow]),
         pytest.param("store", marks=pytest.mark.fault("disk full under the checkpoints")),
     ],
 )
@@ -71,6 +71,7 @@ def test_a_disk_fills_up_while_a_study_runs(
     fault.check(study, undisturbed(**GRID), code=code, repeated=4)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("disk full under the temporary folder")
 def test_the_temporary_folder_is_full(
     relearn, space, undisturbed, fault: Fault, small_disk, tmp_path: Path

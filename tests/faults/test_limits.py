@@ -62,7 +62,7 @@ sys.meta_path.insert(0, Finder())
             EAT,
             {"memory_limit": 1.5},
             "out of memory",
-            marks=pytest.mark.fault("a stage that takes all memory, and a memory limit"),
+            marks=[pytest.mark.fault("a stage that takes all memory, and a memory limit"), pytest.mark.slow],
         ),
     ],
     ids=["hang", "memory"],
@@ -89,6 +89,7 @@ def test_a_stage_beyond_its_limits(
     fault.check(study, undisturbed(**GRID), code=code, repeated=2)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a loss that is not a number")
 def test_a_stage_that_diverges(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     study = tmp_path / "s"

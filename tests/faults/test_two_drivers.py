@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,15 @@ print("lost to", lost[0], flush=True)
 """
 
 
-def holder(folder: Path) -> subprocess.Popen:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """A process that holds the folder."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
 def ignore(by: str) -> None:
@@ -60,28 +63,28 @@ def test_of_two_drivers_at_once_one_is_refused(
         fault.check(tmp_path / f"s{turn}", undisturbed(**GRID), code=0)
 
 
-def test_a_holder_is_named_in_seconds(tmp_path: Path) -> None:
-    process = holder(tmp_path)
+def test_a_holder_is_named_in_seconds(tmp_path: Path, holder: subprocess.Popen) -> None:
     began = time.monotonic()
     with (
-        pytest.raises(StudyHeldError, match=rf"process {process.pid} on .* for \d+ s"),
+        pytest.raises(StudyHeldError, match=rf"process {holder.pid} on .* for \d+ s"),
         guard(tmp_path, ignore),
     ):
         pass
     assert time.monotonic() - began < guard_module.WATCH_SECONDS
-    process.kill()
-    process.wait()
+    holder.kill()
+    holder.wait()
     assert holder_of(tmp_path) is None
     with guard(tmp_path, ignore):  # dead on this machine: taken over at once
         assert str(os.getpid()) in str(holder_of(tmp_path))
 
 
-def test_a_dead_holder_on_another_machine_is_taken_over(tmp_path: Path, monkeypatch) -> None:
+def test_a_dead_holder_on_another_machine_is_taken_over(
+    tmp_path: Path, holder: subprocess.Popen, monkeypatch
+) -> None:
     """Its process cannot be asked for, so its lease is watched."""
     monkeypatch.setattr(guard_module, "WATCH_SECONDS", 3.0)
-    process = holder(tmp_path)
-    process.kill()
-    process.wait()
+    holder.kill()
+    holder.wait()
     lease = json.loads((tmp_path / ".driver.json").read_text())
     # Alone under another name: a live holder of that name would be renewed, and refused.
     (tmp_path / ".driver.json").write_text(json.dumps({**lease, "node": "another"}))
@@ -89,16 +92,13 @@ def test_a_dead_holder_on_another_machine_is_taken_over(tmp_path: Path, monkeypa
         assert str(os.getpid()) in str(holder_of(tmp_path))
 
 
-def test_a_holder_whose_clock_is_wrong_is_still_a_holder(tmp_path: Path) -> None:
-    process = holder(tmp_path)
+def test_a_holder_whose_clock_is_wrong_is_still_a_holder(tmp_path: Path, holder: subprocess.Popen) -> None:
     lease = json.loads((tmp_path / ".driver.json").read_text())
     (tmp_path / ".driver.json").write_text(
         json.dumps({**lease, "node": "another", "since": lease["since"] + 3600})
     )
     with pytest.raises(StudyHeldError), guard(tmp_path, ignore):
         pass
-    process.kill()
-    process.wait()
 
 
 @pytest.mark.slow
