@@ -8,7 +8,6 @@ is raised, and Tune tries again.
 import os
 import time
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +66,13 @@ class StageActor(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Performs the stage, whole."""
         stage = self._plan.stages[self._stage_key]
-        tell: Tell = partial(self._log.write, stage=stage.key, trial=self.trial_id)
+        about: dict[str, Any] = {"stage": stage.key, "trial": self.trial_id}
+
+        def tell(event: str, **facts: Any) -> None:
+            self._log.write(event, **about, **facts)
+
         try:
-            return self._attempt(stage, tell)
+            return self._attempt(stage, about, tell)
         except StageGivenUpError as error:
             return {"done": True, "cause": error.cause, "message": str(error)}
         except Exception as error:
@@ -80,7 +83,7 @@ class StageActor(tune.Trainable):
             tell("stage failed", **facts)
             return {"done": True, **facts}
 
-    def _attempt(self, stage: Stage, tell: "Tell") -> dict[str, Any]:
+    def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
         from study.perform import perform
 
         execution = self._plan.spec.execution
@@ -88,8 +91,7 @@ class StageActor(tune.Trainable):
         def failed(error: OSError, pause: float) -> None:
             tell("storage does not answer", cause=_words(error), pause=pause)
 
-        attempt = persistently(lambda: self._attempts.begin(stage.key), failed)
-        tell = partial(tell, attempt=attempt)
+        about["attempt"] = persistently(lambda: self._attempts.begin(stage.key), failed)
         tell("stage started", kind=stage.kind)
         started = time.perf_counter()
         with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
