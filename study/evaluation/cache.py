@@ -1,6 +1,7 @@
 """Keys and values of a batch while it is asked: written in place, so that a new token copies nothing.
 
-Transformers' own cache joins old and new anew for each token. Here a layer's memory is taken once, as long as the batch can become, and what is handed out is a view.
+Transformers' own cache joins old and new anew for each token. Here a layer's memory is taken once, as long as the batch
+can become, and what is handed out is a view.
 """
 
 from torch import Tensor
