@@ -20,12 +20,13 @@ from study.answers_file import ANSWERS_FILE, answers_table
 from study.artifacts import Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers import ask
-from study.models import Resident, Source
+from study.models import Resident
 from study.provenance import describe_node, environment
 from study.results import write_pages
 from study.resumption import Progress, Resumption, State
 from study.spec import Execution
 from study.stages import Checkpoint, Evaluation, Stage, Trajectory
+from study.tokenizer import Source
 from study.training import train
 
 WEIGHTS_FILE = "weights.safetensors"
