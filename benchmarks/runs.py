@@ -79,7 +79,8 @@ def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
         if gpus():
             command += ["--set", f"execution.gpus={1 / per_device}"]
     task.write_text(json.dumps(content))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    # Ray lets its workers give way to everything else on a machine. Here they are what is measured.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "RAY_worker_niceness": "0"}
     load = os.getloadavg()[0]
     usage = run(command, work / "output.txt", ROOT, environment)
     if usage.exit_code:

@@ -11,8 +11,8 @@ from benchmarks.shapes import SHAPES, SMALLEST, Shape, grid
 
 Facts = dict[str, Any]
 HEAD = (
-    "| arm | runs | wall s | CPU s | wall / B3 | CPU / B3 | work / B3 | steps | evaluations | training | evaluation | rest "
-    "| to first step s | tokens/s | memory MB | disk MB |"
+    "| arm | runs | wall s | CPU s | wall / B3 | CPU / B3 | work / B3 | steps | evaluations | training | evaluation "
+    "| rest | to first step s | tokens/s | memory MB | disk MB |"
 )
 REFERENCE = ("B0", "B1", "B2", "B3")
 """Whose answers the others are compared with: the first of these that computed a cell."""
@@ -41,8 +41,8 @@ def share_of(shape: Shape, facts: Facts) -> float:
 
 def wall(shape: Shape, facts: Facts) -> float:
     """Wall seconds; of a sample those of all cells, its start counted once."""
-    start = float(facts["seconds_to_first_step"])
-    return start + (facts["wall_seconds"] - start) * share_of(shape, facts)
+    start, whole = float(facts["seconds_to_first_step"]), float(facts["wall_seconds"])
+    return start + (whole - start) * share_of(shape, facts)
 
 
 def cost_of(prices: Facts, facts: Facts, times: float = 1.0) -> float:
@@ -53,7 +53,7 @@ def cost_of(prices: Facts, facts: Facts, times: float = 1.0) -> float:
         if paid["steps"]:
             total += facts["train"][kind]["steps"] * paid["seconds"] / paid["steps"]
     total += facts["evaluations"] * prices["evaluation_seconds"] / prices["evaluations"]
-    return total * times
+    return float(total * times)
 
 
 def steps_of(facts: Facts) -> int:
