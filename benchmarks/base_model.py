@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from benchmarks.shapes import Shape
 from study.models import Resident
 from study.plan import make_plan
@@ -21,6 +23,7 @@ def base_folder(shape: Shape, results: Path, given: Path | None) -> Path:
         base = next(stage.node for stage in plan.stages.values() if stage.kind == "base")
         if not isinstance(base, Trajectory):
             raise TypeError("the embedded model's base is trained")
+        torch.set_num_threads(spec.execution.cpus)
         resident = Resident(base.source)
         steps = spec.embedded.pretraining.steps
         train(base, resident, steps, (), lambda step, progress: None, micro_batch=spec.execution.micro_batch)

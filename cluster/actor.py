@@ -38,6 +38,7 @@ class StageActor(tune.Trainable):
         log_folder: str = "",
         attempts_folder: str = "",
         working_folder: str = "",
+        command_began: float | None = None,
     ) -> None:
         """Once a process: folder, threads, store, log."""
         import torch
@@ -54,7 +55,7 @@ class StageActor(tune.Trainable):
         self._log_folder = Path(log_folder)
         self._log = EventLog(self._log_folder)
         self._attempts = Attempts(Path(attempts_folder))
-        self._residents = Residents()
+        self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
         # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
         torch.set_num_threads(plan.spec.execution.cpus)
 
