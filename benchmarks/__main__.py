@@ -11,12 +11,13 @@ import argparse
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.base_model import base_folder
 from benchmarks.machine import described
 from benchmarks.runs import Run, RunFailedError, take
-from benchmarks.shapes import SHAPES, SMALLEST, Shape
+from benchmarks.shapes import SHAPES, SHARE_NOTHING, SMALLEST, Shape
 from benchmarks.tables import differing, tables
 from benchmarks.written import replace_between
 
@@ -42,6 +43,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shapes", default="a,d,b,c,rungs", help=f"of {', '.join(SHAPES)}")
     parser.add_argument("--arms", help="only these, e.g. B0,B3")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--sample", type=int, help="so many cells, stratified, in the arms that share nothing; extrapolated"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the order of the arms")
     parser.add_argument(
         "--per-device", type=int, default=4, help="trials that share a GPU, where there is one"
@@ -59,12 +63,16 @@ def main() -> None:
     arms = options.arms.split(",") if options.arms else None
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / "machine.json").write_text(json.dumps(described(), indent=1))
-    for shape in shapes:
+    for whole in shapes:
+        shape = whole
         if shape.name == NEEDS_MODEL and options.model is None:
             print(f"{shape.title}: left out, name a model's folder with --model")
             continue
         given = options.model if shape.name == NEEDS_MODEL else None
         model = base_folder(shape, options.results, given)
+        if options.sample:
+            sampled = dict.fromkeys(SHARE_NOTHING, options.sample)
+            shape = replace(shape, sampled={**sampled, **shape.sampled})
         for one in schedule(shape, arms, 1 if options.smallest else options.repeats, options.seed):
             try:
                 facts = take(one, options.results, model, options.per_device)

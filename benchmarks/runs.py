@@ -30,7 +30,8 @@ class Run:
     repeat: int
 
     def file(self, results: Path) -> Path:
-        arm = self.arm.replace(" ", "-")
+        size = self.shape.sampled.get(self.arm)
+        arm = self.arm.replace(" ", "-") + (f"-{size}-cells" if size else "")
         return results / "runs" / self.shape.name / f"{arm}.{self.repeat}.json"
 
 

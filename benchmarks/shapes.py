@@ -22,6 +22,9 @@ AXES = ("relearn_steps", "corpus", "depth", "seed", "repetitions")
 who makes what both need. It makes no difference to arms that share nothing."""
 
 PLAIN = ("B0", "B1", "B2")
+SHARE_NOTHING = ("B0", "B1")
+"""Arms whose cells know nothing of each other, so that a sample says what all of them take."""
+
 RUNGS: Mapping[str, Mapping[str, Any]] = {
     "B3": {},
     "B3 asks one by one": {"execution.evaluation_batch": 1},

@@ -68,10 +68,10 @@ def shape_table(shape: Shape, runs: dict[str, list[Facts]], slots: int) -> str:
     for arm, mine in runs.items():
         lines.append(_row(shape, arm, mine, ours, runs, slots))
     notes = [
-        f"{arm} computed {shape.sampled[arm]} of {len(grid(shape.fields))} cells, a stratified sample fixed "
+        f"{arm} computed {len(mine[0]['cells'])} of {len(grid(shape.fields))} cells, a stratified sample fixed "
         "beforehand; its times, steps and evaluations are **extrapolated**, the start counted once."
-        for arm in runs
-        if arm in shape.sampled
+        for arm, mine in runs.items()
+        if share_of(shape, mine[0]) > 1
     ]
     if ours:
         for arm, target in shape.targets.items():

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from cluster.lifeline import lifeline
 from cluster.local_store import LocalStore
 from cluster.persistence import StorageSilentError, persistently
 from cluster.progress import LiveProgress, Tally, duration
-from cluster.ray_session import prepare_environment, ray_session, slots
+from cluster.ray_session import prepare_environment, ray_session, requested, slots
 from cluster.recorder import Recorder
 from cluster.storage_full import StorageFullError, full, is_full
 from cluster.study_folder import StudyFolder
@@ -184,7 +185,9 @@ class _Run:
         from cluster.nodes import check_nodes
 
         execution = self._plan.spec.execution
-        self._slots = slots(execution)
+        kinds = {self._plan.stages[key].kind for key in self._missing}
+        asked = [execution.resources(kind) for kind in sorted(kinds)]
+        self._slots = slots(asked)
         if address is not None:
             check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
@@ -198,7 +201,7 @@ class _Run:
                 working_folder=str(Path.cwd()),
                 command_began=psutil.Process().create_time(),
             ),
-            {"cpu": execution.cpus, "gpu": execution.gpus},
+            partial(requested, execution),
         )
         tuner = tune.Tuner(
             trainable,
@@ -214,7 +217,10 @@ class _Run:
                 failure_config=tune.FailureConfig(max_failures=execution.retries),
             ),
         )
-        with lifeline(execution, self._interruption.cluster_lost), LiveProgress(self._tally, self._console):
+        with (
+            lifeline(asked, execution.patience, self._interruption.cluster_lost),
+            LiveProgress(self._tally, self._console),
+        ):
             tuner.fit()
 
     def _finished(self, key: str, result: Mapping[str, Any] | None) -> None:
