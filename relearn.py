@@ -57,7 +57,8 @@ def plan(
 ) -> None:
     """Show what a study would cost, before anything is spent."""
     from search_spaces.loading import load_space
-    from study.cost import cost, meter_of_records
+    from study.cost import cost
+    from study.prices import prices_of_records
 
     spec = load_space(space, overrides or [])
     folder = _study_path(study, spec.name)
@@ -68,7 +69,7 @@ def plan(
     wanted_cost = cost(
         planned,
         published,
-        meter_of_records(place.record(address) for address in answers[-500:]).throughput(),
+        prices_of_records(place.record(address) for address in answers[-500:]),
         {model: _weight_bytes(model) for model in models},
         _local_slots(spec),
     )
