@@ -59,7 +59,6 @@ class Outcome:
             return 130
         return 0 if self.cells_recorded == self.cells else 1
 
-
     def after(self, before: "Outcome | None") -> "Outcome":
         """With what the rounds before it took."""
         if before is None:

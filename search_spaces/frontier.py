@@ -105,9 +105,7 @@ class Frontier:
         )
 
     def _contours(self, process: Process) -> Contours:
-        return contours(
-            process, len(self._contexts), len(self._depths), len(self._steps), self._search.level
-        )
+        return contours(process, len(self._contexts), len(self._depths), len(self._steps), self._search.level)
 
     def _places(self, point: Point) -> list[tuple[int, int, int, int]]:
         context, depth = self._index[_context(point)], self._depths.index(point.depth)
@@ -305,7 +303,9 @@ def _asked(history: History) -> list[dict[str, Any]]:
             fields = point.as_dict()
             fields["corpus"] = point.attack.label
             del fields["attack"]
-            rows.append({"round": number, "order": len(rows) + 1, **fields, "answered": point in history.curves})
+            rows.append(
+                {"round": number, "order": len(rows) + 1, **fields, "answered": point in history.curves}
+            )
     return rows
 
 
