@@ -1,7 +1,8 @@
 """Runs what a study lacks: for each round, plan − what is published, as one Ray Tune run over the frontier.
 
-Tune schedules, the store is the truth. A grid is one round; a search goes on with what its proposer asks next. ``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's
-own folder is temporary, and a study goes on by making a new frontier from the store.
+Tune schedules, the store is the truth. A grid is one round; a search goes on with what its proposer asks next.
+``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's own folder is temporary, and a study goes on
+by making a new frontier from the store.
 """
 
 import os

@@ -11,7 +11,9 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from search_spaces.asked import asked_rows
 from search_spaces.contour import NOWHERE, Contours, at_depth, contours
 from search_spaces.gaussian import Numbers, Places, Process, fitted, places_of
 from search_spaces.spending import Spending, in_words
@@ -19,6 +21,7 @@ from study.asking import Search
 from study.points import Answer, History, Point, grid_points
 from study.spec import StudySpec
 
+Truths = npt.NDArray[np.bool_]
 Context = tuple[str, str, int, str]
 """Model, method, repetitions, attack: what has a contour of its own."""
 
@@ -72,7 +75,7 @@ class Frontier:
         return Answer(
             (*self._sentences(found), self._how_sure(found, history)),
             self._reason(found, history),
-            {"contours": self._rows(found), "asked": _asked(history)},
+            {"contours": self._rows(found), "asked": asked_rows(history)},
         )
 
     def estimate(self, history: History) -> Contours:
@@ -112,9 +115,7 @@ class Frontier:
         seed = self._spec.seed.index(point.seed)
         return [(context, depth, step, seed) for step in range(len(self._steps))]
 
-    def _choose(
-        self, process: Process, known: Numbers, free: list[Point], before: list[Point]
-    ) -> list[Point]:
+    def _choose(self, process: Process, known: Truths, free: list[Point], before: list[Point]) -> list[Point]:
         """The points of one round, in the order in which they were chosen."""
         if not free:
             return []
@@ -139,7 +140,7 @@ class Frontier:
             each, there, own = _given(each, there, own, noise, slice(best * steps, (best + 1) * steps))
         return [free[index] for index in chosen]
 
-    def _surface(self, known: Numbers) -> Places:
+    def _surface(self, known: Truths) -> Places:
         """Every depth of the contours that are not known yet."""
         rows = [
             (context, depth, step, -1)
@@ -292,21 +293,6 @@ def _alike(contexts: tuple[Context, ...]) -> Numbers:
                 * (1 if one[3] == other[3] else OTHER_ATTACK)
             )
     return made
-
-
-def _asked(history: History) -> list[dict[str, Any]]:
-    """A row per trajectory, in the order in which they were asked; those found are of round 0."""
-    rounds = [(0, history.found), *enumerate(history.rounds, start=1)]
-    rows = []
-    for number, points in rounds:
-        for point in points:
-            fields = point.as_dict()
-            fields["corpus"] = point.attack.label
-            del fields["attack"]
-            rows.append(
-                {"round": number, "order": len(rows) + 1, **fields, "answered": point in history.curves}
-            )
-    return rows
 
 
 def _list(values: list[int]) -> str:

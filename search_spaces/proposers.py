@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from search_spaces.cheapest import Cheapest
 from search_spaces.frontier import Frontier
 from study.points import Grid, Proposer
 from study.spec import StudySpec
 
-SEARCHES: dict[str, Callable[[StudySpec], Proposer]] = {"frontier": Frontier}
+SEARCHES: dict[str, Callable[[StudySpec], Proposer]] = {"frontier": Frontier, "cheapest": Cheapest}
 
 
 def proposer_of(spec: StudySpec) -> Proposer:

@@ -273,9 +273,11 @@ class StudySpec(Part):
 
     def question_identity(self) -> dict[str, Any]:
         """The spec without what only says how to compute it, and when to stop; two equal ones are one question."""
-        stops = {"budget", "tolerance", "round"}
-        left_out = {"execution": True, "question": True, "search": stops}
-        return self.model_dump(mode="json", exclude=left_out if self.search else {"execution", "question"})
+        found = self.model_dump(mode="json", exclude={"execution", "question"})
+        for stop in ("budget", "tolerance", "round"):
+            if found["search"] is not None:
+                del found["search"][stop]
+        return found
 
     @property
     def objective(self) -> str:
