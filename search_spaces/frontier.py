@@ -8,6 +8,7 @@ Within a round each choice takes those before it as made. Contours that are know
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from search_spaces.asked import asked_rows
 from search_spaces.contour import NOWHERE, Contours, at_depth, contours
-from search_spaces.gaussian import Numbers, Places, Process, fitted, places_of
+from search_spaces.gaussian import Alike, Numbers, Places, Process, fitted, places_of
 from search_spaces.spending import Spending, in_words
 from study.asking import Search
 from study.points import Answer, History, Point, grid_points
@@ -47,7 +48,7 @@ class Frontier:
         self._depths = tuple(sorted(spec.depth))
         self._steps = tuple(sorted(spec.relearn_steps))
         self._index = {context: index for index, context in enumerate(self._contexts)}
-        self._alike = _alike(self._contexts)
+        self._alike = _alike(self._contexts, from_start=self._steps[0] == 0)
         self._spending = Spending(spec, self._points)
 
     def candidates(self) -> tuple[Point, ...]:
@@ -91,13 +92,19 @@ class Frontier:
         rows: list[tuple[int, int, int, int]] = []
         scores: list[float] = []
         trials: list[float] = []
+        begun = set()
         for point in self._points:  # in the order of the grid, whatever came first
             curve = history.curves.get(point)
             if curve is None:
                 continue
-            rows += self._places(point)
-            scores += curve.value
-            trials += [float(curve.n) if curve.n else math.inf] * len(curve.value)
+            start = replace(
+                point, attack=self._points[0].attack
+            )  # attacks on one model share its answers at step 0
+            skipped = int(self._alike.from_start and start in begun)
+            begun.add(start)
+            rows += self._places(point)[skipped:]
+            scores += curve.value[skipped:]
+            trials += [float(curve.n) if curve.n else math.inf] * (len(curve.value) - skipped)
         return fitted(
             self._alike,
             places_of(rows),
@@ -281,18 +288,18 @@ def _context(point: Point) -> Context:
     return (point.model, point.method, point.repetitions, point.attack.label)
 
 
-def _alike(contexts: tuple[Context, ...]) -> Numbers:
-    made = np.ones((len(contexts), len(contexts)))
+def _alike(contexts: tuple[Context, ...], *, from_start: bool) -> Alike:
+    models, attacks = (np.ones((len(contexts), len(contexts))) for _ in range(2))
     for row, one in enumerate(contexts):
         for column, other in enumerate(contexts):
             far = abs(math.log2(1 + one[2]) - math.log2(1 + other[2]))
-            made[row, column] = (
+            models[row, column] = (
                 math.exp(-0.5 * far)
                 * (1 if one[0] == other[0] else OTHER_MODEL)
                 * (1 if one[1] == other[1] else OTHER_METHOD)
-                * (1 if one[3] == other[3] else OTHER_ATTACK)
             )
-    return made
+            attacks[row, column] = one[3] == other[3]
+    return Alike(models, attacks, OTHER_ATTACK, from_start)
 
 
 def _list(values: list[int]) -> str:

@@ -50,11 +50,38 @@ CHOICES = {
 }
 
 
+@dataclass(frozen=True)
+class Alike:
+    """How alike contexts are before anything is known.
+
+    Before the first relearn step all attacks on a model are the same model, so they are one there.
+
+    Attributes:
+        models: correlation of what is attacked, contexts × contexts.
+        attacks: 1 where two contexts have the same attack, contexts × contexts.
+        share: of the variance, what all attacks have in common.
+        from_start: whether the first of the steps is 0.
+    """
+
+    models: Numbers
+    attacks: Numbers
+    share: float
+    from_start: bool
+
+    def between(self, one: Places, other: Places) -> Numbers:
+        """Correlations of places, one × other."""
+        at = np.ix_(one[:, 0], other[:, 0])
+        own = (1 - self.share) * self.attacks[at]
+        if self.from_start:
+            own = own * np.outer(one[:, 2] > 0, other[:, 2] > 0)
+        return np.asarray(self.models[at] * (self.share + own))
+
+
 class Process:
     """The posterior given some observations.
 
     Args:
-        alike: correlation of the contexts, contexts × contexts.
+        alike: how alike the contexts are.
         places: of the observations.
         scores: of the observations.
         trials: n of each observation's k of n; infinite where scores are no counts.
@@ -64,7 +91,7 @@ class Process:
 
     def __init__(
         self,
-        alike: Numbers,
+        alike: Alike,
         places: Places,
         scores: Numbers,
         trials: Numbers,
@@ -121,7 +148,7 @@ class Process:
         return np.asarray(solve_triangular(self._lower, cross.T, lower=True))
 
     def _smooth(self, one: Places, other: Places) -> Numbers:
-        found = self._alike[np.ix_(one[:, 0], other[:, 0])]
+        found = self._alike.between(one, other)
         for axis, length in ((1, self.smoothness.depth_length), (2, self.smoothness.step_length)):
             far = np.sqrt(5.0) * np.abs(one[:, axis][:, None] - other[:, axis][None, :]) / length
             found = found * (1 + far + far**2 / 3) * np.exp(-far)
@@ -140,7 +167,7 @@ class Process:
 
 
 def fitted(
-    alike: Numbers, places: Places, scores: Numbers, trials: Numbers, center: float, seeds: int
+    alike: Alike, places: Places, scores: Numbers, trials: Numbers, center: float, seeds: int
 ) -> Process:
     """The process whose smoothness the observations make most likely, of those in ``CHOICES``; one at a time."""
 
