@@ -124,7 +124,7 @@ class Cheapest:
 
     def front(self, target: Target, history: History) -> list[Tried]:
         """The attacks on one target that work and that none beats, by their prices."""
-        works = [each for each in self._tried(target, history) if each.success >= self._search.level]
+        works = [each for each in self.tried(target, history) if each.success >= self._search.level]
         return sorted(
             (each for each in works if not any(other.beats(each) for other in works)),
             key=lambda each: (each.prices, each.attack.label),
@@ -147,7 +147,8 @@ class Cheapest:
         extra = {(first + index) % count for index in range(rest)}
         return [base + (index in extra) for index in range(count)]
 
-    def _tried(self, target: Target, history: History) -> list[Tried]:
+    def tried(self, target: Target, history: History) -> list[Tried]:
+        """Every attack on a target that was answered, at each of its steps."""
         by_attack: dict[Attack, list[tuple[float, ...]]] = {}
         for point in (*history.found, *history.asked):
             if _target(point) == target and point in history.curves:
@@ -213,7 +214,7 @@ class Cheapest:
         return chosen
 
     def _study(self, target: Target, history: History, seed: int) -> optuna.Study:
-        tried = self._tried(target, history)
+        tried = self.tried(target, history)
         sampler = _sampler(seed % 2**32, STARTUP * len(self._steps))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(directions=["minimize"] * (len(PRICES) + 1), sampler=sampler)
@@ -282,13 +283,13 @@ class Cheapest:
             before, now = self.front(target, earlier), self.front(target, history)
             if not now and len(history.rounds) < 2 * QUIET_ROUNDS:
                 return False
-            if any(not any(self._near(old, new) for old in before) for new in now):
+            if any(not any(self.near(old, new) for old in before) for new in now):
                 return False
             if any(new.seeds < len(self._spec.seed) for new in now):
                 return False
         return True
 
-    def _near(self, old: Tried, new: Tried) -> bool:
+    def near(self, old: Tried, new: Tried) -> bool:
         """Whether the old is at most the tolerance dearer than the new, in every price."""
         return all(
             old_place <= new_place + self._search.tolerance
