@@ -133,7 +133,7 @@ def frontier_table() -> Iterator[str]:
     yield (
         f"Trajectories after which every contour is within one step and stays so: median "
         f"{statistics.median(reached):g}, most {reached[-1]}, of {len(points)}, in the {len(reached)} seeds that got "
-        f"there. The 95% band of the last round holds {100 * statistics.fmean(inside):.0f}% of the full grid's contours."
+        f"there. The 95% band of the last round has {100 * statistics.fmean(inside):.0f}% of the contours of the grid."
     )
 
 
