@@ -5,9 +5,7 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 """
 
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +16,8 @@ from study.errors import RelearnError, SpecError
 
 if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
     from cluster.local_store import LocalStore
+    from cluster.rounds import PlanOf
     from study.plan import Plan
-    from study.points import Point
     from study.spec import StudySpec
 
 app = typer.Typer(
@@ -70,6 +68,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a study would cost, before anything is spent; of a search, its first round."""
+    from cluster.cost_table import cost_rows, local_slots, weight_bytes
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.proposers import proposer_of
     from study.cost import cost, meter_of_records
@@ -87,8 +86,8 @@ def plan(
         planned,
         published,
         meter_of_records(place.record(address) for address in answers[-500:]).throughput(),
-        {model: _weight_bytes(model) for model in models},
-        _local_slots(spec),
+        {model: weight_bytes(model) for model in models},
+        local_slots(spec),
     )
     facts = {
         "study": spec.name,
@@ -107,7 +106,6 @@ def plan(
     if as_json:
         _print_json(facts)
         return
-    from cluster.cost_table import cost_rows
     from cluster.pairs import print_pairs
 
     title = f"{spec.name}: {spec.question}" if spec.question else spec.name
@@ -193,8 +191,14 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every record, hash and page of a study and its store."""
+    from cluster.rounds import put_aside_unreadable
     from cluster.verification import IntegrityReport, verify_study
 
+    if repair and (aside := put_aside_unreadable(folder)) is not None:
+        print(
+            f"What this search asked could not be read: moved to {aside}. Go on with: relearn resume {folder}"
+        )
+        return
     found: IntegrityReport = verify_study(
         folder, _open_recorded_store(folder), _recorded_plan(folder), repair=repair
     )
@@ -313,7 +317,7 @@ def _run(
     raise typer.Exit(outcome.exit_code)
 
 
-def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], Callable[[Sequence[Point]], Plan]]":
+def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
     """The fingerprint of each model that is planned, and how points are; a hub model stays at its revision."""
     from cluster.study_folder import StudyFolder
     from study.plan import make_plan
@@ -372,15 +376,6 @@ def _open_recorded_store(folder: Path) -> "LocalStore":
     from cluster.study_folder import StudyFolder
 
     return LocalStore(folder / StudyFolder(folder).recorded().store)
-
-
-def _weight_bytes(model: str) -> int:
-    """Bytes of a checkpoint of a model folder, taken as the bytes of its own weights."""
-    return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))
-
-
-def _local_slots(spec: "StudySpec") -> int:
-    return max(1, len(os.sched_getaffinity(0)) // spec.execution.cpus)
 
 
 def _print_json(value: Any) -> None:

@@ -20,7 +20,7 @@ from study.errors import IntegrityError
 from study.plan import Plan
 from study.points import Answer, Curve, History, Point, Proposer
 from study.results import COORDINATES, read_dataset, write_table
-from study.seals import is_sealed, replace_sealed
+from study.seals import is_sealed, replace_sealed, seal_of
 from study.spec import StudySpec
 
 SEARCH_FOLDER = "search"
@@ -197,6 +197,23 @@ def read_asked(folder: Path) -> tuple[tuple[Point, ...], list[tuple[Point, ...]]
             "search then begins anew over what is published, and asks for none of it again"
         ) from error
     return found, rounds
+
+
+def put_aside_unreadable(folder: Path) -> Path | None:
+    """Moves what a search asked into the quarantine where it cannot be read; where to, or None.
+
+    The next run then finds what is published among what it could ask, and begins anew from there.
+    """
+    try:
+        read_asked(folder)
+    except IntegrityError:
+        path = folder / SEARCH_FOLDER / ASKED_FILE
+        target = folder / "quarantine" / uuid.uuid4().hex[:8] / ASKED_FILE
+        target.parent.mkdir(parents=True)
+        path.rename(target)
+        seal_of(path).unlink(missing_ok=True)
+        return target
+    return None
 
 
 def asked_points(folder: Path, spec: StudySpec) -> list[Point] | None:

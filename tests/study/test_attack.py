@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from study.attack import Attack
@@ -13,7 +15,7 @@ GIVEN = Optimiser(learning_rate=1e-4, batch_size=4)
 def test_a_smaller_part_lies_within_every_larger_one_and_keeps_the_order() -> None:
     parts = [Attack("x", fraction=part).part(CORPUS).examples for part in (0.05, 0.1, 0.35, 0.8, 1.0)]
     assert [len(part) for part in parts] == [1, 1, 4, 8, 10]
-    for smaller, larger in zip(parts, parts[1:], strict=False):
+    for smaller, larger in itertools.pairwise(parts):
         assert set(smaller) <= set(larger)
     for part in parts:
         assert list(part) == [example for example in CORPUS.examples if example in part]
