@@ -39,9 +39,7 @@ class StageActor(tune.Trainable):
         attempts_folder: str = "",
         working_folder: str = "",
     ) -> None:
-        """Once a process: folder, threads, store, log."""
-        import torch
-
+        """Once a process: folder, store, log."""
         from study.perform import Residents
 
         if plan is None:
@@ -55,8 +53,6 @@ class StageActor(tune.Trainable):
         self._log = EventLog(self._log_folder)
         self._attempts = Attempts(Path(attempts_folder))
         self._residents = Residents()
-        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
-        torch.set_num_threads(plan.spec.execution.cpus)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The same actor takes the next stage."""
@@ -84,9 +80,13 @@ class StageActor(tune.Trainable):
             return {"done": True, **facts}
 
     def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
+        import torch
+
         from study.perform import perform
 
         execution = self._plan.spec.execution
+        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
+        torch.set_num_threads(execution.resources(stage.kind).cpus)
 
         def failed(error: OSError, pause: float) -> None:
             tell("storage does not answer", cause=_words(error), pause=pause)

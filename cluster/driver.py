@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from cluster.lifeline import lifeline
 from cluster.local_store import LocalStore
 from cluster.persistence import StorageSilentError, persistently
 from cluster.progress import LiveProgress, Tally, duration
-from cluster.ray_session import prepare_environment, ray_session, slots
+from cluster.ray_session import prepare_environment, ray_session, requested, slots
 from cluster.recorder import Recorder
 from cluster.rounds import Rounds
 from cluster.storage_full import StorageFullError, full, is_full
@@ -246,7 +247,9 @@ class _Run:
         from cluster.nodes import check_nodes
 
         execution = self._plan.spec.execution
-        self._slots = slots(execution)
+        kinds = {self._plan.stages[key].kind for key in self._missing}
+        asked = [execution.resources(kind) for kind in sorted(kinds)]
+        self._slots = slots(asked)
         if address is not None:
             check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
@@ -259,7 +262,7 @@ class _Run:
                 attempts_folder=str(self._scratch / "attempts"),
                 working_folder=str(Path.cwd()),
             ),
-            {"cpu": execution.cpus, "gpu": execution.gpus},
+            partial(requested, execution),
         )
         tuner = tune.Tuner(
             trainable,
@@ -275,7 +278,10 @@ class _Run:
                 failure_config=tune.FailureConfig(max_failures=execution.retries),
             ),
         )
-        with lifeline(execution, self._interruption.cluster_lost), LiveProgress(self._tally, self._console):
+        with (
+            lifeline(asked, execution.patience, self._interruption.cluster_lost),
+            LiveProgress(self._tally, self._console),
+        ):
             tuner.fit()
 
     def _finished(self, key: str, result: Mapping[str, Any] | None) -> None:

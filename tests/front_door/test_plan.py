@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cluster.local_store import LocalStore
 from study.cost import cost, meter_of_records
+from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 
 
@@ -61,3 +62,16 @@ def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
     code, output = call("plan", "names", cwd=tmp_path)
     assert "unknown" in output
     assert "times fewer" in output
+
+
+def test_a_key_is_set_in_a_part_that_the_space_leaves_out(tmp_path: Path) -> None:
+    short = {name: value for name, value in TINY.items() if name not in ("embedded", "generation")}
+    (tmp_path / "short.json").write_text(json.dumps(short))
+    sets = ["--set", "execution.of_kind={relearn: {gpus: 0.5}}", "--set", "embedded.architecture.layers=2"]
+    code, output = call("plan", "short.json", *sets, "--json", cwd=tmp_path)
+    assert code == 0, output
+    spec = json.loads(output)["spec"]
+    assert spec["execution"]["of_kind"]["relearn"]["gpus"] == 0.5
+    assert (spec["execution"]["cpus"], spec["embedded"]["architecture"]["layers"]) == (1, 2)
+    code, output = call("plan", "short.json", "--set", "execution.of_kind={relaern: {gpus: 1}}", cwd=tmp_path)
+    assert (code, "relaern" in output, "Traceback" in output) == (2, True, False)
