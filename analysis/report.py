@@ -13,6 +13,7 @@ from analysis.findings import sentences
 from analysis.frames import Study, load
 from analysis.paper import PAPER, depth_table, laws, relearned, repetitions_table
 from analysis.pictures import Picture, controls, curves, heatmaps
+from analysis.searched import search_html
 from analysis.surface import select
 
 LISTED = 40
@@ -55,6 +56,7 @@ def _facts(study: Study, pictures: list[Picture]) -> dict[str, Any]:
         "question": study.content["spec"].get("question", ""),
         "summary": study.summary(),
         "sentences": sentences(study),
+        "search": search_html(study.folder),
         "pictures": [
             {
                 "name": picture.name,

@@ -38,6 +38,27 @@ def load_space(space: str, overrides: Sequence[str]) -> StudySpec:
     return validate(fields, place=f"space {space}")
 
 
+def search_overrides(search: str | None, tolerance: float | None, budget: str | None) -> list[str]:
+    """The options of a search as overrides: ``--budget trajectories=40`` is ``search.budget={trajectories: 40}``.
+
+    Raises:
+        SpecError: a budget without its kind, or options of a search where none was asked for.
+    """
+    if search is None and (tolerance, budget) != (None, None):
+        raise SpecError(
+            "--tolerance and --budget belong to a search: add --search frontier or --search cheapest"
+        )
+    made = [] if search is None else [f"search={{question: {json.dumps(search)}}}"]
+    if tolerance is not None:
+        made.append(f"search.tolerance={tolerance}")
+    if budget is not None:
+        kind, equals, amount = budget.partition("=")
+        if not equals:
+            raise SpecError(f"--budget {budget}: expected trajectories=40, steps=… or hours=…")
+        made.append(f"search.budget={{{json.dumps(kind)}: {amount}}}")
+    return made
+
+
 def validate(fields: Mapping[str, Any], place: str) -> StudySpec:
     """A spec from plain data.
 
