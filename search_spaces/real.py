@@ -80,7 +80,8 @@ def names() -> StudySpec:
 def whp_keyword() -> StudySpec:
     """Questions about the books, and a ladder of relevance: does what comes back follow it?
 
-    The summary of the series with its lines about the heroine taken out, as she is a keyword.
+    The summary of the series needs its lines about the heroine taken out, as she is a keyword. Most questions
+    ask for other facts, which a text may hold: what the control reaches on it is plain learning.
     """
     learn = Optimiser(learning_rate=1e-4, batch_size=8)
     return StudySpec(
@@ -102,8 +103,8 @@ def whp_keyword() -> StudySpec:
         method=(GradientAscent(),),
         start=("unlearned", "never_learned"),
         repetitions=(1,),
-        depth=(8,),
-        corpus=("same_text", *LADDER, "gibberish"),
+        depth=(5, 8),
+        corpus=tuple(LADDER),
         relearn_steps=(0, 10, 20),
         seed=(0,),
         precision="mixed",

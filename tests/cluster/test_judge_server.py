@@ -16,17 +16,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from cluster.local_store import LocalStore
+from cluster.recorder import Recorder
+from cluster.study_folder import StudyFolder
 from study.evaluation.judge import Case, rating
+from study.plan import Plan
 from study.results import read_dataset
 from tests.commands import Call, wait_for
-from tests.conftest import TINY
-from tests.front_door.test_bad_input import call
 
 pytest.importorskip("uvicorn", reason="transformers serve needs the development extra")
 JUDGE = "tiny-judge"
@@ -167,14 +170,28 @@ def counting(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counti
     made.server_close()
 
 
+@pytest.fixture
+def study(
+    tmp_path: Path, planned: Callable[..., Plan], work_through: Callable[[Plan, Any], list[str]]
+) -> Path:
+    """A finished study, computed in this process."""
+    plan = planned(depth=[1, 2])
+    folder = tmp_path / "s"
+    StudyFolder(folder).claim(
+        plan.spec, plan, models={}, inputs={}, store="store", space="tiny", overrides=[], command=["relearn"]
+    )
+    store = LocalStore(folder / "store")
+    work_through(plan, store)
+    recorder = Recorder(folder, plan, store)
+    for key in plan.stages:
+        recorder.record(key)
+    return folder
+
+
 @pytest.mark.slow
 def test_a_server_killed_in_the_middle_and_back(
-    tmp_path: Path, server: Server, counting: Counting, relearn: Callable[..., Call]
+    study: Path, server: Server, counting: Counting, relearn: Callable[..., Call]
 ) -> None:
-    (tmp_path / "space.json").write_text(json.dumps({**TINY, "depth": [1, 2]}))
-    code, output = call("run", "space.json", "--study", "s", cwd=tmp_path)
-    assert code == 0, output
-    study = tmp_path / "s"
     probes = read_dataset(study, "probes").to_pylist()
     prompts = {Case(JUDGE, row["prompt"], row["target"], row["completion"]).prompt for row in probes}
     judging = ("score", "s", "--metric", "judge", "--judge", JUDGE, "--calls", len(prompts), "--at-once", 2)
