@@ -99,6 +99,20 @@ def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> N
     assert page(records) == on(records, text.split("Ours.\n\n")[1].split("Theirs.")[0])
 
 
+def test_methods_are_compared_where_they_have_just_forgotten(
+    study_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    def rate(depth: int, relearn_steps: int, corpus: str, **_: object) -> float:
+        kept = {6: 0.3, 8: 0.02, 10: 0.0}.get(depth, 0.0)
+        return kept + (relearn_steps / 100 if depth < 10 and corpus == "prefix" else 0.0)
+
+    folder = study_folder(rate, corpora=("prefix", "retain"), seeds=(0,), depths=(10, 6, 8), repetitions=(7,))
+    put(folder, tmp_path / "docs")
+    text = on(tmp_path / "docs", "<!-- made-up: methods -->\n<!-- end -->\n")
+    assert "| gradient_ascent | prefix | 0 | 8 | 2% | 42% | +40 | – → – |" in text
+    assert "| gradient_ascent | retain | 0 | 8 | 2% | 2% | +0 | – → – |" in text
+
+
 @pytest.mark.parametrize(
     ("marks", "words"),
     [

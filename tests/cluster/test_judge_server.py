@@ -35,6 +35,7 @@ from tests.commands import Call, wait_for
 pytest.importorskip("uvicorn", reason="transformers serve needs the development extra")
 GIVEN = os.environ.get("RELEARN_JUDGE")
 JUDGE = Path(GIVEN).name if GIVEN else "tiny-judge"
+PATIENCE = 2400 if GIVEN else 240  # seconds, for a server and for a reply
 BEFORE_THE_KILL = 3
 """So many answers come before the server is killed; further calls wait for that."""
 STUDY = {
@@ -103,7 +104,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
             )
-        wait_for(self._answers, 240)
+        wait_for(self._answers, PATIENCE)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -145,9 +146,9 @@ class _PassOn(BaseHTTPRequestHandler):
             headers={"Content-Type": "application/json"},
         )
         if len(self.server.answered) >= BEFORE_THE_KILL:
-            self.server.killed.wait(60)
+            self.server.killed.wait(PATIENCE)
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:  # noqa: S310
                 text = reply.read()
         except urllib.error.HTTPError as error:
             self.server.refused.append(error.read().decode())
@@ -219,10 +220,10 @@ def test_a_server_killed_in_the_middle_and_back(
 
     server.start()
     first = relearn(*judging)
-    wait_for(lambda: len(counting.answered) >= BEFORE_THE_KILL, 240)
+    wait_for(lambda: len(counting.answered) >= BEFORE_THE_KILL, PATIENCE)
     server.kill()
     counting.killed.set()
-    code, output = first.finish()
+    code, output = first.finish(PATIENCE)
     assert not counting.refused
     assert code == 3, output
     assert "cannot be reached" in output
@@ -231,7 +232,7 @@ def test_a_server_killed_in_the_middle_and_back(
     assert BEFORE_THE_KILL <= len(counting.answered) < len(prompts)
 
     server.start()
-    code, output = relearn(*judging).finish()
+    code, output = relearn(*judging).finish(PATIENCE)
     assert code == 0, output
     assert set(counting.answered) == prompts
     assert set(counting.answered.values()) == {1}, "a reply that was kept is not asked for again"
