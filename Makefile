@@ -18,8 +18,8 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 test: $(READY)
 	$(BIN)/python -m pytest
 
-faults: $(READY)  ## every fault on real processes; writes the table of docs/RELIABILITY.md
-	$(BIN)/python -m pytest tests/faults -m 'slow or not slow' --faults-table docs/RELIABILITY.md
+faults: $(READY)  ## every fault on real processes, and a judge that is killed; writes the table of docs/RELIABILITY.md
+	$(BIN)/python -m pytest tests/faults tests/cluster/test_judge_server.py -m 'slow or not slow' --faults-table docs/RELIABILITY.md
 
 bench: $(READY)  ## beside plain Ray Tune on the same cells; MODEL=FOLDER adds a pretrained model; writes docs/PERFORMANCE.md
 	$(BIN)/python -m benchmarks --write $(if $(MODEL),--model $(MODEL))
