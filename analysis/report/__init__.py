@@ -1,0 +1,58 @@
+"""The report: one self-contained HTML file over one study or several, which a reader can follow without the code.
+
+It opens from a mail attachment: pictures are SVG within it, its one script sorts tables and shows the words of a mark,
+and a Content-Security-Policy forbids everything else, the network included. Beside it lie the pictures as PNG for
+papers and slides, and ``results.md`` with the central tables. What a study's rows do not say is named, not left blank.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.frames import Study, load
+from analysis.pictures.drawn import png
+from analysis.report.chapter import chapter
+from analysis.report.page import markdown, page
+from analysis.report.together import together
+from study.errors import SpecError
+
+
+def write_report(folders: Path | Sequence[Path], to: Path | None = None) -> Path:
+    """Writes the page, its pictures and ``results.md``.
+
+    Args:
+        folders: of the studies, one chapter each.
+        to: where; else ``DIR/report`` of one study, and a folder ``report`` beside the first of several.
+
+    Returns:
+        The page.
+
+    Raises:
+        SpecError: a folder is no study, or stands there twice.
+    """
+    places = [folders] if isinstance(folders, Path) else list(folders)
+    if len({place.resolve() for place in places}) < len(places) or not places:
+        raise SpecError("relearn report: expected folders of studies, each once")
+    studies = [load(place) for place in places]
+    target = to if to is not None else _beside(places)
+    target.mkdir(parents=True, exist_ok=True)
+    names = _names(studies)
+    chapters = [chapter(study, name) for study, name in zip(studies, names, strict=True)]
+    for found in chapters:
+        pictures = target if len(chapters) == 1 else target / found.anchor
+        pictures.mkdir(exist_ok=True)
+        for chart in found.charts:
+            (pictures / f"{chart.name}.png").write_bytes(png(chart))
+        (pictures / "results.md").write_text(markdown(found), encoding="utf-8")
+    written = target / "index.html"
+    written.write_text(page(chapters, together(studies)), encoding="utf-8")
+    return written
+
+
+def _beside(places: list[Path]) -> Path:
+    return places[0] / "report" if len(places) == 1 else places[0].parent / "report"
+
+
+def _names(studies: list[Study]) -> list[str]:
+    """An address for each chapter: the study's name, which the spec keeps to letters, digits, dots and dashes."""
+    names = [str(study.content["spec"]["name"]) for study in studies]
+    return [name if names.count(name) == 1 else f"{name}-{index + 1}" for index, name in enumerate(names)]
