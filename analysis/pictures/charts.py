@@ -116,7 +116,7 @@ def ticks(values: Sequence[float], most: int = 8) -> tuple[tuple[float, str], ..
     if len(distinct) > most:
         chosen = np.unique(np.linspace(0, len(distinct) - 1, most).round().astype(int))
         distinct = [distinct[index] for index in chosen]
-    return tuple((value, f"{value:g}") for value in distinct)
+    return tuple((value, f"{value + 0.0:g}") for value in distinct)  # + 0.0: no minus before a nought
 
 
 def span(values: Sequence[float], margin: float = 0.04) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from analysis.pictures.charts import OKABE_ITO, Chart, Heat, Plane, Series
@@ -21,20 +22,28 @@ SMALL = 7.5
 
 
 def png(chart: Chart) -> bytes:
-    """The chart as a PNG on white."""
+    """The chart as a PNG on white.
+
+    Places are reckoned here in inches: matplotlib's own layout draws everything twice to find them.
+    """
+    heat = isinstance(chart.panels[0][0], Heat)
     rows, columns = len(chart.panels), max(len(line) for line in chart.panels)
-    width, height = _size(chart)
-    figure = Figure(figsize=(width * columns + 0.9, height * rows + 0.6), layout="constrained")
+    wide, tall = _size(chart)
+    aside = 0.32 + 0.062 * _longest(chart)
+    lines = 1 + max((words.count("\n") for panel in _planes(chart) for _, words in panel.x_ticks), default=0)
+    under, over = 0.2 + 0.13 * lines, 0.26
+    width = max(columns * (aside + wide) + (1.0 if heat else 0.2), 3.2)
+    handles, per_line = _keys(chart, width)
+    foot = 0.22 + 0.19 * -(-len(handles) // per_line) if handles else 0.22
+    height = rows * (over + tall + under) + foot
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, squeeze=False)
     image: AxesImage | None = None
     for row, line in enumerate(chart.panels):
-        for column in range(columns):
-            axes = grid[row][column]
-            if column >= len(line):
-                axes.set_axis_off()
-                continue
-            panel = line[column]
+        for column, panel in enumerate(line):
+            left = column * (aside + wide) + aside
+            bottom = height - (row + 1) * (over + tall + under) + under
+            axes = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
             if isinstance(panel, Heat):
                 image = _heat(axes, panel)
             else:
@@ -44,23 +53,43 @@ def png(chart: Chart) -> bytes:
             axes.set_xlabel("" if below else chart.x_label, fontsize=8)
             axes.set_ylabel("" if column else chart.y_label, fontsize=8)
     if image is not None:
-        bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.5, aspect=30)
+        place = (
+            (width - 0.75) / width,
+            (foot + under) / height,
+            0.12 / width,
+            min(tall * rows, 2.2) / height,
+        )
+        bar = figure.colorbar(image, cax=figure.add_axes(place))
         bar.set_label("%", fontsize=8)
         bar.ax.tick_params(labelsize=7)
-    _legend(figure, chart)
+    if handles:
+        labels = [series.label for series in chart.legend]
+        figure.legend(handles, labels, loc="lower center", ncols=per_line, fontsize=8, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
     return buffer.getvalue()
+
+
+def _planes(chart: Chart) -> list[Plane]:
+    return [panel for line in chart.panels for panel in line if isinstance(panel, Plane)]
+
+
+def _longest(chart: Chart) -> int:
+    """Letters of the longest words beside an axis."""
+    first = chart.panels[0][0]
+    words = list(first.rows) if isinstance(first, Heat) else [words for _, words in first.y_ticks]
+    return max(map(len, words), default=1)
 
 
 def _size(chart: Chart) -> tuple[float, float]:
     """Inches of a panel."""
     first = chart.panels[0][0]
     if isinstance(first, Heat):
-        return 0.55 * len(first.columns) + 1.2, 0.34 * len(first.rows) + 0.8
+        return max(0.42 * len(first.columns), 1.2), max(0.25 * len(first.rows), 0.5)
     few = sum(len(line) for line in chart.panels) <= 2
-    tall = max(len(first.y_ticks) * 0.3, 2.6 if few else 1.75)
-    return (4.6 if few else 2.7), tall
+    named = max((len(part) for _, words in first.x_ticks for part in words.split("\n")), default=1)
+    wide = 4.2 if few else 2.2
+    return max(wide, 0.075 * named * len(first.x_ticks) if named > 5 else 0), 2.4 if few else 1.5
 
 
 def _heat(axes: Axes, panel: Heat) -> AxesImage:
@@ -131,12 +160,8 @@ def _scaled(values: np.ndarray, log: bool) -> np.ndarray:
     return np.log1p(values) if log else values
 
 
-def _legend(figure: Figure, chart: Chart) -> None:
-    shown = chart.legend
-    if not shown:
-        return
-    from matplotlib.lines import Line2D
-
+def _keys(chart: Chart, width: float) -> tuple[list[Line2D], int]:
+    """The legend's marks, and how many of them fit a line."""
     handles = [
         Line2D(
             [],
@@ -147,9 +172,7 @@ def _legend(figure: Figure, chart: Chart) -> None:
             fillstyle="none" if series.dashed and not series.joined else "full",
             ms=4,
         )
-        for series in shown
+        for series in chart.legend
     ]
-    labels = [series.label for series in shown]
-    widest = 0.5 + 0.07 * max(len(label) for label in labels)  # inches, roughly, at this size
-    columns = max(1, min(len(labels), int(figure.get_figwidth() / widest)))
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+    widest = 0.5 + 0.07 * max((len(series.label) for series in chart.legend), default=1)
+    return handles, max(1, min(len(handles), int(width / widest)))

@@ -82,8 +82,8 @@ def _depths(study: Study, depths: list[dict[str, str]]) -> Table | None:
         return None
     columns = {name: name == "depth" for name in depths[0]}
     caption = (
-        f"{study.headline.words}, unlearned → relearned to the last step, every trajectory; mean over seeds, in brackets "
-        "the lowest and the highest seed"
+        f"{study.headline.words}, unlearned → relearned to the last step, every trajectory; mean over seeds, in "
+        "brackets the lowest and the highest seed"
     )
     return table_of(columns, [{name: line.get(name, "–") for name in columns} for line in depths], caption)
 
@@ -179,8 +179,8 @@ def _repetitions(rows: list[dict[str, Any]]) -> Table:
     return table_of(
         dict.fromkeys(made[0], True),
         made,
-        "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets a 95% "
-        "bootstrap interval over seeds and queries, too narrow with few seeds",
+        "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets "
+        "a 95% bootstrap interval over seeds and queries, too narrow with few seeds",
     )
 
 
@@ -202,13 +202,7 @@ def _lacking(study: Study) -> Section | None:
             name: not isinstance(shown[name].dtype, pd.CategoricalDtype) for name in shown if name != "benign"
         }
         rows = shown.astype(dict.fromkeys(columns, str)).to_dict("records")
-        tables = (
-            table_of(
-                {name: number for name, number in columns.items()},
-                rows,
-                f"{len(missing):,} cells have no rows{more}",
-            ),
-        )
+        tables = (table_of(columns, rows, f"{len(missing):,} cells have no rows{more}"),)
     return Section("lacking", "What failed, what is missing", tuple(words), tables=tables)
 
 

@@ -45,8 +45,8 @@ def gallery(study: Study) -> Section | None:
         f"{best['seed']}"
     )
     words = (
-        f"The benign trajectory that recovers most ({where}), and of its {len(gained)} queries the one whose score rises "
-        "most: chosen to show what coming back looks like, not how often it does.",
+        f"The benign trajectory that recovers most ({where}), and of its {len(gained)} queries the one whose score "
+        "rises most: chosen to show what coming back looks like, not how often it does.",
         Markup('Asked: <q class="text">{}</q>').format(_shortened(str(first["prompt"]))),
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
     )

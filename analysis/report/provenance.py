@@ -133,8 +133,8 @@ def _words(study: Study, times: pd.DataFrame) -> list[str]:
     if len(times):
         train, evaluation = float(times["train_seconds"].sum()), float(times["evaluation_seconds"].sum())
         found.append(
-            f"Stages took {_duration(train + evaluation)}, {100 * evaluation / max(train + evaluation, 1e-9):.0f}% of it "
-            "evaluation."
+            f"Stages took {_duration(train + evaluation)}, {100 * evaluation / max(train + evaluation, 1e-9):.0f}% of "
+            "it evaluation."
         )
         gpus = float(spec.get("execution", {}).get("gpus", 0))
         found.append(

@@ -28,8 +28,8 @@ def _overview(studies: list[Study]) -> Section:
         ("never learned, most", True),
     )
     words = (
-        "Means over the benign trajectories that count as unlearned, at the last relearn step. Each study keeps its own "
-        "space, metric and rule: rows are beside each other and are not added up.",
+        "Means over the benign trajectories that count as unlearned, at the last relearn step. Each study keeps its "
+        "own space, metric and rule: rows are beside each other and are not added up.",
     )
     rows = [_line(study) for study in studies]
     return Section("together", "The studies beside each other", words, tables=(Table(columns, rows),))
@@ -86,4 +86,4 @@ def shown(value: Any) -> str:
         return ", ".join(shown(each) for each in value)
     if isinstance(value, dict):
         return " ".join(f"{name}={shown(each)}" for name, each in value.items())
-    return str(value)
+    return str(value).replace("\n", " ⏎ ")

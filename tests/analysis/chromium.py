@@ -95,10 +95,18 @@ class Chromium:
         """Loads a file, with no network whatever, and waits until it stands."""
         self.requests, self.complaints = [], []
         self.call(
-            "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+            "Network.emulateNetworkConditions",
+            offline=True,
+            latency=0,
+            downloadThroughput=0,
+            uploadThroughput=0,
         )
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         self.scheme(scheme)
         self.call("Page.navigate", url=page.resolve().as_uri())
@@ -133,8 +141,9 @@ class Chromium:
     def middle(self, selector: str) -> tuple[float, float]:
         """Where an element is on the screen, once it has been scrolled into view."""
         where = self.ask(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
+            "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect(); "
+            "return [b.left + b.width / 2, b.top + b.height / 2]; })()"
         )
         return float(where[0]), float(where[1])
 
