@@ -45,7 +45,6 @@ def cube(study: Study) -> "xarray.Dataset":
         PreflightError: xarray is not installed.
         SpecError: no cell has been accepted, or the axes span more than memory should hold.
     """
-    xarray = _xarray()
     cells = study.cells
     if cells.empty:
         raise SpecError(f"{study.folder}: no cell has been accepted yet, so there is no cube to write")
@@ -74,7 +73,7 @@ def cube(study: Study) -> "xarray.Dataset":
             ]
             attributes = {"units": column_unit, "long_name": f"{split}: {about}"}
             variables[f"{split}_{metric}{ending}"] = (list(COORDINATES), values, attributes)
-    built = xarray.Dataset(variables, coords=axes, attrs=_about(study))
+    built: xarray.Dataset = _xarray().Dataset(variables, coords=axes, attrs=_about(study))
     built["depth"].attrs = {"units": "optimiser steps", "long_name": "unlearning steps"}
     built["relearn_steps"].attrs = {"units": "optimiser steps", "long_name": "relearning steps"}
     return built

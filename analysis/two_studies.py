@@ -78,8 +78,8 @@ class Comparison:
             return "The two have no metric in common, so no cell can be compared."
         if not self.shared:
             return (
-                f"Nothing to compare: of {self.only_first:,} and {self.only_second:,} cells scored by {self.metric} none "
-                "has the same coordinates in both. The entries above say where their spaces part."
+                f"Nothing to compare: of {self.only_first:,} and {self.only_second:,} cells scored by {self.metric} "
+                "none has the same coordinates in both. The entries above say where their spaces part."
             )
         apart = sum(pair.apart for pair in self.pairs)
         rest = f"; {self.only_first:,} are only in the first, {self.only_second:,} only in the second"

@@ -85,8 +85,8 @@ def series(
     words = tuple(
         f"{where}{label}, {row['relearn_steps']} steps: {in_words(row)}" for _, row in line.iterrows()
     )
-    columns = [_numbers(line, name) for name in ("relearn_steps", "percent", "low", "high")]
-    return Series(label, *columns, words, colour, dashed=dashed, threads=tuple(threads))
+    x, y, low, high = (_numbers(line, name) for name in ("relearn_steps", "percent", "low", "high"))
+    return Series(label, x, y, low, high, words, colour, dashed=dashed, threads=tuple(threads))
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:

@@ -85,7 +85,7 @@ def _size(chart: Chart) -> tuple[float, float]:
     """Inches of a panel."""
     first = chart.panels[0][0]
     if isinstance(first, Heat):
-        return max(0.42 * len(first.columns), 1.2), max(0.25 * len(first.rows), 0.5)
+        return max(0.42 * len(first.columns), 1.2), max(0.25 * len(first.rows), 1.1)
     few = sum(len(line) for line in chart.panels) <= 2
     named = max((len(part) for _, words in first.x_ticks for part in words.split("\n")), default=1)
     wide = 4.2 if few else 2.2

@@ -90,8 +90,8 @@ def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> 
             f"{row['highest']:.0f} over {row['trajectories']} trajectories)"
             for at, row in zip(x, mine.to_dict("records"), strict=True)
         ]
-        columns = [mine[each].to_numpy(float) for each in ("mean", "lowest", "highest")]
-        series.append(Series(str(name), x, *columns, tuple(words), index, joined=False))
+        mean, low, high = (mine[each].to_numpy(float) for each in ("mean", "lowest", "highest"))
+        series.append(Series(str(name), x, mean, low, high, tuple(words), index, joined=False))
         control = mine["control"].to_numpy(float)
         if np.isfinite(control).any():
             nothing = np.full(len(x), np.nan)

@@ -19,8 +19,8 @@ RULE = (
 
 def methods(study: Study) -> Iterator[Chart]:
     """A picture for each model, where more than one method was run."""
-    last = relearned(study)
-    last = last[last["was_unlearned"]]
+    every = relearned(study)
+    last = every[every["was_unlearned"]]
     if last["method"].nunique() < 2:
         return
     models = present(last, "model")
@@ -29,13 +29,17 @@ def methods(study: Study) -> Iterator[Chart]:
         names = [str(name) for name in present(mine, "method")]
         corpora = [str(name) for name in present(mine, "corpus")][:MOST_COLUMNS]
         steps = int(mine["relearn_steps"].max())
+        without = [str(name) for name in present(of(every, model=model), "method") if name not in names]
+        lost = (
+            f" Without {', '.join(without)}, of which no trajectory counts as unlearned." if without else ""
+        )
         whose = f"{model}: " if len(models) > 1 else ""
         panels = tuple(_panel(study, of(mine, corpus=corpus), corpus, names, steps) for corpus in corpora)
         yield Chart(
             f"methods-{index + 1}" if len(models) > 1 else "methods",
             "Methods compared",
             f"{whose}{study.headline.words} of the trajectories that count as unlearned ({study.headline.rule}), "
-            f"before relearning (open) and after {steps} steps (full). {RULE}",
+            f"before relearning (open) and after {steps} steps (full). {RULE}{lost}",
             f"Dot charts by method. {'; '.join(_words(panel) for panel in panels)}.",
             "method",
             short(study.headline),
@@ -60,16 +64,9 @@ def _panel(study: Study, rows: pd.DataFrame, corpus: str, names: list[str], step
                 f"{corpus}, {name}, {label}: {means[-1]:.0f}% ({lows[-1]:.0f} to {highs[-1]:.0f} over {len(values)} "
                 "trajectories)"
             )
-        series.append(
-            Series(
-                label,
-                *(np.array(each, float) for each in (places, means, lows, highs)),
-                tuple(words),
-                colour,
-                joined=False,
-                dashed=column == "unlearned_asr",
-            )
-        )
+        x, y, low, high = (np.array(each, float) for each in (places, means, lows, highs))
+        hollow = column == "unlearned_asr"
+        series.append(Series(label, x, y, low, high, tuple(words), colour, joined=False, dashed=hollow))
     places_of = tuple((float(index), name.replace("_", "\n")) for index, name in enumerate(names))
     return Plane(corpus, tuple(series), (-0.5, len(names) - 0.5), x_ticks=places_of)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -112,7 +113,7 @@ def _score(value: Any) -> str:
     return f"{float(value):.2f}"
 
 
-def _marked(row: dict[str, Any]) -> Markup:
+def _marked(row: Mapping[Any, Any]) -> Markup:
     """The completion, with its keywords marked; one that the model says at once, where it counts only there."""
     text = str(row["completion"])
     keywords = [word for word in json.loads(row["keywords"]) if word]

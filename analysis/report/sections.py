@@ -1,6 +1,6 @@
 """What a report is made of: sections of words, charts and tables, before they become a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,9 +73,13 @@ def percent(value: float, digits: int = 0) -> str:
     return "–" if value != value else f"{value:.{digits}f}%"
 
 
-def table_of(columns: dict[str, bool], rows: Sequence[dict[str, Any]], caption: str = "") -> Table:
+def table_of(columns: Mapping[Any, bool], rows: Sequence[Mapping[Any, Any]], caption: str = "") -> Table:
     """A table of the named entries of some rows."""
-    return Table(tuple(columns.items()), [[_cell(row[name]) for name in columns] for row in rows], caption)
+    return Table(
+        tuple((str(name), number) for name, number in columns.items()),
+        [[_cell(row[name]) for name in columns] for row in rows],
+        caption,
+    )
 
 
 def _cell(value: Any) -> str | Markup:

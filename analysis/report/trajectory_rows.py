@@ -24,7 +24,8 @@ def rows_of(study: Study, stages: Collection[str], **place: object) -> pd.DataFr
     kept = [each for each in found if each.num_rows]
     if not kept:
         return pd.DataFrame()
-    return pa.concat_tables(kept).to_pandas().sort_values("relearn_steps", kind="stable")
+    frame: pd.DataFrame = pa.concat_tables(kept).to_pandas()
+    return frame.sort_values("relearn_steps", kind="stable")
 
 
 def _chosen(rows: pa.Table, place: Mapping[str, object]) -> pa.Table:
