@@ -5,8 +5,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from analysis.resampling import Answers, answers, difference, estimate
 from study.errors import SpecError
@@ -54,6 +52,8 @@ def compare(
     Raises:
         SpecError: no such column or coordinate, or fewer than two values to compare.
     """
+    from statsmodels.stats.multitest import multipletests
+
     rows = probes[(probes["split"] == split)]
     for name, value in fixed.items():
         if name not in COORDINATES:
@@ -116,6 +116,8 @@ def _pair(
 def _discordant(
     found: Answers, metric: str, first: np.ndarray, second: np.ndarray, group: pd.DataFrame
 ) -> dict[str, object]:
+    from statsmodels.stats.contingency_tables import mcnemar
+
     if not set(np.unique(found.scores)) <= {0.0, 1.0}:
         return {"only_one": None, "only_other": None, "p": np.nan}
     one, other = int((first > second).sum()), int((second > first).sum())

@@ -149,5 +149,5 @@ def test_a_schema_from_the_future_is_refused(study_folder) -> None:
     path = folder / "results" / "cells" / "all.parquet"
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({b"relearn.schema_version": b"99"}), path)
-    with pytest.raises(ValueError, match="schema version b'99'"):
+    with pytest.raises(SpecError, match="schema version b'99'"):
         analysis.load(folder)
