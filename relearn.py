@@ -226,7 +226,7 @@ def score(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of studies.")],
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of studies, or s3://…")],
     to: Annotated[
         Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
     ] = None,

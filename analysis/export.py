@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from analysis.cube import write_cube
 from analysis.frames import load
 from study.errors import SpecError
-from study.results import DATASETS, read_dataset
+from study.results import DATASETS, dataset_files, read_file
 
 FORMATS = ("csv", "parquet", "netcdf")
 
@@ -29,12 +30,18 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
         write_cube(study, target / "cells.nc")
         return [target / "cells.nc"]
     written = []
-    for dataset in DATASETS:
-        rows = read_dataset(folder, dataset)
+    for dataset, schema in DATASETS.items():
         path = target / f"{dataset}.{form}"
-        if form == "csv":
-            pyarrow.csv.write_csv(rows, path)
-        else:
-            pyarrow.parquet.write_table(rows, path, write_page_checksum=True)
+        with _writer(path, form, schema) as writer:
+            for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
+                writer.write_table(read_file(file, dataset).cast(schema))
         written.append(path)
     return written
+
+
+def _writer(
+    path: Path, form: str, schema: pa.Schema
+) -> pyarrow.csv.CSVWriter | pyarrow.parquet.ParquetWriter:
+    if form == "csv":
+        return pyarrow.csv.CSVWriter(path, schema)
+    return pyarrow.parquet.ParquetWriter(path, schema, write_page_checksum=True)

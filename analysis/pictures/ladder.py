@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from analysis.frames import Study
 from analysis.paper import relearned
@@ -20,21 +19,15 @@ MEASURES = (
 )
 
 
-def corpora(study: Study) -> pd.DataFrame:
-    """``DIR/corpora.parquet``, a row per corpus and repetition count; empty where there is no such file."""
-    path = study.folder / "corpora.parquet"
-    return pq.read_table(path).to_pandas() if path.exists() else pd.DataFrame()
-
-
 def ladder_rows(study: Study) -> pd.DataFrame:
     """Corpora with what they hold and what they bring back.
 
     Returns:
-        A row per (repetitions, corpus) of ``corpora.parquet``: its columns, and in percent ``mean``, ``lowest`` and
+        A row per (repetitions, corpus) of ``Study.corpora``: its columns, and in percent ``mean``, ``lowest`` and
         ``highest`` over the ``trajectories`` that count as unlearned, at the last step, and ``control``, the mean of
         the model that never learned on the same corpus. NaN where nothing was computed.
     """
-    found = corpora(study)
+    found = study.corpora
     last = relearned(study)
     if found.empty or last.empty:
         return pd.DataFrame()

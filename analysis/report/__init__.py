@@ -16,24 +16,25 @@ from analysis.report.together import together
 from study.errors import SpecError
 
 
-def write_report(folders: Path | Sequence[Path], to: Path | None = None) -> Path:
+def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = None) -> Path:
     """Writes the page, its pictures and ``results.md``.
 
     Args:
-        folders: of the studies, one chapter each.
+        folders: of the studies, or addresses as for ``analysis.load``; one chapter each.
         to: where; else ``DIR/report`` of one study, and a folder ``report`` beside the first of several.
 
     Returns:
         The page.
 
     Raises:
-        SpecError: a folder is no study, or stands there twice.
+        SpecError: a folder is no study, or stands there twice; or it is an address and ``to`` is missing.
     """
-    places = [folders] if isinstance(folders, Path) else list(folders)
-    if len({place.resolve() for place in places}) < len(places) or not places:
-        raise SpecError("relearn report: expected folders of studies, each once")
-    studies = [load(place) for place in places]
-    target = to if to is not None else _beside(places)
+    places = [folders] if isinstance(folders, str | Path) else list(folders)
+    if not places:
+        raise SpecError("nothing to report: give a study's folder, or several")
+    read = load(*places)
+    studies = list(read.parts)
+    target = to if to is not None else _beside(studies)
     target.mkdir(parents=True, exist_ok=True)
     names = _names(studies)
     chapters = [chapter(study, name) for study, name in zip(studies, names, strict=True)]
@@ -48,8 +49,9 @@ def write_report(folders: Path | Sequence[Path], to: Path | None = None) -> Path
     return written
 
 
-def _beside(places: list[Path]) -> Path:
-    return places[0] / "report" if len(places) == 1 else places[0].parent / "report"
+def _beside(studies: list[Study]) -> Path:
+    first = studies[0].folder
+    return first / "report" if len(studies) == 1 else first.parent / "report"
 
 
 def _names(studies: list[Study]) -> list[str]:

@@ -28,7 +28,7 @@ def gallery(study: Study) -> Section | None:
         return None
     best = last.sort_values("value", kind="stable").iloc[-1]
     along = _along(study, best)
-    metric = _metric(study, along)
+    metric = _metric(study, along) if len(along) else None
     if metric is None:
         return None
     wide = along.pivot(index="probe", columns="relearn_steps", values=metric).astype(float)

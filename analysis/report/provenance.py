@@ -1,7 +1,6 @@
 """Where the numbers come from: the spec, the versions, the command, where the time went, what sharing saved."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -40,7 +39,7 @@ def stage_times(study: Study) -> pd.DataFrame:
         A row per kind: ``stages``, ``train_seconds``, ``evaluation_seconds``; from the log of the study's folder, in
         which stages that were begun again count again; without a log, from the rows that were accepted.
     """
-    found = _from_log(study.folder / "log")
+    found = _from_log(study)
     if found.empty:
         found = _from_rows(study.cells)
     if found.empty:
@@ -56,11 +55,11 @@ def stage_times(study: Study) -> pd.DataFrame:
     return sums.loc[order].reset_index()
 
 
-def _from_log(folder: Path) -> pd.DataFrame:
+def _from_log(study: Study) -> pd.DataFrame:
     kinds: dict[str, str] = {}
     finished = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for path in study.place.files(".jsonl", "log"):
+        for line in study.place.read(path).decode(errors="replace").splitlines():
             if '"stage started"' not in line and '"stage finished"' not in line:
                 continue
             try:
