@@ -33,7 +33,7 @@ def controls(rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"controls{part.suffix}",
             "The controls",
-            f"{part.whose}The controls. Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
+            f"{part.whose}Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
             "model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
             f"relearning.{part.left_out}",
             alternative(rows.headline, of(part.pooled, start="never_learned"), part).replace(

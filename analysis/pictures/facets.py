@@ -53,9 +53,9 @@ class Part:
 def parts(seeds: pd.DataFrame, pooled: pd.DataFrame, by: Sequence[str]) -> Iterator[Part]:
     """The pictures; ``by`` are the coordinates of which each value has its own."""
     shown = pooled[pooled["corpus"] != "none"]
-    places = list(shown.groupby(list(by), observed=True).groups)
+    places = [tuple(place) for place in shown[list(by)].drop_duplicates().sort_values(list(by)).to_numpy()]
     for index, place in enumerate(places[:MOST_PICTURES]):
-        values = dict(zip(by, place if isinstance(place, tuple) else (place,), strict=True))
+        values = dict(zip(by, place, strict=True))
         mine = of(shown, **values)
         counts = [int(str(value)) for value in reversed(present(mine, "repetitions"))]
         corpora = [str(value) for value in present(mine, "corpus")]

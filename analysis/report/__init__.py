@@ -37,7 +37,10 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
     target = to if to is not None else _beside(studies)
     target.mkdir(parents=True, exist_ok=True)
     names = _names(studies)
-    chapters = [chapter(study, name) for study, name in zip(studies, names, strict=True)]
+    chapters = [
+        chapter(study, name, f"study-{index + 1}")
+        for index, (study, name) in enumerate(zip(studies, names, strict=True))
+    ]
     for found in chapters:
         pictures = target if len(chapters) == 1 else target / found.anchor
         pictures.mkdir(exist_ok=True)
@@ -45,7 +48,7 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
             (pictures / f"{chart.name}.png").write_bytes(png(chart))
         (pictures / "results.md").write_text(markdown(found), encoding="utf-8")
     written = target / "index.html"
-    written.write_text(page(chapters, together(studies)), encoding="utf-8")
+    written.write_text(page(chapters, together(studies, names)), encoding="utf-8")
     return written
 
 
@@ -55,6 +58,9 @@ def _beside(studies: list[Study]) -> Path:
 
 
 def _names(studies: list[Study]) -> list[str]:
-    """An address for each chapter: the study's name, which the spec keeps to letters, digits, dots and dashes."""
+    """A name for each chapter: that of the spec, and where two have the same, where each lies."""
     names = [str(study.content["spec"]["name"]) for study in studies]
-    return [name if names.count(name) == 1 else f"{name}-{index + 1}" for index, name in enumerate(names)]
+    return [
+        name if names.count(name) == 1 else f"{name} ({study.name})"
+        for name, study in zip(names, studies, strict=True)
+    ]

@@ -12,13 +12,13 @@ MOST = 10_000
 """Rows in the page: more would make a file that no mail takes. `relearn export` has all."""
 
 
-def all_cells(study: Study, most: int = MOST) -> Section | None:
+def all_cells(study: Study) -> Section | None:
     """A row per cell with the headline metric on forget and retain probes; None where nothing is scored."""
     headline = study.headline
     rows = select(study.cells, headline.metric)
     if rows.empty:
         return None
-    shown = rows.head(most)
+    shown = rows.head(MOST)
     varying = [name for name in COORDINATES if rows[name].nunique() > 1] or ["seed"]
     fixed = [f"{name} {rows[name].iloc[0]}" for name in COORDINATES if name not in varying]
     columns = [(name.replace("_", " "), name not in WORDS) for name in varying]
@@ -38,10 +38,10 @@ def all_cells(study: Study, most: int = MOST) -> Section | None:
             values.append(_formatted(factor * beside, 1))
     words = [
         f"{len(shown):,} of {len(rows):,} cells that have rows."
-        if len(rows) > most
+        if len(rows) > MOST
         else f"{len(rows):,} cells."
     ]
-    if len(rows) > most:
+    if len(rows) > MOST:
         words.append("The rest is in the Parquet files; `relearn export` writes all.")
     if fixed:
         words.append(f"The same in all: {', '.join(fixed)}.")

@@ -20,8 +20,8 @@ from analysis.surface import select
 LISTED = 40
 
 
-def chapter(study: Study, anchor: str) -> Chapter:
-    """Everything the report says of one study."""
+def chapter(study: Study, name: str, anchor: str) -> Chapter:
+    """Everything the report says of one study, under a name that no other in the report has."""
     charts = list(pictures(study))
     facts = _facts(study)
     found = [
@@ -38,7 +38,7 @@ def chapter(study: Study, anchor: str) -> Chapter:
     ]
     return Chapter(
         anchor,
-        str(study.content["spec"]["name"]),
+        name,
         str(study.content["spec"].get("question", "")),
         facts["sentences"],
         _state(study),
@@ -68,7 +68,9 @@ def _facts(study: Study) -> dict[str, Any]:
 def _state(study: Study) -> str:
     missing = len(study.missing)
     kept = f" {missing:,} cells are missing and shown as missing, never as 0." if missing else ""
-    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}"
+    seeds = study.cells["seed"].nunique()
+    alone = " One seed was run, so nothing is said about others." if seeds == 1 else ""
+    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}{alone}"
 
 
 def _drawn(anchor: str, title: str, charts: list[Chart], *tables: Table | None) -> Section | None:

@@ -42,7 +42,7 @@ document.addEventListener("input", (event) => {
     row.hidden = !wanted.every((word) => words.includes(word));
     shown += !row.hidden;
   }
-  event.target.nextElementSibling.textContent = wanted.length ? `${shown.toLocaleString("en")} rows` : "";
+  event.target.closest(".search").querySelector("output").textContent = wanted.length ? `${shown.toLocaleString("en")} rows` : "";
 });
 
 const tip = document.createElement("div");

@@ -24,6 +24,15 @@ class Table:
     caption: str = ""
     tall: bool = False
 
+    @property
+    def widths(self) -> str:
+        """CSS widths of the columns, wide enough for every value: a grid knows only its own row."""
+        longest = [
+            max([len(name) * 0.62 + 2, *(len(str(row[index])) for row in self.rows)])
+            for index, (name, _) in enumerate(self.columns)
+        ]
+        return " ".join(f"{min(length, 48) + 2:.0f}ch" for length in longest)
+
 
 @dataclass(frozen=True)
 class Section:

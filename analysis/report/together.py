@@ -8,14 +8,14 @@ from analysis.report.sections import Section, Table, percent
 from analysis.surface import select
 
 
-def together(studies: list[Study]) -> list[Section]:
-    """The sections before the chapters; none for one study."""
+def together(studies: list[Study], names: list[str]) -> list[Section]:
+    """The sections before the chapters; none for one study. Names are those of the chapters."""
     if len(studies) < 2:
         return []
-    return [_overview(studies), _differences(studies)]
+    return [_overview(studies, names), _differences(studies, names)]
 
 
-def _overview(studies: list[Study]) -> Section:
+def _overview(studies: list[Study], names: list[str]) -> Section:
     columns = (
         ("study", False),
         ("scenario", False),
@@ -31,11 +31,11 @@ def _overview(studies: list[Study]) -> Section:
         "Means over the benign trajectories that count as unlearned, at the last relearn step. Each study keeps its "
         "own space, metric and rule: rows are beside each other and are not added up.",
     )
-    rows = [_line(study) for study in studies]
+    rows = [_line(study, name) for study, name in zip(studies, names, strict=True)]
     return Section("together", "The studies beside each other", words, tables=(Table(columns, rows),))
 
 
-def _line(study: Study) -> tuple[str, ...]:
+def _line(study: Study, name: str) -> tuple[str, ...]:
     last = relearned(study)
     benign = last[last["benign"]] if len(last) else last
     kept = benign[benign["was_unlearned"]] if len(benign) else benign
@@ -43,7 +43,7 @@ def _line(study: Study) -> tuple[str, ...]:
     control = select(study.cells, study.headline.metric, start="never_learned")
     control = control[control["benign"]]
     return (
-        str(study.content["spec"]["name"]),
+        name,
         ", ".join(map(str, study.content["axes"]["scenario"])),
         ", ".join(study.models),
         study.headline.words,
@@ -55,17 +55,17 @@ def _line(study: Study) -> tuple[str, ...]:
     )
 
 
-def _differences(studies: list[Study]) -> Section:
+def _differences(studies: list[Study], names: list[str]) -> Section:
     """A line per entry of the specs that is not the same in all."""
     flat = [leaves(study.content["spec"]) for study in studies]
-    names = list(dict.fromkeys(name for spec in flat for name in spec))
+    entries = list(dict.fromkeys(name for spec in flat for name in spec))
     missing = object()
     rows = []
-    for name in names:
+    for name in entries:
         values = [spec.get(name, missing) for spec in flat]
         if name not in ("name", "question") and any(value != values[0] for value in values):
             rows.append((name, *("–" if value is missing else shown(value) for value in values)))
-    columns = (("in the spec", False), *((str(study.content["spec"]["name"]), False) for study in studies))
+    columns = (("in the spec", False), *((name, False) for name in names))
     words = ("Everything that is not listed is the same in all.",)
     return Section("differences", "What differs in their specs", words, tables=(Table(columns, rows),))
 
