@@ -106,7 +106,9 @@ def _values(column: pd.Series) -> np.ndarray:
 
 
 def _codes(column: pd.Series, values: np.ndarray) -> np.ndarray:
-    return pd.Categorical(column, categories=list(values)).codes.astype(np.intp)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.set_categories(list(values)).cat.codes.to_numpy(np.intp)
+    return np.searchsorted(values, column.to_numpy())
 
 
 def _narrow(values: np.ndarray) -> type:

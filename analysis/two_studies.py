@@ -100,8 +100,8 @@ def compare_studies(first: Study, second: Study) -> Comparison:
     spec = list(_spec(first.content["spec"], second.content["spec"]))
     if metric is None:
         return Comparison(names, spec, None, 0, 0, 0, 0, None, [])
-    one, other = (_cells(study, metric) for study in (first, second))
-    joined = one.join(other, how="outer", lsuffix="_first", rsuffix="_second")
+    one, other = _cells(first, metric, "value_first"), _cells(second, metric, "value_second")
+    joined = one.join(other, how="outer")
     shared = joined.dropna()
     pairs, overall = _pairs(first, second, metric, shared) if len(shared) else ([], None)
     return Comparison(
@@ -135,10 +135,10 @@ def _spec(first: dict[str, Any], second: dict[str, Any]) -> Iterator[tuple[str, 
             yield name, shown(one[name]), shown(other[name])
 
 
-def _cells(study: Study, metric: str) -> pd.DataFrame:
+def _cells(study: Study, metric: str, name: str) -> pd.DataFrame:
     rows = select(study.cells, metric)
-    values: pd.DataFrame = rows.astype(dict.fromkeys(WORDS, str)).set_index(list(COORDINATES))[["value"]]
-    return values
+    plain = rows.astype(dict.fromkeys(WORDS, str)).set_index(list(COORDINATES))
+    return plain[["value"]].rename(columns={"value": name})
 
 
 def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tuple[list[Pair], Pair]:

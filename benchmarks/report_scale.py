@@ -1,8 +1,8 @@
 """The analysis at scale: 100,000 cells and 10 million probe rows, loaded and reported.
 
-    python benchmarks/report_scale.py FOLDER [--cells 100000] [--cells-per-file 10]
+    python benchmarks/report_scale.py FOLDER [--cells 100000] [--cells-per-file 25]
 
-Makes a study's folder with the declared schema and as many files as a real one (a file per relearning, which is ten
+Makes a study's folder with the declared schema and as many files as a real one (a file per relearning, which is 25
 cells here), whose answers follow a known law: success is logistic in depth, steps, repetitions, corpus, seed and probe.
 Then, each in a fresh process, loads its cells and writes its report, and prints wall seconds, those of the load alone,
 and the most memory held. A folder that is there already is used as it is.
@@ -29,7 +29,7 @@ REPETITIONS = (7, 5, 3, 1)
 DEPTHS = (2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
 CORPUS = ("prefix", "partial", "retain", "unrelated", "gibberish")
 NEARNESS = (0.95, 0.6, 0.35, 0.2, 0.0)
-STEPS = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100)
+STEPS = tuple(range(0, 125, 5))
 BLOCK = len(REPETITIONS) * len(DEPTHS) * len(CORPUS) * len(STEPS)
 FORGET, RETAIN = 80, 20
 ASKED = FORGET + RETAIN
@@ -40,7 +40,7 @@ REPORT = "from pathlib import Path; from analysis.report import write_report; pr
 
 
 def make(folder: Path, cells: int, cells_per_file: int) -> None:
-    """The study's folder; a block of 2,000 cells for each method and seed."""
+    """The study's folder; a block of 5,000 cells for each method and seed."""
     seeds = max(1, round(cells / (BLOCK * len(METHODS))))
     for name in ("cells", "probes"):
         dataset_folder(folder, name).mkdir(parents=True)
@@ -63,8 +63,8 @@ def make(folder: Path, cells: int, cells_per_file: int) -> None:
 
 
 def coordinates(method: str, seed: int) -> dict[str, Any]:
-    """Coordinates of the 2,000 cells of a block, steps fastest; an array or list each."""
-    grid = np.meshgrid(range(4), range(10), range(5), range(10), indexing="ij")
+    """Coordinates of the 5,000 cells of a block, steps fastest; an array or list each."""
+    grid = np.meshgrid(range(4), range(10), range(5), range(25), indexing="ij")
     repetition, depth, corpus, step = (each.ravel() for each in grid)
     stages = [
         f"{method[0]}{seed:03d}{r:02d}{d:02d}{c + 1 if s else 0:02d}".ljust(32, "0")
@@ -222,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cells", type=int, default=100_000)
-    parser.add_argument("--cells-per-file", type=int, default=10)
+    parser.add_argument("--cells-per-file", type=int, default=25)
     given = parser.parse_args()
     if not given.folder.exists():
         began = time.monotonic()
