@@ -6,6 +6,7 @@ from analysis.frames import Study
 from analysis.pictures.charts import Chart
 from analysis.pictures.controls import controls
 from analysis.pictures.curves import curves
+from analysis.pictures.frontiers import frontier_rows, frontiers
 from analysis.pictures.heatmaps import heatmaps
 from analysis.pictures.ladder import ladder_rows, ladders
 from analysis.pictures.methods import methods
@@ -14,10 +15,15 @@ from analysis.pictures.pooled import pooled_rows
 __all__ = ["Chart", "pictures"]
 
 
-def pictures(study: Study) -> Iterator[Chart]:
-    """All that the study's cells allow, in the order of the report; needs no probes."""
+def pictures(study: Study, by_probes: bool = True) -> Iterator[Chart]:
+    """All that the study's rows allow, in the order of the report.
+
+    Args:
+        by_probes: whether the frontier's band is over seeds and probes; without, no probes are read.
+    """
     rows = pooled_rows(study)
     yield from heatmaps(study, rows)
+    yield from frontiers(study, frontier_rows(study, by_probes))
     yield from curves(rows)
     yield from controls(rows)
     yield from methods(study)

@@ -1,6 +1,7 @@
 """One study's chapter: its sections in the order of a reader's questions, and what cannot be shown, with the reason."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,9 @@ from analysis.pictures.charts import Chart
 from analysis.pictures.ladder import ladder_rows
 from analysis.report.all_cells import all_cells
 from analysis.report.gallery import gallery
+from analysis.report.measures import difference_table, trajectory_table
 from analysis.report.provenance import provenance
+from analysis.report.read_once import MOST_SCORES, ReadOnce
 from analysis.report.sections import Chapter, Section, Table, percent, table_of
 from analysis.surface import select
 
@@ -22,14 +25,16 @@ LISTED = 40
 
 def chapter(study: Study, name: str, anchor: str) -> Chapter:
     """Everything the report says of one study, under a name that no other in the report has."""
-    charts = list(pictures(study))
+    study = ReadOnce.of(study)
+    charts = list(pictures(study, study.few))
     facts = _facts(study)
     found = [
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
-        _drawn("curves", "Along the relearning", charts),
+        _drawn("frontier", "The frontier", charts),
+        _along(study, charts),
         _drawn("controls", "The controls", charts, _controls(study)),
-        _drawn("methods", "Methods compared", charts),
-        _drawn("ladder", "The corpus ladder", charts, _ladder(study)),
+        _drawn("methods", "Methods compared", charts, _differences(study, "method")),
+        _drawn("ladder", "The corpus ladder", charts, _ladder(study), _differences(study, "corpus")),
         gallery(study),
         _paper(study, facts),
         _lacking(study),
@@ -77,6 +82,17 @@ def _drawn(anchor: str, title: str, charts: list[Chart], *tables: Table | None) 
     mine = tuple(chart for chart in charts if chart.heading == title)
     kept = tuple(table for table in tables if table is not None)
     return Section(anchor, title, charts=mine, tables=kept) if mine or kept else None
+
+
+def _along(study: ReadOnce, charts: list[Chart]) -> Section | None:
+    """The curves, and what each trajectory measures."""
+    found = trajectory_table(study) if study.few else None
+    section = _drawn("curves", "Along the relearning", charts, found[1] if found else None)
+    return replace(section, words=found[0]) if section is not None and found is not None else section
+
+
+def _differences(study: ReadOnce, axis: str) -> Table | None:
+    return difference_table(study, axis) if study.few else None
 
 
 def _depths(study: Study, depths: list[dict[str, str]]) -> Table | None:
@@ -208,11 +224,13 @@ def _lacking(study: Study) -> Section | None:
     return Section("lacking", "What failed, what is missing", tuple(words), tables=tables)
 
 
-def _absent(study: Study, found: Iterable[Section | None]) -> list[str]:
+def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
     there = {section.anchor for section in found if section is not None}
     cells = study.cells
     reasons = {
         "surface": "no unlearned model was relearned and scored",
+        "frontier": "half of the queries are nowhere answered after relearning an unlearned model, or too few steps were "
+        "asked",
         "curves": "no unlearned model was relearned and scored",
         "controls": "no cell starts from the original model, or from one that never learned",
         "methods": "fewer than two methods have a trajectory that counts as unlearned",
@@ -225,6 +243,7 @@ def _absent(study: Study, found: Iterable[Section | None]) -> list[str]:
     }
     titles = {
         "surface": "The surface",
+        "frontier": "The frontier",
         "curves": "Curves along the relearning",
         "controls": "Controls",
         "methods": "A comparison of methods",
@@ -232,4 +251,12 @@ def _absent(study: Study, found: Iterable[Section | None]) -> list[str]:
         "gallery": "A gallery",
         "cells": "A table of cells",
     }
-    return [f"{titles[anchor]}: {reason}." for anchor, reason in reasons.items() if anchor not in there]
+    few = (
+        []
+        if study.few
+        else [
+            f"Measures of each trajectory and paired differences: more than {MOST_SCORES:,} scored probes; "
+            "`analysis.trajectories` and `analysis.compare` take a part of them. The frontier's band is over seeds alone."
+        ]
+    )
+    return few + [f"{titles[anchor]}: {reason}." for anchor, reason in reasons.items() if anchor not in there]
