@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.resampling import Answers, answers, difference, estimate
+from analysis.crossed import estimate
+from analysis.resampling import Answers, answers, difference
 from study.errors import SpecError
 from study.results import COORDINATES
 
@@ -37,7 +38,7 @@ def compare(
     """Differences between the values of an axis, within each setting of the other coordinates.
 
     Args:
-        probes: ``Study.probes``.
+        probes: ``Study.scores(metric)``, or ``Study.probes``.
         axis: what is compared: ``corpus``, ``method``, ``start``, ….
         metric: a column of scores.
         pairs: which values; None: each with each.

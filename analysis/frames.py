@@ -101,6 +101,12 @@ class Study:
         at = scored.schema.get_field_index(metric)
         return self._framed(scored.set_column(at, metric, numbers.cast(pa.float64())))
 
+    @cached_property
+    def ends(self) -> pd.DataFrame:
+        """The scores under the headline metric before relearning and at the last step; read when first asked for."""
+        last = int(self.cells["relearn_steps"].max()) if len(self.cells) else 0
+        return self.scores(self.headline.metric, relearn_steps=sorted({0, last}))
+
     def _framed(self, rows: pa.Table) -> pd.DataFrame:
         return _ordered(rows.to_pandas(), self.content, self.name)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 import analysis
-from analysis.intervals import seed_bootstrap, wilson
+from analysis.intervals import wilson
 from analysis.paper import laws, repetitions_table
 from study.errors import SpecError
 from tests.analysis.conftest import lawful
@@ -21,22 +21,6 @@ def test_wilson_equals_scipys() -> None:
 
 def test_nothing_asked_has_no_interval() -> None:
     assert np.isnan(wilson(0, 0)).all()
-
-
-def test_the_bootstrap_covers_when_seeds_are_alike_and_many() -> None:
-    """Known truth: 12 seeds of 100 probes at one rate, with a spread between seeds."""
-    draw = np.random.default_rng(1)
-    covered = 0
-    for _ in range(60):
-        rates = draw.beta(6, 6, size=12)
-        scores = [(draw.random(100) < rate).astype(float) for rate in rates]
-        low, high = seed_bootstrap(scores)
-        covered += low <= 0.5 <= high
-    assert 49 <= covered <= 60
-
-
-def test_one_seed_has_no_bootstrap() -> None:
-    assert np.isnan(seed_bootstrap([np.ones(10)])).all()
 
 
 def test_a_surface_pools_seeds_and_nothing_else(study_folder) -> None:
