@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.crossed import estimate
 from analysis.frames import WORDS, Study
 from analysis.report.together import leaves, shown
-from analysis.resampling import Answers, difference, estimate
+from analysis.resampling import Answers, difference
 from analysis.surface import select
 from study.results import COORDINATES, COUNTS, MEANS
 

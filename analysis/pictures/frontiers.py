@@ -53,11 +53,15 @@ def frontiers(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
         return
     last = float(study.planned["relearn_steps"].max())
     never = float(np.expm1(np.log1p(last) * 1.12))
+    order = [str(name) for name in present(study.cells, "corpus")]
     groups = [of(rows, model=model, method=method) for model, method in _pairs(rows)]
     drawn = [group for group in groups if np.isfinite(group["crossing"]).any()]
     for index, group in enumerate(drawn):
         counts = [int(str(value)) for value in reversed(present(group, "repetitions"))][:MOST_LINES]
-        panels = tuple(_panel(of(group, repetitions=count), f"r = {count}", last, never) for count in counts)
+        reached = [r for r in counts if np.isfinite(of(group, repetitions=r)["crossing"]).any()]
+        panels = tuple(_panel(of(group, repetitions=r), f"r = {r}", last, never, order) for r in reached)
+        nowhere = [f"r = {r}" for r in counts if r not in reached]
+        lost = f" Nowhere reached at {', '.join(nowhere)}." if nowhere else ""
         whose = f"{group['model'].iloc[0]}, {group['method'].iloc[0]}: " if len(groups) > 1 else ""
         yield Chart(
             f"frontier-{index + 1}" if len(drawn) > 1 else "frontier",
@@ -65,7 +69,7 @@ def frontiers(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
             f"{whose}relearn steps until {study.headline.words} reaches {100 * LEVEL:.0f}%, against unlearning depth, "
             "a colour a corpus; lower is easier to undo. Between two computed steps it is interpolated on their "
             f"logarithm. Band: 95%, over {group['over'].iloc[0]}; what ends at “never” was "
-            "not reached within the steps that were run.",
+            f"not reached within the steps that were run.{lost}",
             f"Line charts of steps to {100 * LEVEL:.0f}%. {'; '.join(_words(panel) for panel in panels)}.",
             "unlearning depth",
             "relearn steps",
@@ -77,18 +81,17 @@ def _pairs(rows: pd.DataFrame) -> list[tuple[object, object]]:
     return list(rows[["model", "method"]].drop_duplicates().itertuples(index=False, name=None))
 
 
-def _panel(rows: pd.DataFrame, title: str, last: float, never: float) -> Plane:
+def _panel(rows: pd.DataFrame, title: str, last: float, never: float, order: list[str]) -> Plane:
     series = []
-    for index, corpus in enumerate(present(rows, "corpus")[:MOST_CORPORA]):
+    there = set(rows["corpus"])
+    for index, corpus in enumerate([name for name in order if name in there][:MOST_CORPORA]):
         mine = of(rows, corpus=corpus).sort_values("depth")
         steps, low, high = (mine[name].to_numpy(float) for name in ("crossing", "low", "high"))
         words = tuple(
             f"{corpus}, {title}, depth {row['depth']}: {in_words(row)}" for row in mine.to_dict("records")
         )
         x, y = mine["depth"].to_numpy(float), np.minimum(steps, never)
-        series.append(
-            Series(str(corpus), x, y, np.minimum(low, never), np.minimum(high, never), words, index)
-        )
+        series.append(Series(corpus, x, y, np.minimum(low, never), np.minimum(high, never), words, index))
     depths = [float(depth) for each in series for depth in each.x]
     places = [step for step in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if step <= last]
     return Plane(

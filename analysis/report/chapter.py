@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.findings import sentences
 from analysis.frames import Study
@@ -16,7 +17,7 @@ from analysis.report.all_cells import all_cells
 from analysis.report.gallery import gallery
 from analysis.report.measures import difference_table, trajectory_table
 from analysis.report.provenance import provenance
-from analysis.report.read_once import MOST_SCORES, ReadOnce
+from analysis.report.read_once import ReadOnce
 from analysis.report.sections import Chapter, Section, Table, percent, table_of
 from analysis.surface import select
 
@@ -26,7 +27,7 @@ LISTED = 40
 def chapter(study: Study, name: str, anchor: str) -> Chapter:
     """Everything the report says of one study, under a name that no other in the report has."""
     study = ReadOnce.of(study)
-    charts = list(pictures(study, study.few))
+    charts = list(pictures(study, study.by_answers))
     facts = _facts(study)
     found = [
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
@@ -86,13 +87,13 @@ def _drawn(anchor: str, title: str, charts: list[Chart], *tables: Table | None) 
 
 def _along(study: ReadOnce, charts: list[Chart]) -> Section | None:
     """The curves, and what each trajectory measures."""
-    found = trajectory_table(study) if study.few else None
+    found = trajectory_table(study) if study.by_answers else None
     section = _drawn("curves", "Along the relearning", charts, found[1] if found else None)
     return replace(section, words=found[0]) if section is not None and found is not None else section
 
 
 def _differences(study: ReadOnce, axis: str) -> Table | None:
-    return difference_table(study, axis) if study.few else None
+    return difference_table(study, axis) if study.by_answers else None
 
 
 def _depths(study: Study, depths: list[dict[str, str]]) -> Table | None:
@@ -177,8 +178,10 @@ def _paper(study: Study, facts: dict[str, Any]) -> Section:
     return Section("paper", "Beside the paper", words, tables=tuple(tables))
 
 
-def _holds(law: Law) -> str:
-    return "cannot be said" if law.holds is None else "yes" if law.holds else "no"
+def _holds(law: Law) -> Markup:
+    if law.holds is None:
+        return Markup("cannot be said")
+    return Markup('<span class="{0}">{0}</span>').format("yes" if law.holds else "no")
 
 
 def _repetitions(rows: list[dict[str, Any]]) -> Table:
@@ -229,8 +232,8 @@ def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
     cells = study.cells
     reasons = {
         "surface": "no unlearned model was relearned and scored",
-        "frontier": "half of the queries are nowhere answered after relearning an unlearned model, or too few steps were "
-        "asked",
+        "frontier": "half of the queries are nowhere answered after relearning an unlearned model, or too few steps "
+        "were asked",
         "curves": "no unlearned model was relearned and scored",
         "controls": "no cell starts from the original model, or from one that never learned",
         "methods": "fewer than two methods have a trajectory that counts as unlearned",
@@ -251,12 +254,14 @@ def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
         "gallery": "A gallery",
         "cells": "A table of cells",
     }
-    few = (
+    answers = (
         []
-        if study.few
+        if study.by_answers
         else [
-            f"Measures of each trajectory and paired differences: more than {MOST_SCORES:,} scored probes; "
-            "`analysis.trajectories` and `analysis.compare` take a part of them. The frontier's band is over seeds alone."
+            f"Measures of each trajectory and paired differences: {study.why_not}. The frontier's band "
+            "is over seeds alone."
         ]
     )
-    return few + [f"{titles[anchor]}: {reason}." for anchor, reason in reasons.items() if anchor not in there]
+    return answers + [
+        f"{titles[anchor]}: {reason}." for anchor, reason in reasons.items() if anchor not in there
+    ]

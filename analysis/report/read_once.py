@@ -25,16 +25,28 @@ class ReadOnce(Study):
         return {}
 
     @cached_property
-    def few(self) -> bool:
-        """Whether the scored forget probes fit, judged by the cells' counts."""
+    def why_not(self) -> str:
+        """Why no statistics over single answers are made; empty where they are."""
+        if not self.place.files(".parquet", "results", "probes"):
+            return "there are no probes beside the cells"
         rows = self.cells
-        mine = rows[(rows["metric"] == self.headline.metric) & (rows["split"] == "forget")]
+        cells = int(((rows["metric"] == self.headline.metric) & (rows["split"] == "forget")).sum())
         asked = rows.loc[rows["split"] == "forget", "n"].max()
-        return bool(len(mine) * (asked if asked == asked else 100) <= MOST_SCORES)
+        if cells * (asked if asked == asked else 100) > MOST_SCORES:
+            return (
+                f"more than {MOST_SCORES:,} answers are scored, and `analysis.trajectories` and "
+                "`analysis.compare` take a part of them"
+            )
+        return ""
+
+    @property
+    def by_answers(self) -> bool:
+        """Whether statistics over single answers are made."""
+        return not self.why_not
 
     def scores(self, metric: str, split: str = "forget", **fixed: object) -> pd.DataFrame:
         """As of a ``Study``; a part of more than memory should hold is read as such."""
-        if not self.few:
+        if not self.by_answers:
             return super().scores(metric, split, **fixed)
         if (metric, split) not in self._kept:
             self._kept[metric, split] = super().scores(metric, split)

@@ -56,9 +56,9 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
     assert read.tags.count("script") == 1
     assert not re.search(r"url\(|@import|https?://", text)
     assert "default-src 'none'" in text
-    assert len(read.labels) == 3
+    assert len(read.labels) == 4
     assert all(re.search(r"\d+%", words) for words in read.labels), "alternatives have numbers"
-    for name in ("heatmap.png", "curves.png", "controls.png"):
+    for name in ("heatmap.png", "frontier.png", "curves.png", "controls.png"):
         assert (folder / "report" / name).read_bytes().startswith(b"\x89PNG")
     assert "| 7 | 0%" in (folder / "report" / "results.md").read_text()
 
