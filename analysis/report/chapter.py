@@ -201,7 +201,7 @@ def _repetitions(rows: list[dict[str, Any]]) -> Table:
         dict.fromkeys(made[0], True),
         made,
         "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets "
-        "a 95% bootstrap interval over seeds and queries, too narrow with few seeds",
+        "a 95% interval over seeds and queries",
     )
 
 

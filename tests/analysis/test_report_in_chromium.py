@@ -118,6 +118,7 @@ def test_ten_thousand_cells_are_there_scroll_sort_and_are_found(browser: Chromiu
         lambda relearn_steps, **place: lawful(relearn_steps=relearn_steps * 0.4, **place),
         steps=steps,
         seeds=tuple(range(28)),
+        asked=0,
     )
     browser.open(write_report(folder))
     rows = "document.querySelectorAll('#study-1-cells-rows tbody tr')"

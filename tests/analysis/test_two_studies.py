@@ -76,7 +76,7 @@ def test_differences_are_second_minus_first_over_what_both_have(two) -> None:
 
 
 def test_paired_answers_have_an_interval(two) -> None:
-    """One probe in this fixture: answered in every seed of the first study, in none of the second."""
+    """Every query answered in every seed of the first study, none in the second."""
     folders = two(
         {"rate": lambda start, relearn_steps, **_: float(start == "unlearned" and relearn_steps == 40)},
         {"rate": lambda **_: 0.0},
@@ -84,7 +84,7 @@ def test_paired_answers_have_an_interval(two) -> None:
     found = compare_studies(*map(analysis.load, folders))
     fell = [pair for pair in found.pairs if pair.first == 1.0]
     assert len(fell) == 2 * 3 * 4
-    assert all((pair.difference, pair.seeds, pair.probes) == (-1.0, 3, 1) for pair in fell)
+    assert all((pair.difference, pair.seeds, pair.probes) == (-1.0, 3, 100) for pair in fell)
     words = "\n".join(in_words(found))
     assert "100.0% → 0.0%, -100.0" in words
 
