@@ -4,13 +4,14 @@
 
 Makes a study's folder with the declared schema and as many files as a real one (a file per relearning, which is 25
 cells here), whose answers follow a known law: success is logistic in depth, steps, repetitions, corpus, seed and probe.
-Then, each in a fresh process, loads its cells and writes its report, and prints wall seconds, those of the load alone,
-and the most memory held. A folder that is there already is used as it is.
+Then, each in a fresh process, loads its cells and writes its report, and prints seconds of wall and CPU, those of the
+load alone, and the most memory held. A folder that is there already is used as it is.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -199,9 +200,9 @@ def describe(folder: Path, seeds: int) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=CORPORA), folder / "corpora.parquet")
 
 
-def measured(script: str) -> tuple[float, float, str]:
-    """Wall seconds, peak megabytes and output of a fresh interpreter on two cores."""
-    began, peak = time.monotonic(), 0.0
+def measured(script: str) -> tuple[str, str]:
+    """What a fresh interpreter on two cores took, in words, and its output."""
+    began, peak, before = time.monotonic(), 0.0, resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     watched = psutil.Process(process.pid)
     watched.cpu_affinity(sorted(os.sched_getaffinity(0))[:2])
@@ -214,7 +215,10 @@ def measured(script: str) -> tuple[float, float, str]:
     output = process.stdout.read() if process.stdout is not None else ""
     if process.wait() != 0:
         sys.exit(f"it ended with {process.returncode}")
-    return time.monotonic() - began, peak, output.strip()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    words = f"{time.monotonic() - began:.1f} s in all, {cpu:.1f} s of CPU, {peak:.0f} MB at most"
+    return words, output.strip()
 
 
 def main() -> None:
@@ -233,15 +237,15 @@ def main() -> None:
         pq.ParquetFile(p).metadata.num_rows for p in dataset_folder(given.folder, "probes").iterdir()
     )
     planned = pq.ParquetFile(given.folder / "planned.parquet").metadata.num_rows
-    wall, peak, output = measured(LOAD.format(str(given.folder)))
+    words, output = measured(LOAD.format(str(given.folder)))
     rows, seconds = output.split()
     print(
         f"load: {planned:,} cells, {int(rows):,} rows of cells in {files:,} files ({probes:,} probe rows beside them): "
-        f"{float(seconds):.1f} s with imports, {wall:.1f} s in all, {peak:.0f} MB at most"
+        f"{float(seconds):.1f} s with imports, {words}"
     )
-    wall, peak, output = measured(REPORT.format(str(given.folder)))
+    words, output = measured(REPORT.format(str(given.folder)))
     size = Path(output).stat().st_size / 1e6
-    print(f"report: {wall:.1f} s, {peak:.0f} MB at most; the page is {size:.1f} MB")
+    print(f"report: {words}; the page is {size:.1f} MB")
 
 
 if __name__ == "__main__":
