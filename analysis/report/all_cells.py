@@ -18,6 +18,7 @@ def all_cells(study: Study) -> Section | None:
     rows = select(study.cells, headline.metric)
     if rows.empty:
         return None
+    rows = rows.sort_values(list(COORDINATES), kind="stable")
     shown = rows.head(MOST)
     varying = [name for name in COORDINATES if rows[name].nunique() > 1] or ["seed"]
     fixed = [f"{name} {rows[name].iloc[0]}" for name in COORDINATES if name not in varying]

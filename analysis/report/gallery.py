@@ -13,6 +13,7 @@ from analysis.paper import relearned
 from analysis.report.sections import Section, Table
 from analysis.report.trajectory_rows import rows_of
 from analysis.surface import select
+from study.results import COUNTS
 
 PLACE = ("scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed")
 
@@ -38,7 +39,8 @@ def gallery(study: Study) -> Section | None:
     asked = along[along["probe"] == gained.idxmax()]
     first = asked.iloc[0]
     rows = [
-        (f"{row['relearn_steps']}", _score(row[metric]), _marked(row)) for row in asked.to_dict("records")
+        (f"{row['relearn_steps']}", _score(row[metric], metric), _marked(row))
+        for row in asked.to_dict("records")
     ]
     rows += _references(study, best, str(first["probe"]), metric)
     where = (
@@ -51,11 +53,8 @@ def gallery(study: Study) -> Section | None:
         Markup('Asked: <q class="text">{}</q>').format(_shortened(str(first["prompt"]))),
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
     )
-    columns = (
-        ("relearn steps", True),
-        (f"{study.headline.words}, this query", True),
-        ("the model goes on", False),
-    )
+    counted = "answered" if metric in COUNTS else study.headline.words
+    columns = (("relearn steps", True), (counted, True), ("the model goes on", False))
     return Section("gallery", "One query along one trajectory", words, tables=(Table(columns, rows),))
 
 
@@ -101,14 +100,16 @@ def _references(
             rows = rows[rows[name] == value]
         if len(rows):
             asked = rows_of(study, set(rows["stage"].astype(str)), **place, probe=probe)
-            found += [(label, _score(row[metric]), _marked(row)) for row in asked.head(1).to_dict("records")]
+            found += [
+                (label, _score(row[metric], metric), _marked(row)) for row in asked.head(1).to_dict("records")
+            ]
     return found
 
 
-def _score(value: Any) -> str:
+def _score(value: Any, metric: str) -> str:
     if value is None or value != value:
         return "–"
-    if isinstance(value, bool):
+    if metric in COUNTS:
         return "yes" if value else "no"
     return f"{float(value):.2f}"
 

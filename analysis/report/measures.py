@@ -105,9 +105,14 @@ def _rate(study: Study, row: Mapping[Any, Any], name: str) -> str:
 
 
 def _points(study: Study, row: Mapping[Any, Any], name: str) -> str:
+    """A difference; the ends of its interval are cut where no difference can be."""
     full = study.headline.percent
     low, high = ("low", "high") if name == "difference" else (f"{name}_low", f"{name}_high")
-    return _with(full(row[name]), full(row[low]), full(row[high]), "")
+    return _with(full(row[name]), _cut(full(row[low])), _cut(full(row[high])), "")
+
+
+def _cut(points: float) -> float:
+    return float(np.clip(points, -100, 100))  # NaN stays
 
 
 def _share(row: Mapping[Any, Any], name: str) -> str:
