@@ -256,20 +256,43 @@ def score(
 
 
 @app.command()
-def report(folder: StudyArgument) -> None:
-    """Write the study's report: one HTML file and its pictures."""
+def report(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of studies, or s3://…")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
+    ] = None,
+) -> None:
+    """Write the report of one study or several: one HTML file, and its pictures."""
     from analysis.report import write_report
 
-    print(write_report(folder))
+    print(write_report(folders, to))
+
+
+@app.command()
+def compare(
+    first: StudyArgument,
+    second: Annotated[Path, typer.Argument(help="Another study's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say what two studies differ in: their specs, and the cells that both have, paired."""
+    from analysis.frames import load
+    from analysis.two_studies import compare_studies, in_words
+
+    found = compare_studies(load(first), load(second))
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    for line in in_words(found):
+        print(line)
 
 
 @app.command()
 def export(
     folder: StudyArgument,
-    form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or netcdf.")] = "csv",
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
 ) -> None:
-    """Write cells and probes as one file each."""
+    """Write cells and probes as one file each, or the cells as a cube (netcdf)."""
     from analysis.export import export as write
 
     for path in write(folder, form, to):

@@ -19,10 +19,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.frames import Study, load, ordered
-from analysis.pictures import controls, curves, heatmaps
+from analysis.pictures import pictures
+from analysis.pictures.drawn import png
+from analysis.places import place
 from analysis.record_tables import TABLES
 from study.errors import RelearnError, SpecError
-from study.results import CELLS, table
+from study.results import CELLS, CORPORA, table
 
 PAGE = "RESULTS.md"
 MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end -->\n", re.DOTALL)
@@ -46,13 +48,14 @@ def put(folder: Path, records: Path) -> Path:
     target = records / str(study.content["spec"]["name"])
     target.mkdir(parents=True, exist_ok=True)
     for frame, name in ((study.cells, "cells"), (study.planned, "planned")):
-        rows = [_without_paths(row) for row in frame.astype(object).to_dict("records")]
-        place = target / f"{name}.parquet"
+        plain = frame.drop(columns="study").astype(object)
+        rows = [_without_paths(row) for row in plain.to_dict("records")]
+        path = target / f"{name}.parquet"
         if name == "cells":
             rows.sort(key=lambda row: [str(row[column]) for column in CELLS.names[:12]])
-            pq.write_table(table([_nulls(row) for row in rows], CELLS), place, write_page_checksum=True)
+            pq.write_table(table([_nulls(row) for row in rows], CELLS), path, write_page_checksum=True)
         else:
-            pd.DataFrame(rows).to_parquet(place)
+            pd.DataFrame(rows).to_parquet(path)
     content = _without_paths({name: study.content[name] for name in KEPT if name in study.content})
     text = json.dumps(content, indent=1, ensure_ascii=False)
     (target / "study.json").write_text(f"{text}\n", encoding="utf-8")
@@ -74,15 +77,24 @@ def on_record(folder: Path) -> Study:
             f"{folder} holds no study on record ({error.filename} is missing): put it there with "
             f"`python -m analysis.record {folder.parent} STUDY`"
         ) from None
-    return Study(folder, ordered(cells, content), ordered(planned, content), content, failures=[])
+    name = folder.name
+    return Study(
+        name=name,
+        place=place(folder),
+        cells=ordered(cells, content, name),
+        planned=ordered(planned, content, name),
+        corpora=ordered(CORPORA.empty_table().to_pandas(), content, name),
+        content=content,
+        failures=[],
+    )
 
 
 def write_pictures(study: Study) -> list[Path]:
     """Draws a recorded study's pictures beside its cells."""
     written = []
-    for picture in (*heatmaps(study), *curves(study), *controls(study)):
-        path = study.folder / picture.name
-        path.write_bytes(picture.png)
+    for chart in pictures(study, by_probes=False):
+        path = study.folder / f"{chart.name}.png"
+        path.write_bytes(png(chart))
         written.append(path)
     return written
 

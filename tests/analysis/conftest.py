@@ -18,7 +18,7 @@ QUERIES = 100
 def study_folder(tmp_path: Path) -> Callable[..., Path]:
     """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
 
-    A rate of None leaves the planned cell without rows.
+    A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone.
     """
 
     def make(
@@ -29,6 +29,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         steps: tuple[int, ...] = (0, 10, 40),
         repetitions: tuple[int, ...] = (7, 5, 3, 1),
         failures: tuple[dict[str, Any], ...] = (),
+        asked: int = QUERIES,
     ) -> Path:
         folder = tmp_path / "study"
         cells, probes, planned = [], [], []
@@ -89,7 +90,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "target_rank": 2,
                 "target_tokens": 1,
             }
-            for query in range(QUERIES):
+            for query in range(asked):
                 hit = query < k
                 probes.append(
                     {
