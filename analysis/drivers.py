@@ -223,7 +223,7 @@ def _jackknife(effects: Numbers, again: Numbers) -> tuple[Numbers, Numbers, Numb
     error: Numbers = np.sqrt((count - 1) / count * ((again - effects) ** 2).sum(axis=0))
     half: Numbers = float(stats.t.isf(0.025, count - 1)) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(effects) / error, count - 1)
+        p: Numbers = 2 * stats.t.sf(np.abs(effects) / error, count - 1)
     low: Numbers = effects - half
     high: Numbers = effects + half
-    return low, high, np.asarray(p, dtype=np.float64)
+    return low, high, p
