@@ -40,7 +40,7 @@ class Study:
     @cached_property
     def probes(self) -> pd.DataFrame:
         """A row per (cell, split, probe), see ``study.results.PROBES``; read when first asked for."""
-        return ordered(read_dataset(self.folder, "probes").to_pandas(), self.content)
+        return _ordered(read_dataset(self.folder, "probes").to_pandas(), self.content)
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -99,14 +99,14 @@ def load(folder: str | Path) -> Study:
     failures = [json.loads(path.read_text()) for path in sorted(place.glob("failures/[!.]*.json"))]
     return Study(
         folder=place,
-        cells=ordered(read_dataset(place, "cells").to_pandas(), content),
-        planned=ordered(planned, content),
+        cells=_ordered(read_dataset(place, "cells").to_pandas(), content),
+        planned=_ordered(planned, content),
         content=content,
         failures=failures,
     )
 
 
-def ordered(frame: pd.DataFrame, content: dict[str, Any]) -> pd.DataFrame:
+def _ordered(frame: pd.DataFrame, content: dict[str, Any]) -> pd.DataFrame:
     """Names become ordered categories: the declared values first, then whatever else is there."""
     axes = content.get("axes", {})
     for column in WORDS:
