@@ -28,13 +28,11 @@ def test_what_is_on_record_names_no_machine() -> None:
     assert {"names", "tofu"} <= set(names)
     for name in names:
         assert not re.search(r'[" =]/\w', (DOCS / name / "study.json").read_text(encoding="utf-8")), name
-        study = on_record(DOCS / name)
-        assert not study.cells["model"].astype(str).str.contains("/").any()
-        assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8"), (
-            f"{name} is shown nowhere"
-        )
-        coordinates = list(study.planned.columns.drop("benign"))
-        assert not study.cells.duplicated([*coordinates, "split", "metric"]).any()
+        with on_record(DOCS / name) as study:
+            assert not study.cells["model"].astype(str).str.contains("/").any()
+            coordinates = list(study.planned.columns.drop("benign"))
+            assert not study.cells.duplicated([*coordinates, "split", "metric"]).any()
+        assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_the_steps_of_names_are_those_of_its_plan() -> None:
