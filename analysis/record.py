@@ -1,9 +1,9 @@
 """The place of record: docs/RESULTS.md, whose tables and pictures come from the cells that are committed beside it.
 
 ``python -m analysis.record docs`` writes them anew. ``docs/NAME/`` holds what is left of a study there: its
-cells, the scores of its forget probes without any text, its planned cells and its study.json, in which a model's
-folder is the model's name and no path of a machine is left. ``python -m analysis.record docs STUDY…`` puts
-studies there first, finished or not: what is missing is missing.
+cells, the scores of its forget probes without any text, its planned cells, its corpora and its study.json, in
+which a model's folder is the model's name and no path of a machine is left.
+``python -m analysis.record docs STUDY…`` puts studies there first, finished or not: what is missing is missing.
 
 The words of RESULTS.md are a person's. Only what stands between ``<!-- NAME: TABLE … -->`` and ``<!-- end -->``
 is written here; TABLE is one of ``analysis.record_tables.TABLES``.
@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.frames import Study, load
-from analysis.pictures import controls, curves, heatmaps
+from analysis.pictures import pictures
+from analysis.pictures.drawn import png
 from analysis.record_tables import TABLES
 from study.errors import RelearnError, SpecError
 from study.results import CELLS, COORDINATES, PROBES, dataset_folder, read_dataset, table
@@ -33,6 +34,7 @@ MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)")
 KEPT = ("format", "space", "overrides", "spec", "axes", "created", "provenance")
 """What of study.json is for readers elsewhere."""
+DESCRIBED = ("planned.parquet", "corpora.parquet")
 
 
 def put(folder: Path, records: Path) -> Path:
@@ -57,11 +59,11 @@ def put(folder: Path, records: Path) -> Path:
         clean.sort(key=lambda row: [str(row[column]) for column in (*COORDINATES, "split", last)])
         if clean:
             _write(table(clean, schema), target / f"{name}.parquet")
-    planned = pq.read_table(folder / "planned.parquet")
-    _write(
-        pa.Table.from_pylist([_without_paths(row) for row in planned.to_pylist()], schema=planned.schema),
-        target / "planned.parquet",
-    )
+    for name in DESCRIBED:
+        if (folder / name).exists():
+            found = pq.read_table(folder / name)
+            rows = [_without_paths(row) for row in found.to_pylist()]
+            _write(pa.Table.from_pylist(rows, schema=found.schema), target / name)
     text = json.dumps(_without_paths(content), indent=1, ensure_ascii=False)
     (target / "study.json").write_text(f"{text}\n", encoding="utf-8")
     return target
@@ -78,8 +80,9 @@ def on_record(folder: Path) -> Iterator[Study]:
         place = Path(temporary) / folder.name
         place.mkdir()
         try:
-            for name in ("study.json", "planned.parquet"):
-                shutil.copyfile(folder / name, place / name)
+            for name in ("study.json", *DESCRIBED):
+                if name != "corpora.parquet" or (folder / name).exists():
+                    shutil.copyfile(folder / name, place / name)
             for name in ("cells", "probes"):
                 dataset_folder(place, name).mkdir(parents=True)
                 if name == "cells" or (folder / f"{name}.parquet").exists():
@@ -95,9 +98,9 @@ def on_record(folder: Path) -> Iterator[Study]:
 def write_pictures(study: Study, folder: Path) -> list[Path]:
     """Draws a study's pictures into its folder of the record."""
     written = []
-    for picture in (*heatmaps(study), *curves(study), *controls(study)):
-        path = folder / picture.name
-        path.write_bytes(picture.png)
+    for chart in pictures(study, by_probes=False):
+        path = folder / f"{chart.name}.png"
+        path.write_bytes(png(chart))
         written.append(path)
     return written
 

@@ -163,11 +163,11 @@ def methods(study: Study) -> str:
 
 def pictures(study: Study, *kinds: str) -> str:
     """The pictures beside the cells, as links; those of the named kinds, or all."""
-    from analysis.pictures import controls, curves, heatmaps
+    from analysis import pictures as drawing
 
-    drawn = [*heatmaps(study), *curves(study), *controls(study)]
+    drawn = drawing.pictures(study, by_probes=False)
     chosen = [each for each in drawn if not kinds or each.name.startswith(tuple(kinds))]
-    return "\n".join(f"![{each.caption}]({study.folder.name}/{each.name})\n" for each in chosen)
+    return "\n".join(f"![{each.caption}]({study.folder.name}/{each.name}.png)\n" for each in chosen)
 
 
 TABLES: Mapping[str, Callable[..., str]] = {
