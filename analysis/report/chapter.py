@@ -18,6 +18,7 @@ from analysis.report.gallery import gallery
 from analysis.report.measures import difference_table, trajectory_table
 from analysis.report.provenance import provenance
 from analysis.report.read_once import ReadOnce
+from analysis.report.search import search
 from analysis.report.sections import Chapter, Section, Table, percent, table_of
 from analysis.surface import select
 
@@ -30,6 +31,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
     charts = list(pictures(study, study.by_answers))
     facts = _facts(study)
     found = [
+        search(study),
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
         _drawn("frontier", "The frontier", charts),
         _along(study, charts),

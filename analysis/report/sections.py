@@ -41,6 +41,7 @@ class Section:
     Attributes:
         anchor: its address within the chapter.
         words: paragraphs.
+        figure: a picture that is no chart.
     """
 
     anchor: str
@@ -48,6 +49,7 @@ class Section:
     words: tuple[str | Markup, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    figure: Markup | None = None
 
 
 @dataclass(frozen=True)
