@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.frames import Study, load, ordered
-from analysis.pictures import of_cells
+from analysis.pictures import pictures
 from analysis.pictures.drawn import png
 from analysis.places import place
 from analysis.record_tables import TABLES
@@ -48,8 +48,8 @@ def put(folder: Path, records: Path) -> Path:
     target = records / str(study.content["spec"]["name"])
     target.mkdir(parents=True, exist_ok=True)
     for frame, name in ((study.cells, "cells"), (study.planned, "planned")):
-        kept = frame.drop(columns="study").astype(object)
-        rows = [_without_paths(row) for row in kept.to_dict("records")]
+        plain = frame.drop(columns="study").astype(object)
+        rows = [_without_paths(row) for row in plain.to_dict("records")]
         path = target / f"{name}.parquet"
         if name == "cells":
             rows.sort(key=lambda row: [str(row[column]) for column in CELLS.names[:12]])
@@ -92,7 +92,7 @@ def on_record(folder: Path) -> Study:
 def write_pictures(study: Study) -> list[Path]:
     """Draws a recorded study's pictures beside its cells."""
     written = []
-    for chart in of_cells(study):
+    for chart in pictures(study, by_probes=False):
         path = study.folder / f"{chart.name}.png"
         path.write_bytes(png(chart))
         written.append(path)

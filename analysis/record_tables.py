@@ -163,9 +163,10 @@ def methods(study: Study) -> str:
 
 def pictures(study: Study, *kinds: str) -> str:
     """The pictures beside the cells, as links; those of the named kinds, or all."""
-    from analysis.pictures import of_cells
+    from analysis import pictures as drawing
 
-    chosen = [each for each in of_cells(study) if not kinds or each.name.startswith(tuple(kinds))]
+    drawn = drawing.pictures(study, by_probes=False)
+    chosen = [each for each in drawn if not kinds or each.name.startswith(tuple(kinds))]
     return "\n".join(f"![{each.caption}]({study.folder.name}/{each.name}.png)\n" for each in chosen)
 
 

@@ -1,4 +1,4 @@
-"""What a search found, and what it asked in which order; an adaptive study's report has a section on it.
+"""What a search found, and what it asked in which order.
 
 Read from DIR/search, where the search leaves its answer; a study that was computed whole has no such folder.
 """

@@ -12,15 +12,7 @@ from analysis.pictures.ladder import ladder_rows, ladders
 from analysis.pictures.methods import methods
 from analysis.pictures.pooled import pooled_rows
 
-__all__ = ["Chart", "of_cells", "pictures"]
-
-
-def of_cells(study: Study) -> Iterator[Chart]:
-    """The surface, the curves and the controls: what the cells alone show, without corpora or probes."""
-    rows = pooled_rows(study)
-    yield from heatmaps(study, rows)
-    yield from curves(rows)
-    yield from controls(rows)
+__all__ = ["Chart", "pictures"]
 
 
 def pictures(study: Study, by_probes: bool = True) -> Iterator[Chart]:

@@ -18,7 +18,7 @@ from analysis.report.gallery import gallery
 from analysis.report.measures import difference_table, trajectory_table
 from analysis.report.provenance import provenance
 from analysis.report.read_once import ReadOnce
-from analysis.report.search import search
+from analysis.report.searches import search_section
 from analysis.report.sections import Chapter, Section, Table, percent, table_of
 from analysis.surface import select
 
@@ -31,7 +31,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
     charts = list(pictures(study, study.by_answers))
     facts = _facts(study)
     found = [
-        search(study),
+        search_section(study.folder) if study.place.filesystem is None else None,
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
         _drawn("frontier", "The frontier", charts),
         _along(study, charts),

@@ -41,7 +41,7 @@ class Section:
     Attributes:
         anchor: its address within the chapter.
         words: paragraphs.
-        figure: a picture that is no chart.
+        figures: pictures that are no charts, as HTML.
     """
 
     anchor: str
@@ -49,7 +49,7 @@ class Section:
     words: tuple[str | Markup, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
-    figure: Markup | None = None
+    figures: tuple[Markup, ...] = ()
 
 
 @dataclass(frozen=True)
