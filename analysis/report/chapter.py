@@ -31,7 +31,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
     charts = list(pictures(study, study.by_answers))
     facts = _facts(study)
     found = [
-        search_section(study.folder),
+        search_section(study.folder) if study.place.filesystem is None else None,
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
         _drawn("frontier", "The frontier", charts),
         _along(study, charts),
