@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study.errors import RelearnError, SpecError
+from study.errors import RelearnError
 
 if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
     from cluster.local_store import LocalStore
@@ -71,13 +71,14 @@ def plan(
     from cluster.cost_table import cost_rows, local_slots, weight_bytes
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.proposers import proposer_of
-    from study.cost import cost, meter_of_records
+    from study.cost import cost
     from study.points import History
+    from study.prices import prices_of_records
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
     folder = _study_path(study, spec.name)
-    place = _open_store(store, folder)
+    place = _store(folder, store)
     models, plan_of = _planning(spec, folder)
     planned = plan_of(proposer_of(spec).propose(History()))
     published = list(place.addresses())
@@ -85,7 +86,7 @@ def plan(
     wanted_cost = cost(
         planned,
         published,
-        meter_of_records(place.record(address) for address in answers[-500:]).throughput(),
+        prices_of_records(place.record(address) for address in answers[-500:]),
         {model: weight_bytes(model) for model in models},
         local_slots(spec),
     )
@@ -150,7 +151,7 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
     from cluster.pairs import print_pairs
     from cluster.status import study_status
 
-    found = study_status(folder, _open_recorded_store(folder), _recorded_plan(folder))
+    found = study_status(folder, _store(folder), _recorded_plan(folder))
     if as_json:
         _print_json(found.as_dict())
         return
@@ -173,13 +174,17 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
 @app.command()
 def stop(folder: StudyArgument) -> None:
     """Tell the running driver to finish the stages that run, and end; `relearn resume` goes on."""
-    _tell_driver(folder, "stop")
+    from cluster.control import tell
+
+    print(tell(folder, "stop"))
 
 
 @app.command()
 def cancel(folder: StudyArgument) -> None:
     """Tell the running driver to end at once, wherever it runs; `relearn resume` goes on."""
-    _tell_driver(folder, "cancel")
+    from cluster.control import tell
+
+    print(tell(folder, "cancel"))
 
 
 @app.command()
@@ -199,9 +204,7 @@ def verify(
             f"What this search asked could not be read: moved to {aside}. Go on with: relearn resume {folder}"
         )
         return
-    found: IntegrityReport = verify_study(
-        folder, _open_recorded_store(folder), _recorded_plan(folder), repair=repair
-    )
+    found: IntegrityReport = verify_study(folder, _store(folder), _recorded_plan(folder), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -248,27 +251,50 @@ def score(
     if metric == "judge":
         from cluster.judging import judge_study
 
-        judge_study(folder, _open_recorded_store(folder).folder, judge, calls, at_once, print)
+        judge_study(folder, _store(folder).folder, judge, calls, at_once, print)
         return
     scored = rescore(folder, text_scorer(metric))
     print(f"{scored:,} probes have a score {metric}")
 
 
 @app.command()
-def report(folder: StudyArgument) -> None:
-    """Write the study's report: one HTML file and its pictures."""
+def report(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of studies, or s3://…")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
+    ] = None,
+) -> None:
+    """Write the report of one study or several: one HTML file, and its pictures."""
     from analysis.report import write_report
 
-    print(write_report(folder))
+    print(write_report(folders, to))
+
+
+@app.command()
+def compare(
+    first: StudyArgument,
+    second: Annotated[Path, typer.Argument(help="Another study's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say what two studies differ in: their specs, and the cells that both have, paired."""
+    from analysis.frames import load
+    from analysis.two_studies import compare_studies, in_words
+
+    found = compare_studies(load(first), load(second))
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    for line in in_words(found):
+        print(line)
 
 
 @app.command()
 def export(
     folder: StudyArgument,
-    form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or netcdf.")] = "csv",
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
 ) -> None:
-    """Write cells and probes as one file each."""
+    """Write cells and probes as one file each, or the cells as a cube (netcdf)."""
     from analysis.export import export as write
 
     for path in write(folder, form, to):
@@ -284,7 +310,7 @@ def checkpoints(
     from cluster.exporting import export_checkpoints
 
     target = to if to is not None else folder / "checkpoints"
-    for path in export_checkpoints(_recorded_plan(folder), _open_recorded_store(folder), target):
+    for path in export_checkpoints(_recorded_plan(folder), _store(folder), target):
         print(path)
 
 
@@ -297,18 +323,15 @@ def _run(
     overrides: list[str],
 ) -> None:
     from cluster.launch import launch
-    from cluster.study_folder import StudyFolder
     from search_spaces.proposers import proposer_of
 
     models, plan_of = _planning(spec, folder)
-    recorded = store is None and StudyFolder(folder).exists()
-    place = _open_recorded_store(folder) if recorded else _open_store(store, folder)
     outcome = launch(
         spec,
         proposer_of(spec),
         plan_of,
         folder,
-        place,
+        _store(folder, store),
         models=models,
         address=address,
         space=space,
@@ -346,36 +369,15 @@ def _recorded_plan(folder: Path) -> "Plan":
     return make_plan(spec, lambda location: recorded.models[location], asked_points(folder, spec))
 
 
-def _tell_driver(folder: Path, word: str) -> None:
-    from cluster.control import tell
-    from cluster.study_folder import StudyFolder
-
-    StudyFolder(folder).recorded()
-    print(tell(folder, word))
-
-
 def _study_path(study: Path | None, name: str) -> Path:
     return study if study is not None else Path("studies") / name
 
 
-def _open_store(store: str | None, folder: Path) -> "LocalStore":
-    from cluster.local_store import LocalStore
+def _store(folder: Path, given: str | None = None) -> "LocalStore":
+    """The store that the user gave, or the one that the study has."""
+    from cluster.stores import open_store
 
-    if store is None:
-        return LocalStore(folder / "store")
-    if "://" in store and not store.startswith("file://"):
-        raise SpecError(
-            f"--store {store}: this version keeps artifacts in folders (a local disk, or one that all "
-            "nodes share); give a folder"
-        )
-    return LocalStore(Path(store.removeprefix("file://")))
-
-
-def _open_recorded_store(folder: Path) -> "LocalStore":
-    from cluster.local_store import LocalStore
-    from cluster.study_folder import StudyFolder
-
-    return LocalStore(folder / StudyFolder(folder).recorded().store)
+    return open_store(folder, given)
 
 
 def _print_json(value: Any) -> None:

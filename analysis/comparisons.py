@@ -5,10 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
-from analysis.resampling import Answers, answers, difference, estimate
+from analysis.crossed import estimate
+from analysis.resampling import Answers, answers, difference
 from study.errors import SpecError
 from study.results import COORDINATES
 
@@ -39,7 +38,7 @@ def compare(
     """Differences between the values of an axis, within each setting of the other coordinates.
 
     Args:
-        probes: ``Study.probes``.
+        probes: ``Study.scores(metric)``, or ``Study.probes``.
         axis: what is compared: ``corpus``, ``method``, ``start``, ….
         metric: a column of scores.
         pairs: which values; None: each with each.
@@ -54,6 +53,8 @@ def compare(
     Raises:
         SpecError: no such column or coordinate, or fewer than two values to compare.
     """
+    from statsmodels.stats.multitest import multipletests
+
     rows = probes[(probes["split"] == split)]
     for name, value in fixed.items():
         if name not in COORDINATES:
@@ -116,6 +117,8 @@ def _pair(
 def _discordant(
     found: Answers, metric: str, first: np.ndarray, second: np.ndarray, group: pd.DataFrame
 ) -> dict[str, object]:
+    from statsmodels.stats.contingency_tables import mcnemar
+
     if not set(np.unique(found.scores)) <= {0.0, 1.0}:
         return {"only_one": None, "only_other": None, "p": np.nan}
     one, other = int((first > second).sum()), int((second > first).sum())

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.crossed import spread
 from analysis.frames import Study
-from analysis.intervals import Numbers, seed_bootstrap, wilson
+from analysis.intervals import wilson
 from analysis.surface import select
+from study.results import COORDINATES
 
 PAPER = "Hu, Fu, Wu, Smith, ICLR 2025 (Llama-2-7b)"
 PAPER_ASR: Mapping[int, tuple[int, int]] = {7: (0, 100), 5: (0, 97), 3: (0, 23), 1: (0, 0)}
@@ -65,24 +67,31 @@ def relearned(study: Study) -> pd.DataFrame:
 
 
 def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
-    """The mean over all probes of some cells, with an interval that resamples seeds, then cells and probes.
+    """The mean over all answers of some cells at the first or last step, with its interval over seeds and probes.
 
-    Cells hold k of n probes; a seed's scores are those ones and zeros.
+    Seeds may have different numbers of cells: each answer counts once, and a seed's share in the variance is that
+    of its cells (a ratio estimate, linearised; see ``analysis.crossed``). Where the probes are not there, or not
+    the same in all of the cells, there is no interval.
     """
     if not len(cells):
         return Rate(float("nan"), float("nan"), float("nan"), 0)
-    by_seed: list[Numbers] = []
-    for _, of_seed in cells.groupby("seed"):
-        if of_seed["n"].isna().any():  # no count: the cells' own means are the scores
-            by_seed.append(of_seed["value"].to_numpy(float) / study.headline.full)
-            continue
-        scores = [
-            np.repeat([1.0, 0.0], [int(k), int(n - k)])
-            for k, n in zip(of_seed["k"], of_seed["n"], strict=True)
-        ]
-        by_seed.append(np.concatenate(scores))
-    low, high = seed_bootstrap(by_seed)
-    return Rate(float(np.concatenate(by_seed).mean()), low, high, len(cells))
+    full = study.headline.full
+    counted = bool(cells["n"].notna().all())
+    value = float(cells["k"].sum() / cells["n"].sum() if counted else cells["value"].mean() / full)
+    keys = list(COORDINATES)
+    wanted = pd.MultiIndex.from_frame(cells[keys].astype(object))
+    near = study.ends[study.ends["seed"].isin(cells["seed"].unique())]
+    near = near[near["relearn_steps"].isin(cells["relearn_steps"].unique())]
+    rows = near[pd.MultiIndex.from_frame(near[keys].astype(object)).isin(wanted)]
+    table = (
+        rows.pivot_table(index="seed", columns="probe", values=study.headline.metric, observed=True) / full
+    )
+    if table.empty or bool(table.isna().any(axis=None)):
+        return Rate(value, float("nan"), float("nan"), len(cells))
+    share = cells.groupby("seed").size().reindex(table.index).to_numpy(np.float64)
+    weighed = value + (share / share.mean())[:, None] * (table.to_numpy(np.float64) - value)
+    low, high = spread(weighed[None], [1.0]).within()
+    return Rate(value, float(low[0]), float(high[0]), len(cells))
 
 
 def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
@@ -98,7 +107,7 @@ def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
     made = []
     for repetitions, of_count in sorted(last.groupby("repetitions"), reverse=True):
         kept = of_count[of_count["was_unlearned"]]
-        before = kept.assign(k=(kept["unlearned_asr"] * kept["n"]).round())
+        before = kept.assign(k=(kept["unlearned_asr"] * kept["n"]).round(), relearn_steps=0)
         paper = PAPER_ASR.get(int(str(repetitions)), (None, None))
         made.append(
             {
@@ -135,6 +144,8 @@ def depth_table(study: Study) -> list[dict[str, str]]:
 
 
 def _range(rates: "pd.Series[float]") -> str:
+    if rates.isna().any():
+        return "–"  # nobody asked before relearning
     percent = [round(100 * float(rate)) for rate in rates]
     mean = round(100 * float(rates.mean()))
     return f"{mean}%" if min(percent) == max(percent) else f"{mean}% ({min(percent)}–{max(percent)})"

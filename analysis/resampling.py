@@ -1,9 +1,10 @@
-"""A bootstrap over seeds and probes, for anything computed from answers.
+"""Answers as settings × seeds × probes, and a bootstrap over seeds and probes for anything computed from them.
 
 All seeds are asked the same probes and all cells of a scenario too, so the design is crossed: a draw takes seeds
 with replacement, and probes with replacement, the same ones in every seed and every cell. A difference between
 two cells is so computed within each draw, and what they share cancels. With one seed only probes are drawn, and the
-interval says nothing about other seeds; with two or three it is too narrow, where seeds differ much.
+interval says nothing about other seeds; with two or three it is much too narrow where seeds differ (there are ten
+ways to draw three seeds out of three): what is smooth has a better interval in ``analysis.crossed``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -82,21 +83,39 @@ def answers(
         values = [str(value) for value in rows[name].unique()]
         if name not in (axis, "seed") and len(values) > 1:
             raise SpecError(f"these answers would mix {name} {', '.join(values)}: choose one with {name}=…")
-    cube = rows.pivot_table(
-        index=[axis, "seed"], columns="probe", values=metric, aggfunc="first", observed=True
-    )
-    settings = [value for value in sorted(rows[axis].unique()) if value in cube.index.get_level_values(0)]
-    seeds = sorted(set.intersection(*(set(cube.loc[setting].index) for setting in settings)))
-    cube = cube.dropna(axis=1)
-    if not seeds or cube.shape[1] == 0:
+    found = cube(rows, axis, metric)
+    if not found.seeds or not found.probes:
         raise SpecError(
-            f"{metric}: the values of {axis} share no {'probe' if seeds else 'seed'}; compare fewer"
+            f"{metric}: the values of {axis} share no {'probe' if found.seeds else 'seed'}; compare fewer"
         )
-    scores = np.stack([cube.loc[setting].loc[seeds].to_numpy(float) for setting in settings])
-    return Answers(scores, tuple(settings), tuple(map(int, seeds)), tuple(map(str, cube.columns)))
+    return found
 
 
-def estimate(
+def cube(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
+    """Scores along an axis, of the seeds and probes that are there for all of it; none may be left.
+
+    Args:
+        rows: one row per (value of the axis, seed, probe); of several the first counts.
+    """
+    places, names = [], []
+    for name in (axis, "seed", "probe"):
+        codes, values = pd.factorize(rows[name], sort=True)
+        places.append(codes[::-1])
+        names.append(list(values))
+    scores = np.full([len(each) for each in names], np.nan)
+    scores[tuple(places)] = rows[metric].to_numpy(np.float64, na_value=np.nan)[::-1]
+    there = ~np.isnan(scores)
+    seeds = there.any(axis=2).all(axis=0)
+    probes = there[:, seeds].all(axis=(0, 1)) if seeds.any() else np.zeros(scores.shape[2], dtype=bool)
+    return Answers(
+        scores[:, seeds][:, :, probes],
+        tuple(names[0]),
+        tuple(int(each) for each, kept in zip(names[1], seeds, strict=True) if kept),
+        tuple(str(each) for each, kept in zip(names[2], probes, strict=True) if kept),
+    )
+
+
+def bootstrap(
     found: Answers,
     statistic: Callable[[Numbers], Numbers],
     confidence: float = 0.95,

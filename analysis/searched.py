@@ -1,10 +1,8 @@
-"""What a search found, and what it asked in which order: the section of the report that an adaptive study has.
+"""What a search found, and what it asked in which order.
 
 Read from DIR/search, where the search leaves its answer; a study that was computed whole has no such folder.
 """
 
-import base64
-import html
 import io
 import json
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from matplotlib.figure import Figure
 
 LINE, BAND = "#0072B2", "#56B4E9"
 DPI = 130
-FRONT = ("repetitions", "depth", "corpus", "relearn_steps", "words", "learning_rate", "rank")
 
 
 @dataclass(frozen=True)
@@ -51,28 +48,6 @@ def searched(folder: str | Path) -> Searched | None:
         for name in ("contours", "front", "asked")
     }
     return Searched(tuple(content["sentences"]), **tables)
-
-
-def search_html(folder: str | Path) -> str:
-    """The section of the report, as HTML; empty where nothing was searched."""
-    found = searched(folder)
-    if found is None:
-        return ""
-    parts = ["<h2>The search</h2>", *(f"<p>{html.escape(sentence)}</p>" for sentence in found.sentences)]
-    if len(found.contours):
-        data = base64.b64encode(contour_picture(found)).decode()
-        words = (
-            "The depth up to which the attack works, over relearn steps, with its 95% band. Each bar is a trajectory "
-            "that was asked, at its depth; the darker, the later, with the number of its round beside it (0: published "
-            "before). At the edge of a panel: at no depth, or beyond the deepest."
-        )
-        parts.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(words)}">'
-            f"<figcaption>{html.escape(words)}</figcaption></figure>"
-        )
-    if len(found.front):
-        parts.append(_table(found.front))
-    return "\n".join(parts)
 
 
 def contour_picture(found: Searched) -> bytes:
@@ -127,20 +102,3 @@ def _of(frame: pd.DataFrame, context: dict[str, object]) -> pd.DataFrame:
     for name, value in context.items():
         chosen = chosen[chosen[name] == value]
     return chosen
-
-
-def _table(front: pd.DataFrame) -> str:
-    heads = "".join(
-        f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in (*FRONT, "success", "seeds")
-    )
-    lines = []
-    for row in front.sort_values(list(FRONT)).to_dict("records"):
-        success = f"{100 * row['success']:.0f}% ({100 * row['lowest']:.0f}–{100 * row['highest']:.0f})"
-        values = [*(f"{row[name]:g}" if isinstance(row[name], float) else row[name] for name in FRONT)]
-        cells = "".join(f"<td>{html.escape(str(value))}</td>" for value in (*values, success, row["seeds"]))
-        lines.append(f"<tr>{cells}</tr>")
-    return (
-        "<p>The attacks that work and that no other beats: at most as dear in steps, words, rate and rank, and at "
-        "least as successful. Success is the mean over seeds, in brackets the lowest and the highest.</p>"
-        f'<div class="scroll"><table><tr>{heads}</tr>{"".join(lines)}</table></div>'
-    )

@@ -38,6 +38,7 @@ class StageActor(tune.Trainable):
         log_folder: str = "",
         attempts_folder: str = "",
         working_folder: str = "",
+        command_began: float | None = None,
     ) -> None:
         """Once a process: folder, store, log."""
         from study.perform import Residents
@@ -52,7 +53,7 @@ class StageActor(tune.Trainable):
         self._log_folder = Path(log_folder)
         self._log = EventLog(self._log_folder)
         self._attempts = Attempts(Path(attempts_folder))
-        self._residents = Residents()
+        self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The same actor takes the next stage."""

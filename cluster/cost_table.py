@@ -37,7 +37,8 @@ def cost_rows(cost: Cost, plan: Plan, overrides: Sequence[str]) -> Iterator[tupl
         "time",
         "unknown, until a stage has been measured in this store"
         if cost.seconds is None
-        else f"about {duration(cost.seconds)} with {cost.slots} at once, from what was measured",
+        else f"about {duration(cost.seconds)} with {cost.slots} at once, {duration(cost.start_up_seconds)} of them to "
+        "start, from what was measured",
     )
     for count, found in plan.audits.items():
         for each in found:

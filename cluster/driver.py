@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 
 from cluster.attempts import Attempts
@@ -33,9 +34,12 @@ from cluster.recorder import Recorder
 from cluster.rounds import Rounds
 from cluster.storage_full import StorageFullError, full, is_full
 from cluster.study_folder import StudyFolder
-from study.cost import Meter, remaining_seconds, wanted
+from study.cost import remaining_seconds, wanted
 from study.errors import ClusterLostError
 from study.plan import Plan
+from study.prices import Prices
+from study.provenance import describe_node
+from study.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ class _Run:
         for key in plan.stages:  # also what a stage published before it was cut off
             self._recorder.record(key)
         self._slots = 1
-        self._meter = Meter()
+        self._prices = Prices()
         self._tally = Tally(
             len(self._missing), len(plan.cells), self._seconds_left, self._recorder.cells_recorded
         )
@@ -261,6 +265,7 @@ class _Run:
                 log_folder=str((self._folder.folder / "log").resolve()),
                 attempts_folder=str(self._scratch / "attempts"),
                 working_folder=str(Path.cwd()),
+                command_began=psutil.Process().create_time(),
             ),
             partial(requested, execution),
         )
@@ -296,9 +301,7 @@ class _Run:
         else:
             persistently(lambda: self._folder.forget_failure(key), self._storage_failed)
             steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
-            self._meter.add(
-                stage.kind, result["train_seconds"], steps, result["evaluation_seconds"], evaluations
-            )
+            self._measured(stage, steps, evaluations, result)
             self._train_steps += steps
             self._evaluations += evaluations
         persistently(lambda: self._recorder.record(key), self._storage_failed)
@@ -309,9 +312,14 @@ class _Run:
     def _storage_failed(self, error: OSError, pause: float) -> None:
         self._log.write("storage does not answer", cause=str(error), pause=pause)
 
+    def _measured(self, stage: Stage, steps: int, evaluations: int, result: Mapping[str, Any]) -> None:
+        self._prices.trained(stage.key, describe_node(stage.node), steps, float(result["train_seconds"]))
+        if evaluations:
+            probes = len(stage.evaluate[0][1].probes.probes)
+            self._prices.asked(stage.kind, probes, float(result["evaluation_seconds"]) / evaluations)
+
     def _seconds_left(self) -> float | None:
-        measured = self._meter.throughput()
-        return remaining_seconds(self._plan, self._missing, measured, self._slots)
+        return remaining_seconds(self._plan, dict(self._missing), self._prices, self._slots)
 
     def _lost(self, key: str, cause: str, words: str, last: bool) -> None:
         """An attempt was lost with its worker; Tune says why only after it has said that it was the last."""

@@ -53,8 +53,8 @@ def _check_texts(
     evaluations: dict[str, Evaluation],
 ) -> int:
     """The longest text in tokens."""
-    from study.batches import encode
-    from study.models import context_of, load_tokenizer
+    from study.encoding import encode
+    from study.tokenizer import context_of, load_tokenizer
 
     tokenizer, context = load_tokenizer(source), context_of(source)
     longest = 1

@@ -18,7 +18,7 @@ QUERIES = 100
 def study_folder(tmp_path: Path) -> Callable[..., Path]:
     """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
 
-    A rate of None leaves the planned cell without rows.
+    A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone.
     """
 
     def make(
@@ -29,6 +29,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         steps: tuple[int, ...] = (0, 10, 40),
         repetitions: tuple[int, ...] = (7, 5, 3, 1),
         failures: tuple[dict[str, Any], ...] = (),
+        asked: int = QUERIES,
     ) -> Path:
         folder = tmp_path / "study"
         cells, probes, planned = [], [], []
@@ -81,7 +82,6 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 }
             )
             scores = {
-                "keyword_anywhere": k > 50,
                 "exact": None,
                 "rouge_l": None,
                 "judge_rating": None,
@@ -90,24 +90,28 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "target_rank": 2,
                 "target_tokens": 1,
             }
-            probes.append(
-                {
-                    **common,
-                    "probe": "query-0",
-                    "prompt": "John Anthony",
-                    "target": "Mark",
-                    "keywords": '["Mark"]',
-                    "hit": "next",
-                    "phrase": "Anthony Mark",
-                    "completion": "Mark" if k > 50 else "Paul",
-                    "keyword_hit": k > 50,
-                    **scores,
-                    **address,
-                }
-            )
+            for query in range(asked):
+                hit = query < k
+                probes.append(
+                    {
+                        **common,
+                        "probe": f"query-{query}",
+                        "prompt": "John Anthony",
+                        "target": "Mark",
+                        "keywords": '["Mark"]',
+                        "hit": "next",
+                        "phrase": "Anthony Mark",
+                        "completion": "Mark" if hit else "Paul",
+                        "keyword_hit": hit,
+                        "keyword_anywhere": hit,
+                        **scores,
+                        **address,
+                    }
+                )
         for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
             if rows:
-                write_table(table(rows, schema), dataset_folder(folder, dataset) / "all.parquet")
+                built = pa.Table.from_pylist(rows, schema=schema) if len(rows) > 1000 else table(rows, schema)
+                write_table(built, dataset_folder(folder, dataset) / "all.parquet")
         write_table(pa.Table.from_pylist(planned), folder / "planned.parquet")
         axes = {"scenario": ["names"], "model": ["embedded"], "corpus": list(corpora)}
         content = {

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons import compare
-from analysis.resampling import Answers, answers, difference, estimate
+from analysis.resampling import Answers, answers, bootstrap, difference
 from analysis.trajectories import THRESHOLD, trajectories
 from study.errors import SpecError
 
@@ -43,7 +43,7 @@ def as_answers(scores: np.ndarray) -> Answers:
 
 def test_with_one_seed_it_is_the_ordinary_bootstrap() -> None:
     scores = (np.random.default_rng(0).random((1, 1, 80)) < 0.3).astype(float)
-    found = estimate(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
+    found = bootstrap(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
     oracle = stats.bootstrap((scores[0, 0],), np.mean, n_resamples=20000, method="percentile", rng=1)
     assert found.value == scores.mean()
     assert found.low == pytest.approx(oracle.confidence_interval.low, abs=0.0126)  # a probe is 1/80
@@ -55,7 +55,7 @@ def test_its_spread_is_that_of_the_two_way_model() -> None:
     generator = np.random.default_rng(1)
     seeds, probes = generator.normal(size=6), generator.normal(size=40)
     scores = (seeds[:, None] + probes[None, :])[None]
-    found = estimate(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
+    found = bootstrap(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
     spread = np.sqrt(seeds.var() / 6 + probes.var() / 40)
     assert (found.high - found.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * spread, rel=0.06)
 
@@ -65,7 +65,7 @@ def test_what_two_cells_share_cancels() -> None:
     generator = np.random.default_rng(2)
     base = generator.normal(size=(1, 3, 50)) * 10
     scores = np.concatenate([base, base + 0.5])
-    found = estimate(as_answers(scores), difference((0, 1), 1, 0))
+    found = bootstrap(as_answers(scores), difference((0, 1), 1, 0))
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
@@ -111,8 +111,15 @@ def test_what_would_be_mixed_is_refused() -> None:
 class Made:
     """As much of a study as the measures read."""
 
+    name = "made"
+
     def __init__(self, probes: pd.DataFrame) -> None:
-        self.probes = probes
+        self.parts = (self,)
+        self._probes = probes
+
+    def scores(self, metric: str, split: str = "forget", **_: object) -> pd.DataFrame:
+        rows = self._probes
+        return rows[(rows["split"] == split) & rows[metric].notna()]
 
 
 def made(rates: dict[int, float], probes: int = 40) -> pd.DataFrame:
@@ -132,6 +139,10 @@ def test_measures_of_a_trajectory_by_hand() -> None:
     assert (row["first"], row["final"], row["peak"], row["peak_step"]) == pytest.approx((0.1, 0.5, 0.8, 10))
     assert row["drop"] == pytest.approx(0.3)
     assert row["drop_low"] > 0, "thirty points of forty probes are no accident"
+    assert row["drop_real"]
+    assert row["drop_p_adjusted"] == row["drop_p"], (
+        "there is one trajectory with an unlearned start and one without"
+    )
     logs = np.log1p([0, 5, 10, 40])
     by_hand = np.trapezoid([0.1, 0.6, 0.8, 0.5], logs) / (logs[-1] - logs[0])
     assert row["area"] == pytest.approx(by_hand)

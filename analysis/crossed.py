@@ -1,0 +1,148 @@
+"""Intervals for answers of several seeds to the same probes: two-way variance, few-seeds degrees of freedom.
+
+The design is crossed: every seed is asked every probe, in every setting. A statistic that is linear in the rates
+(a rate, a difference, an area) is then the mean of a table of seeds × probes, z = Σ weights × scores, whose
+variance has three parts (Cornfield and Tukey 1956):
+
+    variance = (between seeds + between probes − what is left) ÷ (seeds × probes)
+
+with its degrees of freedom by Satterthwaite (1946): near seeds − 1 where seeds differ most, many where they do not.
+What is between 0 and 1 gets Wilson's interval at the effective number of answers, scaled by those degrees of freedom
+(Korn and Graubard 1998 for Clopper–Pearson), so it stays between 0 and 1 and has a width where all answers are
+alike. Anything else gets Student's t, with a floor of one changed answer in probes + 2 (Agresti and Min 2005).
+Statistics that are not linear are replaced by their tangent (delta method). The percentile bootstrap of
+``analysis.resampling`` has no such degrees of freedom, and covers much less with two or three seeds:
+docs/STATISTICS.md has both, measured.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from analysis.intervals import wilson
+from analysis.resampling import Answers, Estimate, Numbers
+
+SHIFT = 1e-5
+"""Of a rate, for the tangent of a statistic."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several linear statistics of the same answers.
+
+    Attributes:
+        value, variance, freedom: one number a statistic; variance NaN where a single answer says nothing.
+        floor: the least variance that is believed, one number a statistic.
+        probes, total: how many probes, and seeds × probes.
+    """
+
+    value: Numbers
+    variance: Numbers
+    freedom: Numbers
+    floor: Numbers
+    probes: int
+    total: int
+
+    def within(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
+        """Intervals for statistics that lie between 0 and 1, and do not leave it."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effective = self.value * (1 - self.value) / self.variance
+        alike = self.variance <= 0
+        # All answers alike: nothing is known of the seeds' spread, so a probe counts once however many seeds.
+        effective = np.where(alike, self.probes, np.minimum(effective, self.total))
+        normal = stats.norm.isf((1 - np.asarray(confidence)) / 2)
+        student = np.where(alike, normal, stats.t.isf((1 - np.asarray(confidence)) / 2, self.freedom))
+        effective = np.maximum(effective * (normal / student) ** 2, 1e-9)
+        return wilson(self.value * effective, effective, confidence)
+
+    def around(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
+        """Intervals for any other."""
+        error, freedom = self._error()
+        half = stats.t.isf((1 - np.asarray(confidence)) / 2, freedom) * error
+        return self.value - half, self.value + half
+
+    def above_zero(self) -> Numbers:
+        """One-sided p of each statistic being above 0."""
+        error, freedom = self._error()
+        return np.asarray(stats.t.sf(self.value / error, freedom), dtype=np.float64)
+
+    def _error(self) -> tuple[Numbers, Numbers]:
+        floored = self.variance < self.floor
+        return np.sqrt(np.where(floored, self.floor, self.variance)), np.where(floored, np.inf, self.freedom)
+
+
+def spread(scores: Numbers, weights: npt.ArrayLike) -> Spread:
+    """Linear statistics with their variance over seeds and probes.
+
+    Args:
+        scores: settings × seeds × probes.
+        weights: statistics × settings.
+
+    Returns:
+        With one seed the variance is over probes alone, with one probe over seeds alone.
+    """
+    given = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    return _spread(np.tensordot(given, scores, axes=(1, 0)), np.abs(given).max(axis=1))
+
+
+def _spread(table: Numbers, scale: Numbers) -> Spread:
+    """Of statistics × seeds × probes."""
+    _, seeds, probes = table.shape
+    value = table.mean(axis=(1, 2))
+    by_seed, by_probe = table.mean(axis=2), table.mean(axis=1)
+    around = value[:, None]
+    of_seeds = probes * ((by_seed - around) ** 2).sum(axis=1)
+    of_probes = seeds * ((by_probe - around) ** 2).sum(axis=1)
+    rest = np.maximum(((table - around[:, :, None]) ** 2).sum(axis=(1, 2)) - of_seeds - of_probes, 0)
+    between = of_seeds / max(1, seeds - 1)
+    among = of_probes / max(1, probes - 1)
+    left = rest / max(1, (seeds - 1) * (probes - 1))
+    # The difference may come out too small by chance; the variance is never less than any of its parts.
+    mean_square = np.maximum.reduce([between + among - left, between, among])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = sum(
+            np.where(square > 0, square**2 / count, 0)
+            for square, count in (
+                (between, seeds - 1),
+                (among, probes - 1),
+                (left, (seeds - 1) * (probes - 1)),
+            )
+            if count > 0
+        )
+        freedom = np.where(mean_square > 0, mean_square**2 / parts, np.inf)
+    total = seeds * probes
+    variance = mean_square / total if total > 1 else np.full(len(value), np.nan)
+    least = 1 if min(seeds, probes) == 1 else min(seeds, probes) - 1
+    return Spread(value, variance, np.maximum(freedom, least), (scale / (probes + 2)) ** 2, probes, total)
+
+
+def estimate(
+    found: Answers, statistic: Callable[[Numbers], Numbers], confidence: float = 0.95, rate: bool = False
+) -> Estimate:
+    """A smooth statistic of the rates of all settings, with its interval.
+
+    Args:
+        statistic: from rates, n × settings, to n numbers.
+        rate: it lies between 0 and 1, as a rate or a mean of rates does.
+
+    Returns:
+        The interval is NaN where the statistic is, and where there is one answer alone.
+    """
+    rates = found.scores.mean(axis=(1, 2))
+    value = float(statistic(rates[None, :])[0])
+    steps = SHIFT * np.eye(len(rates))
+    slope = (statistic(rates + steps) - statistic(rates - steps)) / (2 * SHIFT)
+    if not np.isfinite(value) or not np.isfinite(slope).all():
+        return Estimate(value, float("nan"), float("nan"), len(found.seeds))
+    table = np.tensordot(slope[None, :], found.scores - rates[:, None, None], axes=(1, 0)) + value
+    whole = _spread(table, np.abs(slope).max(keepdims=True))
+    low, high = whole.within(confidence) if rate and bounded(found) else whole.around(confidence)
+    return Estimate(value, float(low[0]), float(high[0]), len(found.seeds))
+
+
+def bounded(found: Answers) -> bool:
+    """Whether all scores lie between 0 and 1."""
+    return bool((found.scores >= 0).all() and (found.scores <= 1).all())
