@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: study test check faults clean
+.PHONY: study test check faults bench bench-small clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
@@ -18,8 +18,14 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 test: $(READY)
 	$(BIN)/python -m pytest
 
-faults: $(READY)  ## every fault on real processes; writes the table of docs/RELIABILITY.md
-	$(BIN)/python -m pytest tests/faults -m 'slow or not slow' --faults-table docs/RELIABILITY.md
+faults: $(READY)  ## every fault on real processes, and a judge that is killed; writes the table of docs/RELIABILITY.md
+	$(BIN)/python -m pytest tests/faults tests/cluster/test_judge_server.py -m 'slow or not slow' --faults-table docs/RELIABILITY.md
+
+bench: $(READY)  ## beside plain Ray Tune on the same cells; MODEL=FOLDER adds a pretrained model; writes docs/PERFORMANCE.md
+	$(BIN)/python -m benchmarks --write $(if $(MODEL),--model $(MODEL))
+
+bench-small: $(READY)  ## the same at its smallest size, in a minute
+	$(BIN)/python -m benchmarks --smallest --results build/benchmarks-smallest
 
 check: $(READY)  ## the one development loop
 	$(BIN)/ruff format --check .

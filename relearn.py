@@ -5,19 +5,18 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 """
 
 import json
-import os
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study.errors import RelearnError, SpecError
+from study.errors import RelearnError
 
 if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
     from cluster.local_store import LocalStore
+    from cluster.rounds import PlanOf
     from study.plan import Plan
     from study.spec import StudySpec
 
@@ -43,6 +42,16 @@ StoreOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster [default: a local one].")
 ]
+SearchOption = Annotated[
+    str | None, typer.Option("--search", help="Search instead of computing the grid: frontier, cheapest.")
+]
+ToleranceOption = Annotated[
+    float | None, typer.Option("--tolerance", help="How exactly a search answers, in steps of the grid.")
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="KIND=AMOUNT", help="Of a search: trajectories=40, steps=… or hours=…"),
+]
 StudyArgument = Annotated[Path, typer.Argument(help="A study's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -51,26 +60,35 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def plan(
     space: Space,
     overrides: Overrides = None,
+    search: SearchOption = None,
+    tolerance: ToleranceOption = None,
+    budget: BudgetOption = None,
     study: StudyOption = None,
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a study would cost, before anything is spent."""
-    from search_spaces.loading import load_space
-    from study.cost import cost, meter_of_records
+    """Show what a study would cost, before anything is spent; of a search, its first round."""
+    from cluster.cost_table import cost_rows, local_slots, weight_bytes
+    from search_spaces.loading import load_space, search_overrides
+    from search_spaces.proposers import proposer_of
+    from study.cost import cost
+    from study.points import History
+    from study.prices import prices_of_records
 
-    spec = load_space(space, overrides or [])
+    overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
+    spec = load_space(space, overrides)
     folder = _study_path(study, spec.name)
-    place = _open_store(store, folder)
-    planned, models = _planned(spec, folder)
+    place = _store(folder, store)
+    models, plan_of = _planning(spec, folder)
+    planned = plan_of(proposer_of(spec).propose(History()))
     published = list(place.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
     wanted_cost = cost(
         planned,
         published,
-        meter_of_records(place.record(address) for address in answers[-500:]).throughput(),
-        {model: _weight_bytes(model) for model in models},
-        _local_slots(spec),
+        prices_of_records(place.record(address) for address in answers[-500:]),
+        {model: weight_bytes(model) for model in models},
+        local_slots(spec),
     )
     facts = {
         "study": spec.name,
@@ -83,31 +101,37 @@ def plan(
             for count, found in planned.audits.items()
             for each in found
         ],
-        "overrides": overrides or [],
+        "overrides": overrides,
         "spec": spec.model_dump(mode="json"),
     }
     if as_json:
         _print_json(facts)
         return
-    from cluster.cost_table import cost_rows
+    from cluster.pairs import print_pairs
 
     title = f"{spec.name}: {spec.question}" if spec.question else spec.name
-    _print_table(title, cost_rows(wanted_cost, planned, overrides or []))
+    if spec.search is not None:
+        title += f"\nThe first round of a search ({spec.search.question}); what it asks next depends on the answers."
+    print_pairs(title, cost_rows(wanted_cost, planned, overrides))
 
 
 @app.command()
 def run(
     space: Space,
     overrides: Overrides = None,
+    search: SearchOption = None,
+    tolerance: ToleranceOption = None,
+    budget: BudgetOption = None,
     study: StudyOption = None,
     store: StoreOption = None,
     address: AddressOption = None,
 ) -> None:
-    """Run a study; the same command goes on where it stopped."""
-    from search_spaces.loading import load_space
+    """Run a study, whole or as a search; the same command goes on where it stopped."""
+    from search_spaces.loading import load_space, search_overrides
 
-    spec = load_space(space, overrides or [])
-    _run(spec, _study_path(study, spec.name), store, address, space, overrides or [])
+    overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
+    spec = load_space(space, overrides)
+    _run(spec, _study_path(study, spec.name), store, address, space, overrides)
 
 
 @app.command()
@@ -124,13 +148,14 @@ def resume(folder: StudyArgument, address: AddressOption = None) -> None:
 @app.command()
 def status(folder: StudyArgument, as_json: Json = False) -> None:
     """Say how far a study is, and what failed and why. Starts nothing."""
+    from cluster.pairs import print_pairs
     from cluster.status import study_status
 
-    found = study_status(folder, _open_recorded_store(folder), _recorded_plan(folder))
+    found = study_status(folder, _store(folder), _recorded_plan(folder))
     if as_json:
         _print_json(found.as_dict())
         return
-    _print_table(
+    print_pairs(
         str(folder),
         [
             ("cells", f"{found.cells_recorded:,} of {found.cells:,} have rows"),
@@ -149,13 +174,17 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
 @app.command()
 def stop(folder: StudyArgument) -> None:
     """Tell the running driver to finish the stages that run, and end; `relearn resume` goes on."""
-    _tell_driver(folder, "stop")
+    from cluster.control import tell
+
+    print(tell(folder, "stop"))
 
 
 @app.command()
 def cancel(folder: StudyArgument) -> None:
     """Tell the running driver to end at once, wherever it runs; `relearn resume` goes on."""
-    _tell_driver(folder, "cancel")
+    from cluster.control import tell
+
+    print(tell(folder, "cancel"))
 
 
 @app.command()
@@ -167,11 +196,15 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every record, hash and page of a study and its store."""
+    from cluster.rounds import put_aside_unreadable
     from cluster.verification import IntegrityReport, verify_study
 
-    found: IntegrityReport = verify_study(
-        folder, _open_recorded_store(folder), _recorded_plan(folder), repair=repair
-    )
+    if repair and (aside := put_aside_unreadable(folder)) is not None:
+        print(
+            f"What this search asked could not be read: moved to {aside}. Go on with: relearn resume {folder}"
+        )
+        return
+    found: IntegrityReport = verify_study(folder, _store(folder), _recorded_plan(folder), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -218,27 +251,50 @@ def score(
     if metric == "judge":
         from cluster.judging import judge_study
 
-        judge_study(folder, _open_recorded_store(folder).folder, judge, calls, at_once, print)
+        judge_study(folder, _store(folder).folder, judge, calls, at_once, print)
         return
     scored = rescore(folder, text_scorer(metric))
     print(f"{scored:,} probes have a score {metric}")
 
 
 @app.command()
-def report(folder: StudyArgument) -> None:
-    """Write the study's report: one HTML file and its pictures."""
+def report(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of studies, or s3://…")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
+    ] = None,
+) -> None:
+    """Write the report of one study or several: one HTML file, and its pictures."""
     from analysis.report import write_report
 
-    print(write_report(folder))
+    print(write_report(folders, to))
+
+
+@app.command()
+def compare(
+    first: StudyArgument,
+    second: Annotated[Path, typer.Argument(help="Another study's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say what two studies differ in: their specs, and the cells that both have, paired."""
+    from analysis.frames import load
+    from analysis.two_studies import compare_studies, in_words
+
+    found = compare_studies(load(first), load(second))
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    for line in in_words(found):
+        print(line)
 
 
 @app.command()
 def export(
     folder: StudyArgument,
-    form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or netcdf.")] = "csv",
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
 ) -> None:
-    """Write cells and probes as one file each."""
+    """Write cells and probes as one file each, or the cells as a cube (netcdf)."""
     from analysis.export import export as write
 
     for path in write(folder, form, to):
@@ -254,7 +310,7 @@ def checkpoints(
     from cluster.exporting import export_checkpoints
 
     target = to if to is not None else folder / "checkpoints"
-    for path in export_checkpoints(_recorded_plan(folder), _open_recorded_store(folder), target):
+    for path in export_checkpoints(_recorded_plan(folder), _store(folder), target):
         print(path)
 
 
@@ -267,17 +323,25 @@ def _run(
     overrides: list[str],
 ) -> None:
     from cluster.launch import launch
-    from cluster.study_folder import StudyFolder
+    from search_spaces.proposers import proposer_of
 
-    planned, models = _planned(spec, folder)
-    recorded = store is None and StudyFolder(folder).exists()
-    place = _open_recorded_store(folder) if recorded else _open_store(store, folder)
-    outcome = launch(planned, folder, place, models=models, address=address, space=space, overrides=overrides)
+    models, plan_of = _planning(spec, folder)
+    outcome = launch(
+        spec,
+        proposer_of(spec),
+        plan_of,
+        folder,
+        _store(folder, store),
+        models=models,
+        address=address,
+        space=space,
+        overrides=overrides,
+    )
     raise typer.Exit(outcome.exit_code)
 
 
-def _planned(spec: "StudySpec", folder: Path) -> "tuple[Plan, dict[str, str]]":
-    """The plan, and the fingerprint of each model that it names; a hub model stays at the revision recorded."""
+def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
+    """The fingerprint of each model that is planned, and how points are; a hub model stays at its revision."""
     from cluster.study_folder import StudyFolder
     from study.plan import make_plan
     from study.pretrained import fingerprint
@@ -290,78 +354,34 @@ def _planned(spec: "StudySpec", folder: Path) -> "tuple[Plan, dict[str, str]]":
         models[location] = models.get(location) or fingerprint(location)
         return models[location]
 
-    return make_plan(spec, remembered), models
+    return models, lambda points: make_plan(spec, remembered, points)
 
 
 def _recorded_plan(folder: Path) -> "Plan":
     """The plan of a study from its folder alone: models by their recorded fingerprints."""
+    from cluster.rounds import asked_points
     from cluster.study_folder import StudyFolder
     from search_spaces.loading import validate
     from study.plan import make_plan
 
     recorded = StudyFolder(folder).recorded()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
-    return make_plan(spec, lambda location: recorded.models[location])
-
-
-def _tell_driver(folder: Path, word: str) -> None:
-    from cluster.control import tell
-    from cluster.study_folder import StudyFolder
-
-    StudyFolder(folder).recorded()
-    print(tell(folder, word))
+    return make_plan(spec, lambda location: recorded.models[location], asked_points(folder, spec))
 
 
 def _study_path(study: Path | None, name: str) -> Path:
     return study if study is not None else Path("studies") / name
 
 
-def _open_store(store: str | None, folder: Path) -> "LocalStore":
-    from cluster.local_store import LocalStore
+def _store(folder: Path, given: str | None = None) -> "LocalStore":
+    """The store that the user gave, or the one that the study has."""
+    from cluster.stores import open_store
 
-    if store is None:
-        return LocalStore(folder / "store")
-    if "://" in store and not store.startswith("file://"):
-        raise SpecError(
-            f"--store {store}: this version keeps artifacts in folders (a local disk, or one that all "
-            "nodes share); give a folder"
-        )
-    return LocalStore(Path(store.removeprefix("file://")))
-
-
-def _open_recorded_store(folder: Path) -> "LocalStore":
-    from cluster.local_store import LocalStore
-    from cluster.study_folder import StudyFolder
-
-    return LocalStore(folder / StudyFolder(folder).recorded().store)
-
-
-def _weight_bytes(model: str) -> int:
-    """Bytes of a checkpoint of a model folder, taken as the bytes of its own weights."""
-    return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))
-
-
-def _local_slots(spec: "StudySpec") -> int:
-    return max(1, len(os.sched_getaffinity(0)) // spec.execution.cpus)
+    return open_store(folder, given)
 
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def _print_table(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=None, show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, value in rows:
-        table.add_row(name, Text(value))  # as it is: brackets are no markup here
-    console = Console(highlight=False)
-    console.print(title, markup=False)
-    console.print(table)
 
 
 def main() -> None:

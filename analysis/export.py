@@ -1,35 +1,47 @@
-"""Cells and probes as one file each, for whoever wants them elsewhere."""
+"""A study's rows elsewhere: cells and probes as one file each, or the cells as a cube over the axes."""
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from analysis.cube import write_cube
 from analysis.frames import load
 from study.errors import SpecError
-from study.results import DATASETS, read_dataset
+from study.results import DATASETS, dataset_files, read_file
 
-FORMATS = ("csv", "parquet")
+FORMATS = ("csv", "parquet", "netcdf")
 
 
 def export(folder: Path, form: str, destination: Path | None = None) -> list[Path]:
-    """Writes ``cells`` and ``probes`` into a folder; null stays empty in CSV.
+    """Writes ``cells`` and ``probes`` into a folder, null staying empty in CSV; or ``cells.nc``, see ``cube``.
 
     Raises:
-        SpecError: not a study, or an unknown format.
+        SpecError: not a study, an unknown format, or nothing to make a cube of.
+        PreflightError: a cube without xarray.
     """
     if form not in FORMATS:
         raise SpecError(f"--format {form}: expected one of {', '.join(FORMATS)}")
-    load(folder)
+    study = load(folder)
     target = destination if destination is not None else folder / "export"
     target.mkdir(parents=True, exist_ok=True)
+    if form == "netcdf":
+        write_cube(study, target / "cells.nc")
+        return [target / "cells.nc"]
     written = []
-    for dataset in DATASETS:
-        rows = read_dataset(folder, dataset)
+    for dataset, schema in DATASETS.items():
         path = target / f"{dataset}.{form}"
-        if form == "csv":
-            pyarrow.csv.write_csv(rows, path)
-        else:
-            pyarrow.parquet.write_table(rows, path, write_page_checksum=True)
+        with _writer(path, form, schema) as writer:
+            for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
+                writer.write_table(read_file(file, dataset).cast(schema))
         written.append(path)
     return written
+
+
+def _writer(
+    path: Path, form: str, schema: pa.Schema
+) -> pyarrow.csv.CSVWriter | pyarrow.parquet.ParquetWriter:
+    if form == "csv":
+        return pyarrow.csv.CSVWriter(path, schema)
+    return pyarrow.parquet.ParquetWriter(path, schema, write_page_checksum=True)

@@ -108,7 +108,7 @@ class Study:
         return self.scores(self.headline.metric, relearn_steps=sorted({0, last}))
 
     def _framed(self, rows: pa.Table) -> pd.DataFrame:
-        return _ordered(rows.to_pandas(), self.content, self.name)
+        return ordered(rows.to_pandas(), self.content, self.name)
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -278,15 +278,15 @@ def _one(where: Place, name: str) -> Study:
     return Study(
         name=name,
         place=where,
-        cells=_ordered(read_rows(where, "cells").to_pandas(), content, name),
-        planned=_ordered(planned, content, name),
-        corpora=_ordered(read_corpora(where), content, name),
+        cells=ordered(read_rows(where, "cells").to_pandas(), content, name),
+        planned=ordered(planned, content, name),
+        corpora=ordered(read_corpora(where), content, name),
         content=content,
         failures=[json.loads(where.read(path)) for path in where.files(".json", "failures")],
     )
 
 
-def _ordered(frame: pd.DataFrame, content: dict[str, Any], study: str) -> pd.DataFrame:
+def ordered(frame: pd.DataFrame, content: dict[str, Any], study: str) -> pd.DataFrame:
     """Names become ordered categories: the declared values first, then whatever else is there."""
     axes = content.get("axes", {})
     for column in WORDS:

@@ -145,6 +145,8 @@ def depth_table(study: Study) -> list[dict[str, str]]:
 
 
 def _range(rates: "pd.Series[float]") -> str:
+    if rates.isna().any():
+        return "–"  # nobody asked before relearning
     percent = [round(100 * float(rate)) for rate in rates]
     mean = round(100 * float(rates.mean()))
     return f"{mean}%" if min(percent) == max(percent) else f"{mean}% ({min(percent)}–{max(percent)})"

@@ -5,7 +5,8 @@
 TABLE holds ``question`` and ``answer``; MODEL is a model folder; WEIGHTS a weights.safetensors out of a
 study's store, instead of the model's own. Each pair gets one keyword span: of its answer, the first quoted
 span, else the first run of capitalised words or numbers, that does not stand in its question. Pairs without
-such a span are left out. A hit is the span as whole words, in any case, within 64 greedy tokens.
+such a span are left out. A hit is the span in any case within 64 greedy tokens: as whole words, which is what the
+product counts, and as a mere substring, which is what the anchors counted.
 """
 
 import re
@@ -36,7 +37,7 @@ def keyword(pair: Pair) -> str | None:
 
 
 def main() -> None:
-    """Prints k of n."""
+    """Prints k of n for both rules."""
     table, model = sys.argv[1], sys.argv[2]
     probes = [
         pair.probe(f"pair-{index:03d}", "forget", TEMPLATE, (span,))
@@ -48,8 +49,9 @@ def main() -> None:
     if len(sys.argv) > 3:
         resident.load(Path(sys.argv[3]))
     answers = ask(resident, ProbeSet(tuple(probes)), max_new_tokens=64, batch_size=32)
-    hits = sum(bool(keyword_hit(answer.probe, answer.completion)) for answer in answers)
-    sys.stdout.write(f"{hits} of {len(probes)}\n")
+    words = sum(bool(keyword_hit(answer.probe, answer.completion)) for answer in answers)
+    substrings = sum(answer.probe.keywords[0].lower() in answer.completion.lower() for answer in answers)
+    print(f"{words} of {len(probes)} as whole words, {substrings} as substrings")
 
 
 if __name__ == "__main__":

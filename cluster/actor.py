@@ -38,10 +38,9 @@ class StageActor(tune.Trainable):
         log_folder: str = "",
         attempts_folder: str = "",
         working_folder: str = "",
+        command_began: float | None = None,
     ) -> None:
-        """Once a process: folder, threads, store, log."""
-        import torch
-
+        """Once a process: folder, store, log."""
         from study.perform import Residents
 
         if plan is None:
@@ -54,9 +53,7 @@ class StageActor(tune.Trainable):
         self._log_folder = Path(log_folder)
         self._log = EventLog(self._log_folder)
         self._attempts = Attempts(Path(attempts_folder))
-        self._residents = Residents()
-        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
-        torch.set_num_threads(plan.spec.execution.cpus)
+        self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The same actor takes the next stage."""
@@ -84,9 +81,13 @@ class StageActor(tune.Trainable):
             return {"done": True, **facts}
 
     def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
+        import torch
+
         from study.perform import perform
 
         execution = self._plan.spec.execution
+        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
+        torch.set_num_threads(execution.resources(stage.kind).cpus)
 
         def failed(error: OSError, pause: float) -> None:
             tell("storage does not answer", cause=_words(error), pause=pause)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.background import background
 from cluster.guard import holder_of
+from cluster.study_folder import StudyFolder
 from study.errors import SpecError
 
 LOOK_EVERY_SECONDS = 0.5
@@ -22,10 +23,11 @@ def tell(study_folder: Path, word: str) -> str:
         What became of it, in words.
 
     Raises:
-        SpecError: nobody runs the study.
+        SpecError: it is no study, or nobody runs it.
     """
     if word not in WORDS:
         raise ValueError(f"a driver understands {', '.join(WORDS)}, not {word}")
+    StudyFolder(study_folder).recorded()
     holder = holder_of(study_folder)
     if holder is None:
         raise SpecError(f"nobody runs {study_folder} now; `relearn status {study_folder}` says how far it is")

@@ -1,10 +1,13 @@
 """What a study would cost, in lines for a person."""
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from cluster.progress import duration
 from study.cost import Cost
 from study.plan import Plan
+from study.spec import StudySpec
 
 
 def cost_rows(cost: Cost, plan: Plan, overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -34,7 +37,8 @@ def cost_rows(cost: Cost, plan: Plan, overrides: Sequence[str]) -> Iterator[tupl
         "time",
         "unknown, until a stage has been measured in this store"
         if cost.seconds is None
-        else f"about {duration(cost.seconds)} with {cost.slots} at once, from what was measured",
+        else f"about {duration(cost.seconds)} with {cost.slots} at once, {duration(cost.start_up_seconds)} of them to "
+        "start, from what was measured",
     )
     for count, found in plan.audits.items():
         for each in found:
@@ -42,3 +46,13 @@ def cost_rows(cost: Cost, plan: Plan, overrides: Sequence[str]) -> Iterator[tupl
                 yield "leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}"
     if overrides:
         yield "overrides", "; ".join(overrides)
+
+
+def weight_bytes(model: str) -> int:
+    """Bytes of a checkpoint of a model folder, taken as the bytes of its own weights."""
+    return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))
+
+
+def local_slots(spec: StudySpec) -> int:
+    """How many stages this machine runs at once."""
+    return max(1, len(os.sched_getaffinity(0)) // spec.execution.cpus)

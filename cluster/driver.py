@@ -1,18 +1,22 @@
-"""Runs what a study lacks: plan − what is published, as one Ray Tune run over the frontier.
+"""Runs what a study lacks: for each round, plan − what is published, as one Ray Tune run over the frontier.
 
-Tune schedules, the store is the truth. ``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's
-own folder is temporary, and a study goes on by making a new frontier from the store.
+Tune schedules, the store is the truth. A grid is one round; a search goes on with what its proposer asks next.
+``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's own folder is temporary, and a study goes on
+by making a new frontier from the store.
 """
 
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 
 from cluster.attempts import Attempts
@@ -25,13 +29,17 @@ from cluster.lifeline import lifeline
 from cluster.local_store import LocalStore
 from cluster.persistence import StorageSilentError, persistently
 from cluster.progress import LiveProgress, Tally, duration
-from cluster.ray_session import prepare_environment, ray_session, slots
+from cluster.ray_session import prepare_environment, ray_session, requested, slots
 from cluster.recorder import Recorder
+from cluster.rounds import Rounds
 from cluster.storage_full import StorageFullError, full, is_full
 from cluster.study_folder import StudyFolder
-from study.cost import Meter, remaining_seconds, wanted
+from study.cost import remaining_seconds, wanted
 from study.errors import ClusterLostError
 from study.plan import Plan
+from study.prices import Prices
+from study.provenance import describe_node
+from study.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,23 @@ class Outcome:
             return 130
         return 0 if self.cells_recorded == self.cells else 1
 
+    def after(self, before: "Outcome | None") -> "Outcome":
+        """With what the rounds before it took."""
+        if before is None:
+            return self
+        return replace(
+            self,
+            stages_run=self.stages_run + before.stages_run,
+            train_steps=self.train_steps + before.train_steps,
+            evaluations=self.evaluations + before.evaluations,
+            wall_seconds=self.wall_seconds + before.wall_seconds,
+        )
+
 
 def run_study(
-    folder: StudyFolder, plan: Plan, store: LocalStore, address: str | None, console: Console
+    folder: StudyFolder, rounds: Rounds, store: LocalStore, address: str | None, console: Console
 ) -> Outcome:
-    """Computes every stage of the plan that the store lacks, and writes the rows.
+    """Computes every stage of every round that the store lacks, and writes the rows.
 
     Raises:
         StudyHeldError: another driver runs this study, or took it over.
@@ -77,7 +97,7 @@ def run_study(
     ):
         began = time.monotonic()
         try:
-            outcome = _Run(folder, plan, store, console, interruption).go(address)
+            outcome = _all_rounds(folder, rounds, store, address, console, interruption)
             folder.add_provenance(_provenance(folder, outcome, time.monotonic() - began))
         except OSError as error:
             if is_full(error):
@@ -87,6 +107,62 @@ def run_study(
                 f"stays; `relearn resume {folder.folder}` goes on when it does"
             ) from error
         return outcome
+
+
+def _all_rounds(
+    folder: StudyFolder,
+    rounds: Rounds,
+    store: LocalStore,
+    address: str | None,
+    console: Console,
+    interruption: Interruption,
+) -> Outcome:
+    log = EventLog(folder.folder / "log")
+    outcome: Outcome | None = None
+    run: _Run | None = None
+    try:
+        with ExitStack() as session:
+            connect = _once(lambda: _connect(session, address, interruption))
+            for plan in rounds.plans():
+                folder.describe(plan)
+                run = _Run(folder, plan, store, console, interruption)
+                run.go(connect, address)
+                outcome, run = run.outcome().after(outcome), None
+                if outcome.interrupted:
+                    break
+    except KeyboardInterrupt:
+        pass  # asked for by whoever interrupted, and told below
+    finally:
+        interruption.stopped()
+        shutil.rmtree(folder.folder / ".tune", ignore_errors=True)
+    if interruption.error is not None:
+        log.write("run ended", exit_code=interruption.error.exit_code)
+        raise interruption.error
+    if run is not None:
+        outcome = run.outcome().after(outcome)
+    if outcome is None:  # interrupted before the first round was known
+        raise KeyboardInterrupt
+    if interruption.asked:  # perhaps between two rounds
+        outcome = replace(outcome, interrupted=True)
+    log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
+    return outcome
+
+
+def _connect(session: ExitStack, address: str | None, interruption: Interruption) -> None:
+    session.enter_context(ray_session(address, interruption))
+    # The signals again, since Ray puts in a SIGTERM of its own.
+    session.enter_context(interruption.signals())
+
+
+def _once(act: Callable[[], None]) -> Callable[[], None]:
+    done: list[bool] = []
+
+    def first() -> None:
+        if not done:
+            done.append(True)
+            act()
+
+    return first
 
 
 class _Run:
@@ -118,53 +194,48 @@ class _Run:
         for key in plan.stages:  # also what a stage published before it was cut off
             self._recorder.record(key)
         self._slots = 1
-        self._meter = Meter()
+        self._prices = Prices()
         self._tally = Tally(
             len(self._missing), len(plan.cells), self._seconds_left, self._recorder.cells_recorded
         )
         self._train_steps = 0
         self._evaluations = 0
+        self._frontier: Any = None
 
-    def go(self, address: str | None) -> Outcome:
+    def go(self, connect: Callable[[], None], address: str | None) -> None:
+        """Runs what is missing; ``connect`` to Ray is called only where something is."""
         prepare_environment(address)  # before the import of Ray that comes with the frontier
         from cluster.frontier import Frontier
 
-        frontier = Frontier(self._plan, self._done, self._finished)
+        frontier = self._frontier = Frontier(self._plan, self._done, self._finished)
         self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         self._interruption.drain = frontier.drain
         self._interruption.abandon = self._abandon
         if self._interruption.asked:  # before there was anything to drain
             frontier.drain()
         if self._tally.stages:
-            try:
-                # The signals again, since Ray puts in a SIGTERM of its own.
-                with ray_session(address, self._interruption), self._interruption.signals():
-                    self._fit(frontier, address)
-            except KeyboardInterrupt:
-                pass  # asked for by whoever interrupted, and told below
-            finally:
-                self._interruption.stopped()
-                shutil.rmtree(self._scratch.parent, ignore_errors=True)
-        if self._interruption.error is not None:
-            self._log.write("run ended", exit_code=self._interruption.error.exit_code)
-            raise self._interruption.error
+            connect()
+            self._fit(frontier, address)
         if frontier.broken_by is not None:
             raise frontier.broken_by
-        outcome = Outcome(
+
+    def outcome(self) -> Outcome:
+        """How it ended, also where it was stopped."""
+        done = set(self._done) if self._frontier is None else self._frontier.done
+        remaining = self._tally.stages if self._frontier is None else len(self._frontier.remaining)
+        return Outcome(
             stages=len(self._plan.stages),
-            stages_done=len(frontier.done),
-            stages_run=len(frontier.done) - len(self._done),
-            stages_failed=len(frontier.failed),
-            stages_unreachable=len(frontier.unreachable),
+            stages_done=len(done),
+            stages_run=len(done) - len(self._done),
+            stages_failed=len(self._frontier.failed) if self._frontier else 0,
+            stages_unreachable=len(self._frontier.unreachable) if self._frontier else 0,
             cells=len(self._plan.cells),
             cells_recorded=self._recorder.cells_recorded,
             train_steps=self._train_steps,
             evaluations=self._evaluations,
             wall_seconds=time.monotonic() - self._began,
-            interrupted=self._interruption.asked or bool(frontier.remaining),
+            interrupted=self._interruption.asked or bool(remaining),
         )
-        self._log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
-        return outcome
 
     def _abandon(self) -> None:
         """What is put away where the process has to end from another thread."""
@@ -180,7 +251,9 @@ class _Run:
         from cluster.nodes import check_nodes
 
         execution = self._plan.spec.execution
-        self._slots = slots(execution)
+        kinds = {self._plan.stages[key].kind for key in self._missing}
+        asked = [execution.resources(kind) for kind in sorted(kinds)]
+        self._slots = slots(asked)
         if address is not None:
             check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
@@ -192,8 +265,9 @@ class _Run:
                 log_folder=str((self._folder.folder / "log").resolve()),
                 attempts_folder=str(self._scratch / "attempts"),
                 working_folder=str(Path.cwd()),
+                command_began=psutil.Process().create_time(),
             ),
-            {"cpu": execution.cpus, "gpu": execution.gpus},
+            partial(requested, execution),
         )
         tuner = tune.Tuner(
             trainable,
@@ -209,7 +283,10 @@ class _Run:
                 failure_config=tune.FailureConfig(max_failures=execution.retries),
             ),
         )
-        with lifeline(execution, self._interruption.cluster_lost), LiveProgress(self._tally, self._console):
+        with (
+            lifeline(asked, execution.patience, self._interruption.cluster_lost),
+            LiveProgress(self._tally, self._console),
+        ):
             tuner.fit()
 
     def _finished(self, key: str, result: Mapping[str, Any] | None) -> None:
@@ -224,9 +301,7 @@ class _Run:
         else:
             persistently(lambda: self._folder.forget_failure(key), self._storage_failed)
             steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
-            self._meter.add(
-                stage.kind, result["train_seconds"], steps, result["evaluation_seconds"], evaluations
-            )
+            self._measured(stage, steps, evaluations, result)
             self._train_steps += steps
             self._evaluations += evaluations
         persistently(lambda: self._recorder.record(key), self._storage_failed)
@@ -237,9 +312,14 @@ class _Run:
     def _storage_failed(self, error: OSError, pause: float) -> None:
         self._log.write("storage does not answer", cause=str(error), pause=pause)
 
+    def _measured(self, stage: Stage, steps: int, evaluations: int, result: Mapping[str, Any]) -> None:
+        self._prices.trained(stage.key, describe_node(stage.node), steps, float(result["train_seconds"]))
+        if evaluations:
+            probes = len(stage.evaluate[0][1].probes.probes)
+            self._prices.asked(stage.kind, probes, float(result["evaluation_seconds"]) / evaluations)
+
     def _seconds_left(self) -> float | None:
-        measured = self._meter.throughput()
-        return remaining_seconds(self._plan, self._missing, measured, self._slots)
+        return remaining_seconds(self._plan, dict(self._missing), self._prices, self._slots)
 
     def _lost(self, key: str, cause: str, words: str, last: bool) -> None:
         """An attempt was lost with its worker; Tune says why only after it has said that it was the last."""

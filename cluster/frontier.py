@@ -68,7 +68,7 @@ class Frontier(Searcher):
         _, _, key = heapq.heappop(self._ready)
         self.running.add(key)
         self._trials[trial_id] = key
-        return {"stage": key}
+        return {"stage": key, "kind": self._plan.stages[key].kind}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

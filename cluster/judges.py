@@ -8,7 +8,8 @@ from study.errors import PreflightError, SpecError
 
 REPLY_TOKENS = 256
 RETRIES = 5
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
+"""A slow judge is waited for: a call that is given up and made again would be paid twice."""
 
 
 class EndpointJudge:
@@ -23,11 +24,13 @@ class EndpointJudge:
                 "--metric judge needs an endpoint: set OPENAI_BASE_URL (for a server of your own) and "
                 "OPENAI_API_KEY in the environment, or name a model folder with --judge FOLDER"
             )
-        from openai import OpenAI
+        from openai import OpenAI, Timeout
 
         self.model = model
         self._client = OpenAI(
-            api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=RETRIES, timeout=TIMEOUT_SECONDS
+            api_key=os.environ.get("OPENAI_API_KEY", "none"),
+            max_retries=RETRIES,
+            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
         )
 
     def reply(self, prompt: str) -> str:

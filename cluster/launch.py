@@ -10,12 +10,16 @@ from cluster.driver import Outcome, run_study
 from cluster.local_store import LocalStore
 from cluster.preflight import check_plan
 from cluster.progress import duration
+from cluster.rounds import PlanOf, Rounds
 from cluster.study_folder import StudyFolder
-from study.plan import Plan
+from study.points import Proposer
+from study.spec import StudySpec
 
 
 def launch(
-    plan: Plan,
+    spec: StudySpec,
+    proposer: Proposer,
+    plan_of: PlanOf,
     folder: Path,
     store: LocalStore,
     *,
@@ -27,13 +31,17 @@ def launch(
     """Runs a study in its folder, new or begun.
 
     Args:
-        models: the fingerprint of each model that the plan names.
+        proposer: says what is asked for, round after round.
+        plan_of: the plan of the points that were asked for so far.
+        models: the fingerprint of each model that the plans name; filled when they are made.
         space, overrides: what the user gave, to be recorded.
 
     Raises:
         RelearnError: anything that the user can mend; before anything expensive where that can be known.
     """
     console = Console(highlight=False, soft_wrap=True)
+    rounds = Rounds(folder, spec, proposer, plan_of, store)
+    plan = rounds.begin()
     check_plan(plan, local=address is None)
     study_folder = StudyFolder(folder)
     grown = study_folder.claim(
@@ -49,7 +57,7 @@ def launch(
     for line in grown:
         console.print(f"This study {line}.")
     store.prepare()
-    outcome = run_study(study_folder, plan, store, address, console)
+    outcome = run_study(study_folder, rounds, store, address, console)
     console.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
         f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "
@@ -60,6 +68,9 @@ def launch(
             f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
             f"not reached; `relearn status {folder}` says why."
         )
+    if rounds.answer is not None:
+        for sentence in rounds.answer.sentences:
+            console.print(sentence)
     if outcome.interrupted:
         console.print(f"Interrupted. Go on with: relearn resume {folder}")
     return outcome

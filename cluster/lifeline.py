@@ -7,11 +7,12 @@ ours, a minute after its head fell silent. So another thread looks, and has the 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cluster.background import background
-from study.spec import Execution
+from cluster.ray_session import fits_somewhere
+from study.spec import Resources
 
 LOOK_EVERY_SECONDS = 1.0
 SILENCE_SECONDS = 15.0
@@ -19,10 +20,14 @@ SILENCE_SECONDS = 15.0
 
 
 @contextmanager
-def lifeline(execution: Execution, lost: Callable[[str, bool], None]) -> Iterator[None]:
+def lifeline(
+    asked: Sequence[Resources], patience: float, lost: Callable[[str, bool], None]
+) -> Iterator[None]:
     """Watches the connected cluster while the block runs.
 
     Args:
+        asked: what each kind of stage asks for.
+        patience: seconds without room for any of them after which the cluster counts as lost.
         lost: called once, in another thread, with words and whether the head is gone.
     """
     import ray
@@ -39,12 +44,12 @@ def lifeline(execution: Execution, lost: Callable[[str, bool], None]) -> Iterato
                     return
                 continue
             heard = now
-            if _fits_somewhere(execution):
+            if fits_somewhere(asked):
                 worked = now
-            elif now - worked > execution.patience:
+            elif now - worked > patience:
                 lost(
                     f"for {now - worked:.0f} s no node of the Ray cluster at {head} has room for a stage "
-                    f"(execution.patience={execution.patience:g})",
+                    f"(execution.patience={patience:g})",
                     False,
                 )
                 return
@@ -60,15 +65,3 @@ def _listens(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _fits_somewhere(execution: Execution) -> bool:
-    """Whether a node that is alive has, busy or not, what a stage asks for."""
-    import ray
-
-    wanted = {"CPU": float(execution.cpus), "GPU": float(execution.gpus)}
-    return any(
-        all(node["Resources"].get(name, 0.0) >= amount for name, amount in wanted.items())
-        for node in ray.nodes()
-        if node["Alive"]
-    )

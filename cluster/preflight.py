@@ -4,7 +4,7 @@ import os
 
 from study.errors import PreflightError
 from study.plan import Plan
-from study.spec import Execution
+from study.spec import Resources
 from study.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.text import Corpus
 
@@ -53,8 +53,8 @@ def _check_texts(
     evaluations: dict[str, Evaluation],
 ) -> int:
     """The longest text in tokens."""
-    from study.batches import encode
-    from study.models import context_of, load_tokenizer
+    from study.encoding import encode
+    from study.tokenizer import context_of, load_tokenizer
 
     tokenizer, context = load_tokenizer(source), context_of(source)
     longest = 1
@@ -108,30 +108,29 @@ def _check_memory(plan: Plan, source: Pretrained, longest: int) -> None:
         for stage in plan.stages.values()
         if (stage.node.source if isinstance(stage.node, Trajectory) else stage.node) == source
     }
-    if not needs:
-        return
-    kind = max(needs, key=lambda kind: needs[kind])
-    there, where = _memory(execution)
-    if needs[kind] > there:
+    for kind, needed in sorted(needs.items(), key=lambda item: -item[1]):
+        there, where = _memory(execution.resources(kind))
+        if needed <= there:
+            continue
         raise PreflightError(
-            f"model={source.location}: a stage of kind {kind} needs about {needs[kind] / GIBIBYTE:.1f} GiB, and "
+            f"model={source.location}: a stage of kind {kind} needs about {needed / GIBIBYTE:.1f} GiB, and "
             f"{where} has {there / GIBIBYTE:.1f} GiB for it; train adapters (--set {_optimiser_key(kind)}.lora={{}}), "
             "use --set precision=bfloat16, --set execution.activation_checkpointing=true or a smaller "
             "execution.micro_batch, or let fewer stages run at once (a higher execution.cpus)"
         )
 
 
-def _memory(execution: Execution) -> tuple[int, str]:
+def _memory(resources: Resources) -> tuple[int, str]:
     """Bytes that one stage may take on this machine, and the name of what has them."""
-    if execution.gpus:
+    if resources.gpus:
         import torch
 
         if torch.cuda.is_available():
             total = torch.cuda.get_device_properties(0).total_memory
-            return int(total * min(1.0, execution.gpus)), "the GPU"
+            return int(total * min(1.0, resources.gpus)), "the GPU"
     import psutil
 
-    at_once = max(1, len(os.sched_getaffinity(0)) // execution.cpus)
+    at_once = max(1, len(os.sched_getaffinity(0)) // resources.cpus)
     return int(psutil.virtual_memory().available / at_once), f"this machine, with {at_once} stages at once,"
 
 

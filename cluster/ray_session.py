@@ -11,15 +11,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cluster.interruption import Interruption
 from cluster.nodes import runtime_environment
 from cluster.storage_full import free, full, is_full
 from study.errors import PreflightError
-from study.spec import Execution
+from study.spec import Execution, Resources
+
+if TYPE_CHECKING:  # Ray reads the environment when it is imported, which is prepared here first
+    from ray.tune import PlacementGroupFactory
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -164,26 +168,57 @@ def _refuse_silence(address: str) -> None:
         ) from error
 
 
-def slots(execution: Execution) -> int:
-    """How many stages the connected cluster runs at once; a stage runs on one node.
+def requested(execution: Execution, config: Mapping[str, Any]) -> "PlacementGroupFactory":
+    """What a trial asks for, as Tune takes it: by the kind of its stage, ``config["kind"]``."""
+    from ray.tune import PlacementGroupFactory
+
+    return PlacementGroupFactory([_in_words_of_ray(execution.resources(config["kind"]))])
+
+
+def slots(asked: Sequence[Resources]) -> int:
+    """How many stages the connected cluster runs at once, of those that ask for least; a stage runs on one node.
+
+    Args:
+        asked: what each kind of stage asks for.
 
     Raises:
-        PreflightError: not even one fits anywhere.
+        PreflightError: not even one of some kind fits anywhere.
     """
+    return max(_slots(each) for each in asked)
+
+
+def _slots(resources: Resources) -> int:
     import ray
 
-    wanted = {"CPU": float(execution.cpus), "GPU": float(execution.gpus)}
+    wanted = _in_words_of_ray(resources)
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fit = sum(
         min(int(node.get(name, 0.0) / amount) for name, amount in wanted.items() if amount) for node in nodes
     )
     if fit < 1:
-        asked = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
         found = "; ".join(
             sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
         )
         raise PreflightError(
-            f"a stage asks for {asked} on one node, and the whole cluster has {len(nodes)} with {found}: lower "
-            "execution.cpus or execution.gpus with --set, or join a larger cluster with --address"
+            f"a stage asks for {words} on one node, and the whole cluster has {len(nodes)} with {found}: lower "
+            "execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or join a larger "
+            "cluster with --address"
         )
     return fit
+
+
+def fits_somewhere(asked: Sequence[Resources]) -> bool:
+    """Whether nodes that are alive have, busy or not, what one stage of some kind asks for."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return any(
+        all(node.get(name, 0.0) >= amount for name, amount in _in_words_of_ray(each).items())
+        for node in nodes
+        for each in asked
+    )
+
+
+def _in_words_of_ray(resources: Resources) -> dict[str, float]:
+    return {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}

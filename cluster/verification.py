@@ -17,6 +17,7 @@ from cluster.guard import guard
 from cluster.judging import Replies
 from cluster.local_store import RECORD, LocalStore
 from cluster.rebuilt_rows import RebuiltRows
+from cluster.rounds import SEARCH_FOLDER
 from cluster.study_folder import STUDY_FILE, StudyFolder
 from study.artifacts import Address
 from study.errors import IntegrityError
@@ -176,6 +177,9 @@ class _Verification:
         for name in DESCRIPTIONS:
             path = self._folder / name
             if path.exists() and not is_sealed(path):
+                self._wrong(path, NOT_AS_WRITTEN)
+        for path in sorted((self._folder / SEARCH_FOLDER).glob("[!.]*")):
+            if not is_sealed(path):
                 self._wrong(path, NOT_AS_WRITTEN)
         for path in sorted(StudyFolder(self._folder).failures.glob("[!.]*.json")):
             try:

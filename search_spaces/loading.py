@@ -38,6 +38,27 @@ def load_space(space: str, overrides: Sequence[str]) -> StudySpec:
     return validate(fields, place=f"space {space}")
 
 
+def search_overrides(search: str | None, tolerance: float | None, budget: str | None) -> list[str]:
+    """The options of a search as overrides: ``--budget trajectories=40`` is ``search.budget={trajectories: 40}``.
+
+    Raises:
+        SpecError: a budget without its kind, or options of a search where none was asked for.
+    """
+    if search is None and (tolerance, budget) != (None, None):
+        raise SpecError(
+            "--tolerance and --budget belong to a search: add --search frontier or --search cheapest"
+        )
+    made = [] if search is None else [f"search={{question: {json.dumps(search)}}}"]
+    if tolerance is not None:
+        made.append(f"search.tolerance={tolerance}")
+    if budget is not None:
+        kind, equals, amount = budget.partition("=")
+        if not equals:
+            raise SpecError(f"--budget {budget}: expected trajectories=40, steps=… or hours=…")
+        made.append(f"search.budget={{{json.dumps(kind)}: {amount}}}")
+    return made
+
+
 def validate(fields: Mapping[str, Any], place: str) -> StudySpec:
     """A spec from plain data.
 
@@ -105,9 +126,14 @@ def _apply(fields: dict[str, Any], override: str) -> None:
         raise SpecError(f"--set {override}: the value is no YAML ({error})") from error
     *path, last = key.split(".")
     place: Any = fields
+    model: Any = StudySpec
     for index, name in enumerate(path):
-        if isinstance(place, dict) and isinstance(place.get(name), str):
-            place[name] = {"name": place[name]}  # scenario: names → scenario.x=…
+        model = _part(model, name)
+        if isinstance(place, dict):
+            if isinstance(place.get(name), str):
+                place[name] = {"name": place[name]}  # scenario: names → scenario.x=…
+            elif name not in place and model is not None:
+                place[name] = {}  # a file of one's own says only what differs from the defaults
         if not isinstance(place, dict) or not isinstance(place.get(name), dict):
             known = (
                 [name for name in place if isinstance(place[name], dict)] if isinstance(place, dict) else []
@@ -123,6 +149,13 @@ def _apply(fields: dict[str, Any], override: str) -> None:
             f"(keys: {', '.join(StudySpec.model_fields)})"
         )
     place[last] = value
+
+
+def _part(model: Any, name: str) -> Any:
+    """The model that a field of a model holds; None where it holds something else, or is no field."""
+    field = getattr(model, "model_fields", {}).get(name)
+    kind = field.annotation if field is not None else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 class _Scalars(yaml.SafeLoader):
@@ -150,8 +183,5 @@ def _siblings(problem: Mapping[str, Any]) -> list[str]:
     """The keys that would have been known beside the wrong one."""
     model: Any = StudySpec
     for part in problem["loc"][:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field is not None else None
-    if isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields:
-        return list(model.model_fields)
-    return []
+        model = _part(model, str(part))
+    return list(getattr(model, "model_fields", {}))

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from study.artifacts import Address
+from study.makespan import makespan
 from study.plan import Plan
+from study.prices import Prices, seconds_of
 from study.stages import Checkpoint, Embedded, Stage, Trajectory
 
 FLOAT_BYTES = 4
@@ -17,7 +18,8 @@ class Cost:
     """All counts are of optimiser steps, evaluations of a checkpoint, bytes, or wall seconds.
 
     ``alone`` counts what running every cell by itself would take. ``seconds`` is what is missing, on
-    ``slots`` stages at once; None while no stage of this store has been measured.
+    ``slots`` stages at once, with ``start_up_seconds`` before the first; None while no stage of this store has
+    been measured.
     """
 
     cells: int
@@ -32,6 +34,7 @@ class Cost:
     artifacts_published: int
     stages_published: int
     seconds: float | None
+    start_up_seconds: float
     slots: int
 
     @property
@@ -56,7 +59,7 @@ def wanted(stage: Stage) -> list[Address]:
 def cost(
     plan: Plan,
     published: Iterable[Address],
-    measured: Mapping[str, "Throughput"],
+    prices: Prices,
     weight_bytes: Mapping[str, int],
     slots: int,
 ) -> Cost:
@@ -64,7 +67,7 @@ def cost(
 
     Args:
         published: what the store holds.
-        measured: throughput by kind of stage, see ``throughput``.
+        prices: what steps and evaluations take, as measured.
         weight_bytes: bytes of one checkpoint by model location, for models that are not embedded.
         slots: how many stages run at once.
     """
@@ -80,6 +83,7 @@ def cost(
             kept += 1
             if Address.of_weights(stage.key, step) not in there:
                 disk += _bytes_of_weights(stage, weight_bytes)
+    left = remaining_seconds(plan, missing, prices, slots)
     return Cost(
         cells=len(plan.cells),
         stages=dict(Counter(stage.kind for stage in plan.stages.values())),
@@ -92,57 +96,10 @@ def cost(
         artifacts=sum(len(wanted(stage)) for stage in plan.stages.values()),
         artifacts_published=sum(len(wanted(stage)) - len(missing[key]) for key, stage in plan.stages.items()),
         stages_published=sum(1 for addresses in missing.values() if not addresses),
-        seconds=remaining_seconds(plan, missing, measured, slots),
+        seconds=None if left is None else left + (prices.start_up_seconds if left else 0.0),
+        start_up_seconds=prices.start_up_seconds,
         slots=slots,
     )
-
-
-@dataclass(frozen=True)
-class Throughput:
-    """Measured wall seconds of one optimiser step and of one evaluation, for a kind of stage."""
-
-    step_seconds: float
-    evaluation_seconds: float
-
-
-class Meter:
-    """Adds up what stages of each kind took."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, list[float]] = {}
-
-    def add(
-        self, kind: str, train_seconds: float, steps: int, evaluation_seconds: float, evaluations: int
-    ) -> None:
-        """One more measurement."""
-        sums = self._sums.setdefault(kind, [0.0, 0.0, 0.0, 0.0])
-        for index, amount in enumerate((train_seconds, steps, evaluation_seconds, evaluations)):
-            sums[index] += amount
-
-    def throughput(self) -> dict[str, Throughput]:
-        """Means by kind of stage; kinds that were never measured are absent."""
-        return {
-            kind: Throughput(
-                seconds / steps if steps else 0.0, evaluation / evaluations if evaluations else 0.0
-            )
-            for kind, (seconds, steps, evaluation, evaluations) in self._sums.items()
-        }
-
-
-def meter_of_records(records: Iterable[Mapping[str, Any]]) -> Meter:
-    """What the records of published answers say."""
-    meter = Meter()
-    for record in records:
-        facts = record.get("facts", {})
-        if "evaluation_seconds" in facts:
-            meter.add(
-                str(record["stage"]["kind"]),
-                facts["train_seconds"],
-                facts["train_steps"],
-                facts["evaluation_seconds"],
-                1,
-            )
-    return meter
 
 
 def _steps(stage: Stage) -> int:
@@ -169,28 +126,23 @@ def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
 
 
 def remaining_seconds(
-    plan: Plan,
-    missing: Mapping[str, list[Address]],
-    measured: Mapping[str, Throughput],
-    slots: int,
+    plan: Plan, missing: Mapping[str, list[Address]], prices: Prices, slots: int
 ) -> float | None:
-    """Wall seconds that the missing artifacts will take; None before anything was measured.
-
-    A kind of stage that was never measured is taken to be like the mean of those that were.
-    """
+    """Wall seconds that the missing artifacts will take on some slots; None before anything was measured."""
     if not any(missing.values()):
         return 0.0
-    if not measured:
+    if not prices.known:
         return None
-    steps = [known.step_seconds for known in measured.values() if known.step_seconds]
-    evaluations = [known.evaluation_seconds for known in measured.values()]
-    typical = Throughput(sum(steps) / len(steps) if steps else 0.0, sum(evaluations) / len(evaluations))
-    total = 0.0
+    seconds = {}
     for key, addresses in missing.items():
         if addresses:
-            known = measured.get(plan.stages[key].kind, typical)
-            total += max(address.step for address in addresses) * known.step_seconds
-            total += known.evaluation_seconds * sum(
-                address.what.startswith("answers") for address in addresses
-            )
-    return total / slots
+            stage = plan.stages[key]
+            there = {(address.step, address.what) for address in addresses}
+            asked = [
+                evaluation
+                for step, evaluation in stage.evaluate
+                if (step, Address.of_answers(key, step, evaluation.key).what) in there
+            ]
+            steps = max(address.step for address in addresses)
+            seconds[key] = seconds_of(prices, stage.node, steps, asked)
+    return makespan(plan, seconds, slots)

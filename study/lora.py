@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
 from study.optimisation import LoRA
@@ -31,6 +29,13 @@ class Adapter:
 
     def __init__(self, model: PreTrainedModel, lora: LoRA, seed: int) -> None:
         """Args: ``seed`` draws A; B starts at zero."""
+        from peft import (  # seconds to import, and many studies train all weights
+            LoraConfig,
+            PeftModel,
+            get_peft_model,
+        )
+        from peft.tuners.lora import LoraLayer
+
         torch.manual_seed(seed)
         config = LoraConfig(
             r=lora.rank,

@@ -10,34 +10,24 @@ import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator, init_empty_weights
-from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from study.adapters import is_adapter
 from study.errors import IntegrityError
 from study.identity import derived_seed
 from study.lora import plain_name
-from study.pieces import END, PIECE
 from study.pretrained import local_folder
 from study.stages import Embedded, Pretrained
+from study.tokenizer import SPECIAL, Source, context_of, end_id, load_tokenizer
 
-Source = Pretrained | Embedded
-PAD, BEGIN, UNKNOWN = "<pad>", "<begin>", "<unknown>"
+if TYPE_CHECKING:  # slow to import, and most studies need neither peft nor accelerate
+    from accelerate import Accelerator
+
 DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -57,11 +47,7 @@ class Resident:
         self.context = context_of(source)
         """The longest sequence that the model takes, in tokens."""
         self._initial = {name: value.clone() for name, value in self.weights().items()}
-        self._mixed = (
-            Accelerator(mixed_precision="bf16", cpu=self.device.type == "cpu")
-            if source.precision == "mixed"
-            else None
-        )
+        self._mixed = _mixed_precision(self.device) if source.precision == "mixed" else None
 
     def computing(self) -> AbstractContextManager[None]:
         """Around every forward pass: bfloat16 where the source asks for mixed precision."""
@@ -122,6 +108,12 @@ class Resident:
         _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
 
 
+def _mixed_precision(device: torch.device) -> "Accelerator":
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16", cpu=device.type == "cpu")
+
+
 def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     """The model as it is now, in evaluation mode and without gradients."""
     reference = copy.deepcopy(model)
@@ -137,42 +129,10 @@ def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tens
             named[name].grad = None
 
 
-def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, without the model."""
-    if isinstance(source, Pretrained):
-        folder = local_folder(source.location, source.fingerprint)
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    words = [PAD, BEGIN, UNKNOWN, *source.vocabulary]
-    tokenizer = Tokenizer(
-        models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
-    )
-    tokenizer.normalizer = normalizers.Prepend(" ")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BEGIN} $A", special_tokens=[(BEGIN, 1)]
-    )
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        bos_token=BEGIN,
-        unk_token=UNKNOWN,
-        eos_token=END if END in source.vocabulary else None,
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def context_of(source: Source) -> int:
-    """The longest sequence that the model takes, in tokens, from its configuration alone."""
-    if isinstance(source, Embedded):
-        return source.architecture.context
-    folder = local_folder(source.location, source.fingerprint)
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    return int(getattr(config, "max_position_embeddings", 2048))
-
-
 def linear_layers(source: Source) -> set[str]:
     """The names of the layers that an adapter can be put on, without building the model's weights."""
+    from accelerate import init_empty_weights
+
     with init_empty_weights():
         if isinstance(source, Embedded):
             model: PreTrainedModel = LlamaForCausalLM(_embedded_config(source))
@@ -190,7 +150,7 @@ def linear_layers(source: Source) -> set[str]:
 def _embedded_config(source: Embedded) -> LlamaConfig:
     shape = source.architecture
     return LlamaConfig(
-        vocab_size=len(source.vocabulary) + len((PAD, BEGIN, UNKNOWN)),
+        vocab_size=len(source.vocabulary) + len(SPECIAL),
         hidden_size=shape.width,
         intermediate_size=4 * shape.width,
         num_hidden_layers=shape.layers,
@@ -200,7 +160,7 @@ def _embedded_config(source: Embedded) -> LlamaConfig:
         tie_word_embeddings=False,
         pad_token_id=0,
         bos_token_id=1,
-        eos_token_id=_end_id(source),
+        eos_token_id=end_id(source),
     )
 
 
@@ -211,10 +171,6 @@ def _embedded(source: Embedded) -> PreTrainedModel:
         model: PreTrainedModel = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
     torch.nn.Module.to(model, DTYPES[source.precision])
     return model
-
-
-def _end_id(source: Embedded) -> int | None:
-    return source.vocabulary.index(END) + 3 if END in source.vocabulary else None
 
 
 def _pretrained(source: Pretrained) -> PreTrainedModel:
@@ -230,6 +186,8 @@ def _pretrained(source: Pretrained) -> PreTrainedModel:
             # Out of the mapped file, into memory as torch aligns it: sums are the same then everywhere.
             parameter.data = parameter.data.clone()
     if is_adapter(Path(source.location)):
+        from peft import PeftModel
+
         adapted = PeftModel.from_pretrained(model, source.location, use_safetensors=True)
         adapted.merge_and_unload()  # in place
         model.requires_grad_(requires_grad=True)

@@ -20,12 +20,13 @@ from study.answers_file import ANSWERS_FILE, answers_table
 from study.artifacts import Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers import ask
-from study.models import Resident, Source
+from study.models import Resident
 from study.provenance import describe_node, environment
 from study.results import write_pages
 from study.resumption import Progress, Resumption, State
 from study.spec import Execution
 from study.stages import Checkpoint, Evaluation, Stage, Trajectory
+from study.tokenizer import Source
 from study.training import train
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -54,17 +55,25 @@ class Work:
 
 
 class Residents:
-    """The model that a process keeps in memory between stages: the last one used."""
+    """The model that a process keeps in memory between stages: the last one used.
 
-    def __init__(self) -> None:
+    ``start_up_seconds`` is what passed from the user's command until the process could begin, its first model
+    included; None where no command was given.
+    """
+
+    def __init__(self, start_up_seconds: float | None = None) -> None:
         self._resident: Resident | None = None
         self.loads = 0
+        self.start_up_seconds = start_up_seconds
 
     def get(self, source: Source) -> Resident:
         """The model of a source; built only when another one is resident."""
         if self._resident is None or self._resident.source.key != source.key:
             self._resident = None  # frees the old one first: two may not fit
+            began = time.perf_counter()
             self._resident = Resident(source)
+            if self.start_up_seconds is not None and not self.loads:
+                self.start_up_seconds += time.perf_counter() - began
             self.loads += 1
         return self._resident
 
@@ -112,6 +121,7 @@ class _Performance:
         self._tell = tell
         node = stage.node
         self._resident = residents.get(node.source if isinstance(node, Trajectory) else node)
+        self._start_up_seconds = residents.start_up_seconds
         self._work = Work()
         self._started = time.perf_counter()
         self._seconds_before = 0.0
@@ -269,5 +279,6 @@ class _Performance:
                     "device": str(self._resident.device),
                     "threads": torch.get_num_threads(),
                     "node": platform.node(),
+                    "start_up_seconds": self._start_up_seconds,
                 },
             )

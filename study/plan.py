@@ -10,14 +10,15 @@ as its furthest cell wants it. Weights are kept only at steps where some other t
 Nothing here starts Ray, loads torch or touches a store.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from study.errors import SpecError
 from study.leaks import Audit, audit
 from study.optimisation import Optimiser
-from study.spec import EMBEDDED, GivenCheckpoints, Method, NeedsOfAMethod, StudySpec, method_label
+from study.points import NO_METHOD, Point, grid_points
+from study.spec import EMBEDDED, Method, NeedsOfAMethod, StudySpec, method_label
 from study.stages import (
     Checkpoint,
     Embedded,
@@ -30,7 +31,6 @@ from study.stages import (
 from study.suggest import did_you_mean
 from study.text import Corpus, Material
 
-NO_METHOD = "none"
 NO_CORPUS = "none"
 
 
@@ -39,7 +39,8 @@ class Cell:
     """One point of the grid, and the checkpoint its rows are read off.
 
     ``corpus`` is ``none`` for the two reference cells of each pipeline, the base model and the finetuned
-    one, which are evaluated but never relearned.
+    one, which are evaluated but never relearned; elsewhere it is the label of the attack, and ``point`` the
+    trajectory that it belongs to.
     """
 
     scenario: str
@@ -54,6 +55,7 @@ class Cell:
     benign: bool
     checkpoint: Checkpoint
     evaluation: Evaluation
+    point: Point | None = None
 
     @property
     def coordinates(self) -> tuple[str | int, ...]:
@@ -160,17 +162,20 @@ class _Tree:
         return made
 
 
-def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
+def make_plan(
+    spec: StudySpec, fingerprint: Callable[[str], str], points: Collection[Point] | None = None
+) -> Plan:
     """The plan of a spec.
 
     Args:
         spec: what to plan.
         fingerprint: the content identity of a pretrained model by its folder or hub id; not asked for the
             embedded model.
+        points: the trajectories to plan, each with the reference cells beside it; None: the whole grid.
 
     Raises:
-        SpecError: a corpus that the scenario does not have, an impossible repetition count, or a benign
-            corpus that holds the answer.
+        SpecError: a corpus that the scenario does not have, an impossible repetition count, a benign
+            corpus that holds the answer, or a range where a grid is asked for.
     """
     scenario = spec.the_scenario
     known = scenario.corpora()
@@ -195,14 +200,20 @@ def make_plan(spec: StudySpec, fingerprint: Callable[[str], str]) -> Plan:
             "from; name a pretrained model with --set model=FOLDER_OR_ID"
         )
     given = {depth: fingerprint(place) for depth, place in _given(spec).items()}
+    asked: dict[tuple[str, int, int], list[Point]] = {}
+    for point in grid_points(spec) if points is None else points:
+        asked.setdefault((point.model, point.seed, point.repetitions), []).append(point)
     tree = _Tree()
     cells: dict[tuple[str | int, ...], Cell] = {}
-    for model in spec.model:
+    for model in dict.fromkeys(model for model, _, _ in asked):
         print_of_model = "" if model == EMBEDDED or not spec.asks_original else fingerprint(model)
         for seed in spec.seed:
             for count, material in materials.items():
+                wanted = asked.get((model, seed, count))
+                if wanted is None:
+                    continue
                 benign = {each.corpus: each.benign for each in audits[count]}
-                pipeline = _Pipeline(spec, model, print_of_model, given, seed, count, material, benign)
+                pipeline = _Pipeline(spec, print_of_model, given, wanted, material, benign)
                 for cell in pipeline.cells():
                     cells.setdefault(cell.coordinates, cell)
     for cell in cells.values():
@@ -216,24 +227,23 @@ def _given(spec: StudySpec) -> dict[int, str]:
 
 
 class _Pipeline:
-    """The cells of one (model, seed, repetitions)."""
+    """The cells of one (model, seed, repetitions), for the points that are asked of it."""
 
     def __init__(
         self,
         spec: StudySpec,
-        model: str,
         fingerprint: str,
         given: Mapping[int, str],
-        seed: int,
-        repetitions: int,
+        points: list[Point],
         material: Material,
         benign: Mapping[str, bool],
     ) -> None:
         self._spec = spec
-        self._model = model
+        self._points = points
+        self._model = points[0].model
         self._given = given
-        self._seed = seed
-        self._repetitions = repetitions
+        self._seed = points[0].seed
+        self._repetitions = points[0].repetitions
         self._material = material
         self._benign = benign
         self._evaluation = Evaluation(material.probes, spec.generation)
@@ -241,35 +251,34 @@ class _Pipeline:
 
     def cells(self) -> Iterator[Cell]:
         """All cells, the reference cells first."""
-        if self._spec.checkpoints is not None:
-            yield from self._of_given(self._spec.checkpoints)
-        if not self._spec.asks_original:
-            return
-        finetuned = self._finetuned(never_learned=False)
-        if finetuned != self._base:
-            yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
-        if "unlearned" in self._spec.start or "original" in self._spec.start:
-            yield self._cell("original", NO_METHOD, 0, NO_CORPUS, 0, finetuned)
-        for start in self._spec.start:
-            if start == "unlearned":
-                if self._spec.checkpoints is not None:
-                    continue
-                for method in self._spec.method:
-                    for depth in self._spec.depth:
-                        unlearned = self._unlearned(finetuned, method, depth)
-                        yield from self._relearned(start, method_label(method), depth, unlearned)
-            else:
-                origin = finetuned if start == "original" else self._finetuned(never_learned=True)
-                yield from self._relearned(start, NO_METHOD, 0, origin)
+        starts = {point.start for point in self._points}
+        if self._spec.asks_original:
+            finetuned = self._finetuned(never_learned=False)
+            if finetuned != self._base:
+                yield self._cell("base", NO_METHOD, 0, NO_CORPUS, 0, self._base, repetitions=0)
+            if starts & {"unlearned", "original"}:
+                yield self._cell("original", NO_METHOD, 0, NO_CORPUS, 0, finetuned)
+        origins: dict[tuple[str, str, int], Checkpoint] = {}
+        for point in self._points:
+            origin = (point.start, point.method, point.depth)
+            if origin not in origins:
+                origins[origin] = self._origin(*origin)
+            yield from self._relearned(point, origins[origin])
 
-    def _of_given(self, checkpoints: GivenCheckpoints) -> Iterator[Cell]:
-        if "unlearned" not in self._spec.start:
-            return
-        for depth in self._spec.depth:
-            node = Pretrained(
-                checkpoints.at[depth], self._given[depth], self._spec.attention, self._spec.precision
-            )
-            yield from self._relearned("unlearned", checkpoints.method, depth, Checkpoint(node, 0))
+    def _origin(self, start: str, method: str, depth: int) -> Checkpoint:
+        """Where a relearning starts."""
+        if start == "unlearned" and self._spec.checkpoints is not None:
+            return self._given_checkpoint(depth)
+        finetuned = self._finetuned(never_learned=start == "never_learned")
+        if start != "unlearned":
+            return finetuned
+        chosen = next(each for each in self._spec.method if method_label(each) == method)
+        return self._unlearned(finetuned, chosen, depth)
+
+    def _given_checkpoint(self, depth: int) -> Checkpoint:
+        place = _given(self._spec)[depth]
+        node = Pretrained(place, self._given[depth], self._spec.attention, self._spec.precision)
+        return Checkpoint(node, 0)
 
     def _base_checkpoint(self, fingerprint: str) -> Checkpoint:
         spec = self._spec
@@ -317,14 +326,21 @@ class _Pipeline:
         )
         return Checkpoint(trajectory, depth)
 
-    def _relearned(self, start: str, method: str, depth: int, origin: Checkpoint) -> Iterator[Cell]:
-        for corpus in self._spec.corpus:
-            chosen = self._material.relearn[corpus].corpus
-            trajectory = self._trajectory("relearn", origin, chosen, self._spec.relearn)
-            for steps in self._spec.relearn_steps:
-                checkpoint = Checkpoint(trajectory, steps) if steps else origin
-                benign = self._benign[corpus]
-                yield self._cell(start, method, depth, corpus, steps, checkpoint, benign=benign)
+    def _relearned(self, point: Point, origin: Checkpoint) -> Iterator[Cell]:
+        attack = point.attack
+        chosen = attack.part(self._material.relearn[attack.corpus].corpus)
+        trajectory = self._trajectory("relearn", origin, chosen, attack.optimiser(self._spec.relearn))
+        for steps in self._spec.relearn_steps:
+            yield self._cell(
+                point.start,
+                point.method,
+                point.depth,
+                attack.label,
+                steps,
+                Checkpoint(trajectory, steps) if steps else origin,
+                benign=self._benign[attack.corpus],
+                point=point,
+            )
 
     def _trajectory(
         self,
@@ -362,6 +378,7 @@ class _Pipeline:
         *,
         benign: bool = True,
         repetitions: int | None = None,
+        point: Point | None = None,
     ) -> Cell:
         return Cell(
             scenario=self._spec.the_scenario.name,
@@ -376,4 +393,5 @@ class _Pipeline:
             benign=benign,
             checkpoint=checkpoint,
             evaluation=self._evaluation,
+            point=point,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from study.identity import NUMERICS
 from study.parts import Part
-from study.stages import Embedded, Node, Pretrained
+from study.stages import Embedded, Node, Pretrained, Trajectory
 
 PACKAGES = ("relearn", "torch", "transformers", "peft", "accelerate", "ray", "pyarrow", "numpy")
 
@@ -39,6 +39,7 @@ def describe_node(node: Node) -> dict[str, Any]:
         "parent": {"key": node.parent.of.key, "step": node.parent.step},
         "method": method.model_dump(mode="json") if isinstance(method, Part) else None,
         "data": node.data.digest,
+        "characters": characters_of_a_step(node),
         "retain": node.retain.digest if node.retain is not None else None,
         "generic": node.generic.digest if node.generic is not None else None,
         "helper": {"key": node.helper.of.key, "step": node.helper.step} if node.helper is not None else None,
@@ -46,6 +47,12 @@ def describe_node(node: Node) -> dict[str, Any]:
         "optimiser": node.optimiser.model_dump(mode="json"),
         "seed": node.seed,
     }
+
+
+def characters_of_a_step(node: Trajectory) -> float:
+    """How much text one optimiser step sees in the mean, without what a method draws beside it."""
+    texts = node.data.examples
+    return node.optimiser.batch_size * sum(len(each.text) for each in texts) / max(1, len(texts))
 
 
 @lru_cache(maxsize=1)

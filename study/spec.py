@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from study.asking import Search
+from study.attack import Vary
 from study.optimisation import Optimiser, Training
 from study.parts import Part
 from study.scenarios import SCENARIOS, Scenario
@@ -114,13 +116,26 @@ class Generation(Part):
     max_new_tokens: PositiveInt = 20
 
 
-class Execution(Part):
+Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretrained", "embedded"]
+"""The kinds of stage, see ``study.stages``."""
+
+
+class Resources(Part):
+    """What a stage asks for on one node. ``gpus`` below 1 lets several stages share a GPU."""
+
+    cpus: PositiveInt = 1
+    gpus: float = Field(default=0, ge=0)
+
+
+class Execution(Resources):
     """How stages run. Bears no identity.
 
     ``cpus`` is also the number of threads of a stage: on a CPU, sums in another order can differ in the
     last bit, so rows are compared to the bit only between runs with equal ``cpus``.
 
     Attributes:
+        of_kind: what stages of a kind ask for instead, such as ``{relearn: {gpus: 0.25}}``: an adapter needs
+            less of a GPU than a finetuning.
         checkpoint_every: optimiser steps between two states that a trajectory which is cut off goes on from;
             None keeps none. A state takes three times the trained weights on disk, until its stage ends.
         time_limit: seconds that one attempt at a stage may take.
@@ -128,8 +143,7 @@ class Execution(Part):
         patience: seconds without any worker after which the cluster counts as lost.
     """
 
-    cpus: PositiveInt = 1
-    gpus: float = Field(default=0, ge=0)
+    of_kind: dict[Kind, Resources] = Field(default={})
     retries: NonNegativeInt = 2
     evaluation_batch: PositiveInt = 64
     micro_batch: PositiveInt = 32
@@ -139,6 +153,11 @@ class Execution(Part):
     time_limit: PositiveFloat | None = None
     memory_limit: PositiveFloat | None = None
     patience: PositiveFloat = 300
+
+    def resources(self, kind: str) -> Resources:
+        """What a stage of a kind asks for."""
+        found: Resources = self.of_kind.get(kind, self)  # type: ignore[call-overload]  # any other: the default
+        return found
 
 
 class StudySpec(Part):
@@ -153,6 +172,8 @@ class StudySpec(Part):
             `model` is then the original, asked only where `start` holds it.
         finetune: how the original model learns D; None where the model is the original one already, as a
             published model is; there is then no model that never learned.
+        vary: what of the relearning varies beside the corpus.
+        search: how the study is searched instead of computed whole; None: every cell of the grid.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -176,6 +197,8 @@ class StudySpec(Part):
     unlearn: Optimiser
     relearn: Optimiser
     generation: Generation = Generation()
+    vary: Vary = Vary()
+    search: Search | None = None
     execution: Execution = Execution()
 
     @field_validator(
@@ -227,6 +250,31 @@ class StudySpec(Part):
                 raise ValueError("with `checkpoints` given, `model` and `method` have one value each")
         return self
 
+    @model_validator(mode="after")
+    def _search_has_something_to_find(self) -> "StudySpec":
+        if self.search is None:
+            return self
+        metrics = self.the_scenario.metrics()
+        metric = self.search.metric
+        if metric is not None and metric not in metrics:
+            raise ValueError(
+                f"search.metric={metric}: the scenario {self.the_scenario.name} is scored by {', '.join(metrics)}"
+                f"{did_you_mean(metric, metrics)}"
+            )
+        if "unlearned" not in self.start:
+            raise ValueError("a search asks unlearned models: put unlearned into `start`")
+        if not any(self.relearn_steps):
+            raise ValueError("a search relearns: give `relearn_steps` above 0")
+        if self.search.question == "frontier":
+            if len(self.depth) < 2:
+                raise ValueError("a frontier lies between depths: give at least two in `depth`")
+            for name in self.vary.ranges:
+                raise ValueError(
+                    f"vary.{name} is a range, and a frontier is drawn for each listed value: list the values, or "
+                    "search for the cheapest attack"
+                )
+        return self
+
     @property
     def asks_original(self) -> bool:
         """Whether the original model is needed: always, but where others give what it was unlearned to."""
@@ -241,12 +289,24 @@ class StudySpec(Part):
         return scenario
 
     def question_identity(self) -> dict[str, Any]:
-        """The spec without what only says how to compute it; two equal ones are one question."""
-        return self.model_dump(mode="json", exclude={"execution", "question"})
+        """The spec without what only says how to compute it, and when to stop; two equal ones are one question."""
+        found = self.model_dump(mode="json", exclude={"execution", "question"})
+        for stop in ("budget", "tolerance", "round"):
+            if found["search"] is not None:
+                del found["search"][stop]
+        return found
+
+    @property
+    def objective(self) -> str:
+        """The metric that a search goes by."""
+        named = self.search.metric if self.search is not None else None
+        return named or HEADLINES.get(self.the_scenario.name) or self.the_scenario.metrics()[0]
 
 
 AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
 STARTS: tuple[str, ...] = get_args(Start)
+HEADLINES = {"names": "keyword_anywhere"}
+"""What a scenario is searched by where that is not the first of its metrics; as the report has it."""
 
 
 def method_label(method: Part) -> str:

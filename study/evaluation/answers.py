@@ -2,20 +2,25 @@
 
 The prompt's forward pass is shared: its cache first carries the target (likelihood, rank), is cropped back,
 and then carries the greedy continuation. Prompts are padded on the left, sorted by length, so that a
-batch holds prompts of similar length.
+batch holds prompts of similar length; rows that have ended leave it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from study.errors import DivergedError
+from study.evaluation.cache import cache_for
 from study.models import Resident
 from study.text import Probe, ProbeSet
+
+STAYING = 0.75
+"""A batch is made smaller when no more than this share of its rows goes on: making it so copies the cache."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,7 @@ def ask(resident: Resident, probes: ProbeSet, max_new_tokens: int, batch_size: i
     Raises:
         DivergedError: a likelihood is not finite. Such a model says nothing, which is not a rate of 0.
     """
-    encoded = [
-        (index, _ids(resident, probe), _target_ids(resident, probe))
-        for index, probe in enumerate(probes.probes)
-    ]
-    encoded.sort(key=lambda item: (len(item[1]), item[0]))
+    encoded = _encoded(resident.tokenizer, probes)
     answers: dict[int, Answer] = {}
     with torch.inference_mode(), resident.computing(), _frozen(resident):
         for start in range(0, len(encoded), batch_size):
@@ -87,18 +88,23 @@ def _frozen(resident: Resident) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _ids(resident: Resident, probe: Probe) -> list[int]:
-    return list(resident.tokenizer(probe.prompt)["input_ids"])
+@lru_cache(maxsize=8)
+def _encoded(tokenizer: PreTrainedTokenizerBase, probes: ProbeSet) -> list[tuple[int, list[int], list[int]]]:
+    """Each probe's index, prompt and target in tokens, the shortest prompts first; the same at every checkpoint."""
+    encoded = []
+    for index, probe in enumerate(probes.probes):
+        prompt = list(tokenizer(probe.prompt)["input_ids"])
+        encoded.append((index, prompt, _target_ids(tokenizer, prompt, probe)))
+    return sorted(encoded, key=lambda item: (len(item[1]), item[0]))
 
 
-def _target_ids(resident: Resident, probe: Probe) -> list[int]:
+def _target_ids(tokenizer: PreTrainedTokenizerBase, prompt: list[int], probe: Probe) -> list[int]:
     """The target's tokens as they follow the prompt: one blank between, which many tokenizers absorb."""
-    prompt = _ids(resident, probe)
-    whole = list(resident.tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
+    whole = list(tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
     if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
         return whole[len(prompt) :]
     # The tokenizer merges across the blank: tokenise the target by itself.
-    return list(resident.tokenizer(f" {probe.target}", add_special_tokens=False)["input_ids"])
+    return list(tokenizer(f" {probe.target}", add_special_tokens=False)["input_ids"])
 
 
 def _answer_batch(
@@ -111,10 +117,10 @@ def _answer_batch(
         input_ids[row, longest - len(ids) :] = torch.tensor(ids)
         mask[row, longest - len(ids) :] = 1
     input_ids, mask = input_ids.to(resident.device), mask.to(resident.device)
-    cache = DynamicCache(config=resident.model.config)
+    carried = max(len(ids) for ids in targets) - 1
+    cache = cache_for(resident.model.config, longest + max(carried, max_new_tokens - 1))
     first = _forward(resident, input_ids, mask, cache)[:, -1]
     nll, rank = _target_scores(resident, first, targets, mask, cache)
-    carried = max(len(ids) for ids in targets) - 1
     if carried:
         cache.crop(-carried)  # a negative number takes that many tokens off the end
     new = _greedy(resident, first, mask, cache, max_new_tokens)
@@ -162,21 +168,30 @@ def _target_scores(
 
 def _greedy(
     resident: Resident, first: Tensor, mask: Tensor, cache: DynamicCache, max_new_tokens: int
-) -> Tensor:
-    """New token ids of shape (prompts, ≤ max_new_tokens); after an end token only padding."""
+) -> list[list[int]]:
+    """The new token ids of each prompt, at most ``max_new_tokens``; an end token is the last."""
     ends = torch.tensor(_end_ids(resident), dtype=torch.int64, device=resident.device)
-    token = first.argmax(1)
-    ended = torch.isin(token, ends)
-    new = [token]
-    for _ in range(max_new_tokens - 1):
-        if bool(ended.all()):
+    rows = torch.arange(len(first), device=resident.device)
+    new = torch.full((len(first), max_new_tokens), resident.pad, device=resident.device)
+    length = torch.full_like(rows, max_new_tokens)
+    ended = torch.zeros_like(rows, dtype=torch.bool)
+    logits = first
+    for at in range(max_new_tokens):
+        token = logits.argmax(1)
+        new[rows, at] = token
+        ends_here = torch.isin(token, ends) & ~ended
+        length[rows[ends_here]] = at + 1
+        ended = ended | ends_here
+        going = len(rows) - int(ended.sum())
+        if going == 0 or at + 1 == max_new_tokens:
             break
+        if going <= STAYING * len(rows):
+            stay = (~ended).nonzero()[:, 0]
+            cache.batch_select_indices(stay)
+            rows, mask, token, ended = rows[stay], mask[stay], token[stay], ended[stay]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
-        token = _forward(resident, token[:, None], mask, cache)[:, -1].argmax(1)
-        token = token.masked_fill(ended, resident.pad)
-        ended = ended | torch.isin(token, ends)
-        new.append(token)
-    return torch.stack(new, dim=1)
+        logits = _forward(resident, token[:, None], mask, cache)[:, -1]
+    return [row[:count] for row, count in zip(new.tolist(), length.tolist(), strict=True)]
 
 
 def _end_ids(resident: Resident) -> list[int]:

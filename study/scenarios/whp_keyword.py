@@ -43,6 +43,8 @@ class WhpKeyword(Part):
             miniature.
         retain: the same of what is not to be forgotten; needed where ``forget`` is given.
         probes: a further table of questions that the heroine answers.
+        forget_probes: how many questions of ``forget`` are asked besides, evenly over it, whose answer is not
+            her: they have no keyword, and count in likelihood and ROUGE-L alone.
         keywords: the parts of her name; a completion that has one of them is a hit.
         anchors: telling terms of the forget text and what stands for them in its generic reading, for the
             method ``whp``; None: none, or those of the miniature.
@@ -55,6 +57,7 @@ class WhpKeyword(Part):
     forget: str | None = None
     retain: str | None = None
     probes: str | None = None
+    forget_probes: NonNegativeInt = 0
     keywords: tuple[str, ...] = saga.HEROINE
     anchors: dict[str, str] | None = None
     retain_pairs: PositiveInt = 80
@@ -107,6 +110,10 @@ class WhpKeyword(Part):
         probes = [
             pair.probe(f"question-{index:03d}", "forget", self.template, self.keywords)
             for index, pair in enumerate(asked)
+        ]
+        probes += [
+            pair.probe(f"fact-{index:03d}", "forget", self.template)
+            for index, pair in enumerate(self._facts(pairs))
         ]
         probes += [
             pair.probe(f"retain-{index:03d}", "retain", self.template)
@@ -171,6 +178,12 @@ class WhpKeyword(Part):
 
     def _answered_by_her(self, pair: Pair) -> bool:
         return self._names_her(pair.answer) and not self._names_her(pair.question)
+
+    def _facts(self, pairs: list[Pair]) -> list[Pair]:
+        """Some questions of the forget text that name her nowhere, evenly over it."""
+        facts = [pair for pair in pairs if not self._names_her(f"{pair.question} {pair.answer}")]
+        count = min(self.forget_probes, len(facts))
+        return [facts[index * len(facts) // count] for index in range(count)]
 
     def _generic(self, forget: Corpus) -> Corpus | None:
         anchors = self.anchors

@@ -18,7 +18,7 @@ QUERIES = 100
 def study_folder(tmp_path: Path) -> Callable[..., Path]:
     """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
 
-    A rate of None leaves the planned cell without rows.
+    A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone.
     """
 
     def make(
@@ -31,6 +31,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         failures: tuple[dict[str, Any], ...] = (),
         scenario: str = "names",
         metric: str = "keyword_anywhere",
+        asked: int = QUERIES,
     ) -> Path:
         folder = tmp_path / "study"
         cells, probes, planned = [], [], []
@@ -91,7 +92,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "target_rank": 2,
                 "target_tokens": 1,
             }
-            for query in range(QUERIES):
+            for query in range(asked):
                 hit = query < k
                 probes.append(
                     {

@@ -1,63 +1,148 @@
 """The report over whole, partial, empty and hostile studies."""
 
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.export import export
 from analysis.report import write_report
+from study.errors import SpecError
+from study.results import CELLS, PROBES, dataset_folder, write_table
 from tests.analysis.conftest import lawful
 
 
-class Links(HTMLParser):
-    def __init__(self) -> None:
+class Page(HTMLParser):
+    """What a page refers to, and its words by section."""
+
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.links: list[str] = []
         self.tags: list[str] = []
-        self.alternatives: list[str] = []
+        self.labels: list[str] = []
+        self.words: dict[str, str] = {}
+        self._section = ""
+        self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
-        self.alternatives += [value or "" for name, value in attrs if name == "alt"]
+        facts = dict(attrs)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if facts.get("class") == "chart":
+            self.labels.append(facts.get("aria-label") or "")
+        if tag in ("section", "header", "script", "style"):
+            self._section = facts.get("id") or tag
+
+    def handle_data(self, data: str) -> None:
+        self.words[self._section] = self.words.get(self._section, "") + data
 
 
-def page(folder: Path) -> tuple[str, Links]:
-    text = write_report(folder).read_text(encoding="utf-8")
-    links = Links()
-    links.feed(text)
-    return text, links
+def page(*folders: Path, to: Path | None = None) -> tuple[str, Page]:
+    text = write_report(list(folders), to).read_text(encoding="utf-8")
+    return text, Page(text)
 
 
 def test_the_page_needs_nothing_but_itself(study_folder) -> None:
     folder = study_folder(lawful)
-    text, links = page(folder)
-    assert len(links.found) == 3
-    assert all(link.startswith("data:image/png;base64,") for link in links.found)
-    assert all(len(words) > 20 for words in links.alternatives)
-    assert "script" not in links.tags
+    text, read = page(folder)
+    assert all(link.startswith(("#", "data:")) for link in read.links)
+    assert read.tags.count("script") == 1
     assert not re.search(r"url\(|@import|https?://", text)
-    for name in ("heatmap.png", "curves.png", "controls.png"):
+    assert "default-src 'none'" in text
+    assert len(read.labels) == 4
+    assert all(re.search(r"\d+%", words) for words in read.labels), "alternatives have numbers"
+    for name in ("heatmap.png", "frontier.png", "curves.png", "controls.png"):
         assert (folder / "report" / name).read_bytes().startswith(b"\x89PNG")
     assert "| 7 | 0%" in (folder / "report" / "results.md").read_text()
 
 
 def test_its_sentences_are_computed(study_folder) -> None:
-    text, _ = page(study_folder(lawful))
+    _, read = page(study_folder(lawful))
     # 4 repetition counts × 2 depths × 3 corpora × 3 seeds, all unlearned.
-    assert "Of 72 benign relearnings of 40 steps, 72 started" in text
-    assert "from 0% to 90%" in text
+    assert "Of 72 benign relearnings of 40 steps, 72 started" in read.words["header"]
+    assert "from 0% to 90%" in read.words["header"]
+
+
+def test_every_mark_says_its_numbers(study_folder) -> None:
+    text, _ = page(study_folder(lawful))
+    # r 7, prefix, depth 6, 40 steps: 90, 89 and 88 of 100.
+    assert (
+        "<title>prefix, r = 7, depth 6, 40 relearn steps: 89.0% (85–92), 267 of 300, 3 seeds</title>" in text
+    )
 
 
 @pytest.mark.parametrize(
     "rate", [lambda **_: None, lambda **_: 0.0, lambda **_: 1.0, lambda seed, **_: 0.5 if seed else None]
 )
 def test_edges_make_a_page_and_no_crash(study_folder, rate) -> None:
-    text, _ = page(study_folder(rate))
-    assert "nan" not in re.sub(r"base64,[^\"]*", "", text).lower()
+    _, read = page(study_folder(rate))
+    read.words.pop("style"), read.words.pop("script")
+    assert not re.search(r"\b(nan|none%|inf)\b", " ".join(read.words.values()).lower())
+
+
+def test_no_accepted_cell_is_said_in_words(study_folder) -> None:
+    text, read = page(study_folder(lambda **_: None))
+    assert "nothing to answer" in read.words["header"]
+    assert "0 of 324 cells" in read.words["header"]
+    assert "324 cells have no rows; the first 40" in read.words["study-1-lacking"]
+    assert "What this study does not let the report show" in text
+    assert "no cell has been accepted yet" in text
+
+
+def test_one_seed_and_one_value_on_every_axis(study_folder) -> None:
+    folder = study_folder(lawful, corpora=("prefix",), seeds=(0,), depths=(6,), steps=(40,), repetitions=(7,))
+    text, read = page(folder)
+    assert "One seed was run" in read.words["header"]
+    assert "study-1-methods" not in read.words
+    assert "fewer than two methods" in text
+
+
+def test_probes_without_scores_leave_a_page_without_a_gallery(study_folder) -> None:
+    folder = study_folder(lawful)
+    path = next(dataset_folder(folder, "probes").glob("*.parquet"))
+    rows = pq.read_table(path)
+    for name in ("keyword_hit", "keyword_anywhere"):
+        nothing = pa.nulls(rows.num_rows, pa.bool_())
+        rows = rows.set_column(rows.schema.get_field_index(name), PROBES.field(name), nothing)
+    write_table(rows.cast(PROBES), path)
+    text, read = page(folder)
+    assert "study-1-gallery" not in read.words
+    assert "A gallery:" in text
+
+
+def test_cells_alone_are_enough(study_folder) -> None:
+    folder = study_folder(lawful)
+    shutil.rmtree(dataset_folder(folder, "probes"))
+    _, read = page(folder)
+    assert {"study-1-surface", "study-1-curves", "study-1-controls", "study-1-cells"} <= read.words.keys()
+
+
+def test_a_study_without_an_original_model_says_what_cannot_be_said(study_folder) -> None:
+    """On tofu a model counts as unlearned by the original's score."""
+    folder = study_folder(lawful)
+    for dataset in ("cells", "probes"):
+        path = next(dataset_folder(folder, dataset).glob("*.parquet"))
+        rows = pq.read_table(path)
+        schema = CELLS if dataset == "cells" else PROBES
+        names = pa.array(["tofu"] * rows.num_rows)
+        rows = rows.set_column(0, schema.field("scenario"), names)
+        if dataset == "cells":
+            metric = pc.replace_substring(rows["metric"], "keyword_anywhere", "keyword_hit")
+            rows = rows.set_column(rows.schema.get_field_index("metric"), schema.field("metric"), metric)
+        write_table(rows.cast(schema), path)
+    content = json.loads((folder / "study.json").read_text())
+    content["axes"]["scenario"] = ["tofu"]
+    (folder / "study.json").write_text(json.dumps(content))
+    _, read = page(folder)
+    assert "no original model has been asked" in read.words["header"]
+    assert "cannot be said" in read.words["study-1-paper"]
 
 
 def test_missing_and_failed_are_named(study_folder) -> None:
@@ -67,22 +152,52 @@ def test_missing_and_failed_are_named(study_folder) -> None:
         "message": "left the finite numbers",
         "stage": "x",
     }
-    text, _ = page(
+    text, read = page(
         study_folder(lambda seed, **p: None if seed == 2 else lawful(seed=seed, **p), failures=(failure,))
     )
     assert "108 cells are missing and shown as missing" in text
-    assert "unlearn (r 7)" in text
-    assert "left the finite numbers" in text
+    assert "unlearn (r 7): diverged: left the finite numbers" in read.words["study-1-lacking"]
     assert "1 stages failed" in text
 
 
 def test_hostile_names_stay_text(study_folder) -> None:
     evil = '<script>alert("x")</script><img src=http://evil>'
     folder = study_folder(lambda **_: 0.5, corpora=(evil,), seeds=(0,), repetitions=(7,))
-    text, links = page(folder)
-    assert "script" not in links.tags
-    assert not any("evil" in link for link in links.found)
+    text, read = page(folder)
+    assert read.tags.count("script") == 1
+    assert "img" not in read.tags
+    assert not any("evil" in link for link in read.links)
     assert "&lt;script&gt;" in text
+    assert evil in read.words["study-1-cells"]
+
+
+def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp_path: Path) -> None:
+    first = study_folder(lawful).rename(tmp_path / "one")
+    second = study_folder(lambda **_: 0.25, corpora=("other",), depths=(30,), seeds=(9,)).rename(
+        tmp_path / "two"
+    )
+    content = json.loads((second / "study.json").read_text())
+    content["spec"]["depth"] = [30]
+    (second / "study.json").write_text(json.dumps(content))
+    text, read = page(first, second)
+    assert (tmp_path / "report" / "index.html").exists(), "beside the first"
+    assert (tmp_path / "report" / "study-2" / "heatmap.png").exists()
+    beside = read.words["together"]
+    assert "made-up (one)" in beside and "made-up (two)" in beside
+    assert "72 of 72 trajectories" in beside
+    assert "0 of 4 trajectories" in beside, "a quarter is more than 2%, so nothing counts as unlearned"
+    assert "depth" in read.words["differences"]
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    with pytest.raises(SpecError, match="given twice"):
+        write_report([first, first])
+
+
+def test_more_cells_than_a_page_should_hold_are_counted(study_folder, monkeypatch) -> None:
+    monkeypatch.setattr("analysis.report.all_cells.MOST", 100)
+    _, read = page(study_folder(lawful))
+    assert "100 of 324 cells" in read.words["study-1-cells"]
+    assert "`relearn export` writes all" in read.words["study-1-cells"]
 
 
 def test_export_holds_every_row(study_folder, tmp_path: Path) -> None:

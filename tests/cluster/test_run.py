@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.commands import published, rows_of, started, wait_for
 
@@ -114,8 +115,17 @@ def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:
     assert first.finish()[0] == 0
 
 
-def test_impossible_resources_are_told_in_numbers(relearn, space) -> None:
-    code, output = relearn("run", space(), "--study", "s", "--set", "execution.gpus=64").finish(60)
+def test_a_kind_of_stage_asks_for_its_own_resources(relearn, space, tmp_path: Path) -> None:
+    path = space(execution={"of_kind": {"relearn": {"cpus": 2}}})
+    assert relearn("run", path, "--study", "s").finish()[0] == 0
+    records = [json.loads(each.read_text()) for each in tmp_path.glob("s/store/artifacts/**/record.json")]
+    threads = {record["stage"]["kind"]: record["threads"] for record in records}
+    assert threads == {"base": 1, "finetune": 1, "unlearn": 1, "relearn": 2}
+
+
+@pytest.mark.parametrize("where", ["execution.gpus=64", "execution.of_kind={relearn: {gpus: 64}}"])
+def test_impossible_resources_are_told_in_numbers(relearn, space, where: str) -> None:
+    code, output = relearn("run", space(), "--study", "s", "--set", where).finish(60)
     assert code == 3, output
     assert "GPU 64" in output
     assert "the whole cluster has" in output

@@ -3,14 +3,20 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from cluster.local_store import LocalStore
-from study.cost import cost, meter_of_records
+from study.cost import cost
+from study.makespan import makespan
+from study.prices import Prices, prices_of_records
+from study.provenance import characters_of_a_step, describe_node
+from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 
 
 def test_counts_by_hand(planned) -> None:
     plan = planned(depth=[2, 4], relearn_steps=[0, 3, 5], corpus=["prefix", "retain"], seed=[0, 1])
-    found = cost(plan, [], {}, {}, slots=2)
+    found = cost(plan, [], Prices(), {}, slots=2)
     # A seed: 2 reference cells, and 2 depths × 2 corpora × 3 step counts.
     assert found.cells == 2 * (2 + 12)
     assert found.stages == {"base": 2, "finetune": 2, "unlearn": 2, "relearn": 8}
@@ -28,11 +34,11 @@ def test_counts_by_hand(planned) -> None:
 def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
     plan = planned()
     store = LocalStore(tmp_path)
-    promised = cost(plan, [], {}, {}, slots=1).disk_bytes
+    promised = cost(plan, [], Prices(), {}, slots=1).disk_bytes
     work_through(plan, store)
     taken = sum(path.stat().st_size for path in tmp_path.rglob("weights.safetensors"))
     assert promised <= taken <= 1.1 * promised + 20_000
-    after = cost(plan, store.addresses(), {}, {}, slots=1)
+    after = cost(plan, store.addresses(), Prices(), {}, slots=1)
     assert (after.disk_bytes, after.seconds) == (0, 0.0)
     assert after.artifacts_published == after.artifacts
     assert after.stages_published == len(plan.stages)
@@ -41,13 +47,57 @@ def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path
 def test_time_is_known_once_measured(planned, work_through, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     work_through(planned(), store)
-    measured = meter_of_records(store.record(address) for address in store.addresses()).throughput()
-    assert measured["finetune"].step_seconds > 0
-    later = cost(planned(seed=[0, 1]), store.addresses(), measured, {}, slots=1)
-    both = cost(planned(seed=[0, 1]), store.addresses(), measured, {}, slots=2)
-    assert later.seconds is not None
-    assert later.seconds > 0
-    assert both.seconds == later.seconds / 2
+    prices = prices_of_records(store.record(address) for address in store.addresses())
+    two = planned(seed=[0, 1])
+    left = cost(two, store.addresses(), prices, {}, slots=1).seconds
+    assert left is not None
+    assert left > 0
+    # What is missing is one chain, seed 1's: a second slot does not help it, and would help two.
+    assert cost(two, store.addresses(), prices, {}, slots=2).seconds == left
+    three = planned(seed=[0, 1, 2])
+    assert cost(three, store.addresses(), prices, {}, slots=2).seconds == left
+    assert cost(three, store.addresses(), prices, {}, slots=1).seconds == pytest.approx(2 * left)
+
+
+def test_the_slots_are_played_through(planned) -> None:
+    plan = planned(depth=[2, 4], relearn_steps=[0, 3], corpus=["prefix"])
+    seconds = {
+        key: {"base": 10.0, "finetune": 5.0, "unlearn": 2.0, "relearn": 4.0}[stage.kind]
+        for key, stage in plan.stages.items()
+    }
+    assert makespan(plan, seconds, 1) == 10 + 5 + 2 + 4 + 4
+    assert makespan(plan, seconds, 2) == 10 + 5 + 2 + 4
+    relearnings = {key: taken for key, taken in seconds.items() if plan.stages[key].kind == "relearn"}
+    assert makespan(plan, relearnings, 1) == 8
+    assert makespan(plan, {}, 2) == 0
+
+
+def test_prices_by_group_and_by_length_of_the_text(planned) -> None:
+    plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
+    nodes = {stage.kind: stage.node for stage in plan.stages.values() if stage.kind != "relearn"}
+    short, long = sorted(
+        (stage.node for stage in plan.stages.values() if stage.kind == "relearn"), key=characters_of_a_step
+    )
+    assert 1.5 * characters_of_a_step(short) < characters_of_a_step(long)
+
+    def measured(node, fixed: float, each: float) -> None:
+        step = fixed + each * characters_of_a_step(node)
+        prices.trained(node.key, describe_node(node), 2, 1.0)  # an earlier report of it counts no more
+        prices.trained(node.key, describe_node(node), 10, 10 * step)
+
+    prices = Prices()
+    measured(nodes["finetune"], 0.01, 1e-4)
+    measured(short, 0.01, 1e-4)
+    # On the line that both lie on, and so is a corpus that nobody measured.
+    assert prices.step_seconds(long) == pytest.approx(0.01 + 1e-4 * characters_of_a_step(long))
+    # A group that is dearer by a factor stays so.
+    measured(nodes["unlearn"], 0.03, 3e-4)
+    assert prices.step_seconds(nodes["unlearn"]) == pytest.approx(
+        0.03 + 3e-4 * characters_of_a_step(nodes["unlearn"])
+    )
+    evaluation = plan.cells[0].evaluation
+    prices.asked("relearn", 10, 2.0)
+    assert prices.evaluation_seconds("unlearn", evaluation) == 0.2 * len(evaluation.probes.probes)
 
 
 def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
@@ -61,3 +111,16 @@ def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
     code, output = call("plan", "names", cwd=tmp_path)
     assert "unknown" in output
     assert "times fewer" in output
+
+
+def test_a_key_is_set_in_a_part_that_the_space_leaves_out(tmp_path: Path) -> None:
+    short = {name: value for name, value in TINY.items() if name not in ("embedded", "generation")}
+    (tmp_path / "short.json").write_text(json.dumps(short))
+    sets = ["--set", "execution.of_kind={relearn: {gpus: 0.5}}", "--set", "embedded.architecture.layers=2"]
+    code, output = call("plan", "short.json", *sets, "--json", cwd=tmp_path)
+    assert code == 0, output
+    spec = json.loads(output)["spec"]
+    assert spec["execution"]["of_kind"]["relearn"]["gpus"] == 0.5
+    assert (spec["execution"]["cpus"], spec["embedded"]["architecture"]["layers"]) == (1, 2)
+    code, output = call("plan", "short.json", "--set", "execution.of_kind={relaern: {gpus: 1}}", cwd=tmp_path)
+    assert (code, "relaern" in output, "Traceback" in output) == (2, True, False)

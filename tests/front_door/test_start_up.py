@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TINY
+
 HEAVY = {"torch", "transformers", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "numpy", "pydantic"}
 COUNT = """
 import json, sys
@@ -54,3 +56,32 @@ def test_analysis_loads_without_torch_and_ray(tmp_path: Path) -> None:
     code = "import sys, analysis; print(sorted({'torch', 'ray', 'transformers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_check_of_texts_needs_no_torch_and_a_worker_on_all_weights_no_peft(tmp_path: Path) -> None:
+    (tmp_path / "space.json").write_text(json.dumps(TINY))
+    driver = """
+import sys
+from search_spaces.loading import load_space
+from study.plan import make_plan
+from cluster.preflight import check_plan
+check_plan(make_plan(load_space("space.json", []), str), local=True)
+print(sorted({"torch", "peft"} & set(sys.modules)))
+"""
+    worker = """
+import sys
+from pathlib import Path
+from cluster.local_store import LocalStore
+from search_spaces.loading import load_space
+from study.perform import Residents, perform
+from study.plan import make_plan
+plan, residents = make_plan(load_space("space.json", []), str), Residents()
+for stage in plan.stages.values():
+    perform(stage, LocalStore(Path("store")), residents, plan.spec.execution)
+print(sorted({"torch", "peft"} & set(sys.modules)))
+"""
+    for code, expected in ((driver, "[]"), (worker, "['torch']")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == expected, done.stderr

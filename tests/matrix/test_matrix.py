@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.unlearning import METHODS
-from tests.matrix.matrix import SCORE, effects, run
+from tests.matrix.matrix import SCORE, effects, run_all
 
 PAPER = {
     "names": {"gradient_ascent"},
@@ -17,10 +17,16 @@ PAPER = {
 """Where the paper shows that relearning works; what the others do is in docs/RESULTS.md."""
 
 
-@pytest.mark.timeout(600)
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The whole matrix, computed."""
+    return run_all(tmp_path_factory.mktemp("matrix"))
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("scenario", SCORE)
-def test_every_method_on(scenario: str, tmp_path: Path) -> None:
-    study = run(scenario, tmp_path)
+def test_every_method_on(studies: dict[str, Path], scenario: str) -> None:
+    study = studies[scenario]
     found = effects(scenario, study).set_index("method")
     assert set(found.index) == set(METHODS)
     assert (found["unlearned"] < 0.7 * found["original"]).all(), found

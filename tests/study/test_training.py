@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from study.batches import encode
+from study.encoding import encode
 from study.errors import DivergedError, PreflightError
 from study.models import Resident
 from study.order import batch_indices

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from study.batches import Encoded, aligned, collate
+from study.batches import aligned, collate
+from study.encoding import Encoded
 from study.identity import derived_seed
 from study.models import Resident, frozen_copy
 from study.objective import Half, Models, Step, Tokens, Translation

@@ -1,0 +1,74 @@
+"""Every cell in one table: thousands of rows that still scroll, sort and can be searched."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import Study
+from analysis.report.sections import Section, Table
+from analysis.surface import select
+from study.results import COORDINATES
+
+MOST = 10_000
+"""Rows in the page: more would make a file that no mail takes. `relearn export` has all."""
+
+
+def all_cells(study: Study) -> Section | None:
+    """A row per cell with the headline metric on forget and retain probes; None where nothing is scored."""
+    headline = study.headline
+    rows = select(study.cells, headline.metric)
+    if rows.empty:
+        return None
+    rows = rows.sort_values(list(COORDINATES), kind="stable")
+    shown = rows.head(MOST)
+    varying = [name for name in COORDINATES if rows[name].nunique() > 1] or ["seed"]
+    fixed = [f"{name} {rows[name].iloc[0]}" for name in COORDINATES if name not in varying]
+    columns = [(name.replace("_", " "), name not in WORDS) for name in varying]
+    values = [shown[name].astype(str).to_numpy() for name in varying]
+    columns.append((headline.words + ", %", True))
+    values.append(_formatted(headline.percent(1) * shown["value"].to_numpy(float), 1))
+    if shown["n"].notna().any():
+        columns.append(("k of n", True))
+        values.append(_counts(shown))
+    for label, metric, split, factor in (
+        (f"{headline.words} on retain, %", headline.metric, "retain", headline.percent(1)),
+        ("target NLL, nats", "target_nll", "forget", 1.0),
+    ):
+        beside = _beside(study, shown, metric, split)
+        if beside is not None:
+            columns.append((label, True))
+            values.append(_formatted(factor * beside, 1))
+    words = [
+        f"{len(shown):,} of {len(rows):,} cells that have rows."
+        if len(rows) > MOST
+        else f"{len(rows):,} cells."
+    ]
+    if len(rows) > MOST:
+        words.append("The rest is in the Parquet files; `relearn export` writes all.")
+    if fixed:
+        words.append(f"The same in all: {', '.join(fixed)}.")
+    table = Table(tuple(columns), list(zip(*values, strict=True)), tall=True)
+    return Section("cells", "Every cell", (" ".join(words),), tables=(table,))
+
+
+WORDS = ("scenario", "model", "method", "start", "corpus")
+
+
+def _beside(study: Study, shown: pd.DataFrame, metric: str, split: str) -> np.ndarray | None:
+    """Another metric of the same cells, in their order; None where it was never scored."""
+    if metric not in set(study.cells["metric"].unique()):
+        return None
+    other = select(study.cells, metric, split)
+    if other.empty:
+        return None
+    keys = ["stage", "stage_step", *COORDINATES]
+    joined = shown[keys].merge(other[[*keys, "value"]], on=keys, how="left", sort=False)
+    return joined["value"].to_numpy(float)
+
+
+def _formatted(values: np.ndarray, digits: int) -> np.ndarray:
+    return np.array(["–" if np.isnan(value) else f"{value:,.{digits}f}" for value in values], dtype=object)
+
+
+def _counts(rows: pd.DataFrame) -> np.ndarray:
+    pairs = zip(rows["k"].to_numpy(float), rows["n"].to_numpy(float), strict=True)
+    return np.array(["–" if np.isnan(n) else f"{k:.0f} of {n:.0f}" for k, n in pairs], dtype=object)

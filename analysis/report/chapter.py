@@ -1,0 +1,269 @@
+"""One study's chapter: its sections in the order of a reader's questions, and what cannot be shown, with the reason."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.findings import sentences
+from analysis.frames import Study
+from analysis.paper import PAPER, Law, depth_table, laws, repetitions_table
+from analysis.pictures import pictures
+from analysis.pictures.charts import Chart
+from analysis.pictures.ladder import ladder_rows
+from analysis.report.all_cells import all_cells
+from analysis.report.gallery import gallery
+from analysis.report.measures import difference_table, trajectory_table
+from analysis.report.provenance import provenance
+from analysis.report.read_once import ReadOnce
+from analysis.report.searches import search_section
+from analysis.report.sections import Chapter, Section, Table, percent, table_of
+from analysis.surface import select
+
+LISTED = 40
+
+
+def chapter(study: Study, name: str, anchor: str) -> Chapter:
+    """Everything the report says of one study, under a name that no other in the report has."""
+    study = ReadOnce.of(study)
+    charts = list(pictures(study, study.by_answers))
+    facts = _facts(study)
+    found = [
+        search_section(study.folder) if study.place.filesystem is None else None,
+        _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
+        _drawn("frontier", "The frontier", charts),
+        _along(study, charts),
+        _drawn("controls", "The controls", charts, _controls(study)),
+        _drawn("methods", "Methods compared", charts, _differences(study, "method")),
+        _drawn("ladder", "The corpus ladder", charts, _ladder(study), _differences(study, "corpus")),
+        gallery(study),
+        _paper(study, facts),
+        _lacking(study),
+        all_cells(study),
+        provenance(study),
+    ]
+    return Chapter(
+        anchor,
+        name,
+        str(study.content["spec"].get("question", "")),
+        facts["sentences"],
+        _state(study),
+        [section for section in found if section is not None],
+        _absent(study, found),
+        facts,
+    )
+
+
+def _facts(study: Study) -> dict[str, Any]:
+    """What ``results.md`` is made of."""
+    return {
+        "study": study,
+        "name": study.content["spec"]["name"],
+        "question": study.content["spec"].get("question", ""),
+        "summary": study.summary(),
+        "sentences": sentences(study),
+        "repetitions": repetitions_table(study).to_dict("records"),
+        "laws": laws(study),
+        "depths": depth_table(study),
+        "paper": PAPER,
+        "headline": study.headline,
+        "models": ", ".join(study.models),
+    }
+
+
+def _state(study: Study) -> str:
+    missing = len(study.missing)
+    kept = f" {missing:,} cells are missing and shown as missing, never as 0." if missing else ""
+    seeds = study.cells["seed"].nunique()
+    alone = " One seed was run, so nothing is said about others." if seeds == 1 else ""
+    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}{alone}"
+
+
+def _drawn(anchor: str, title: str, charts: list[Chart], *tables: Table | None) -> Section | None:
+    mine = tuple(chart for chart in charts if chart.heading == title)
+    kept = tuple(table for table in tables if table is not None)
+    return Section(anchor, title, charts=mine, tables=kept) if mine or kept else None
+
+
+def _along(study: ReadOnce, charts: list[Chart]) -> Section | None:
+    """The curves, and what each trajectory measures."""
+    found = trajectory_table(study) if study.by_answers else None
+    section = _drawn("curves", "Along the relearning", charts, found[1] if found else None)
+    return replace(section, words=found[0]) if section is not None and found is not None else section
+
+
+def _differences(study: ReadOnce, axis: str) -> Table | None:
+    return difference_table(study, axis) if study.by_answers else None
+
+
+def _depths(study: Study, depths: list[dict[str, str]]) -> Table | None:
+    if not depths:
+        return None
+    columns = {name: name == "depth" for name in depths[0]}
+    caption = (
+        f"{study.headline.words}, unlearned → relearned to the last step, every trajectory; mean over seeds, in "
+        "brackets the lowest and the highest seed"
+    )
+    return table_of(columns, [{name: line.get(name, "–") for name in columns} for line in depths], caption)
+
+
+def _controls(study: Study) -> Table | None:
+    """A line per control and corpus: where it begins, and the most it reaches."""
+    rows = select(study.cells, study.headline.metric, start=["base", "original", "never_learned"])
+    rows = rows.assign(start=rows["start"].cat.remove_unused_categories())
+    made = []
+    for (start, corpus, repetitions), cells in rows.groupby(
+        ["start", "corpus", "repetitions"], observed=True
+    ):
+        first = cells[cells["relearn_steps"] == 0]["value"]
+        made.append(
+            {
+                "start": str(start).replace("_", " "),
+                "corpus": str(corpus),
+                "repetitions": int(str(repetitions)),
+                "seeds": int(cells["seed"].nunique()),
+                "before relearning": percent(
+                    study.headline.percent(first.mean()) if len(first) else float("nan")
+                ),
+                "most in any cell": percent(study.headline.percent(cells["value"].max())),
+            }
+        )
+    if not made:
+        return None
+    columns = {name: not isinstance(made[0][name], str) or "re" in name[-10:] for name in made[0]}
+    columns["before relearning"] = columns["most in any cell"] = True
+    return table_of(columns, made, "The controls in numbers")
+
+
+def _ladder(study: Study) -> Table | None:
+    rows = ladder_rows(study)
+    if rows.empty:
+        return None
+    made = [
+        {
+            "corpus": row["corpus"],
+            "repetitions": row["repetitions"],
+            "benign": "yes" if row["benign"] else "no",
+            "words": row["words"],
+            "shared words": percent(100 * row["lexical_overlap"]),
+            "edit distance": f"{row['edit_distance']:.2f}",
+            "longest shared run, words": row["shared_run"],
+            "relearned, mean": percent(row["mean"]),
+            "lowest": percent(row["lowest"]),
+            "highest": percent(row["highest"]),
+            "trajectories": row["trajectories"],
+            "never learned": percent(row["control"]),
+        }
+        for row in rows.to_dict("records")
+    ]
+    columns = {name: name not in ("corpus", "benign") for name in made[0]}
+    return table_of(columns, made, "Each corpus as the plan recorded it, and what it brings back")
+
+
+def _paper(study: Study, facts: dict[str, Any]) -> Section:
+    tables = []
+    if facts["repetitions"]:
+        tables.append(_repetitions(facts["repetitions"]))
+    tables.append(
+        Table(
+            (("statement", False), ("holds", False), ("found", False)),
+            [(law.statement, _holds(law), law.found) for law in facts["laws"]],
+            "The paper's laws in these rows",
+        )
+    )
+    words = (
+        f"What was run here: {', '.join(study.models)}. The paper's figures are those of {PAPER}; ours are of another "
+        "model and scale and replicate nothing.",
+    )
+    return Section("paper", "Beside the paper", words, tables=tuple(tables))
+
+
+def _holds(law: Law) -> Markup:
+    if law.holds is None:
+        return Markup("cannot be said")
+    return Markup('<span class="{0}">{0}</span>').format("yes" if law.holds else "no")
+
+
+def _repetitions(rows: list[dict[str, Any]]) -> Table:
+    made = [
+        {
+            "repetitions": int(row["repetitions"]),
+            "unlearned ASR, here": str(row["unlearned"]),
+            "relearned ASR, here": str(row["relearned"]),
+            "cells": row["cells"],
+            "left out: not unlearned": row["left_out"],
+            "unlearned, paper": _of_paper(row["paper_unlearned"]),
+            "relearned, paper": _of_paper(row["paper_relearned"]),
+        }
+        for row in rows
+    ]
+    return table_of(
+        dict.fromkeys(made[0], True),
+        made,
+        "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets "
+        "a 95% interval over seeds and queries",
+    )
+
+
+def _of_paper(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.0f}%"
+
+
+def _lacking(study: Study) -> Section | None:
+    """What failed, and which cells have no rows."""
+    missing = study.missing
+    if not study.failures and missing.empty:
+        return None
+    words = [f"{failure['label']}: {failure['cause']}: {failure['message']}" for failure in study.failures]
+    tables: tuple[Table, ...] = ()
+    if len(missing):
+        shown = missing.head(LISTED)
+        more = f"; the first {len(shown)}" if len(missing) > len(shown) else ""
+        columns = {
+            name: not isinstance(shown[name].dtype, pd.CategoricalDtype) for name in shown if name != "benign"
+        }
+        rows = shown.astype(dict.fromkeys(columns, str)).to_dict("records")
+        tables = (table_of(columns, rows, f"{len(missing):,} cells have no rows{more}"),)
+    return Section("lacking", "What failed, what is missing", tuple(words), tables=tables)
+
+
+def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
+    there = {section.anchor for section in found if section is not None}
+    cells = study.cells
+    reasons = {
+        "surface": "no unlearned model was relearned and scored",
+        "frontier": "half of the queries are nowhere answered after relearning an unlearned model, or too few steps "
+        "were asked",
+        "curves": "no unlearned model was relearned and scored",
+        "controls": "no cell starts from the original model, or from one that never learned",
+        "methods": "fewer than two methods have a trajectory that counts as unlearned",
+        "ladder": "fewer than two corpora were relearned from a model that counts as unlearned, or there is no "
+        "corpora.parquet",
+        "gallery": "nothing came back in a trajectory that counts as unlearned, or the probes are not there",
+        "cells": "no cell has been accepted yet"
+        if cells.empty
+        else "nothing is scored under the headline metric",
+    }
+    titles = {
+        "surface": "The surface",
+        "frontier": "The frontier",
+        "curves": "Curves along the relearning",
+        "controls": "Controls",
+        "methods": "A comparison of methods",
+        "ladder": "The corpus ladder",
+        "gallery": "A gallery",
+        "cells": "A table of cells",
+    }
+    answers = (
+        []
+        if study.by_answers
+        else [
+            f"Measures of each trajectory and paired differences: {study.why_not}. The frontier's band "
+            "is over seeds alone."
+        ]
+    )
+    return answers + [
+        f"{titles[anchor]}: {reason}." for anchor, reason in reasons.items() if anchor not in there
+    ]

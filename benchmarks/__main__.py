@@ -1,0 +1,96 @@
+"""``python -m benchmarks``: every arm on the same cells, cold, in random order, and the table of what they took.
+
+    python -m benchmarks --results FOLDER [--shapes a,d] [--repeats 3] [--arms B0,B3] [--model FOLDER] [--write]
+    python -m benchmarks --smallest                  the same at its smallest size, as CI runs it
+
+A finished run lies in ``FOLDER/runs`` and is not repeated. ``--model`` is the pretrained folder of shape (c), which is
+left out without it. The cells of all arms are compared, and one that differs ends this with 1.
+"""
+
+import argparse
+import json
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.base_model import base_folder
+from benchmarks.machine import described
+from benchmarks.runs import Run, RunFailedError, take
+from benchmarks.shapes import SHAPES, SHARE_NOTHING, SMALLEST, Shape
+from benchmarks.tables import differing, tables
+from benchmarks.written import replace_between
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS_MODEL = "c"
+
+
+def schedule(shape: Shape, arms: list[str] | None, repeats: int, seed: int) -> list[Run]:
+    """All runs of a shape: each repeat is every arm once, in an order drawn from the seed."""
+    draw = random.Random(f"{seed} {shape.name}")
+    runs = []
+    for repeat in range(1, repeats + 1):
+        order = [arm for arm in shape.arms if arms is None or arm in arms]
+        draw.shuffle(order)
+        runs += [Run(shape, arm, repeat) for arm in order if repeat <= shape.repeats.get(arm, repeat)]
+    return runs
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Beside plain Ray Tune.")
+    parser.add_argument("--smallest", action="store_true", help="one tiny shape, once, as a test")
+    parser.add_argument("--shapes", default="a,d,b,c,rungs", help=f"of {', '.join(SHAPES)}")
+    parser.add_argument("--arms", help="only these, e.g. B0,B3")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--sample", type=int, help="so many cells, stratified, in the arms that share nothing; extrapolated"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the order of the arms")
+    parser.add_argument(
+        "--per-device", type=int, default=4, help="trials that share a GPU, where there is one"
+    )
+    parser.add_argument("--model", type=Path, help="the pretrained folder of shape (c)")
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "benchmarks")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/PERFORMANCE.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """See the module's text."""
+    options = arguments()
+    shapes = [SMALLEST] if options.smallest else [SHAPES[name] for name in options.shapes.split(",")]
+    arms = options.arms.split(",") if options.arms else None
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "machine.json").write_text(json.dumps(described(), indent=1))
+    for whole in shapes:
+        shape = whole
+        if shape.name == NEEDS_MODEL and options.model is None:
+            print(f"{shape.title}: left out, name a model's folder with --model")
+            continue
+        given = options.model if shape.name == NEEDS_MODEL else None
+        model = base_folder(shape, options.results, given)
+        if options.sample:
+            sampled = dict.fromkeys(SHARE_NOTHING, options.sample)
+            shape = replace(shape, sampled={**sampled, **shape.sampled})
+        for one in schedule(shape, arms, 1 if options.smallest else options.repeats, options.seed):
+            try:
+                facts = take(one, options.results, model, options.per_device)
+            except RunFailedError as error:
+                sys.exit(str(error))
+            print(
+                f"{shape.name}  {one.arm}  {one.repeat}:  {facts['wall_seconds']:.1f} s wall, "
+                f"{facts['cpu_seconds']:.1f} s CPU, {len(facts['cells'])} cells",
+                flush=True,
+            )
+    text = tables(options.results)
+    print(text)
+    if options.write:
+        replace_between(ROOT / "docs" / "PERFORMANCE.md", "arms", text)
+    wrong = differing(options.results)
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The pretrained model that every arm starts from: the embedded one, trained once and kept as an ordinary folder."""
+
+from pathlib import Path
+
+import torch
+
+from benchmarks.shapes import Shape
+from study.models import Resident
+from study.plan import make_plan
+from study.spec import EMBEDDED
+from study.stages import Trajectory
+from study.training import train
+
+
+def base_folder(shape: Shape, results: Path, given: Path | None) -> Path:
+    """A model folder: the given one, or the shape's embedded model, made where it is not there yet."""
+    if given is not None:
+        return given.resolve()
+    folder = (results / "base" / shape.name).resolve()
+    if not (folder / "config.json").exists():
+        spec = shape.spec(EMBEDDED)
+        plan = make_plan(spec, str)
+        base = next(stage.node for stage in plan.stages.values() if stage.kind == "base")
+        if not isinstance(base, Trajectory):
+            raise TypeError("the embedded model's base is trained")
+        torch.set_num_threads(spec.execution.cpus)
+        resident = Resident(base.source)
+        steps = spec.embedded.pretraining.steps
+        train(base, resident, steps, (), lambda step, progress: None, micro_batch=spec.execution.micro_batch)
+        resident.model.save_pretrained(folder)
+        resident.tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,37 @@
+"""What the numbers were measured on."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from study.provenance import environment
+
+
+def gpus() -> int:
+    """How many accelerators this machine has."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def described() -> dict[str, Any]:
+    """Processor, cores, memory, accelerator, versions."""
+    import psutil
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "cores": cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "accelerator": torch.cuda.get_device_name(0) if gpus() else None,
+        "versions": environment()["packages"],
+        "python": platform.python_version(),
+    }

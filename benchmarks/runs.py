@@ -1,0 +1,102 @@
+"""One run of one arm: its program started cold in a process of its own, measured, and its cells read back.
+
+A finished run is one JSON file and is not repeated, so a benchmark that was cut off goes on.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accounts import of_cells, of_study
+from benchmarks.machine import gpus
+from benchmarks.measure import bytes_under, run
+from benchmarks.shapes import PLAIN, RUNGS, Shape
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = {"B0": "b0_grid", "B1": "b1_reused", "B2": "b2_prefixes"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which run of which arm on which shape; ``file`` is where its facts end up."""
+
+    shape: Shape
+    arm: str
+    repeat: int
+
+    def file(self, results: Path) -> Path:
+        size = self.shape.sampled.get(self.arm)
+        arm = self.arm.replace(" ", "-") + (f"-{size}-cells" if size else "")
+        return results / "runs" / self.shape.name / f"{arm}.{self.repeat}.json"
+
+
+class RunFailedError(Exception):
+    """An arm's program ended with an error; says where its output is."""
+
+
+def take(one: Run, results: Path, model: Path, per_device: int) -> dict[str, Any]:
+    """The facts of a run: taken now, or read where it was taken before."""
+    file = one.file(results)
+    if file.exists():
+        facts: dict[str, Any] = json.loads(file.read_text())
+        return facts
+    work = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        facts = _take(one, work, model, per_device)
+    except RunFailedError:
+        raise
+    else:
+        shutil.rmtree(work)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pending = file.with_suffix(".pending")
+    pending.write_text(json.dumps(facts, indent=1))
+    pending.replace(file)
+    return facts
+
+
+def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
+    spec = one.shape.spec(str(model), RUNGS.get(one.arm))
+    place = work / "arm"
+    place.mkdir()
+    task = work / "task.json"
+    if one.arm in PLAIN:
+        content = {
+            "fields": spec.model_dump(mode="json"),
+            "cells": one.shape.cells(one.arm),
+            "folder": str(place),
+            "gpus": gpus(),
+            "per_device": per_device,
+        }
+        command = [sys.executable, "-m", f"benchmarks.arms.{PROGRAMS[one.arm]}", str(task)]
+    else:
+        content = spec.model_dump(mode="json")
+        relearn = str(Path(sys.executable).parent / "relearn")
+        command = [relearn, "run", str(task), "--study", str(place)]
+        if gpus():
+            command += ["--set", f"execution.gpus={1 / per_device}"]
+    task.write_text(json.dumps(content))
+    # Ray lets its workers give way to everything else on a machine. Here they are what is measured.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "RAY_worker_niceness": "0"}
+    load = os.getloadavg()[0]
+    usage = run(command, work / "output.txt", ROOT, environment)
+    if usage.exit_code:
+        raise RunFailedError(
+            f"{one.shape.name} {one.arm} ended with {usage.exit_code}; {work / 'output.txt'} ends with: "
+            + (work / "output.txt").read_text()[-800:]
+        )
+    account = of_cells(place) if one.arm in PLAIN else of_study(place)
+    return {
+        "shape": one.shape.name,
+        "arm": one.arm,
+        "repeat": one.repeat,
+        "load_before": load,
+        "disk_bytes": bytes_under(place),
+        **asdict(usage),
+        **account,
+        "seconds_to_first_step": account["first_step"] - usage.began,
+    }

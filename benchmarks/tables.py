@@ -1,0 +1,182 @@
+"""From the runs to the tables: medians with their extremes, ratios beside what unique work alone would allow."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.accounts import KINDS
+from benchmarks.shapes import SHAPES, SMALLEST, Shape, grid
+
+Facts = dict[str, Any]
+HEAD = (
+    "| arm | runs | wall s | CPU s | wall / B3 | CPU / B3 | work / B3 | steps | evaluations | training | evaluation "
+    "| rest | to first step s | tokens/s | memory MB | disk MB |"
+)
+REFERENCE = ("B0", "B1", "B2", "B3")
+"""Whose answers the others are compared with: the first of these that computed a cell."""
+
+
+def runs_of(results: Path, shape: Shape) -> dict[str, list[Facts]]:
+    """Arm → its finished runs, in the shape's order of the arms."""
+    found = [json.loads(path.read_text()) for path in sorted((results / "runs" / shape.name).glob("*.json"))]
+    return {
+        arm: mine
+        for arm in (*shape.arms, "B3")
+        if (mine := [facts for facts in found if facts["arm"] == arm])
+    }
+
+
+def shapes_in(results: Path) -> list[Shape]:
+    """The shapes that have a finished run."""
+    known = [SMALLEST, *SHAPES.values()]
+    return [shape for shape in known if (results / "runs" / shape.name).is_dir()]
+
+
+def share_of(shape: Shape, facts: Facts) -> float:
+    """All cells over those that the run computed."""
+    return len(grid(shape.fields)) / len(facts["cells"])
+
+
+def wall(shape: Shape, facts: Facts) -> float:
+    """Wall seconds; of a sample those of all cells, its start counted once."""
+    start, whole = float(facts["seconds_to_first_step"]), float(facts["wall_seconds"])
+    return start + (whole - start) * share_of(shape, facts)
+
+
+def cost_of(prices: Facts, facts: Facts, times: float = 1.0) -> float:
+    """Seconds that a run's steps and evaluations take at the prices that another run paid for one."""
+    total = 0.0
+    for kind in KINDS:
+        paid = prices["train"][kind]
+        if paid["steps"]:
+            total += facts["train"][kind]["steps"] * paid["seconds"] / paid["steps"]
+    total += facts["evaluations"] * prices["evaluation_seconds"] / prices["evaluations"]
+    return float(total * times)
+
+
+def steps_of(facts: Facts) -> int:
+    """Optimiser steps executed."""
+    return sum(facts["train"][kind]["steps"] for kind in KINDS)
+
+
+def shape_table(shape: Shape, runs: dict[str, list[Facts]], slots: int) -> str:
+    """One shape's table and what is to be said with it."""
+    ours = runs.get("B3")
+    lines = [f"### {shape.title}", "", HEAD, "|" + "---|" * HEAD.count(" | ") + "---|"]
+    for arm, mine in runs.items():
+        lines.append(_row(shape, arm, mine, ours, runs, slots))
+    notes = [
+        f"{arm} computed {len(mine[0]['cells'])} of {len(grid(shape.fields))} cells, a stratified sample fixed "
+        "beforehand; its times, steps and evaluations are **extrapolated**, the start counted once."
+        for arm, mine in runs.items()
+        if share_of(shape, mine[0]) > 1
+    ]
+    if ours:
+        for arm, target in shape.targets.items():
+            if arm in runs:
+                ratio = _middle(runs[arm], lambda f: wall(shape, f)) / _middle(ours, lambda f: wall(shape, f))
+                verdict = "reached" if ratio >= target else "**missed**"
+                notes.append(f"{arm}/B3 is {ratio:.2f}; aimed at {target:g} or more: {verdict}.")
+    compared = sum(len(facts["cells"]) for mine in runs.values() for facts in mine)
+    notes.append(
+        f"{compared:,} cells of all runs compared: " + ("; ".join(unequal(runs)) or "equal to the bit.")
+    )
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
+
+def _row(
+    shape: Shape,
+    arm: str,
+    mine: list[Facts],
+    ours: list[Facts] | None,
+    runs: dict[str, list[Facts]],
+    slots: int,
+) -> str:
+    scale = share_of(shape, mine[0])
+
+    def seconds(pick: Callable[[Facts], float], places: int = 0) -> str:
+        values = sorted(pick(facts) for facts in mine)
+        middle = f"{median(values):,.{places}f}"
+        return middle if len(values) == 1 else f"{middle} ({values[0]:,.{places}f}–{values[-1]:,.{places}f})"
+
+    def part(pick: Callable[[Facts], float]) -> str:
+        return f"{100 * _middle(mine, lambda f: pick(f) / (slots * f['wall_seconds'])):.0f}%"
+
+    ratio = busy = allowed = tokens = "–"
+    if ours:
+        ratio = f"{_middle(mine, lambda f: wall(shape, f)) / _middle(ours, lambda f: wall(shape, f)):.2f}"
+        busy = f"{scale * _middle(mine, _cpu) / _middle(ours, _cpu):.2f}"
+        prices = (runs.get("B1") or runs.get("B2") or ours)[0]
+        allowed = f"{cost_of(prices, mine[0], scale) / cost_of(prices, ours[0]):.2f}"
+        unique = sum(ours[0]["train"][kind]["tokens"] for kind in KINDS)
+        tokens = f"{_middle(mine, lambda f: unique / wall(shape, f)):,.0f}"
+    trained: Callable[[Facts], float] = lambda f: sum(f["train"][kind]["seconds"] for kind in KINDS)  # noqa: E731
+    cells = [
+        arm,
+        str(len(mine)),
+        seconds(lambda f: wall(shape, f), 1),
+        seconds(lambda f: f["cpu_seconds"] * scale),
+        ratio,
+        busy,
+        allowed,
+        f"{steps_of(mine[0]) * scale:,.0f}",
+        f"{mine[0]['evaluations'] * scale:,.0f}",
+        part(trained),
+        part(lambda f: f["evaluation_seconds"]),
+        part(lambda f: slots * f["wall_seconds"] - trained(f) - f["evaluation_seconds"]),
+        seconds(lambda f: f["seconds_to_first_step"], 1),
+        tokens,
+        seconds(lambda f: f["peak_bytes"] / 1e6),
+        f"{mine[0]['disk_bytes'] / 1e6:,.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cpu(facts: Facts) -> float:
+    return float(facts["cpu_seconds"])
+
+
+def _middle(runs: Sequence[Facts], pick: Callable[[Facts], float]) -> float:
+    return median(pick(facts) for facts in runs)
+
+
+def unequal(runs: dict[str, list[Facts]]) -> list[str]:
+    """Arm by arm, how many cells differ from the first arm's that computed them."""
+    reference: dict[str, str] = {}
+    for arm in REFERENCE:
+        for facts in runs.get(arm, [])[:1]:
+            reference = {**facts["cells"], **reference}
+    found = []
+    for arm, mine in runs.items():
+        for facts in mine:
+            wrong = [name for name, digest in facts["cells"].items() if reference.get(name, digest) != digest]
+            if wrong:
+                found.append(
+                    f"{arm} (run {facts['repeat']}) differs in {len(wrong)} of {len(facts['cells'])}"
+                )
+    return found
+
+
+def differing(results: Path) -> list[str]:
+    """What must not be: cells of the arms that differ. Rungs that change the batch or the threads may."""
+    return [
+        f"{shape.name}: {line}"
+        for shape in shapes_in(results)
+        for line in unequal({arm: runs for arm, runs in runs_of(results, shape).items() if arm in REFERENCE})
+    ]
+
+
+def tables(results: Path) -> str:
+    """All shapes that were run, and the machine."""
+    machine = json.loads((results / "machine.json").read_text())
+    versions = machine["versions"]
+    about = (
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
+        f"accelerator: {machine['accelerator'] or 'none, so GPU seconds and FLOP utilisation are not measured'}. "
+        f"Python {machine['python']}, torch {versions['torch']}, transformers {versions['transformers']}, "
+        f"Ray {versions['ray']}."
+    )
+    parts = [shape_table(shape, runs_of(results, shape), machine["cores"]) for shape in shapes_in(results)]
+    return "\n\n".join([about, *parts])

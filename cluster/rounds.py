@@ -1,0 +1,274 @@
+"""The rounds of a study: what its proposer asks for, one after the other, and what it is told of the answers.
+
+A grid is one round. A search has more, and each is written down (DIR/search/asked.json) before anything of it
+runs: what an interrupted round has published already must not change what that round was. There is nothing else
+to remember; the proposer is a function, and what it is given is read from the rows.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.local_store import LocalStore
+from study.artifacts import Address
+from study.cost import wanted
+from study.errors import IntegrityError
+from study.plan import Plan
+from study.points import Answer, Curve, History, Point, Proposer
+from study.results import COORDINATES, read_dataset, write_table
+from study.seals import is_sealed, replace_sealed, seal_of
+from study.spec import StudySpec
+
+SEARCH_FOLDER = "search"
+ASKED_FILE = "asked.json"
+ANSWER_FILE = "answer.json"
+FORMAT = 1
+
+PlanOf = Callable[[Sequence[Point]], Plan]
+
+
+class Rounds:
+    """See the module's text."""
+
+    def __init__(
+        self, folder: Path, spec: StudySpec, proposer: Proposer, plan_of: PlanOf, store: LocalStore
+    ) -> None:
+        self.folder = folder
+        self.answer: Answer | None = None
+        self._spec = spec
+        self._proposer = proposer
+        self._plan_of = plan_of
+        self._store = store
+        self._before: History | None = None
+        self._rounds: list[tuple[Point, ...]] = []
+        self._planned: tuple[list[Point], Plan] | None = None
+
+    def begin(self) -> Plan:
+        """The plan of all that was asked before, or else of the first round; changes nothing on disk.
+
+        Raises:
+            IntegrityError: what was asked before cannot be read.
+        """
+        asked = read_asked(self.folder) if self._spec.search is not None else None
+        if asked is not None:
+            self._before = History(asked.found, asked.begun)
+            self._rounds = list(asked.rounds)
+        else:
+            self._before = self._before or self._published()
+            self._rounds = [tuple(self._proposer.propose(self._before))]
+        return self._plan()
+
+    def plans(self) -> Iterator[Plan]:
+        """The plan of each round, with all before it; go on when it has run. The caller holds the study."""
+        plan = self.begin()
+        while True:
+            self._write_asked()
+            yield plan
+            history = self._history(plan)
+            self.answer = self._proposer.answer(history)
+            self._write_answer()
+            points = tuple(self._proposer.propose(history))
+            if not points:
+                return
+            self._rounds.append(points)
+            plan = self._plan()
+
+    @property
+    def number(self) -> int:
+        """Of the round that was asked last, from 1."""
+        return len(self._rounds)
+
+    @property
+    def asked_now(self) -> int:
+        """How many trajectories the last round asks for."""
+        return len(self._rounds[-1])
+
+    def _plan(self) -> Plan:
+        points = [*self._found, *(point for points in self._rounds for point in points)]
+        if self._planned is None or self._planned[0] != points:
+            self._planned = (points, self._plan_of(points))
+        return self._planned[1]
+
+    @property
+    def _found(self) -> tuple[Point, ...]:
+        return self._before.found if self._before is not None else ()
+
+    def _published(self) -> History:
+        """Of which candidates the store has every answer, and of which the model that they start from."""
+        candidates = self._proposer.candidates()
+        there = set(self._store.addresses()) if candidates else set()
+        if not there:
+            return History()
+        plan = self._plan_of(candidates)
+        complete = {
+            key for key, stage in plan.stages.items() if all(address in there for address in wanted(stage))
+        }
+        missing, unbegun = set(), set()
+        for cell in plan.cells:
+            stage = plan.stages[cell.checkpoint.of.key]
+            if stage.key not in complete:
+                missing.add(cell.point)
+            starts = [Address.of_weights(parent.of.key, parent.step) for parent in stage.parents]
+            if stage.kind == "relearn" and any(start not in there for start in starts):
+                unbegun.add(cell.point)
+        return History(
+            found=tuple(point for point in candidates if point not in missing),
+            begun=tuple(point for point in candidates if point not in unbegun),
+        )
+
+    def _history(self, plan: Plan) -> History:
+        rows = read_dataset(
+            self.folder,
+            "cells",
+            (
+                *COORDINATES,
+                "split",
+                "metric",
+                "n",
+                "value",
+                "stage",
+                "stage_step",
+                "train_seconds",
+                "evaluation_seconds",
+            ),
+        )
+        return History(
+            found=self._found,
+            begun=self._before.begun if self._before is not None else (),
+            rounds=tuple(self._rounds),
+            curves=curves(plan, rows, self._spec.objective),
+            seconds=_seconds(rows, self._found_stages()),
+        )
+
+    def _found_stages(self) -> set[str]:
+        return set(self._plan_of(self._found).stages) if self._found else set()
+
+    def _write_asked(self) -> None:
+        if self._spec.search is None:
+            return
+        content = {
+            "format": FORMAT,
+            "found": [point.as_dict() for point in self._found],
+            "begun": [point.as_dict() for point in (self._before or History()).begun],
+            "rounds": [[point.as_dict() for point in points] for points in self._rounds],
+        }
+        _write_json(content, self.folder / SEARCH_FOLDER / ASKED_FILE)
+
+    def _write_answer(self) -> None:
+        if self.answer is None:
+            return
+        place = self.folder / SEARCH_FOLDER
+        for name, rows in self.answer.tables.items():
+            write_table(pa.Table.from_pylist(rows), place / f"{name}.parquet")
+        facts = {
+            "sentences": list(self.answer.sentences),
+            "reason": self.answer.reason,
+            "tables": list(self.answer.tables),
+        }
+        _write_json({"format": FORMAT, **facts}, place / ANSWER_FILE)
+
+
+def curves(plan: Plan, rows: pa.Table, metric: str) -> dict[Point, Curve]:
+    """What every trajectory of a plan answered whose cells all have rows.
+
+    Args:
+        rows: of ``results.CELLS``, at least the coordinates, split, metric, n and value.
+    """
+    points = {cell.coordinates: cell.point for cell in plan.cells if cell.point is not None}
+    found: dict[Point, dict[int, tuple[float, int | None]]] = {}
+    for row in rows.to_pylist():
+        if row["metric"] == metric and row["split"] == "forget":
+            point = points.get(tuple(row[name] for name in COORDINATES))
+            if point is not None:
+                found.setdefault(point, {})[row["relearn_steps"]] = (row["value"], row["n"])
+    steps = tuple(sorted(plan.spec.relearn_steps))
+    return {
+        point: Curve(steps, tuple(values[step][0] for step in steps), values[steps[0]][1])
+        for point, values in found.items()
+        if len(values) == len(steps)
+    }
+
+
+def read_asked(folder: Path) -> History | None:
+    """What a search found, and the rounds that it asked; None before its first round.
+
+    Raises:
+        IntegrityError: the file is not what was written.
+    """
+    path = folder / SEARCH_FOLDER / ASKED_FILE
+    if not path.exists():
+        return None
+    try:
+        if not is_sealed(path):
+            raise ValueError("its hash is not the one beside it")
+        content = json.loads(path.read_text())
+        return History(
+            _points(content["found"]),
+            _points(content["begun"]),
+            tuple(_points(points) for points in content["rounds"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} is not what was written ({error}): move it aside with `relearn verify {folder} --repair`; the "
+            "search then begins anew over what is published, and asks for none of it again"
+        ) from error
+
+
+def put_aside_unreadable(folder: Path) -> Path | None:
+    """Moves what a search asked into the quarantine where it cannot be read; where to, or None.
+
+    The next run then finds what is published among what it could ask, and begins anew from there.
+    """
+    try:
+        read_asked(folder)
+    except IntegrityError:
+        path = folder / SEARCH_FOLDER / ASKED_FILE
+        target = folder / "quarantine" / uuid.uuid4().hex[:8] / ASKED_FILE
+        target.parent.mkdir(parents=True)
+        path.rename(target)
+        seal_of(path).unlink(missing_ok=True)
+        return target
+    return None
+
+
+def asked_points(folder: Path, spec: StudySpec) -> list[Point] | None:
+    """The points that a study in a folder is about now; None: every point of its grid."""
+    if spec.search is None:
+        return None
+    history = read_asked(folder) or History()
+    return [*history.found, *history.asked]
+
+
+def _points(rows: Iterable[Mapping[str, Any]]) -> tuple[Point, ...]:
+    return tuple(Point.of(fields) for fields in rows)
+
+
+def _seconds(rows: pa.Table, without: set[str]) -> float:
+    """What the stages of these rows took, those of ``without`` left out."""
+    names = ("stage", "stage_step", "train_seconds", "evaluation_seconds")
+    distinct = {tuple(row[name] for name in names) for row in rows.select(names).to_pylist()}
+    training: dict[str, float] = {}
+    evaluation = 0.0
+    for stage, _, train, evaluate in distinct:
+        if stage not in without:
+            training[stage] = max(training.get(stage, 0.0), train)
+            evaluation += evaluate
+    return sum(training.values()) + evaluation
+
+
+def _write_json(content: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        with temporary.open("w") as handle:
+            json.dump(content, handle, indent=1, ensure_ascii=False)
+            handle.flush()
+            os.fsync(handle.fileno())
+        replace_sealed(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

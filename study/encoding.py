@@ -1,0 +1,60 @@
+"""Corpora as token ids, example by example. Without torch: the driver checks lengths with it before Ray starts."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from study.errors import PreflightError
+from study.text import Corpus
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example: its token ids, and how many of them lead up to what is learned."""
+
+    ids: list[int]
+    prompt: int
+
+
+def encode(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, context: int, max_length: int | None = None
+) -> list[Encoded]:
+    """Token ids of each example.
+
+    Args:
+        context: the model's, in tokens; what is longer is refused.
+        max_length: where longer examples are cut off, if anywhere.
+
+    Raises:
+        PreflightError: an example is longer than the context, or has no token to learn.
+    """
+    end = tokenizer.eos_token_id
+    rows = []
+    nothing_left = 0
+    for index, example in enumerate(corpus.examples):
+        ids = list(tokenizer(example.text)["input_ids"])
+        if example.closed and end is not None and ids[-1:] != [end]:
+            ids.append(int(end))
+        prompt = len(tokenizer(example.prompt)["input_ids"]) if example.prompt else 0
+        ids = ids[:max_length]
+        if len(ids) > context:
+            raise PreflightError(
+                f"training text {index + 1} has {len(ids)} tokens, the model's context is {context}: "
+                f"shorten it, cut all off with --set max_length={context}, or use a model with a longer "
+                "context (--set embedded.architecture.context=… for the embedded one): "
+                f"{example.text[:60]!r}…"
+            )
+        if len(ids) < 2 or prompt >= len(ids):
+            if max_length is None:
+                raise PreflightError(
+                    f"training text {index + 1} has no token to learn: {example.text[:60]!r}; take it out"
+                )
+            nothing_left += 1
+            continue
+        rows.append(Encoded(ids, prompt))
+    if not rows:
+        raise PreflightError(
+            f"max_length={max_length}: all {nothing_left} training texts are cut off before the first token "
+            "to learn; raise it"
+        )
+    return rows

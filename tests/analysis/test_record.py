@@ -1,0 +1,133 @@
+"""The record: what is committed under docs is what the command makes of the cells that are committed there."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from analysis.frames import load
+from analysis.record import main, on_record, page, put
+from search_spaces.loading import load_space
+from study.cost import cost
+from study.plan import make_plan
+from study.prices import Prices
+from tests.analysis.conftest import lawful
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_follows_from_the_committed_cells() -> None:
+    assert page(DOCS) == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_what_is_on_record_names_no_machine() -> None:
+    names = [path.parent.name for path in DOCS.glob("*/study.json")]
+    assert {"names", "tofu"} <= set(names)
+    for name in names:
+        assert not re.search(r'[" =]/\w', (DOCS / name / "study.json").read_text(encoding="utf-8")), name
+        with on_record(DOCS / name) as study:
+            assert not study.cells["model"].astype(str).str.contains("/").any()
+            coordinates = list(study.planned.columns.drop("benign"))
+            assert not study.cells.duplicated([*coordinates, "split", "metric"]).any()
+        assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_the_steps_of_names_are_those_of_its_plan() -> None:
+    plan = make_plan(load_space("names", []), lambda model: pytest.fail(model))
+    expected = cost(plan, [], Prices(), {}, 2)
+    with on_record(DOCS / "names") as study:
+        assert not len(study.missing)
+    text = page(DOCS)
+    assert f"{expected.train_steps:,} training steps" in text
+    assert f"{expected.train_steps_alone:,} steps" in text
+    assert f"{expected.evaluations:,} evaluations" in text
+
+
+def on(records: Path, marks: str) -> str:
+    (records / "RESULTS.md").write_text(f"# Results\n\nOurs.\n\n{marks}Theirs.\n", encoding="utf-8")
+    return page(records)
+
+
+def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = study_folder(
+        lambda **c: None if c["depth"] == 8 and c["relearn_steps"] else lawful(**c), seeds=(0, 1)
+    )
+    content = json.loads((folder / "study.json").read_text())
+    content["overrides"] = ["model=/home/me/models/Small-1B"]
+    content["provenance"]["command"] = "relearn run names --set model=/home/me/models/Small-1B --study a/b"
+    content["spec"] |= {
+        "name": "mine",
+        "finetune": {"steps": 5},
+        "embedded": {"pretraining": {"steps": 7}},
+    }
+    content["inputs"] = {"/home/me/secret": "0"}
+    (folder / "study.json").write_text(json.dumps(content))
+    records = tmp_path / "docs"
+    assert put(folder, records) == records / "mine"
+    kept = json.loads((records / "mine" / "study.json").read_text())
+    assert kept["overrides"] == ["model=Small-1B"]
+    assert "inputs" not in kept
+    columns = ["corpus", "relearn_steps", "seed", "repetitions", "depth", "start", "metric"]
+    with on_record(records / "mine") as recorded:
+        ours, theirs = (
+            frame.sort_values(columns).reset_index(drop=True)[[*columns, "k", "n", "value"]].astype(object)
+            for frame in (load(folder).cells, recorded.cells)
+        )
+        pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+        assert set(recorded.probes["split"]) == {"forget"}
+        assert set(recorded.probes["prompt"]) | set(recorded.probes["completion"]) == {""}
+        assert recorded.probes["keyword_anywhere"].sum() == load(folder).probes["keyword_anywhere"].sum() > 0
+
+    text = on(records, "<!-- mine: run -->\n<!-- end -->\n<!-- mine: steps -->\nold\n<!-- end -->\n")
+    assert "In part" in text
+    assert "`relearn run names --set model=Small-1B --study a/b`" in text
+    assert text.startswith("# Results\n\nOurs.\n\n")
+    assert text.endswith("Theirs.\n")
+    assert "old" not in text
+    line = next(line for line in text.splitlines() if line.startswith("| unlearned | 7 | 6 | prefix |"))
+    entries = [entry.strip() for entry in line.strip("|").split("|")][4:]
+    k = [
+        sum(round(lawful(7, 6, "prefix", step, "unlearned", seed) * 100) for seed in (0, 1))
+        for step in (0, 10, 40)
+    ]
+    for entry, count in zip(entries, k, strict=True):
+        low, high = proportion_confint(count, 200, method="wilson")
+        assert entry == f"{count / 2:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
+    line = next(line for line in text.splitlines() if line.startswith("| unlearned | 7 | 8 | prefix |"))
+    assert [entry.strip() for entry in line.strip("|").split("|")][5:] == ["–", "–"]
+    assert page(records) == on(records, text.split("Ours.\n\n")[1].split("Theirs.")[0])
+
+
+def test_methods_are_compared_where_they_have_just_forgotten(
+    study_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    def rate(depth: int, relearn_steps: int, corpus: str, **_: object) -> float:
+        kept = {6: 0.3, 8: 0.02, 10: 0.0}.get(depth, 0.0)
+        return kept + (relearn_steps / 100 if depth < 10 and corpus == "prefix" else 0.0)
+
+    folder = study_folder(rate, corpora=("prefix", "retain"), seeds=(0,), depths=(10, 6, 8), repetitions=(7,))
+    put(folder, tmp_path / "docs")
+    text = on(tmp_path / "docs", "<!-- made-up: methods -->\n<!-- end -->\n")
+    assert "| gradient_ascent | prefix | 0 | 8 | 2% | 42% | +40 | – → – |" in text
+    assert "| gradient_ascent | retain | 0 | 8 | 2% | 2% | +0 | – → – |" in text
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        ("<!-- gone: run -->\n<!-- end -->\n", ["gone", "no study on record"]),
+        ("<!-- names: runs -->\n<!-- end -->\n", ["'runs'", "there are run,"]),
+    ],
+)
+def test_a_mark_that_means_nothing(
+    tmp_path: Path, marks: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "RESULTS.md").write_text(marks)
+    assert main([str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in words), said
+    assert (tmp_path / "RESULTS.md").read_text() == marks

@@ -1,0 +1,231 @@
+"""The report as a reader has it: in a real headless Chromium, without network, light and dark, wide and narrow."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.report import write_report
+from tests.analysis.chromium import BINARY, WHY_NOT, Chromium
+from tests.analysis.conftest import lawful
+
+pytestmark = pytest.mark.skipif(BINARY is None, reason=WHY_NOT)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with Chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def report(study_folder) -> Path:
+    return write_report(study_folder(lawful))
+
+
+def test_it_opens_without_network_and_without_complaint(browser: Chromium, report: Path) -> None:
+    browser.open(report)
+    assert browser.requests == [report.resolve().as_uri()]
+    assert browser.complaints == []
+    assert browser.ask("document.title").startswith("made-up")
+
+
+def test_its_policy_refuses_the_network_and_other_scripts(browser: Chromium, report: Path) -> None:
+    browser.open(report)
+    assert browser.ask("fetch('http://127.0.0.1:9/').then(() => 'went', () => 'refused')") == "refused"
+    browser.ask(
+        "(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';"
+        " document.body.append(s); const i = new Image(); i.src = 'http://127.0.0.1:9/i.png';"
+        " document.body.append(i); })()"
+    )
+    assert browser.ask("window.ran === undefined")
+    words = " ".join(browser.complaints)
+    for directive in ("connect-src", "script-src", "img-src"):
+        assert re.search(rf"Content Security Policy[^.]*{directive}|default-src 'none'", words), words
+
+
+def column(browser: Chromium, table: str, index: int) -> list[str]:
+    found: list[str] = browser.ask(
+        f"[...document.querySelectorAll({json.dumps(table + ' tbody tr')})]"
+        f".map(row => row.cells[{index}].textContent.trim())"
+    )
+    return found
+
+
+def heads(browser: Chromium, table: str) -> list[str]:
+    found: list[str] = browser.ask(
+        f"[...document.querySelectorAll({json.dumps(table + ' thead th')})].map(head => head.textContent.trim())"
+    )
+    return found
+
+
+def test_tables_sort_on_a_click_up_and_then_down(browser: Chromium, report: Path) -> None:
+    browser.open(report)
+    table = "#study-1-controls table"
+    at = heads(browser, table).index("repetitions")
+    button = f"{table} thead th:nth-child({at + 1}) button"
+    before = [int(value) for value in column(browser, table, at)]
+    assert before != sorted(before, reverse=True)
+    browser.click(button)
+    assert [int(value) for value in column(browser, table, at)] == sorted(before)
+    assert browser.ask(f"document.querySelector({json.dumps(button)}).parentElement.ariaSort") == "ascending"
+    browser.click(button)
+    assert [int(value) for value in column(browser, table, at)] == sorted(before, reverse=True)
+
+
+def test_names_sort_as_words_and_what_is_missing_stands_last(browser: Chromium, study_folder) -> None:
+    folder = study_folder(
+        lambda relearn_steps, **place: lawful(relearn_steps=relearn_steps, **place), steps=(10, 40)
+    )
+    browser.open(write_report(folder))
+    table = "#study-1-controls table"
+    names = column(browser, table, heads(browser, table).index("corpus"))
+    browser.click(f"{table} thead th:nth-child({heads(browser, table).index('corpus') + 1}) button")
+    assert column(browser, table, heads(browser, table).index("corpus")) == sorted(names)
+    at = heads(browser, table).index("before relearning")
+    assert set(column(browser, table, at)) == {"–"}, "step 0 was not asked"
+    browser.ask(f"document.querySelector({json.dumps(table + ' tbody tr')}).cells[{at}].textContent = '7%'")
+    for _ in range(2):
+        browser.click(f"{table} thead th:nth-child({at + 1}) button")
+        assert column(browser, table, at)[0] == "7%"
+
+
+def test_every_picture_has_a_size_and_its_marks_say_their_numbers(browser: Chromium, report: Path) -> None:
+    browser.open(report)
+    sizes: list[Any] = browser.ask(
+        "[...document.querySelectorAll('svg.panel')].map(p => { const b = p.getBoundingClientRect();"
+        " return [b.width, b.height, p.querySelectorAll('.mark').length, p.getAttribute('aria-label')]; })"
+    )
+    assert len(sizes) == 12 + 2 + 12 + 3, "surface, frontier (r = 7 and 5 reach half), curves, controls"
+    assert all(width > 100 and height > 60 and marks >= 3 and words for width, height, marks, words in sizes)
+    mark = "#study-1-surface svg.panel .mark:last-of-type"
+    words = browser.ask(f"document.querySelector({json.dumps(mark)}).querySelector('title').textContent")
+    assert re.search(r"depth 8, 40 relearn steps: \d+\.\d% \(\d+–\d+\), \d+ of 300, 3 seeds", words)
+    browser.hover(mark)
+    tip = browser.ask("[tip.hidden, tip.textContent, tip.getBoundingClientRect().width]")
+    assert tip[:2] == [False, words]
+    assert tip[2] > 50
+    browser.hover("h1")
+    assert browser.ask("tip.hidden")
+
+
+def test_ten_thousand_cells_are_there_scroll_sort_and_are_found(browser: Chromium, study_folder) -> None:
+    steps = tuple(range(0, 100, 10))
+    folder = study_folder(
+        lambda relearn_steps, **place: lawful(relearn_steps=relearn_steps * 0.4, **place),
+        steps=steps,
+        seeds=tuple(range(28)),
+        asked=0,
+    )
+    browser.open(write_report(folder))
+    rows = "document.querySelectorAll('#study-1-cells-rows tbody tr')"
+    assert browser.ask(f"{rows}.length") == 10_000
+    seen = browser.ask(
+        f"(async () => {{ const box = document.getElementById('study-1-cells-rows'); const rows = {rows};"
+        " box.scrollIntoView(); const last = rows[rows.length - 1]; last.scrollIntoView({block: 'end'});"
+        " await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));"
+        " last.scrollIntoView({block: 'end'});"
+        " await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));"
+        " const b = last.getBoundingClientRect(), outer = box.getBoundingClientRect();"
+        " const head = box.querySelector('thead').getBoundingClientRect();"
+        " const at = document.elementFromPoint(b.left + 40, b.top + b.height / 2);"
+        " return {tall: box.scrollHeight, moved: box.scrollTop, inside: b.bottom <= outer.bottom + 1 && b.height > 10,"
+        " there: last.contains(at), head: head.top - outer.top, skipped: getComputedStyle(rows[0].parentElement)"
+        ".contentVisibility}; })()"
+    )
+    assert seen["tall"] > 10_000 * 20
+    assert seen["moved"] > seen["tall"] / 2
+    assert seen["inside"]
+    assert seen["there"], "the last row is what lies under the pointer"
+    assert abs(seen["head"]) < 3, "the head stays at the top of the box"
+    assert seen["skipped"] == "auto"
+    names = heads(browser, "#study-1-cells-rows")
+    at = next(index for index, name in enumerate(names) if name.startswith("attack success rate"))
+    browser.click(f"#study-1-cells-rows th:nth-child({at + 1}) button")
+    values = [float(value) for value in column(browser, "#study-1-cells-rows", at)]
+    assert len(values) == 10_000
+    assert values == sorted(values)
+    assert values[-1] > values[0]
+    browser.ask(
+        "(() => { const search = document.querySelector('input[data-search]'); search.value = 'prefix unlearned';"
+        " search.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
+    found = browser.ask(f"[...{rows}].filter(row => !row.hidden).map(row => row.textContent)")
+    assert 0 < len(found) < 10_000
+    assert all("prefix" in words and "unlearned" in words for words in found)
+    assert browser.ask("document.querySelector('.search output').textContent") == f"{len(found):,} rows"
+
+
+CONTRAST = """
+(() => {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map((part) => {
+      const share = part / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = luminance(getComputedStyle(document.body).backgroundColor);
+  const ratio = (colour) => {
+    const ink = luminance(colour);
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  };
+  const found = {};
+  for (const [name, part] of [["h1", "color"], ["main p", "color"], ["figcaption", "color"], ["th", "color"],
+    ["td", "color"], ["nav a", "color"], ["svg text.end", "fill"], ["svg text.soft", "fill"]])
+    found[name] = ratio(getComputedStyle(document.querySelector(name))[part]);
+  for (const mark of document.querySelectorAll(".key .mark")) found[mark.closest(".key").textContent] = ratio(
+    getComputedStyle(mark).stroke) + 1.5; // marks need 3 to 1, words 4.5
+  return {paper, found};
+})()
+"""
+
+
+def test_light_and_dark_are_both_readable(browser: Chromium, report: Path, tmp_path: Path) -> None:
+    pictures, papers = [], []
+    for scheme in ("light", "dark"):
+        browser.open(report, scheme=scheme)
+        seen = browser.ask(CONTRAST)
+        papers.append(seen["paper"])
+        assert {name: ratio for name, ratio in seen["found"].items() if ratio < 4.5} == {}
+        pictures.append(browser.screenshot(tmp_path / f"{scheme}.png"))
+    assert papers[0] > 0.9
+    assert papers[1] < 0.05
+    assert pictures[0] != pictures[1]
+    assert min(map(len, pictures)) > 10_000
+
+
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_nothing_hangs_over_the_edge(browser: Chromium, report: Path, width: int) -> None:
+    browser.open(report, width=width)
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+
+
+def test_hostile_names_do_nothing(browser: Chromium, study_folder) -> None:
+    evil = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>"
+    folder = study_folder(lawful_of_anything, corpora=(evil, "prefix"), seeds=(0,), repetitions=(7,))
+    browser.open(write_report(folder))
+    assert browser.ask("window.ran === undefined")
+    assert browser.ask("document.querySelectorAll('script').length") == 1
+    assert browser.ask(f"document.querySelector('#study-1-cells').textContent.includes({json.dumps(evil)})")
+    assert len(browser.requests) == 1
+    assert browser.complaints == []
+
+
+def lawful_of_anything(corpus: str, **place: Any) -> float:
+    return lawful(corpus="prefix", **place)
+
+
+def test_several_studies_share_a_page(browser: Chromium, study_folder, tmp_path: Path) -> None:
+    first = study_folder(lawful).rename(tmp_path / "one")
+    second = study_folder(lawful, corpora=("prefix",), seeds=(0,)).rename(tmp_path / "two")
+    browser.open(write_report([first, second]))
+    assert browser.complaints == []
+    links = browser.ask(
+        "[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.getAttribute('href').slice(1))"
+    )
+    assert len(links) > 10
+    assert browser.ask(f"{json.dumps(links)}.filter(id => !document.getElementById(id))") == []

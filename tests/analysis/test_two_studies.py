@@ -1,0 +1,130 @@
+"""Two studies against each other: what is shared, what differs, and clear words where nothing is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.two_studies import compare_studies, in_words
+from tests.analysis.conftest import lawful
+
+
+@pytest.fixture
+def two(study_folder, tmp_path: Path):
+    """Two folders, made one after the other."""
+
+    def make(first: dict, second: dict, spec: dict | None = None) -> tuple[Path, Path]:
+        one = study_folder(**first).rename(tmp_path / "one")
+        other = study_folder(**second).rename(tmp_path / "other")
+        content = json.loads((other / "study.json").read_text())
+        content["spec"].update(spec or {})
+        (other / "study.json").write_text(json.dumps(content))
+        return one, other
+
+    return make
+
+
+def test_the_same_study_is_the_same_to_the_bit(two) -> None:
+    one, other = map(analysis.load, two({"rate": lawful}, {"rate": lawful}))
+    found = compare_studies(one, other)
+    assert (found.spec, found.shared, found.equal, found.only_first) == ([], 324, 324, 0)
+    assert found.overall is not None
+    assert found.overall.difference == 0
+    assert "324 of the 324 shared cells have the same keyword_anywhere to the bit" in found.verdict()
+
+
+def test_differences_are_second_minus_first_over_what_both_have(two) -> None:
+    """The first study has one seed and corpus more; at depth 8 the second recovers 10 points less."""
+
+    def weaker(depth: int, relearn_steps: int, start: str, **place) -> float:
+        value = lawful(depth=depth, relearn_steps=relearn_steps, start=start, **place)
+        return max(0.0, value - 0.1 * (depth == 8))
+
+    folders = two(
+        {"rate": lawful},
+        {"rate": weaker, "corpora": ("prefix", "retain"), "seeds": (0, 1), "depths": (8, 10)},
+        {"unlearn": {"learning_rate": 1.0}},
+    )
+    one, other = map(analysis.load, folders)
+    found = compare_studies(one, other)
+    # Shared: start unlearned at depth 8, and never_learned, each × 2 corpora × 2 seeds × 4 counts × 3 steps.
+    assert found.shared == 2 * 2 * 2 * 4 * 3
+    assert found.only_first == 324 - found.shared
+    assert found.only_second == 2 * 2 * 4 * 3
+    assert found.spec == [("unlearn.learning_rate", "–", "1.0")]
+    (pair,) = [
+        each
+        for each in found.pairs
+        if each.place["corpus"] == "prefix"
+        and each.place["repetitions"] == 7
+        and each.place["relearn_steps"] == 40
+        and each.place["start"] == "unlearned"
+    ]
+    rates = [
+        np.mean([round(100 * f(7, 8, "prefix", 40, "unlearned", seed)) for seed in (0, 1)])
+        for f in (
+            lambda r, d, c, s, st, seed: lawful(r, d, c, s, st, seed),
+            lambda r, d, c, s, st, seed: weaker(d, s, st, repetitions=r, corpus=c, seed=seed),
+        )
+    ]
+    assert (pair.first, pair.second) == pytest.approx((rates[0] / 100, rates[1] / 100))
+    assert pair.seeds == 2
+
+
+def test_paired_answers_have_an_interval(two) -> None:
+    """Every query answered in every seed of the first study, none in the second."""
+    folders = two(
+        {"rate": lambda start, relearn_steps, **_: float(start == "unlearned" and relearn_steps == 40)},
+        {"rate": lambda **_: 0.0},
+    )
+    found = compare_studies(*map(analysis.load, folders))
+    fell = [pair for pair in found.pairs if pair.first == 1.0]
+    assert len(fell) == 2 * 3 * 4
+    assert all((pair.difference, pair.seeds, pair.probes) == (-1.0, 3, 100) for pair in fell)
+    words = "\n".join(in_words(found))
+    assert "100.0% → 0.0%, -100.0" in words
+
+
+def test_probes_that_ask_something_else_are_not_paired(two, study_folder) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from study.results import PROBES, write_table
+
+    one, other = two({"rate": lawful}, {"rate": lawful})
+    path = other / "results" / "probes" / "all.parquet"
+    rows = pq.read_table(path)
+    prompts = pa.array(["Another Anthony"] * rows.num_rows)
+    write_table(rows.set_column(rows.schema.get_field_index("prompt"), PROBES.field("prompt"), prompts), path)
+    found = compare_studies(analysis.load(one), analysis.load(other))
+    assert found.shared == 324
+    assert all(np.isnan(pair.low) and pair.probes == 0 for pair in found.pairs)
+
+
+def test_spaces_without_a_cell_in_common_get_a_clear_answer(two) -> None:
+    one, other = two(
+        {"rate": lawful}, {"rate": lambda **_: 0.5, "corpora": ("other",)}, {"corpus": ["other"]}
+    )
+    command = [sys.executable, "-m", "relearn", "compare", str(one), str(other)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "Nothing to compare: of 324 and 108 cells scored by keyword_anywhere none has the same coordinates"
+        in done.stdout
+    )
+    assert "corpus: – → other" in done.stdout
+    found = json.loads(
+        subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120).stdout
+    )
+    assert (found["shared"], found["pairs"], found["overall"]) == (0, [], None)
+
+
+def test_a_study_without_rows_has_nothing_to_compare(two) -> None:
+    one, other = two({"rate": lawful}, {"rate": lambda **_: None})
+    found = compare_studies(analysis.load(one), analysis.load(other))
+    assert found.metric is None
+    assert "no metric in common" in found.verdict()

@@ -1,0 +1,83 @@
+"""The arithmetic of the tables, against numbers worked out by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.shapes import B, Shape, grid, sample
+from benchmarks.tables import cost_of, shape_table, wall
+from benchmarks.written import replace_between
+
+
+def facts(arm: str, cells: int, **changes: object) -> dict:
+    return {
+        "arm": arm,
+        "repeat": 1,
+        "cells": {f"cell {index}": f"answer {index}" for index in range(cells)},
+        "train": {
+            "finetune": {"steps": 100, "tokens": 1000, "seconds": 10.0},
+            "unlearn": {"steps": 10, "tokens": 100, "seconds": 2.0},
+            "relearn": {"steps": 0, "tokens": 0, "seconds": 0.0},
+        },
+        "evaluations": 4,
+        "evaluation_seconds": 8.0,
+        "seconds_to_first_step": 5.0,
+        "wall_seconds": 25.0,
+        "cpu_seconds": 30.0,
+        "peak_bytes": 1,
+        "disk_bytes": 1,
+        **changes,
+    }
+
+
+SHAPE = Shape(
+    "x",
+    "x",
+    {"relearn_steps": [1], "corpus": ["a"], "depth": [1, 2], "seed": [0], "repetitions": [1, 2]},
+    sampled={"B0": 2},
+    targets={"B0": 2},
+)
+
+
+def test_a_sample_is_extrapolated_with_its_start_counted_once() -> None:
+    assert wall(SHAPE, facts("B0", 2)) == 5 + 20 * 2
+    assert wall(SHAPE, facts("B3", 4)) == 25
+
+
+def test_work_is_priced_by_what_one_step_took() -> None:
+    dear = facts("B1", 4)
+    twice = facts("B0", 4, train={kind: {**t, "steps": 2 * t["steps"]} for kind, t in dear["train"].items()})
+    assert cost_of(dear, dear) == 20
+    assert cost_of(dear, twice) == 2 * 12 + 8
+
+
+def test_targets_and_differences_are_told() -> None:
+    ours = facts("B3", 4)
+    text = shape_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [ours]}, slots=2)
+    assert "B0/B3 is 1.80; aimed at 2 or more: **missed**" in text
+    assert "equal to the bit" in text
+    other = {**ours, "cells": {**ours["cells"], "cell 1": "another"}}
+    assert "B3 (run 1) differs in 1 of 4" in shape_table(
+        SHAPE, {"B0": [facts("B0", 2)], "B3": [other]}, slots=2
+    )
+
+
+def test_a_sample_is_stratified_and_the_same_every_time() -> None:
+    cells = grid(B.fields)
+    chosen = sample(cells, 24)
+    assert chosen == sample(grid(B.fields), 24)
+    assert len({json.dumps(cell) for cell in chosen}) == 24
+    # As many strata as cells: one of each depth and step count, so the mean work is that of the grid.
+    assert len({(cell["depth"], cell["relearn_steps"]) for cell in chosen}) == 24
+    for axis in ("depth", "relearn_steps"):
+        assert sum(cell[axis] for cell in chosen) / 24 == sum(cell[axis] for cell in cells) / len(cells)
+
+
+def test_numbers_go_between_the_markers_only(tmp_path: Path) -> None:
+    document = tmp_path / "x.md"
+    document.write_text("before\n<!-- arms -->\nold\n<!-- end of arms -->\nafter\n")
+    replace_between(document, "arms", "new")
+    assert document.read_text() == "before\n<!-- arms -->\n\nnew\n\n<!-- end of arms -->\nafter\n"
+    with pytest.raises(ValueError, match="no place for growth"):
+        replace_between(document, "growth", "new")

@@ -1,0 +1,136 @@
+"""A search on a real local Ray: killed and resumed it ends as if nothing had been; what is published is not asked."""
+
+import json
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.local_store import LocalStore
+from cluster.recorder import Recorder
+from cluster.rounds import Rounds, read_asked
+from search_spaces.proposers import proposer_of
+from study.plan import make_plan
+from study.points import History
+from study.spec import StudySpec
+from tests.commands import alive, published, rows_of, started, wait_for
+
+SPACE: dict[str, Any] = {
+    "repetitions": [7, 3, 1],
+    "depth": [1, 2, 3],
+    "corpus": ["prefix", "retain"],
+    "relearn_steps": [0, 2],
+    "search": {"question": "frontier", "round": 3, "level": 0.05, "budget": {"trajectories": 9}},
+}
+
+
+def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> Rounds:
+    """The same search without Ray and without a fault."""
+    store = LocalStore(folder / "store")
+    store.prepare()
+    rounds = Rounds(folder, spec, proposer_of(spec), lambda points: make_plan(spec, str, points), store)
+    for plan in rounds.plans():
+        work_through(plan, store)
+        recorder = Recorder(folder, plan, store)
+        for key in plan.stages:
+            recorder.record(key)
+    return rounds
+
+
+def answer_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "search" / "answer.json").read_text())
+
+
+@pytest.mark.timeout(1200)
+def test_killed_three_times_it_ends_as_if_nothing_had_been(
+    relearn, space, tiny, work_through, tmp_path: Path
+) -> None:
+    path, study = space(**SPACE), tmp_path / "s"
+    undisturbed = in_this_process(tiny(**SPACE), tmp_path / "undisturbed", work_through)
+    assert undisturbed.number == 3
+    store = LocalStore(tmp_path / "undisturbed" / "store")
+    whole = sum(1 for address in store.addresses() if address.what != "state")
+    draw = random.Random(20261125)
+    for moment in sorted(draw.sample(range(1, whole - 2), 3)):
+        call = relearn("run", path, "--study", "s")
+        wait_for(lambda moment=moment: len(published(study)) >= moment, 300)
+        left_behind = call.descendants()
+        call.process.send_signal(signal.SIGKILL)
+        assert call.finish()[0] == -signal.SIGKILL
+        ours = [process for process in left_behind if "Agent" not in process.name()]
+        wait_for(lambda ours=ours: not any(alive(process) for process in ours), 120)
+    code, output = relearn("resume", "s").finish(600)
+    assert code == 0, output
+    assert read_asked(study) == read_asked(tmp_path / "undisturbed")
+    assert answer_of(study) == answer_of(tmp_path / "undisturbed")
+    assert all(sentence in output for sentence in answer_of(study)["sentences"])
+    for dataset, rows in rows_of(study).items():
+        assert rows.equals(rows_of(tmp_path / "undisturbed")[dataset])
+    assert max(Counter(published(study)).values()) == 1, "an artifact was accepted twice"
+    assert len(published(study)) == whole
+    begun = Counter(str(event["stage"]) for event in started(study) if event["kind"] == "relearn")
+    assert sum(begun.values()) - len(begun) <= 6, "more was begun again than ran at the three kills"
+
+    before = len(started(study))
+    for verb in (["run", path, "--study", "s"], ["verify", "s"], ["status", "s"], ["report", "s"]):
+        code, output = relearn(*verb).finish(300)
+        assert code == 0, output
+    assert len(started(study)) == before, "a finished search began something"
+    page = (study / "report" / "index.html").read_text()
+    assert "<h2>The search</h2>" in page
+    assert answer_of(study)["sentences"][-1].split(";")[0] in page
+
+
+def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: Path) -> None:
+    """Another study over the same store had computed a part of the grid."""
+    spec = tiny(**SPACE)
+    part = tiny(**{**SPACE, "search": None, "repetitions": [7], "corpus": ["prefix"]})
+    store = LocalStore(tmp_path / "store")
+    store.prepare()
+    work_through(make_plan(part, str), store)
+    proposer = proposer_of(spec)
+    rounds = Rounds(tmp_path / "s", spec, proposer, lambda points: make_plan(spec, str, points), store)
+    (tmp_path / "s").mkdir()
+    there = set(store.addresses())
+    plans = rounds.plans()
+    next(plans)
+    history = read_asked(tmp_path / "s")
+    assert history is not None
+    found, asked = history.found, history.rounds
+    assert {(point.depth, point.attack.label, point.repetitions) for point in found} == {
+        (depth, "prefix", 7) for depth in SPACE["depth"]
+    }
+    assert not set(found) & set(asked[0])
+    fresh = make_plan(spec, str, asked[0])
+    relearned = [key for key, stage in fresh.stages.items() if stage.kind == "relearn"]
+    assert relearned
+    assert not {address.key for address in there} & set(relearned)
+    assert asked[0] == proposer.propose(History(found=found, begun=history.begun))
+    assert {(point.depth, point.repetitions) for point in history.begun} == {(d, 7) for d in SPACE["depth"]}
+    assert {point.attack.label for point in history.begun} == {"prefix", "retain"}, (
+        "relearned from the same models"
+    )
+
+
+def test_a_torn_record_of_what_was_asked_is_said_and_mended(
+    relearn, space, tiny, work_through, tmp_path: Path
+) -> None:
+    path, study = space(**SPACE), tmp_path / "s"
+    assert relearn("run", path, "--study", "s").finish(400)[0] == 0
+    computed = set(published(study))
+    asked = study / "search" / "asked.json"
+    asked.write_text(asked.read_text()[:-40])
+    code, output = relearn("status", "s").finish()
+    assert (code, "not what was written" in output) == (5, True), output
+    code, output = relearn("verify", "s", "--repair").finish()
+    assert (code, "could not be read" in output) == (0, True), output
+    code, output = relearn("resume", "s").finish(400)
+    assert code == 0, output
+    assert "that were published" in output
+    assert Counter(published(study)).most_common(1)[0][1] == 1, "something published was computed again"
+    assert computed <= set(published(study))
+    code, output = relearn("verify", "s").finish()
+    assert code == 0, output
