@@ -14,6 +14,7 @@ from analysis.record import main, on_record, page, put
 from search_spaces.loading import load_space
 from study.cost import cost
 from study.plan import make_plan
+from study.prices import Prices
 from tests.analysis.conftest import lawful
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,7 +25,7 @@ def test_the_page_follows_from_the_committed_cells() -> None:
 
 
 def test_what_is_on_record_names_no_machine() -> None:
-    names = [path.parent.name for path in DOCS.glob("*/study.json")]
+    names = [path.parent.name for path in DOCS.glob("*/cells.parquet")]
     assert {"names", "tofu"} <= set(names)
     for name in names:
         assert not re.search(r'[" =]/\w', (DOCS / name / "study.json").read_text(encoding="utf-8")), name
@@ -37,7 +38,7 @@ def test_what_is_on_record_names_no_machine() -> None:
 
 def test_the_steps_of_names_are_those_of_its_plan() -> None:
     plan = make_plan(load_space("names", []), lambda model: pytest.fail(model))
-    expected = cost(plan, [], {}, {}, 2)
+    expected = cost(plan, [], Prices(), {}, 2)
     with on_record(DOCS / "names") as study:
         assert not len(study.missing)
     text = page(DOCS)
