@@ -6,13 +6,31 @@ analysis.surface(study.cells, corpus="prefix", repetitions=7, start="unlearned")
 analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
 analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
+analysis.drivers(study)  # what each axis does to the rate, in percentage points
+analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
 from analysis.comparisons import compare
+from analysis.drivers import drivers
 from analysis.frames import Studies, Study, load
 from analysis.frontier import frontier
 from analysis.intervals import wilson
+from analysis.predictors import predictors
+from analysis.resampling import answers, bootstrap
 from analysis.surface import surface
 from analysis.trajectories import trajectories
 
-__all__ = ["Studies", "Study", "compare", "frontier", "load", "surface", "trajectories", "wilson"]
+__all__ = [
+    "Studies",
+    "Study",
+    "answers",
+    "bootstrap",
+    "compare",
+    "drivers",
+    "frontier",
+    "load",
+    "predictors",
+    "surface",
+    "trajectories",
+    "wilson",
+]

@@ -8,8 +8,10 @@ of the drop are at the level that makes them hold for all steps together.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.crossed import bounded, estimate, spread
@@ -87,11 +89,11 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, objec
     return made
 
 
-def _places(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], "np.ndarray"]:
+def _places(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:
     """Where the rows of each setting stand, found once for all of them."""
     if rows.empty:
         return {}
-    groups = rows.groupby(list(names), observed=True, sort=False)
+    groups = rows.groupby(list(names), observed=True)
     number = groups.ngroup().to_numpy()
     order = np.argsort(number, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(number[order])) + 1)

@@ -1,0 +1,228 @@
+"""Drivers and predictors: against statsmodels, a likelihood maximised by scipy, known truths, and the edges."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import statsmodels.api as sm
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+import analysis
+from analysis.drivers import drivers
+from analysis.logit import fit
+from analysis.predictors import _auc, predictors
+from study.errors import SpecError
+from study.results import CELLS, CORPORA, table, write_table
+
+
+def corpora(folder: Path, **overlaps: float) -> None:
+    rows = [
+        {
+            "scenario": "names",
+            "repetitions": count,
+            "corpus": corpus,
+            "benign": True,
+            "leak": None,
+            "examples": 4,
+            "words": 100,
+            "lexical_overlap": overlap,
+            "edit_distance": 1 - overlap,
+            "shared_run": 1,
+        }
+        for corpus, overlap in overlaps.items()
+        for count in (7, 5, 3, 1)
+    ]
+    write_table(table(rows, CORPORA), folder / "corpora.parquet")
+
+
+def test_the_fit_is_statsmodels() -> None:
+    generator = np.random.default_rng(0)
+    terms = generator.normal(size=(200, 3)) * [1, 10, 0.1] + [0, 5, 2]
+    trials = generator.integers(1, 50, size=200).astype(float)
+    successes = generator.binomial(trials.astype(int), expit(terms @ [0.5, -0.1, 3] - 5)).astype(float)
+    oracle = sm.GLM(
+        np.column_stack([successes, trials - successes]), sm.add_constant(terms), sm.families.Binomial()
+    ).fit()
+    found = fit(terms, successes, trials)
+    assert not found.firth
+    assert found.coefficients == pytest.approx(oracle.params, rel=1e-6)
+
+
+def test_where_data_separate_it_is_firths() -> None:
+    """The maximum of the likelihood times the root of the information's determinant, found by scipy."""
+    terms = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+    successes, trials = np.array([0.0, 0, 0, 10, 10, 10]), np.full(6, 10.0)
+    design = np.column_stack([np.ones(6), terms])
+
+    def less(beta: np.ndarray) -> float:
+        rate = expit(design @ beta)
+        information = design.T @ ((trials * rate * (1 - rate))[:, None] * design)
+        likelihood = successes @ np.log(rate) + (trials - successes) @ np.log1p(-rate)
+        return -(likelihood + 0.5 * np.linalg.slogdet(information)[1])
+
+    oracle = minimize(less, [-5.0, 2.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    found = fit(terms, successes, trials)
+    assert found.firth
+    assert found.coefficients == pytest.approx(oracle.x, rel=1e-4)
+
+
+def truth(
+    depth: int, relearn_steps: int, corpus: str, repetitions: int, seed: int, start: str, **_: object
+) -> float:
+    relevance = {"prefix": 0.8, "retain": 0.4, "gibberish": 0.0}[corpus]
+    depths = np.log(depth) if depth else np.log([6.0, 8.0]).mean()
+    number = -2.5 * depths + 0.9 * np.log1p(relearn_steps) + 0.2 * repetitions + 1.5 * relevance + 1.2
+    return float(expit(number + 0.15 * (seed - 1) - (1.0 if start == "never_learned" else 0.0)))
+
+
+def test_known_effects_come_back_with_their_intervals(study_folder) -> None:
+    folder = study_folder(truth)
+    corpora(folder, prefix=0.8, retain=0.4, gibberish=0.0)
+    found = drivers(analysis.load(folder)).set_index("term")
+    for term, value in (
+        ("log_depth", -2.5),
+        ("log_relearn_steps", 0.9),
+        ("repetitions", 0.2),
+        ("relevance", 1.5),
+    ):
+        assert found.loc[term, "coefficient"] == pytest.approx(value, rel=0.06), term
+        assert found.loc[term, "low"] <= found.loc[term, "points"] <= found.loc[term, "high"]
+    assert found.loc["start never_learned", "coefficient"] == pytest.approx(-1, rel=0.06)
+    cells = analysis.load(folder).cells.query("metric == 'keyword_anywhere' and relearn_steps > 0")
+    rates = np.array([truth(**row) for row in cells.to_dict("records")])
+    moved = expit(logit(rates) + 0.2) - rates
+    assert found.loc["repetitions", "points"] == pytest.approx(100 * moved.mean(), rel=0.06)
+    assert "method none" not in found.index, "what was not unlearned has no method"
+
+
+def test_the_jackknife_over_seeds_covers(study_folder) -> None:
+    """Effects of 150 simulated studies of five seeds that differ: Student's t over five clusters."""
+    from analysis.drivers import _effects, _jackknife, _without
+
+    generator = np.random.default_rng(3)
+    steps, seeds = np.tile([5.0, 10, 20, 40], 5), np.repeat(np.arange(5), 4)
+    values = pd.DataFrame({"log_relearn_steps": np.log1p(steps)})
+    wide = (generator.normal(size=(20000, 1)) * 0.8) + np.log1p([5.0, 10, 20, 40]) - 2.8
+    real = float((expit(wide + np.log(2)) - expit(wide)).mean())
+    covered = 0
+    for _ in range(150):
+        rates = expit(values["log_relearn_steps"].to_numpy() - 2.8 + 0.8 * generator.normal(size=5)[seeds])
+        k, n = generator.binomial(60, rates).astype(float), np.full(20, 60.0)
+        whole = fit(values.to_numpy(), k, n)
+        effects = _effects(values, whole)
+        again = np.array([_without(values, k, n, seeds != each, whole) for each in range(5)])
+        low, high, _p = _jackknife(effects, again)
+        covered += bool(low[0] <= real <= high[0])
+    assert 132 <= covered <= 149
+
+
+@pytest.mark.parametrize(
+    ("rate", "make", "words"),
+    [
+        (lambda **_: None, {}, "no relearned cell is scored yet"),
+        (lambda **_: 0.0, {}, "nothing is answered in any of 216 cells"),
+        (lambda **_: 1.0, {}, "everything is answered in any of 216 cells"),
+        (lambda relearn_steps, **_: None if relearn_steps else 0.5, {}, "no relearned cell"),
+    ],
+)
+def test_where_nothing_can_be_explained_it_says_so(study_folder, rate, make, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        drivers(analysis.load(study_folder(rate, **make)))
+
+
+def test_no_axis_that_varies_is_said(study_folder) -> None:
+    folder = study_folder(
+        lambda start, **_: 0.4 if start == "unlearned" else None,
+        corpora=("prefix",),
+        depths=(6,),
+        steps=(0, 40),
+        repetitions=(7,),
+    )
+    with pytest.raises(SpecError, match="no term varies over 3 cells"):
+        drivers(analysis.load(folder))
+
+
+def test_one_value_and_one_seed_have_words_and_no_number(study_folder) -> None:
+    folder = study_folder(lawless, seeds=(0,), repetitions=(7,))
+    found = drivers(analysis.load(folder)).set_index("term")
+    assert np.isnan(found.loc["repetitions", "points"])
+    assert found.loc["repetitions", "word"] == "one value (7) in these cells"
+    assert found.loc["relevance", "word"] == "not recorded for every corpus (corpora.parquet)"
+    assert found.loc["log_depth", "word"] == "one seed: no interval over seeds"
+    assert np.isnan(found.loc["log_depth", "low"])
+
+
+def lawless(depth: int, relearn_steps: int, start: str, **_: object) -> float:
+    return (relearn_steps / 80) * (0.9 - 0.05 * depth) if start == "unlearned" else 0.01
+
+
+def test_terms_that_move_together_are_not_told_apart(study_folder) -> None:
+    folder = study_folder(truth, depths=(6,))
+    corpora(folder, prefix=0.8, retain=0.8, gibberish=0.8)
+    found = drivers(analysis.load(folder)).set_index("term")
+    assert found.loc["relevance", "word"] == "one value (0.8) in these cells"
+    assert found.loc["log_depth", "word"].startswith("one value")
+
+
+def test_a_metric_that_is_no_share_is_refused(study_folder) -> None:
+    with pytest.raises(SpecError, match="neither a count nor between 0 and 1"):
+        drivers(analysis.load(study_folder(truth)), metric="target_nll")
+
+
+def with_distances(folder: Path, distance) -> Path:
+    """Gives every cell of the made-up study a weight distance, by its coordinates."""
+    import pyarrow.parquet as pq
+
+    path = folder / "results" / "cells" / "all.parquet"
+    rows = pq.read_table(path).to_pylist()
+    for row in rows:
+        row["weight_distance"] = distance(**row)
+        if row["metric"] == "target_nll":
+            row["value"] = 1.0 + (row["seed"] * 7 + row["depth"] * 3 + row["repetitions"]) % 5  # says nothing
+    write_table(pa.Table.from_pylist(rows, schema=CELLS), path)
+    return folder
+
+
+@pytest.fixture
+def three(study_folder, tmp_path: Path):
+    def rate(depth: int, relearn_steps: int, start: str, seed: int, **_: object) -> float:
+        return expit(4 - 0.5 * depth - 0.3 * seed) if relearn_steps and start == "unlearned" else 0.0
+
+    folders = []
+    for name, depths in (("a", (4, 8, 12)), ("b", (3, 6, 9)), ("c", (5, 10, 15))):
+        made = study_folder(rate, depths=depths, corpora=("prefix",), steps=(0, 40)).rename(tmp_path / name)
+        folders.append(with_distances(made, lambda depth, seed, **_: depth + 0.6 * seed))
+    return folders
+
+
+def test_what_decides_is_found_in_studies_not_seen_and_what_does_not_is_not(three) -> None:
+    found = predictors(analysis.load(*three)).set_index(["predictor", "held_out"])
+    for name in "abc":
+        assert found.loc[("weight_distance", name), "r2"] > 0.98
+        assert found.loc[("weight_distance", name), "rank"] > 0.98
+        assert found.loc[("weight_distance", name), "auc"] == 1
+        assert found.loc[("target_nll", name), "r2"] < 0.3
+    whole = found.loc[("weight_distance", "all")]
+    assert whole["rank_low"] <= whole["rank"] <= whole["rank_high"] <= 1
+    assert found.loc[("weight_distance", "a"), "trained_on"] == 72
+
+
+def test_one_study_cannot_be_held_out(three) -> None:
+    with pytest.raises(SpecError, match="one study: whether a rule holds elsewhere"):
+        predictors(analysis.load(three[0]))
+
+
+def test_studies_without_trajectories_are_counted(study_folder, three, tmp_path: Path) -> None:
+    empty = study_folder(lambda **_: None).rename(tmp_path / "empty")
+    with pytest.raises(SpecError, match=r"two studies of at least 5 .* a 36, empty 0"):
+        predictors(analysis.load(three[0], empty))
+
+
+def test_auc_is_the_share_of_pairs_in_order() -> None:
+    guess, yes = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, False, True, True])
+    pairs = [(g > h) + 0.5 * (g == h) for g in guess[yes] for h in guess[~yes]]
+    assert _auc(guess, yes) == pytest.approx(np.mean(pairs))
+    assert np.isnan(_auc(guess, np.ones(4, dtype=bool)))
