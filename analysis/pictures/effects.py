@@ -24,7 +24,7 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     points, low, high = (there[name].to_numpy(float) for name in ("points", "low", "high"))
     said = tuple(f"{row['change']}: {_points(row)}" for row in there.to_dict("records"))
     place = np.arange(len(there), dtype=np.float64)
-    series = Series("effect", place, points, low, high, said, 0, joined=False)
+    series = Series("", place, points, low, high, said, 0, joined=False)
     reach = max(5.0, float(np.nanmax(np.abs(np.concatenate([points, low, high])))))
     step = next((each for each in (2, 5, 10, 20, 25, 50) if reach / each <= 3), 50)
     ends = float(np.ceil(reach / step) * step)
@@ -47,7 +47,9 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
                         (float(at), "\n".join(textwrap.wrap(str(change), WIDTH)))
                         for at, change in enumerate(there["change"])
                     ),
-                    y_ticks=tuple((float(at), f"{at:+g}") for at in np.arange(-ends, ends + 1e-9, step)),
+                    y_ticks=tuple(
+                        (float(at), f"{at:+g}" if at else "0") for at in np.arange(-ends, ends + 1e-9, step)
+                    ),
                 ),
             ),
         ),

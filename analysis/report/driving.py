@@ -63,9 +63,9 @@ def foreseen(studies: Studies) -> Section:
     ]
     columns = {name: name not in ("from", "study left out") for name in rows[0]}
     words = (
-        "How far the weights moved in unlearning, and how unlikely the target still is, are known before any relearning. "
-        "A rule fitted to all other studies is asked for each study's recovery: 1 is all of its variance, 0 no "
-        "better than the others' mean, below 0 worse.",
+        "How far the weights moved in unlearning, and how unlikely the target still is, are known before any "
+        "relearning. A rule fitted to all other studies is asked for each study's recovery. Variance predicted: 1 is "
+        "all of it, 0 no better than the others' mean, below 0 worse.",
     )
     return Section("foreseen", title, words, tables=(_tabled(columns, rows),))
 
