@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.shapes import B, Shape, grid, sample
+from benchmarks.limits import arms, seconds
+from benchmarks.shapes import SMALLEST, B, Shape, grid, sample
 from benchmarks.tables import cost_of, shape_table, wall
 from benchmarks.written import replace_between
 
@@ -83,3 +84,13 @@ def test_numbers_go_between_the_markers_only(tmp_path: Path) -> None:
     assert document.read_text() == "before\n<!-- arms -->\n\nnew\n\n<!-- end of arms -->\nafter\n"
     with pytest.raises(ValueError, match="no place for growth"):
         replace_between(document, "growth", "new")
+
+
+def test_the_work_of_each_arm_by_hand() -> None:
+    found = arms(SMALLEST)
+    # 2 repetition counts × 2 step counts, finetuned for 3, unlearned for 1, relearned for 0 or 2; what the arms
+    # really execute is counted in test_smallest.
+    assert found["B0, B1"] == {"finetune": 12, "unlearn": 4, "relearn": 4, "evaluations": 4}
+    assert found["B2"] == {"finetune": 6, "unlearn": 2, "relearn": 4, "evaluations": 4}
+    assert found["B3"] == {"finetune": 6, "unlearn": 2, "relearn": 4, "evaluations": 7}
+    assert seconds(found["B3"], (1000, 1000, 1000, 1000)) == 6 + 2 + 4 + 7

@@ -1,0 +1,88 @@
+"""What unique work alone allows: steps and evaluations of every arm, counted without running any, and priced.
+
+    python -m benchmarks.limits [FINETUNE UNLEARN RELEARN EVALUATION]
+
+The prices are milliseconds of one step of each kind and of one evaluation; `benchmarks.stage_profile` measures them
+(an unlearning step is taken as one of relearning, which it resembles). Start-up, Ray and storage are left out, so
+these are the ratios that the arms would have if they did nothing but compute.
+"""
+
+import sys
+from collections.abc import Mapping
+
+from benchmarks.shapes import SHAPES, Cell, Shape, grid
+from study.plan import make_plan
+from study.spec import EMBEDDED
+
+PRICES = (70.9, 19.9, 19.9, 542.7)
+"""As docs/PERFORMANCE.md has them."""
+Work = Mapping[str, int]
+
+
+def alone(cells: list[Cell], finetuning: int) -> Work:
+    """B0 and B1: every cell from the start."""
+    return {
+        "finetune": finetuning * len(cells),
+        "unlearn": sum(cell["depth"] for cell in cells),
+        "relearn": sum(cell["relearn_steps"] for cell in cells),
+        "evaluations": len(cells),
+    }
+
+
+def prefixes(cells: list[Cell], finetuning: int) -> Work:
+    """B2: each finetuned and each unlearned model once, every relearning from its unlearned model."""
+    finetuned = {(cell["repetitions"], cell["seed"]) for cell in cells}
+    unlearned = {(cell["repetitions"], cell["seed"], cell["depth"]) for cell in cells}
+    return {
+        **alone(cells, finetuning),
+        "finetune": finetuning * len(finetuned),
+        "unlearn": sum(depth for _, _, depth in unlearned),
+    }
+
+
+def shared(shape: Shape) -> Work:
+    """B3: what the plan says, with the reference models' evaluations. The pretrained model is one for all seeds, made
+    beforehand and asked once.
+    """
+    stages = make_plan(shape.spec(EMBEDDED), str).stages.values()
+    kinds = ("finetune", "unlearn", "relearn")
+    steps = {kind: sum(stage.last_step for stage in stages if stage.kind == kind) for kind in kinds}
+    return {**steps, "evaluations": 1 + sum(len(stage.evaluate) for stage in stages if stage.kind in kinds)}
+
+
+def arms(shape: Shape) -> dict[str, Work]:
+    """The work of each arm on a whole shape."""
+    cells, finetuning = grid(shape.fields), int(shape.fields["finetune"]["steps"])
+    return {
+        "B0, B1": alone(cells, finetuning),
+        "B2": prefixes(cells, finetuning),
+        "B3": shared(shape),
+    }
+
+
+def seconds(work: Work, prices: tuple[float, ...]) -> float:
+    """At so many milliseconds for each."""
+    kinds = ("finetune", "unlearn", "relearn", "evaluations")
+    return sum(work[kind] * price for kind, price in zip(kinds, prices, strict=True)) / 1000
+
+
+def main() -> None:
+    """See the module's text."""
+    prices = tuple(map(float, sys.argv[1:])) or PRICES
+    print(
+        "| shape | arm | finetune | unlearn | relearn | evaluations | seconds | over B3 | without evaluating |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name in ("a", "b", "d"):
+        found = arms(SHAPES[name])
+        training = (*prices[:3], 0.0)
+        for arm, work in found.items():
+            ratios = [seconds(work, paid) / seconds(found["B3"], paid) for paid in (prices, training)]
+            print(
+                f"| ({name}) | {arm} | {work['finetune']:,} | {work['unlearn']:,} | {work['relearn']:,} "
+                f"| {work['evaluations']} | {seconds(work, prices):,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
