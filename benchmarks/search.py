@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from search_spaces.cheapest import Cheapest, Tried
+from search_spaces.attack_space import Tried
+from search_spaces.cheapest import Cheapest
 from search_spaces.contour import crossing
 from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space

@@ -63,7 +63,7 @@ def promises(process: Process, attacks: int, prices: Numbers, level: float) -> N
     normal = np.random.default_rng(0).standard_normal((DRAWS, len(places)))
     drawn = process.mean(places) + normal @ root.T
     flat = prices.reshape(len(places), -1)
-    cheaper = (flat[:, None, :] <= flat[None, :, :]).all(axis=2)
+    cheaper = np.asarray((flat[:, None, :] <= flat[None, :, :]).all(axis=2))
     np.fill_diagonal(cheaper, val=False)
     on_front = np.zeros(len(places))
     for success in drawn:
