@@ -8,6 +8,7 @@ All three ways of choosing are read by the same estimator; they differ in what t
 
 import statistics
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -206,5 +207,5 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    for line in (*frontier_table(), "", *cheapest_table()):
+    for line in chain(frontier_table(), [""], cheapest_table()):
         print(line, flush=True)
