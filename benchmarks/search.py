@@ -8,12 +8,14 @@ All three ways of choosing are read by the same estimator; they differ in what t
 
 import statistics
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from search_spaces.cheapest import Cheapest, Tried
+from search_spaces.attack_space import Tried
+from search_spaces.cheapest import Cheapest
 from search_spaces.contour import crossing
 from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
@@ -205,5 +207,5 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    for line in (*frontier_table(), "", *cheapest_table()):
+    for line in chain(frontier_table(), [""], cheapest_table()):
         print(line, flush=True)

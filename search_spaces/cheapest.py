@@ -11,26 +11,18 @@ the dearest there is, so that any that works beats it, and among themselves succ
 attacks on the front in seeds that they were not tried in: one seed says little of another.
 """
 
-import math
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 import numpy as np
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 
 from search_spaces.asked import asked_rows
+from search_spaces.attack_space import PRICES, AttackSpace, Tried
 from search_spaces.promise import alike, process_of, promises, spread_out
 from search_spaces.spending import Spending, in_words
-from study.attack import Attack, Integers, Interval, Vary
+from study.attack import Attack
 from study.identity import derived_seed
 from study.points import Answer, History, Point, grid_points, origins
 from study.spec import StudySpec
@@ -38,41 +30,12 @@ from study.spec import StudySpec
 Target = tuple[str, str, int, int]
 """Model, method, repetitions, depth: what is attacked."""
 
-PRICES = ("relearn_steps", "words", "learning_rate", "rank")
-AXES = ("learning_rate", "rank", "fraction")
 QUIET_ROUNDS = 3
 """After so many rounds without an attack that changes the front by more than the tolerance, it is taken as known."""
-STARTUP = 4
-"""Trajectories for each target that are drawn at random before the sampler has its say."""
 ASKS = 32
 """Proposals of the sampler in each round, for each target."""
 LISTED = 256
 """The most attacks that are weighed in a round."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """An attack of so many steps, and how it went.
-
-    Attributes:
-        success: mean over the seeds that were asked.
-        seeds: how many were.
-        lowest, highest: of the seeds.
-        prices: in the order of ``PRICES``.
-    """
-
-    attack: Attack
-    relearn_steps: int
-    success: float
-    seeds: int
-    lowest: float
-    highest: float
-    prices: tuple[float, ...]
-
-    def beats(self, other: "Tried") -> bool:
-        """At most as dear in every price, at least as successful, and better in one."""
-        mine, others = (*self.prices, -self.success), (*other.prices, -other.success)
-        return all(a <= b for a, b in zip(mine, others, strict=True)) and mine != others
 
 
 class Cheapest:
@@ -83,7 +46,7 @@ class Cheapest:
             raise ValueError("a search for the cheapest attack needs a spec with a search")
         self._spec = spec
         self._search = spec.search
-        self._vary = spec.vary if spec.vary != Vary() else _default(spec)
+        self._space = AttackSpace(spec)
         self._steps = tuple(sorted(spec.relearn_steps))
         self._targets: tuple[Target, ...] = tuple(
             (model, method, count, depth)
@@ -97,9 +60,8 @@ class Cheapest:
             for count in spec.repetitions
             for corpus in spec.corpus
         }
-        self._points = () if self._vary.ranges else tuple(self._grid())
+        self._points = () if self._space.vary.ranges else tuple(self._grid())
         self._spending = Spending(spec, self._points)
-        self._space = self._distributions()
 
     def candidates(self) -> tuple[Point, ...]:
         """The whole grid where everything is listed; nobody can list a range."""
@@ -142,7 +104,7 @@ class Cheapest:
         return self._targets
 
     def _grid(self) -> Iterator[Point]:
-        listed = self._spec.model_copy(update={"vary": self._vary})
+        listed = self._spec.model_copy(update={"vary": self._space.vary})
         return (point for point in grid_points(listed) if point.start == "unlearned")
 
     def _shares(self, number: int) -> list[int]:
@@ -205,7 +167,7 @@ class Cheapest:
         )
         pool = self._pool(target, history, set(tried))
         attacks = [*tried, *pool]
-        features = np.array([self._features(attack) for attack in attacks]).reshape(len(attacks), -1)
+        features = np.array([self._space.features(attack) for attack in attacks]).reshape(len(attacks), -1)
         likeness = alike(features, [attack.corpus for attack in attacks])
         known = [
             (attacks.index(point.attack), point.seed, history.curves[point].value, history.curves[point].n)
@@ -227,82 +189,11 @@ class Cheapest:
     def _pool(self, target: Target, history: History, tried: set[Attack]) -> list[Attack]:
         """What Optuna proposes; where everything is listed, what is left of the list as well, up to ``LISTED``."""
         number = (len(history.rounds), self._targets.index(target))
-        study = self._study(target, history, derived_seed(self._search.seed, "cheapest", *number))
-        proposed = [self._attack(study.ask(self._space).params) for _ in range(ASKS)]
+        seed = derived_seed(self._search.seed, "cheapest", *number) % 2**32
+        proposed = self._space.proposals(self.tried(target, history), self._search.level, ASKS, seed)
         listed = [point.attack for point in self._points if _target(point) == target]
         pool = dict.fromkeys((*proposed, *listed))
         return [attack for attack in pool if attack not in tried][:LISTED]
-
-    def _features(self, attack: Attack) -> list[float]:
-        """From 0 to 1 along each axis that varies."""
-        found = []
-        for name in AXES:
-            value, axis = getattr(attack, name), getattr(self._vary, name)
-            if value is not None:
-                most = 10 if not isinstance(axis, tuple) else max(1, len(axis) - 1)
-                found.append(_place(value, axis) / most)
-        return found
-
-    def _study(self, target: Target, history: History, seed: int) -> optuna.Study:
-        tried = self.tried(target, history)
-        sampler = _sampler(seed % 2**32, STARTUP * len(self._steps))
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(directions=["minimize"] * (len(PRICES) + 1), sampler=sampler)
-        dearest = [2 * max((each.prices[index] for each in tried), default=1) for index in range(len(PRICES))]
-        for each in tried:
-            works = each.success >= self._search.level
-            prices = list(each.prices) if works else dearest
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=self._params(each),
-                    distributions=self._space,
-                    values=[-each.success, *prices],
-                )
-            )
-        return study
-
-    def _distributions(self) -> dict[str, BaseDistribution]:
-        space: dict[str, BaseDistribution] = {}
-        if len(self._spec.corpus) > 1:
-            space["corpus"] = CategoricalDistribution(self._spec.corpus)
-        for name in AXES:
-            axis = getattr(self._vary, name)
-            if isinstance(axis, Interval):
-                space[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
-            elif isinstance(axis, Integers):
-                space[name] = IntDistribution(axis.low, axis.high, log=axis.log)
-            elif axis is not None and len(axis) > 1:
-                space[name] = IntDistribution(
-                    0, len(axis) - 1
-                )  # its place among the listed, which are ordered
-        space["relearn_steps"] = IntDistribution(0, len(self._steps) - 1)
-        return space
-
-    def _listed(self, name: str) -> list[Any] | None:
-        axis = getattr(self._vary, name)
-        return sorted(axis) if isinstance(axis, tuple) else None
-
-    def _attack(self, params: dict[str, Any]) -> Attack:
-        """What the sampler means; the steps that it names come with every trajectory."""
-        values: dict[str, Any] = {}
-        for name in AXES:
-            listed = self._listed(name)
-            if listed is not None:
-                values[name] = listed[params.get(name, 0)]
-            elif name in params:
-                values[name] = params[name] if name == "rank" else float(f"{params[name]:.3g}")
-        return Attack(corpus=params.get("corpus", self._spec.corpus[0]), **values)
-
-    def _params(self, tried: Tried) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        for name in self._space:
-            if name == "relearn_steps":
-                params[name] = self._steps.index(tried.relearn_steps)
-                continue
-            value = getattr(tried.attack, name)
-            listed = self._listed(name) if name in AXES else None
-            params[name] = value if listed is None else listed.index(value)
-        return params
 
     def _is_quiet(self, history: History) -> bool:
         """Whether the last rounds brought nothing to any front that is not within the tolerance of what was there."""
@@ -320,20 +211,8 @@ class Cheapest:
         return True
 
     def near(self, old: Tried, new: Tried) -> bool:
-        """Whether the old is at most the tolerance dearer than the new, in every price."""
-        return all(
-            old_place <= new_place + self._search.tolerance
-            for old_place, new_place in zip(self._grid_places(old), self._grid_places(new), strict=True)
-        )
-
-    def _grid_places(self, tried: Tried) -> tuple[float, ...]:
-        """The prices in steps of the grid; a range counts as ten."""
-        attack = tried.attack
-        places = [float(self._steps.index(tried.relearn_steps))]
-        for name in AXES:
-            value, axis = getattr(attack, name), getattr(self._vary, name)
-            places.append(0.0 if value is None else _place(value, axis))
-        return tuple(places)
+        """Whether the old is at most the tolerance dearer than the new, along every axis."""
+        return self._space.near(old, new, self._search.tolerance)
 
     def _reason(self, history: History) -> str:
         if self._is_quiet(history):
@@ -385,31 +264,6 @@ class Cheapest:
             "highest": tried.highest,
             "seeds": tried.seeds,
         }
-
-
-def _sampler(seed: int, startup: int) -> optuna.samplers.TPESampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
-        )
-
-
-def _default(spec: StudySpec) -> Vary:
-    """What an attacker varies where the spec does not say."""
-    rate = spec.relearn.learning_rate
-    return Vary(
-        learning_rate=Interval(low=rate / 10, high=rate * 10, log=True),
-        rank=Integers(low=1, high=32, log=True),
-        fraction=Interval(low=0.1, high=1),
-    )
-
-
-def _place(value: float, axis: Interval | Integers | tuple[float, ...]) -> float:
-    if isinstance(axis, tuple):
-        return float(sorted(axis).index(value))
-    low, high, at = (math.log(each) if axis.log else float(each) for each in (axis.low, axis.high, value))
-    return 10 * (at - low) / (high - low)
 
 
 def _target(point: Point) -> Target:

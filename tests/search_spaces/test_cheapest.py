@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from search_spaces.cheapest import Cheapest, Tried
+from search_spaces.attack_space import Tried
+from search_spaces.cheapest import Cheapest
 from study.attack import Attack, Integers, Interval
 from study.points import History, Point
 from tests.search_spaces.conftest import curve, search_through
