@@ -18,11 +18,12 @@ from analysis.frames import Studies, Study, load
 from analysis.frontier import frontier
 from analysis.intervals import wilson
 from analysis.predictors import predictors
-from analysis.resampling import answers, bootstrap
+from analysis.resampling import Estimate, answers, bootstrap
 from analysis.surface import surface
 from analysis.trajectories import trajectories
 
 __all__ = [
+    "Estimate",
     "Studies",
     "Study",
     "answers",

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.crossed import estimate
+from analysis.frames import coordinates
 from analysis.resampling import Answers, answers, difference
 from study.errors import SpecError
-from study.results import COORDINATES
 
 ADJUSTMENT = "holm"
 COLUMNS = (
@@ -55,14 +55,15 @@ def compare(
     """
     from statsmodels.stats.multitest import multipletests
 
+    known = coordinates(probes)
     rows = probes[(probes["split"] == split)]
     for name, value in fixed.items():
-        if name not in COORDINATES:
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}")
+        if name not in known:
+            raise SpecError(f"{name} is no coordinate: choose from {', '.join(known)}")
         rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
-    if axis not in COORDINATES:
-        raise SpecError(f"{axis} is no coordinate: choose from {', '.join(COORDINATES)}")
-    others = [name for name in COORDINATES if name not in (axis, "seed") and rows[name].nunique() > 1]
+    if axis not in known:
+        raise SpecError(f"{axis} is no coordinate: choose from {', '.join(known)}")
+    others = [name for name in known if name not in (axis, "seed") and rows[name].nunique() > 1]
     # A start decides its own method and depth: comparing starts, these belong to the setting of one side only.
     if axis == "start":
         others = [name for name in others if name not in ("method", "depth")]

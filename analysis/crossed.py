@@ -37,15 +37,18 @@ class Spread:
     Attributes:
         value, variance, freedom: one number a statistic; variance NaN where a single answer says nothing.
         floor: the least variance that is believed, one number a statistic.
-        probes, total: how many probes, and seeds × probes.
+        least, most: what a statistic of scores between 0 and 1 can be at all; infinite for other scores.
+        probes, total: how many answers of one seed, and of all.
     """
 
     value: Numbers
     variance: Numbers
     freedom: Numbers
     floor: Numbers
-    probes: int
-    total: int
+    least: Numbers
+    most: Numbers
+    probes: float
+    total: float
 
     def within(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
         """Intervals for statistics that lie between 0 and 1, and do not leave it."""
@@ -63,7 +66,7 @@ class Spread:
         """Intervals for any other."""
         error, freedom = self._error()
         half = stats.t.isf((1 - np.asarray(confidence)) / 2, freedom) * error
-        return self.value - half, self.value + half
+        return np.maximum(self.value - half, self.least), np.minimum(self.value + half, self.most)
 
     def above_zero(self) -> Numbers:
         """One-sided p of each statistic being above 0."""
@@ -75,22 +78,30 @@ class Spread:
         return np.sqrt(np.where(floored, self.floor, self.variance)), np.where(floored, np.inf, self.freedom)
 
 
-def spread(scores: Numbers, weights: npt.ArrayLike) -> Spread:
+def spread(scores: Numbers, weights: npt.ArrayLike, behind: float = 1) -> Spread:
     """Linear statistics with their variance over seeds and probes.
 
     Args:
         scores: settings × seeds × probes.
         weights: statistics × settings.
+        behind: how many answers each score is the mean of.
 
     Returns:
         With one seed the variance is over probes alone, with one probe over seeds alone.
     """
     given = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    return _spread(np.tensordot(given, scores, axes=(1, 0)), np.abs(given).max(axis=1))
+    return _spread(np.tensordot(given, scores, axes=(1, 0)), given, _within_one(scores), behind)
 
 
-def _spread(table: Numbers, scale: Numbers) -> Spread:
-    """Of statistics × seeds × probes."""
+def _within_one(scores: Numbers) -> bool:
+    return bool((scores >= 0).all() and (scores <= 1).all())
+
+
+def _spread(table: Numbers, weights: Numbers, ends: bool, behind: float = 1) -> Spread:
+    """Of statistics × seeds × probes; ``ends``: the weights tell how far the statistics reach."""
+    scale = np.abs(weights).max(axis=1)
+    least = np.minimum(weights, 0).sum(axis=1) if ends else np.full(len(weights), -np.inf)
+    most = np.maximum(weights, 0).sum(axis=1) if ends else np.full(len(weights), np.inf)
     _, seeds, probes = table.shape
     value = table.mean(axis=(1, 2))
     by_seed, by_probe = table.mean(axis=2), table.mean(axis=1)
@@ -120,8 +131,17 @@ def _spread(table: Numbers, scale: Numbers) -> Spread:
         freedom = np.where(largest > 0, largest**2 / parts, np.inf)
     total = seeds * probes
     variance = mean_square / total if total > 1 else np.full(len(value), np.nan)
-    least = 1 if min(seeds, probes) == 1 else min(seeds, probes) - 1
-    return Spread(value, variance, np.maximum(freedom, least), (scale / (probes + 2)) ** 2, probes, total)
+    fewest = 1 if min(seeds, probes) == 1 else min(seeds, probes) - 1
+    return Spread(
+        value,
+        variance,
+        np.maximum(freedom, fewest),
+        (scale / (probes * behind + 2)) ** 2,
+        least,
+        most,
+        probes * behind,
+        total * behind,
+    )
 
 
 def estimate(
@@ -143,11 +163,12 @@ def estimate(
     if not np.isfinite(value) or not np.isfinite(slope).all():
         return Estimate(value, float("nan"), float("nan"), len(found.seeds))
     table = np.tensordot(slope[None, :], found.scores - rates[:, None, None], axes=(1, 0)) + value
-    whole = _spread(table, np.abs(slope).max(keepdims=True))
+    linear = bool(np.isclose(value - slope @ rates, 0, atol=1e-9))
+    whole = _spread(table, slope[None, :], linear and bounded(found))
     low, high = whole.within(confidence) if rate and bounded(found) else whole.around(confidence)
     return Estimate(value, float(low[0]), float(high[0]), len(found.seeds))
 
 
 def bounded(found: Answers) -> bool:
     """Whether all scores lie between 0 and 1."""
-    return bool((found.scores >= 0).all() and (found.scores <= 1).all())
+    return _within_one(found.scores)

@@ -31,6 +31,11 @@ SCORES = (*COUNTS, *MEANS)
 """The metrics that a probe has by itself."""
 
 
+def coordinates(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What names a cell in a frame: over several studies, the study too."""
+    return ("study", *COORDINATES) if "study" in frame else COORDINATES
+
+
 @dataclass(frozen=True)
 class Study:
     """One study's folder, read.

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 
 from analysis.crossed import bounded, spread
-from analysis.frames import Studies, Study
+from analysis.frames import Studies, Study, coordinates
 from analysis.intervals import wilson
 from analysis.resampling import Answers, Numbers, cube
 from study.errors import SpecError
@@ -58,9 +58,10 @@ def frontier(
         SpecError: no such axis or metric, nothing scored, cells that differ in a coordinate which nobody named, or
             nowhere two places along ``rows``.
     """
+    known = coordinates(study) if isinstance(study, pd.DataFrame) else COORDINATES
     for name in (rows, columns, *fixed):
-        if name not in COORDINATES:
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}")
+        if name not in known:
+            raise SpecError(f"{name} is no coordinate: choose from {', '.join(known)}")
     if rows == columns:
         raise SpecError(f"rows={rows}, columns={columns}: expected two axes")
     made: list[dict[str, object]] = []
@@ -113,7 +114,7 @@ def _rows(
             else np.ones(len(scores), dtype=bool)
         )
         scores = scores[alike & ((scores["corpus"] != "none") | (scores["relearn_steps"] == 0))]
-    for name in COORDINATES:
+    for name in coordinates(scores):
         values = [str(value) for value in scores[name].unique() if not (name == "corpus" and value == "none")]
         if name not in (rows, columns, "seed") and len(values) > 1:
             raise SpecError(f"this frontier would mix {name} {', '.join(values)}: choose one with {name}=…")
@@ -161,7 +162,8 @@ def _crossing(
 
 def _curve(found: Answers, counts: "pd.Series[float] | None") -> tuple[Numbers, Numbers, Numbers, str]:
     """The rates with both ends, and what these are over."""
-    each = spread(found.scores, np.eye(len(found.settings)))
+    asked = float(counts.min() / len(found.seeds)) if counts is not None and counts.notna().all() else 1.0
+    each = spread(found.scores, np.eye(len(found.settings)), max(asked, 1.0))
     rates: Numbers = each.value
     if counts is not None and len(found.seeds) == 1:  # cells alone: one rate a place
         n = counts.reindex(list(found.settings)).to_numpy(np.float64)

@@ -71,7 +71,7 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
 
     Seeds may have different numbers of cells: each answer counts once, and a seed's share in the variance is that
     of its cells (a ratio estimate, linearised; see ``analysis.crossed``). Where the probes are not there, or not
-    the same in all of the cells, there is no interval.
+    the same in all of the cells, the interval is over seeds alone, and there is none with one seed.
     """
     if not len(cells):
         return Rate(float("nan"), float("nan"), float("nan"), 0)
@@ -87,11 +87,17 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     table = (
         rows.pivot_table(index="seed", columns="probe", values=study.headline.metric, observed=True) / full
     )
-    if table.empty or bool(table.isna().any(axis=None)):
-        return Rate(value, float("nan"), float("nan"), len(cells))
+    behind = 1.0
+    if table.empty or bool(table.isna().any(axis=None)):  # the seeds' own rates are all that is known
+        own = cells["k"] / cells["n"] if counted else cells["value"] / full
+        by_seed = own.groupby(cells["seed"]).mean()
+        if len(by_seed) < 2:
+            return Rate(value, float("nan"), float("nan"), len(cells))
+        table = by_seed.to_frame("all")
+        behind = float(cells["n"].sum() / len(by_seed)) if counted else float(len(cells) / len(by_seed))
     share = cells.groupby("seed").size().reindex(table.index).to_numpy(np.float64)
     weighed = value + (share / share.mean())[:, None] * (table.to_numpy(np.float64) - value)
-    low, high = spread(weighed[None], [1.0]).within()
+    low, high = spread(weighed[None], [1.0], behind).within()
     return Rate(value, float(low[0]), float(high[0]), len(cells))
 
 

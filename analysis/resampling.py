@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.frames import coordinates
 from study.errors import SpecError
-from study.results import COORDINATES
 
 Numbers = npt.NDArray[np.float64]
 DRAWS = 2000
@@ -71,15 +71,15 @@ def answers(
     """
     if metric not in probes.columns:
         raise SpecError(f"metric={metric}: the probes have no such column of scores")
-    unknown = [name for name in (axis, *fixed) if name not in COORDINATES]
+    unknown = [name for name in (axis, *fixed) if name not in coordinates(probes)]
     if unknown:
-        raise SpecError(f"{unknown[0]} is no coordinate: choose from {', '.join(COORDINATES)}")
+        raise SpecError(f"{unknown[0]} is no coordinate: choose from {', '.join(coordinates(probes))}")
     rows = probes[(probes["split"] == split) & probes[metric].notna()]
     for name, value in fixed.items():
         rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
     if rows.empty:
         raise SpecError(f"{metric}: no scored {split} probe of {_words(fixed)}")
-    for name in COORDINATES:
+    for name in coordinates(rows):
         values = [str(value) for value in rows[name].unique()]
         if name not in (axis, "seed") and len(values) > 1:
             raise SpecError(f"these answers would mix {name} {', '.join(values)}: choose one with {name}=…")

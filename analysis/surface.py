@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.frames import coordinates
 from analysis.headline import ASR
 from analysis.intervals import wilson
 from study.errors import SpecError
-from study.results import COORDINATES
 
 
 def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:
@@ -26,8 +26,8 @@ def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixe
         raise SpecError(f"metric={metric}: these rows have {', '.join(known)}")
     chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
     for name, value in fixed.items():
-        if name not in COORDINATES:
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}")
+        if name not in coordinates(cells):
+            raise SpecError(f"{name} is no coordinate: choose from {', '.join(coordinates(cells))}")
         values = list(value) if isinstance(value, list | tuple) else [value]
         chosen = chosen[chosen[name].isin(values)]
     return chosen
@@ -62,7 +62,7 @@ def surface(
     """
     chosen = select(cells, metric, split, **fixed)
     named = {rows, columns, *pool}
-    for name in COORDINATES:
+    for name in coordinates(chosen):
         values = [str(value) for value in chosen[name].unique()]
         if name not in named and len(values) > 1:
             raise SpecError(

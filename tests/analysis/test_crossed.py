@@ -72,6 +72,13 @@ def test_answers_that_are_all_alike_have_an_interval_with_a_width() -> None:
     assert high[0] == -low[0]
 
 
+def test_a_difference_of_rates_ends_at_a_hundred_points() -> None:
+    scores = np.zeros((2, 2, 30))
+    scores[0, 0] = 1
+    low, high = spread(scores, [1.0, -1.0]).around()
+    assert (low[0], high[0]) == (-1, 1), "two seeds, one of which knows everything"
+
+
 def test_one_answer_alone_says_nothing() -> None:
     low, high = spread(np.ones((1, 1, 1)), [1.0]).around()
     assert np.isnan(low[0])

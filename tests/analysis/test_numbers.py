@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 
 import analysis
 from analysis.intervals import wilson
-from analysis.paper import laws, repetitions_table
+from analysis.paper import laws, mean_rate, repetitions_table
 from study.errors import SpecError
 from tests.analysis.conftest import lawful
 
@@ -135,3 +136,25 @@ def test_a_schema_from_the_future_is_refused(study_folder) -> None:
     pq.write_table(table.replace_schema_metadata({b"relearn.schema_version": b"99"}), path)
     with pytest.raises(SpecError, match="schema version b'99'"):
         analysis.load(folder)
+
+
+def test_without_probes_a_mean_rate_is_over_the_seeds_alone(study_folder) -> None:
+    """Three seeds of one cell each: Student's t of their rates, on Wilson's scale."""
+    study = analysis.load(study_folder(lambda seed, **_: 0.2 + 0.2 * seed, asked=0, repetitions=(7,)))
+    cells = study.cells.query(
+        "metric == 'keyword_anywhere' and start == 'unlearned' and corpus == 'prefix' and depth == 8 "
+        "and relearn_steps == 40"
+    )
+    found = mean_rate(study, cells)
+    variance = np.var([0.2, 0.4, 0.6], ddof=1) / 3
+    effective = 0.4 * 0.6 / variance * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 2)) ** 2
+    expected = wilson(0.4 * effective, effective)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.4, float(expected[0]), float(expected[1]))
+    )
+    one = mean_rate(study, cells.query("seed == 0"))
+    assert one.value == pytest.approx(0.2)
+    assert np.isnan(one.low), "one seed says nothing of others, and its probes are not there"
+    before = mean_rate(study, cells.assign(k=0, relearn_steps=0))
+    assert before.value == 0
+    assert before.low == 0 < before.high
