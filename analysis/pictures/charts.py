@@ -100,14 +100,14 @@ class Chart:
 
     @property
     def legend(self) -> list[Series]:
-        """One series for each label, in the order of their first panel."""
+        """One series for each label that is not empty, in the order of their first panel."""
         found: dict[str, Series] = {}
         for line in self.panels:
             for panel in line:
                 if isinstance(panel, Plane):
                     for series in panel.series:
                         found.setdefault(series.label, series)
-        return list(found.values())
+        return [series for label, series in found.items() if label]
 
 
 def ticks(values: Sequence[float], most: int = 8) -> tuple[tuple[float, str], ...]:

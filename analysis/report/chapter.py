@@ -14,6 +14,7 @@ from analysis.pictures import pictures
 from analysis.pictures.charts import Chart
 from analysis.pictures.ladder import ladder_rows
 from analysis.report.all_cells import all_cells
+from analysis.report.driving import driving
 from analysis.report.gallery import gallery
 from analysis.report.measures import difference_table, trajectory_table
 from analysis.report.provenance import provenance
@@ -35,6 +36,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
         _drawn("surface", "The surface", charts, _depths(study, facts["depths"])),
         _drawn("frontier", "The frontier", charts),
         _along(study, charts),
+        driving(study),
         _drawn("controls", "The controls", charts, _controls(study)),
         _drawn("methods", "Methods compared", charts, _differences(study, "method")),
         _drawn("ladder", "The corpus ladder", charts, _ladder(study), _differences(study, "corpus")),
@@ -237,6 +239,7 @@ def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
         "frontier": "half of the queries are nowhere answered after relearning an unlearned model, or too few steps "
         "were asked",
         "curves": "no unlearned model was relearned and scored",
+        "drivers": "no axis varies, or every relearned answer is alike",
         "controls": "no cell starts from the original model, or from one that never learned",
         "methods": "fewer than two methods have a trajectory that counts as unlearned",
         "ladder": "fewer than two corpora were relearned from a model that counts as unlearned, or there is no "
@@ -250,6 +253,7 @@ def _absent(study: ReadOnce, found: Iterable[Section | None]) -> list[str]:
         "surface": "The surface",
         "frontier": "The frontier",
         "curves": "Curves along the relearning",
+        "drivers": "What drives it",
         "controls": "Controls",
         "methods": "A comparison of methods",
         "ladder": "The corpus ladder",

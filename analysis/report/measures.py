@@ -37,7 +37,7 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
             "at step": row["peak_step"],
             "last": _rate(study, row, "final"),
             "drop after the peak, points": _points(study, row, "drop"),
-            "p, adjusted": _p(row["drop_p_adjusted"]),
+            "p, adjusted": p_in_words(row["drop_p_adjusted"]),
             "drop is real": "yes" if row["drop_real"] else "no",
             "above the control, points": _points(study, row, "lift"),
             "recovered of what was lost": _share(row, "recovery"),
@@ -77,7 +77,7 @@ def difference_table(study: Study, axis: str) -> Table | None:
             "one − other, points": _points(study, row, "difference"),
             "only one answers": row["only_one"],
             "only the other": row["only_other"],
-            "p, adjusted": _p(row["p_adjusted"]),
+            "p, adjusted": p_in_words(row["p_adjusted"]),
         }
         for row in found.to_dict("records")
     ]
@@ -126,7 +126,8 @@ def _with(value: float, low: float, high: float, unit: str) -> str:
     return f"{value:.0f}{unit}{ends}"
 
 
-def _p(value: float) -> str:
+def p_in_words(value: float) -> str:
+    """A p value; a dash where nothing was tested."""
     if pd.isna(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

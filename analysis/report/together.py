@@ -1,9 +1,11 @@
 """Several studies in one report: what each asks and answers, side by side, and what differs between them."""
 
+from dataclasses import replace
 from typing import Any
 
-from analysis.frames import Study
+from analysis.frames import Studies, Study
 from analysis.paper import relearned
+from analysis.report.driving import driving, foreseen
 from analysis.report.sections import Section, Table, percent
 from analysis.surface import select
 
@@ -12,7 +14,16 @@ def together(studies: list[Study], names: list[str]) -> list[Section]:
     """The sections before the chapters; none for one study. Names are those of the chapters."""
     if len(studies) < 2:
         return []
-    return [_overview(studies, names), _differences(studies, names)]
+    every = Studies(tuple(studies))
+    return [_overview(studies, names), _differences(studies, names), *_over_all(every)]
+
+
+def _over_all(studies: Studies) -> list[Section]:
+    """What can be said over all of them; drivers only where they are judged by one metric."""
+    same = len({part.headline.metric for part in studies.parts}) == 1
+    found = driving(studies) if same else None
+    shared = [replace(found, title="What drives it, over all studies")] if found is not None else []
+    return [*shared, foreseen(studies)]
 
 
 def _overview(studies: list[Study], names: list[str]) -> Section:

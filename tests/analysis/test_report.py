@@ -56,8 +56,8 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
     assert read.tags.count("script") == 1
     assert not re.search(r"url\(|@import|https?://", text)
     assert "default-src 'none'" in text
-    assert len(read.labels) == 4
-    assert all(re.search(r"\d+%", words) for words in read.labels), "alternatives have numbers"
+    assert len(read.labels) == 5
+    assert all(re.search(r"\d(%| points)", words) for words in read.labels), "alternatives have numbers"
     for name in ("heatmap.png", "frontier.png", "curves.png", "controls.png"):
         assert (folder / "report" / name).read_bytes().startswith(b"\x89PNG")
     assert "| 7 | 0%" in (folder / "report" / "results.md").read_text()
@@ -68,6 +68,17 @@ def test_its_sentences_are_computed(study_folder) -> None:
     # 4 repetition counts × 2 depths × 3 corpora × 3 seeds, all unlearned.
     assert "Of 72 benign relearnings of 40 steps, 72 started" in read.words["header"]
     assert "from 0% to 90%" in read.words["header"]
+
+
+def test_it_says_what_drives_recovery(study_folder) -> None:
+    """In ``lawful`` more repetitions recover more, and nothing else is left to explain the never-learned zeros."""
+    folder = study_folder(lawful)
+    text, read = page(folder)
+    assert "one repetition more" in read.words["study-1-drivers"]
+    effect = re.search(r"<title>one repetition more: \+(\d+\.\d) points \(", text)
+    assert effect is not None
+    assert 2 < float(effect[1]) < 10
+    assert (folder / "report" / "effects.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_mark_says_its_numbers(study_folder) -> None:
@@ -187,6 +198,7 @@ def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp
     assert "72 of 72 trajectories" in beside
     assert "0 of 4 trajectories" in beside, "a quarter is more than 2%, so nothing counts as unlearned"
     assert "depth" in read.words["differences"]
+    assert "It cannot be asked" in read.words["foreseen"], "the second has too few trajectories"
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     with pytest.raises(SpecError, match="given twice"):

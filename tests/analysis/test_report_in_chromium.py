@@ -99,7 +99,9 @@ def test_every_picture_has_a_size_and_its_marks_say_their_numbers(browser: Chrom
         "[...document.querySelectorAll('svg.panel')].map(p => { const b = p.getBoundingClientRect();"
         " return [b.width, b.height, p.querySelectorAll('.mark').length, p.getAttribute('aria-label')]; })"
     )
-    assert len(sizes) == 12 + 2 + 12 + 3, "surface, frontier (r = 7 and 5 reach half), curves, controls"
+    assert len(sizes) == 12 + 2 + 12 + 1 + 3, (
+        "surface, frontier (r = 7 and 5 reach half), curves, effects, controls"
+    )
     assert all(width > 100 and height > 60 and marks >= 3 and words for width, height, marks, words in sizes)
     mark = "#study-1-surface svg.panel .mark:last-of-type"
     words = browser.ask(f"document.querySelector({json.dumps(mark)}).querySelector('title').textContent")
