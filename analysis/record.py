@@ -34,6 +34,8 @@ MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)")
 KEPT = ("format", "space", "overrides", "spec", "axes", "created", "provenance")
 """What of study.json is for readers elsewhere."""
+NOTHING = "Nothing is on record yet."
+"""In place of the tables of a study that is still to be run."""
 DESCRIBED = ("planned.parquet", "corpora.parquet")
 
 
@@ -109,7 +111,7 @@ def page(records: Path) -> str:
     """RESULTS.md with every marked part written anew.
 
     Raises:
-        SpecError: a mark names a study or a table that there is not.
+        SpecError: a mark names a table that there is not.
     """
     studies: dict[str, Study] = {}
     with ExitStack() as opened:
@@ -118,9 +120,9 @@ def page(records: Path) -> str:
             name, (kind, *rest) = found["name"], found["words"].split()
             if kind not in TABLES:
                 raise SpecError(f"{PAGE}: no table is called {kind!r}; there are {', '.join(TABLES)}")
-            if name not in studies:
+            if name not in studies and (records / name).exists():
                 studies[name] = opened.enter_context(on_record(records / name))
-            made = TABLES[kind](studies[name], *rest)
+            made = TABLES[kind](studies[name], *rest) if name in studies else f"{NOTHING}\n"
             return f"<!-- {name}: {found['words']} -->\n\n{made}\n<!-- end -->\n"
 
         return MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
@@ -158,6 +160,8 @@ def main(arguments: list[str]) -> int:
         text = page(records)
         (records / PAGE).write_text(text, encoding="utf-8")
         for name in dict.fromkeys(found["name"] for found in MARKED.finditer(text)):
+            if not (records / name).exists():
+                continue
             with on_record(records / name) as recorded:
                 for path in write_pictures(recorded, records / name):
                     sys.stdout.write(f"{path}\n")

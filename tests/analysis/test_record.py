@@ -116,18 +116,23 @@ def test_methods_are_compared_where_they_have_just_forgotten(
     assert "| gradient_ascent | retain | 0 | 8 | 2% | 2% | +0 | – → – |" in text
 
 
-@pytest.mark.parametrize(
-    ("marks", "words"),
-    [
-        ("<!-- gone: run -->\n<!-- end -->\n", ["gone", "no study on record"]),
-        ("<!-- names: runs -->\n<!-- end -->\n", ["'runs'", "there are run,"]),
-    ],
-)
-def test_a_mark_that_means_nothing(
-    tmp_path: Path, marks: str, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_study_that_is_not_on_record_yet(tmp_path: Path) -> None:
+    text = on(tmp_path, "<!-- later: run -->\n<!-- end -->\n")
+    assert "<!-- later: run -->\n\nNothing is on record yet.\n" in text
+    assert main([str(tmp_path)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["RESULTS.md"]
+
+
+def test_a_table_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marks = "<!-- names: runs -->\n<!-- end -->\n"
     (tmp_path / "RESULTS.md").write_text(marks)
     assert main([str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert all(word in said for word in words), said
+    assert "no table is called 'runs'; there are run," in capsys.readouterr().err
     assert (tmp_path / "RESULTS.md").read_text() == marks
+
+
+def test_a_record_with_a_hole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "RESULTS.md").write_text("<!-- mine: run -->\n<!-- end -->\n")
+    (tmp_path / "mine").mkdir()
+    assert main([str(tmp_path)]) == 2
+    assert "mine holds no study on record" in capsys.readouterr().err
