@@ -7,11 +7,13 @@ analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
 analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
 analysis.drivers(study)  # what each axis does to the rate, in percentage points
+analysis.experiments(study)  # beside the paper's numbers and laws
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
 from analysis.comparisons import compare
 from analysis.drivers import drivers
+from analysis.experiments import experiments
 from analysis.frames import Studies, Study, load
 from analysis.frontier import frontier
 from analysis.intervals import wilson
@@ -27,6 +29,7 @@ __all__ = [
     "bootstrap",
     "compare",
     "drivers",
+    "experiments",
     "frontier",
     "load",
     "predictors",

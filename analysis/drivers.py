@@ -211,7 +211,7 @@ def _without(
     if varying:
         again = fit(rows[varying].to_numpy(np.float64), successes[kept], trials[kept], firth=whole.firth)
         found[varying] = _effects(rows[varying], again)
-    return found.to_numpy(np.float64)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _jackknife(effects: Numbers, again: Numbers) -> tuple[Numbers, Numbers, Numbers]:

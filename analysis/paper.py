@@ -80,8 +80,9 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     value = float(cells["k"].sum() / cells["n"].sum() if counted else cells["value"].mean() / full)
     keys = list(COORDINATES)
     wanted = pd.MultiIndex.from_frame(cells[keys].astype(object))
-    near = study.ends[study.ends["seed"].isin(cells["seed"].unique())]
-    near = near[near["relearn_steps"].isin(cells["relearn_steps"].unique())]
+    near = study.ends
+    for name in keys:  # first by each coordinate alone, which is quick
+        near = near[near[name].isin(cells[name].unique())]
     rows = near[pd.MultiIndex.from_frame(near[keys].astype(object)).isin(wanted)]
     table = (
         rows.pivot_table(index="seed", columns="probe", values=study.headline.metric, observed=True) / full

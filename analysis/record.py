@@ -1,9 +1,9 @@
 """The place of record: docs/RESULTS.md, whose tables and pictures come from the cells that are committed beside it.
 
 ``python -m analysis.record docs`` writes them anew. ``docs/NAME/`` holds what is left of a study there: its
-cells, its planned cells and its study.json, in which a model's folder is the model's name and no path of a
-machine is left. ``python -m analysis.record docs STUDY…`` puts studies there first, finished or not: what
-is missing is missing.
+cells, the scores of its forget probes without any text, its planned cells, its corpora and its study.json, in
+which a model's folder is the model's name and no path of a machine is left.
+``python -m analysis.record docs STUDY…`` puts studies there first, finished or not: what is missing is missing.
 
 The words of RESULTS.md are a person's. Only what stands between ``<!-- NAME: TABLE … -->`` and ``<!-- end -->``
 is written here; TABLE is one of ``analysis.record_tables.TABLES``.
@@ -11,30 +11,34 @@ is written here; TABLE is one of ``analysis.record_tables.TABLES``.
 
 import json
 import re
+import shutil
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.frames import Study, load, ordered
+from analysis.frames import Study, load
 from analysis.pictures import pictures
 from analysis.pictures.drawn import png
-from analysis.places import place
 from analysis.record_tables import TABLES
 from study.errors import RelearnError, SpecError
-from study.results import CELLS, CORPORA, table
+from study.results import CELLS, COORDINATES, PROBES, dataset_folder, read_dataset, table
 
 PAGE = "RESULTS.md"
 MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end -->\n", re.DOTALL)
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)")
 KEPT = ("format", "space", "overrides", "spec", "axes", "created", "provenance")
 """What of study.json is for readers elsewhere."""
+DESCRIBED = ("planned.parquet", "corpora.parquet")
 
 
 def put(folder: Path, records: Path) -> Path:
-    """Puts a study's cells into the record, in place of what the record has of it.
+    """Puts a study's rows into the record, in place of what the record has of it.
 
     Returns:
         Its folder there, which has the study's name.
@@ -43,57 +47,59 @@ def put(folder: Path, records: Path) -> Path:
         SpecError: it is no study, or has no cell yet.
     """
     study = load(folder)
-    if not len(study.cells):
+    content = {name: study.content[name] for name in KEPT if name in study.content}
+    cells = read_dataset(folder, "cells").to_pylist()
+    if not cells:
         raise SpecError(f"{folder} has no cell yet: there is nothing to put on record")
-    target = records / str(study.content["spec"]["name"])
+    target = records / str(content["spec"]["name"])
     target.mkdir(parents=True, exist_ok=True)
-    for frame, name in ((study.cells, "cells"), (study.planned, "planned")):
-        plain = frame.drop(columns="study").astype(object)
-        rows = [_without_paths(row) for row in plain.to_dict("records")]
-        path = target / f"{name}.parquet"
-        if name == "cells":
-            rows.sort(key=lambda row: [str(row[column]) for column in CELLS.names[:12]])
-            pq.write_table(table([_nulls(row) for row in rows], CELLS), path, write_page_checksum=True)
-        else:
-            pd.DataFrame(rows).to_parquet(path)
-    content = _without_paths({name: study.content[name] for name in KEPT if name in study.content})
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    probes = [_scored(row) for row in read_dataset(folder, "probes").to_pylist() if row["split"] == "forget"]
+    for name, schema, rows, last in (("cells", CELLS, cells, "metric"), ("probes", PROBES, probes, "probe")):
+        clean = [_without_paths(row) for row in rows]
+        clean.sort(key=lambda row: [str(row[column]) for column in (*COORDINATES, "split", last)])
+        if clean:
+            _write(table(clean, schema), target / f"{name}.parquet")
+    for name in DESCRIBED:
+        if (folder / name).exists():
+            found = pq.read_table(folder / name)
+            rows = [_without_paths(row) for row in found.to_pylist()]
+            _write(pa.Table.from_pylist(rows, schema=found.schema), target / name)
+    text = json.dumps(_without_paths(content), indent=1, ensure_ascii=False)
     (target / "study.json").write_text(f"{text}\n", encoding="utf-8")
     return target
 
 
-def on_record(folder: Path) -> Study:
-    """A study as the record has it: cells and plan, without the probes.
+@contextmanager
+def on_record(folder: Path) -> Iterator[Study]:
+    """A study as the record has it, read like any other for as long as the block runs.
 
     Raises:
         SpecError: the record has no such study.
     """
-    try:
-        content = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-        cells = pq.read_table(folder / "cells.parquet").to_pandas()
-        planned = pd.read_parquet(folder / "planned.parquet")
-    except FileNotFoundError as error:
-        raise SpecError(
-            f"{folder} holds no study on record ({error.filename} is missing): put it there with "
-            f"`python -m analysis.record {folder.parent} STUDY`"
-        ) from None
-    name = folder.name
-    return Study(
-        name=name,
-        place=place(folder),
-        cells=ordered(cells, content, name),
-        planned=ordered(planned, content, name),
-        corpora=ordered(CORPORA.empty_table().to_pandas(), content, name),
-        content=content,
-        failures=[],
-    )
+    with TemporaryDirectory() as temporary:
+        place = Path(temporary) / folder.name
+        place.mkdir()
+        try:
+            for name in ("study.json", *DESCRIBED):
+                if name != "corpora.parquet" or (folder / name).exists():
+                    shutil.copyfile(folder / name, place / name)
+            for name in ("cells", "probes"):
+                dataset_folder(place, name).mkdir(parents=True)
+                if name == "cells" or (folder / f"{name}.parquet").exists():
+                    shutil.copyfile(folder / f"{name}.parquet", dataset_folder(place, name) / "all.parquet")
+        except FileNotFoundError as error:
+            raise SpecError(
+                f"{folder} holds no study on record ({error.filename} is missing): put it there with "
+                f"`python -m analysis.record {folder.parent} STUDY`"
+            ) from None
+        yield load(place)
 
 
-def write_pictures(study: Study) -> list[Path]:
-    """Draws a recorded study's pictures beside its cells."""
+def write_pictures(study: Study, folder: Path) -> list[Path]:
+    """Draws a study's pictures into its folder of the record."""
     written = []
     for chart in pictures(study, by_probes=False):
-        path = study.folder / f"{chart.name}.png"
+        path = folder / f"{chart.name}.png"
         path.write_bytes(png(chart))
         written.append(path)
     return written
@@ -106,16 +112,27 @@ def page(records: Path) -> str:
         SpecError: a mark names a study or a table that there is not.
     """
     studies: dict[str, Study] = {}
+    with ExitStack() as opened:
 
-    def written(found: re.Match[str]) -> str:
-        name, (kind, *rest) = found["name"], found["words"].split()
-        if kind not in TABLES:
-            raise SpecError(f"{PAGE}: no table is called {kind!r}; there are {', '.join(TABLES)}")
-        if name not in studies:
-            studies[name] = on_record(records / name)
-        return f"<!-- {name}: {found['words']} -->\n\n{TABLES[kind](studies[name], *rest)}\n<!-- end -->\n"
+        def written(found: re.Match[str]) -> str:
+            name, (kind, *rest) = found["name"], found["words"].split()
+            if kind not in TABLES:
+                raise SpecError(f"{PAGE}: no table is called {kind!r}; there are {', '.join(TABLES)}")
+            if name not in studies:
+                studies[name] = opened.enter_context(on_record(records / name))
+            made = TABLES[kind](studies[name], *rest)
+            return f"<!-- {name}: {found['words']} -->\n\n{made}\n<!-- end -->\n"
 
-    return MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
+        return MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
+
+
+def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of probes without what was said, which may not be ours to hand on."""
+    return {**row, "prompt": "", "target": "", "completion": "", "judge_reply": None}
+
+
+def _write(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
 
 
 def _without_paths(value: Any) -> Any:
@@ -127,13 +144,6 @@ def _without_paths(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_paths(each) for each in value]
     return value
-
-
-def _nulls(row: dict[str, Any]) -> dict[str, Any]:
-    """Pandas says NaN where a count is null."""
-    counts = {name: None if pd.isna(row[name]) else int(row[name]) for name in ("k", "n")}
-    numbers = {name: None if pd.isna(row[name]) else row[name] for name in ("value", "weight_distance")}
-    return {**row, **counts, **numbers}
 
 
 def main(arguments: list[str]) -> int:
@@ -148,8 +158,9 @@ def main(arguments: list[str]) -> int:
         text = page(records)
         (records / PAGE).write_text(text, encoding="utf-8")
         for name in dict.fromkeys(found["name"] for found in MARKED.finditer(text)):
-            for path in write_pictures(on_record(records / name)):
-                sys.stdout.write(f"{path}\n")
+            with on_record(records / name) as recorded:
+                for path in write_pictures(recorded, records / name):
+                    sys.stdout.write(f"{path}\n")
     except RelearnError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

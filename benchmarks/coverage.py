@@ -5,8 +5,8 @@
 Simulates STUDIES (2,000) studies for each line, on one thread. An answer is yes with a probability whose logit is a
 middle, plus the seed's deviation (normal, its spread is the column ``seeds differ``), plus the probe's (normal, spread
 1), which all seeds share. Prints the tables of docs/STATISTICS.md: coverage in percent, with the mean width. The
-truth is the rate over all seeds and probes; for one seed, that seed's rate over all probes. The bootstrap draws 500 times
-each for a fifth of the studies.
+truth is the rate over all seeds and probes; for one seed, that seed's rate over all probes. The bootstrap draws
+500 times each, for a fifth of the studies.
 """
 
 import os

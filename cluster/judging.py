@@ -169,4 +169,7 @@ def judge_study(
         StudyFolder(folder).add_provenance({"judge": facts})
     rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
     unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
-    say(f"{bill.distinct:,} distinct answers judged; {unreadable:,} replies could not be read")
+    say(
+        f"{bill.distinct:,} distinct answers judged; the replies to {unreadable:,} of {bill.answers:,} answers "
+        "could not be read"
+    )

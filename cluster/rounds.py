@@ -8,13 +8,14 @@ to remember; the proposer is a function, and what it is given is read from the r
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from cluster.local_store import LocalStore
+from study.artifacts import Address
 from study.cost import wanted
 from study.errors import IntegrityError
 from study.plan import Plan
@@ -43,7 +44,7 @@ class Rounds:
         self._proposer = proposer
         self._plan_of = plan_of
         self._store = store
-        self._found: tuple[Point, ...] | None = None
+        self._before: History | None = None
         self._rounds: list[tuple[Point, ...]] = []
         self._planned: tuple[list[Point], Plan] | None = None
 
@@ -55,10 +56,11 @@ class Rounds:
         """
         asked = read_asked(self.folder) if self._spec.search is not None else None
         if asked is not None:
-            self._found, self._rounds = asked
+            self._before = History(asked.found, asked.begun)
+            self._rounds = list(asked.rounds)
         else:
-            self._found = self._published() if self._found is None else self._found
-            self._rounds = [tuple(self._proposer.propose(History(found=self._found)))]
+            self._before = self._before or self._published()
+            self._rounds = [tuple(self._proposer.propose(self._before))]
         return self._plan()
 
     def plans(self) -> Iterator[Plan]:
@@ -87,23 +89,37 @@ class Rounds:
         return len(self._rounds[-1])
 
     def _plan(self) -> Plan:
-        points = [*(self._found or ()), *(point for points in self._rounds for point in points)]
+        points = [*self._found, *(point for points in self._rounds for point in points)]
         if self._planned is None or self._planned[0] != points:
             self._planned = (points, self._plan_of(points))
         return self._planned[1]
 
-    def _published(self) -> tuple[Point, ...]:
-        """The candidates of which the store has every answer."""
+    @property
+    def _found(self) -> tuple[Point, ...]:
+        return self._before.found if self._before is not None else ()
+
+    def _published(self) -> History:
+        """Of which candidates the store has every answer, and of which the model that they start from."""
         candidates = self._proposer.candidates()
         there = set(self._store.addresses()) if candidates else set()
         if not there:
-            return ()
+            return History()
         plan = self._plan_of(candidates)
         complete = {
             key for key, stage in plan.stages.items() if all(address in there for address in wanted(stage))
         }
-        missing = {cell.point for cell in plan.cells if cell.checkpoint.of.key not in complete}
-        return tuple(point for point in candidates if point not in missing)
+        missing, unbegun = set(), set()
+        for cell in plan.cells:
+            stage = plan.stages[cell.checkpoint.of.key]
+            if stage.key not in complete:
+                missing.add(cell.point)
+            starts = [Address.of_weights(parent.of.key, parent.step) for parent in stage.parents]
+            if stage.kind == "relearn" and any(start not in there for start in starts):
+                unbegun.add(cell.point)
+        return History(
+            found=tuple(point for point in candidates if point not in missing),
+            begun=tuple(point for point in candidates if point not in unbegun),
+        )
 
     def _history(self, plan: Plan) -> History:
         rows = read_dataset(
@@ -122,7 +138,8 @@ class Rounds:
             ),
         )
         return History(
-            found=self._found or (),
+            found=self._found,
+            begun=self._before.begun if self._before is not None else (),
             rounds=tuple(self._rounds),
             curves=curves(plan, rows, self._spec.objective),
             seconds=_seconds(rows, self._found_stages()),
@@ -136,7 +153,8 @@ class Rounds:
             return
         content = {
             "format": FORMAT,
-            "found": [point.as_dict() for point in self._found or ()],
+            "found": [point.as_dict() for point in self._found],
+            "begun": [point.as_dict() for point in (self._before or History()).begun],
             "rounds": [[point.as_dict() for point in points] for points in self._rounds],
         }
         _write_json(content, self.folder / SEARCH_FOLDER / ASKED_FILE)
@@ -176,8 +194,8 @@ def curves(plan: Plan, rows: pa.Table, metric: str) -> dict[Point, Curve]:
     }
 
 
-def read_asked(folder: Path) -> tuple[tuple[Point, ...], list[tuple[Point, ...]]] | None:
-    """The points that a search found and the rounds that it asked; None before its first round.
+def read_asked(folder: Path) -> History | None:
+    """What a search found, and the rounds that it asked; None before its first round.
 
     Raises:
         IntegrityError: the file is not what was written.
@@ -189,14 +207,16 @@ def read_asked(folder: Path) -> tuple[tuple[Point, ...], list[tuple[Point, ...]]
         if not is_sealed(path):
             raise ValueError("its hash is not the one beside it")
         content = json.loads(path.read_text())
-        found = tuple(Point.of(fields) for fields in content["found"])
-        rounds = [tuple(Point.of(fields) for fields in points) for points in content["rounds"]]
+        return History(
+            _points(content["found"]),
+            _points(content["begun"]),
+            tuple(_points(points) for points in content["rounds"]),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             f"{path} is not what was written ({error}): move it aside with `relearn verify {folder} --repair`; the "
             "search then begins anew over what is published, and asks for none of it again"
         ) from error
-    return found, rounds
 
 
 def put_aside_unreadable(folder: Path) -> Path | None:
@@ -220,8 +240,12 @@ def asked_points(folder: Path, spec: StudySpec) -> list[Point] | None:
     """The points that a study in a folder is about now; None: every point of its grid."""
     if spec.search is None:
         return None
-    found, rounds = read_asked(folder) or ((), [])
-    return [*found, *(point for points in rounds for point in points)]
+    history = read_asked(folder) or History()
+    return [*history.found, *history.asked]
+
+
+def _points(rows: Iterable[Mapping[str, Any]]) -> tuple[Point, ...]:
+    return tuple(Point.of(fields) for fields in rows)
 
 
 def _seconds(rows: pa.Table, without: set[str]) -> float:

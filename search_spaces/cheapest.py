@@ -13,7 +13,7 @@ attacks on the front in seeds that they were not tried in: one seed says little 
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -278,7 +278,7 @@ class Cheapest:
         """Whether the last rounds brought nothing to any front that is not within the tolerance of what was there."""
         if len(history.rounds) <= QUIET_ROUNDS:
             return False
-        earlier = History(history.found, history.rounds[:-QUIET_ROUNDS], history.curves)
+        earlier = replace(history, rounds=history.rounds[:-QUIET_ROUNDS])
         for target in self._targets:
             before, now = self.front(target, earlier), self.front(target, history)
             if not now and len(history.rounds) < 2 * QUIET_ROUNDS:

@@ -67,7 +67,7 @@ class Frontier:
             draw = np.random.default_rng(self._search.seed)
             count = min(len(free), max(2 * self._search.round, round(FIRST_PART * len(free))))
             free = [free[index] for index in sorted(draw.choice(len(free), count, replace=False))]
-        chosen = self._choose(process, known, free, [*history.found, *history.asked])
+        chosen = self._choose(process, known, free, history)
         return tuple(self._spending.within(self._search.budget, history, chosen))
 
     def answer(self, history: History) -> Answer:
@@ -122,10 +122,11 @@ class Frontier:
         seed = self._spec.seed.index(point.seed)
         return [(context, depth, step, seed) for step in range(len(self._steps))]
 
-    def _choose(self, process: Process, known: Truths, free: list[Point], before: list[Point]) -> list[Point]:
+    def _choose(self, process: Process, known: Truths, free: list[Point], history: History) -> list[Point]:
         """The points of one round, in the order in which they were chosen."""
         if not free:
             return []
+        before = [*history.found, *history.asked]
         surface = self._surface(known)
         asked = places_of([place for point in free for place in self._places(point)])
         each, there, noise = process.reduction(asked, surface)
@@ -137,9 +138,8 @@ class Frontier:
             spread = np.clip(own, 1e-6, None) + process.smoothness.remainder**2
             weight = np.exp(-0.5 * (mean - self._search.level) ** 2 / spread) / np.sqrt(spread)
             gains = _gains(each, there, noise, weight, steps)
-            prices = [
-                self._spending.price(point, [*before, *(free[index] for index in chosen)]) for point in free
-            ]
+            made = [*before, *(free[index] for index in chosen)]
+            prices = self._spending.prices(free, made, history.begun)
             worth = gains / np.array(prices)
             worth[chosen] = -1
             best = int(np.argmax(worth))

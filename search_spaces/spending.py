@@ -21,16 +21,23 @@ class Spending:
             for trunk in self._trunks(point):
                 self._sharing[trunk] = self._sharing.get(trunk, 0) + 1
 
-    def steps(self, points: Iterable[Point], before: Iterable[Point] = ()) -> int:
-        """Optimiser steps of some points, where those before them are published already."""
-        there, total = self._taken(before), 0
+    def steps(
+        self, points: Iterable[Point], before: Iterable[Point] = (), begun: Iterable[Point] = ()
+    ) -> int:
+        """Optimiser steps of some points, where those before them are published, and the start of those begun."""
+        there, total = self._taken(before, begun), 0
         for trunk, steps in self._taken(points).items():
             total += max(0, steps - there.get(trunk, 0))
         return total
 
-    def price(self, point: Point, before: Iterable[Point]) -> float:
-        """Steps of one more point, its share of what it starts from included where that is not there yet."""
-        there = self._taken(before)
+    def prices(
+        self, points: Iterable[Point], before: Iterable[Point], begun: Iterable[Point] = ()
+    ) -> list[float]:
+        """Steps of one more point, its share of what it starts from included where that is not there yet; for each."""
+        there = self._taken(before, begun)
+        return [self._price(point, there) for point in points]
+
+    def _price(self, point: Point, there: dict[tuple[object, ...], int]) -> float:
         total = float(self._relearn)
         for trunk, steps in self._trunks(point).items():
             missing = max(0, steps - there.get(trunk, 0))
@@ -47,18 +54,25 @@ class Spending:
             return points[: max(0, budget.trajectories - len(history.asked))]
         allowed: list[Point] = []
         for point in points:
-            if self.steps([*history.asked, *allowed, point], history.found) > (budget.steps or 0):
+            if self.steps([*history.asked, *allowed, point], history.found, history.begun) > (
+                budget.steps or 0
+            ):
                 break
             allowed.append(point)
         return allowed
 
-    def _taken(self, points: Iterable[Point]) -> dict[tuple[object, ...], int]:
+    def _taken(self, points: Iterable[Point], begun: Iterable[Point] = ()) -> dict[tuple[object, ...], int]:
         taken: dict[tuple[object, ...], int] = {}
         for point in points:
-            for trunk, steps in self._trunks(point).items():
-                taken[trunk] = max(taken.get(trunk, 0), steps)
+            self._add(point, taken)
             taken["relearn", point] = self._relearn
+        for point in begun:
+            self._add(point, taken)
         return taken
+
+    def _add(self, point: Point, taken: dict[tuple[object, ...], int]) -> None:
+        for trunk, steps in self._trunks(point).items():
+            taken[trunk] = max(taken.get(trunk, 0), steps)
 
     def _trunks(self, point: Point) -> dict[tuple[object, ...], int]:
         """What lies before a relearning, and how many steps of it are needed."""

@@ -56,12 +56,14 @@ class History:
 
     Attributes:
         found: points that were published before the study began.
+        begun: points of which at least the start was, the model that they relearn.
         rounds: the points of each round so far, in the order in which they were asked.
         curves: what each of them answered; a point that failed has none.
         seconds: of all stages that the rounds took, whichever machine took them.
     """
 
     found: tuple[Point, ...] = ()
+    begun: tuple[Point, ...] = ()
     rounds: tuple[tuple[Point, ...], ...] = ()
     curves: Mapping[Point, Curve] = field(default_factory=dict)
     seconds: float = 0.0

@@ -29,6 +29,8 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         steps: tuple[int, ...] = (0, 10, 40),
         repetitions: tuple[int, ...] = (7, 5, 3, 1),
         failures: tuple[dict[str, Any], ...] = (),
+        scenario: str = "names",
+        metric: str = "keyword_anywhere",
         asked: int = QUERIES,
     ) -> Path:
         folder = tmp_path / "study"
@@ -36,7 +38,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         starts = [("unlearned", depth) for depth in depths] + [("never_learned", 0)]
         for (start, depth), corpus, seed, count, step in product(starts, corpora, seeds, repetitions, steps):
             place = {
-                "scenario": "names",
+                "scenario": scenario,
                 "model": "embedded",
                 "method": "gradient_ascent" if start == "unlearned" else "none",
                 "start": start,
@@ -62,7 +64,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
             cells.append(
                 {
                     **common,
-                    "metric": "keyword_anywhere",
+                    "metric": metric,
                     "k": k,
                     "n": QUERIES,
                     "value": k / QUERIES,
@@ -113,7 +115,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 built = pa.Table.from_pylist(rows, schema=schema) if len(rows) > 1000 else table(rows, schema)
                 write_table(built, dataset_folder(folder, dataset) / "all.parquet")
         write_table(pa.Table.from_pylist(planned), folder / "planned.parquet")
-        axes = {"scenario": ["names"], "model": ["embedded"], "corpus": list(corpora)}
+        axes = {"scenario": [scenario], "model": ["embedded"], "corpus": list(corpora)}
         content = {
             "spec": {"name": "made-up", "question": "Does it?"},
             "axes": axes,

@@ -30,7 +30,9 @@ def test_the_variance_is_that_of_the_two_way_analysis(seeds: int, probes: int) -
     found = spread(scores, [1.0])
     assert parts > max(square["C(seed)"], square["C(probe)"]), "or the floor would be tested instead"
     assert found.variance[0] == pytest.approx(parts / (seeds * probes))
-    assert found.freedom[0] == pytest.approx(parts**2 / (square**2 / table["df"]).sum())
+    cautious = square * pd.Series({"C(seed)": (seeds + 1) / (seeds - 1), "C(probe)": 1, "Residual": 1})
+    whole = cautious["C(seed)"] + cautious["C(probe)"] - cautious["Residual"]
+    assert found.freedom[0] == pytest.approx(whole**2 / (cautious**2 / table["df"]).sum())
 
 
 def test_with_one_seed_it_is_the_paired_t_test() -> None:

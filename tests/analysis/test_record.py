@@ -14,6 +14,7 @@ from analysis.record import main, on_record, page, put
 from search_spaces.loading import load_space
 from study.cost import cost
 from study.plan import make_plan
+from study.prices import Prices
 from tests.analysis.conftest import lawful
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -28,20 +29,18 @@ def test_what_is_on_record_names_no_machine() -> None:
     assert {"names", "tofu"} <= set(names)
     for name in names:
         assert not re.search(r'[" =]/\w', (DOCS / name / "study.json").read_text(encoding="utf-8")), name
-        study = on_record(DOCS / name)
-        assert not study.cells["model"].astype(str).str.contains("/").any()
-        assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8"), (
-            f"{name} is shown nowhere"
-        )
-        coordinates = list(study.planned.columns.drop("benign"))
-        assert not study.cells.duplicated([*coordinates, "split", "metric"]).any()
+        with on_record(DOCS / name) as study:
+            assert not study.cells["model"].astype(str).str.contains("/").any()
+            coordinates = list(study.planned.columns.drop("benign"))
+            assert not study.cells.duplicated([*coordinates, "split", "metric"]).any()
+        assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_the_steps_of_names_are_those_of_its_plan() -> None:
     plan = make_plan(load_space("names", []), lambda model: pytest.fail(model))
-    expected = cost(plan, [], {}, {}, 2)
-    study = on_record(DOCS / "names")
-    assert not len(study.missing)
+    expected = cost(plan, [], Prices(), {}, 2)
+    with on_record(DOCS / "names") as study:
+        assert not len(study.missing)
     text = page(DOCS)
     assert f"{expected.train_steps:,} training steps" in text
     assert f"{expected.train_steps_alone:,} steps" in text
@@ -73,11 +72,15 @@ def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> N
     assert kept["overrides"] == ["model=Small-1B"]
     assert "inputs" not in kept
     columns = ["corpus", "relearn_steps", "seed", "repetitions", "depth", "start", "metric"]
-    ours, theirs = (
-        frame.sort_values(columns).reset_index(drop=True)[[*columns, "k", "n", "value"]].astype(object)
-        for frame in (load(folder).cells, on_record(records / "mine").cells)
-    )
-    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+    with on_record(records / "mine") as recorded:
+        ours, theirs = (
+            frame.sort_values(columns).reset_index(drop=True)[[*columns, "k", "n", "value"]].astype(object)
+            for frame in (load(folder).cells, recorded.cells)
+        )
+        pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+        assert set(recorded.probes["split"]) == {"forget"}
+        assert set(recorded.probes["prompt"]) | set(recorded.probes["completion"]) == {""}
+        assert recorded.probes["keyword_anywhere"].sum() == load(folder).probes["keyword_anywhere"].sum() > 0
 
     text = on(records, "<!-- mine: run -->\n<!-- end -->\n<!-- mine: steps -->\nold\n<!-- end -->\n")
     assert "In part" in text

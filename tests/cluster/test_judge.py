@@ -140,7 +140,7 @@ def test_an_unreadable_reply_is_null_and_counted(study: Path, endpoint: Endpoint
     rows = read_dataset(study, "probes").to_pandas()
     assert rows["judge_rating"].isna().all()
     assert rows["judge_reply"].notna().all()
-    assert f"{len(rows)} replies could not be read" in output
+    assert f"the replies to {len(rows)} of {len(rows)} answers could not be read" in output
     assert "judge_rating" not in set(read_dataset(study, "cells").to_pandas()["metric"])
 
 

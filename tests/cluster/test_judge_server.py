@@ -240,6 +240,6 @@ def test_a_server_killed_in_the_middle_and_back(
     unread = [row for row in rows if row["judge_rating"] is None]
     calls = sum(counting.answered.values())
     sys.stdout.write(f"{output}{calls} calls answered, {len(prompts)} cases, {len(rows)} rows\n")
-    assert f"{len(unread)} replies could not be read" in output
+    assert f"the replies to {len(unread)} of {len(rows)} answers could not be read" in output
     assert GIVEN or not unread
     assert all(rating(row["judge_reply"]) == row["judge_rating"] for row in rows)

@@ -97,7 +97,9 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     there = set(store.addresses())
     plans = rounds.plans()
     next(plans)
-    found, asked = read_asked(tmp_path / "s")
+    history = read_asked(tmp_path / "s")
+    assert history is not None
+    found, asked = history.found, history.rounds
     assert {(point.depth, point.attack.label, point.repetitions) for point in found} == {
         (depth, "prefix", 7) for depth in SPACE["depth"]
     }
@@ -106,7 +108,11 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     relearned = [key for key, stage in fresh.stages.items() if stage.kind == "relearn"]
     assert relearned
     assert not {address.key for address in there} & set(relearned)
-    assert asked[0] == proposer.propose(History(found=found))
+    assert asked[0] == proposer.propose(History(found=found, begun=history.begun))
+    assert {(point.depth, point.repetitions) for point in history.begun} == {(d, 7) for d in SPACE["depth"]}
+    assert {point.attack.label for point in history.begun} == {"prefix", "retain"}, (
+        "relearned from the same models"
+    )
 
 
 def test_a_torn_record_of_what_was_asked_is_said_and_mended(

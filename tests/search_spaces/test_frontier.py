@@ -158,4 +158,7 @@ def test_what_shares_a_trunk_is_cheaper(searching) -> None:
     spending = Spending(spec, (one, *others))
     same = next(p for p in others if (p.seed, p.repetitions) == (one.seed, one.repetitions))
     other = next(p for p in others if p.seed != one.seed)
-    assert spending.price(same, [one]) < spending.price(other, [one])
+    near, far = spending.prices([same, other], [one])
+    assert near < far
+    assert spending.prices([other], [], [other]) == [max(spec.relearn_steps)]
+    assert spending.steps([other], [], [other]) == max(spec.relearn_steps)

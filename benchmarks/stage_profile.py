@@ -1,0 +1,86 @@
+"""Where one stage's time goes: training steps and evaluations of the names study's model, by function.
+
+    python -m benchmarks.stage_profile [MODEL_FOLDER]
+
+In this process, on one thread, without Ray and without a store: 40 steps of finetuning, 80 of relearning, and
+an evaluation of all probes, each warmed up before it is looked at. Without a folder the model has the embedded one's
+shape and random weights: what a step or an evaluation takes does not depend on what it says. Times are of the
+processor, so that a busy machine does not count. Prints the functions that take most time themselves.
+"""
+
+import cProfile
+import pstats
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks.shapes import SHAPES
+from study.evaluation.answers import ask
+from study.models import Resident
+from study.plan import make_plan
+from study.pretrained import fingerprint
+from study.resumption import Progress
+from study.spec import EMBEDDED
+from study.stages import Trajectory
+from study.training import train
+
+SHOWN = 12
+
+
+def _nobody(step: int, progress: Progress) -> None:
+    """Nobody looks on the way."""
+
+
+def show(what: str, times: int, part: Callable[[], None]) -> None:
+    """What one takes; then the functions, under the profiler."""
+    part()
+    began = time.process_time()
+    part()
+    seconds = time.process_time() - began
+    profile = cProfile.Profile(time.process_time)
+    profile.runcall(part)
+    stats = pstats.Stats(profile)
+    rows = sorted(stats.stats.items(), key=lambda item: -item[1][2])  # type: ignore[attr-defined]
+    whole = sum(row[1][2] for row in rows)
+    print(
+        f"\n{what}: {1000 * seconds / times:.1f} ms of CPU time each; by the function's own time, under the profiler:"
+    )
+    for (file, line, name), (_, calls, own, _, _) in rows[:SHOWN]:
+        place = f"{Path(file).name}:{line} " if line else ""
+        print(f"  {100 * own / whole:5.1f}%  {calls / times:8.1f} calls each  {place}{name}")
+
+
+def main() -> None:
+    """See the module's text."""
+    torch.set_num_threads(1)
+    given = sys.argv[1] if len(sys.argv) > 1 else EMBEDDED
+    plan = make_plan(SHAPES["a"].spec(given), fingerprint)
+    nodes = {stage.kind: stage.node for stage in plan.stages.values()}
+    finetune, relearn = nodes["finetune"], nodes["relearn"]
+    if not (isinstance(finetune, Trajectory) and isinstance(relearn, Trajectory)):
+        raise TypeError("the names study finetunes and relearns")
+    resident = Resident(finetune.source)
+    cell = plan.cells[-1]
+    execution = plan.spec.execution
+
+    def steps(node: Trajectory, count: int) -> Callable[[], None]:
+        return lambda: (train(node, resident, count, (), _nobody, execution.micro_batch), None)[1]
+
+    def evaluation() -> None:
+        ask(
+            resident,
+            cell.evaluation.probes,
+            plan.spec.generation.max_new_tokens,
+            execution.evaluation_batch,
+        )
+
+    show("a step of finetuning", 40, steps(finetune, 40))
+    show("a step of relearning", 80, steps(relearn, 80))
+    show("an evaluation", 1, evaluation)
+
+
+if __name__ == "__main__":
+    main()
