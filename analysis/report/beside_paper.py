@@ -52,8 +52,8 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
     return table_of(
         columns,
         made,
-        f"{rows[0]['experiment']}: numbers and laws of the paper beside ours, in brackets 95% over seeds and queries; at "
-        "the last relearn step, the first benign corpus and the shallowest depth that counts as unlearned",
+        f"{rows[0]['experiment']}: numbers and laws of the paper beside ours, in brackets 95% over seeds and queries; "
+        "at the last relearn step, the first benign corpus and the shallowest depth that counts as unlearned",
     )
 
 
