@@ -33,6 +33,7 @@ ATTACKS = (
         "search={question: cheapest}",
         "repetitions=[7]",
         "depth=[8]",
+        "seed=[0]",
         "corpus=[prefix, retain]",
         "vary={learning_rate: [3e-4, 1e-3, 3e-3, 1e-2], rank: [1, 4, 16], fraction: [0.25, 0.5, 1]}",
     ],

@@ -76,14 +76,20 @@ def grid(fields: Mapping[str, Any]) -> list[Cell]:
 
 
 def sample(cells: list[Cell], size: int) -> list[Cell]:
-    """A stratified sample by depth and step count, the same in every run: those two set what a cell costs."""
+    """A sample stratified by depth and step count, the same in every run: those two set what a cell costs.
+
+    The strata come in an order in which as many of them as there are step counts hold each step count once, with
+    the depths in turn; so a small sample has the grid's mean too, if its size is a multiple of that.
+    """
     draw = random.Random(0)
+    depths, counts = (sorted({cell[axis] for cell in cells}) for axis in ("depth", "relearn_steps"))
     strata: dict[tuple[int, int], list[Cell]] = {}
     for cell in cells:
-        strata.setdefault((cell["depth"], cell["relearn_steps"]), []).append(cell)
+        i, j = counts.index(cell["relearn_steps"]), depths.index(cell["depth"])
+        strata.setdefault(((i + j) % len(depths), i), []).append(cell)
     chosen: list[Cell] = []
     while len(chosen) < size:
-        for stratum in strata.values():
+        for _, stratum in sorted(strata.items()):
             if stratum and len(chosen) < size:
                 chosen.append(stratum.pop(draw.randrange(len(stratum))))
     return chosen

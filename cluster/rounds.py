@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.local_store import LocalStore
+from cluster.recorder import answers_address
 from study.artifacts import Address
-from study.cost import wanted
 from study.errors import IntegrityError
 from study.plan import Plan
 from study.points import Answer, Curve, History, Point, Proposer
@@ -105,14 +105,11 @@ class Rounds:
         if not there:
             return History()
         plan = self._plan_of(candidates)
-        complete = {
-            key for key, stage in plan.stages.items() if all(address in there for address in wanted(stage))
-        }
         missing, unbegun = set(), set()
         for cell in plan.cells:
-            stage = plan.stages[cell.checkpoint.of.key]
-            if stage.key not in complete:
+            if answers_address(cell) not in there:
                 missing.add(cell.point)
+            stage = plan.stages[cell.checkpoint.of.key]
             starts = [Address.of_weights(parent.of.key, parent.step) for parent in stage.parents]
             if stage.kind == "relearn" and any(start not in there for start in starts):
                 unbegun.add(cell.point)

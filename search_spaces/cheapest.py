@@ -5,7 +5,8 @@ over seeds. It is on the front where its success reaches the level and no other 
 every price and at least as successful. Each unlearned model (model, method, repetitions, depth) has a front.
 
 Optuna's multi-objective TPE proposes new attacks, by ask and tell, in memory, made anew from the history in every
-round (Ozaki et al. 2022). A trajectory tells it one trial for each of its steps. An attack that fails counts as
+round (Ozaki et al. 2022); of what it proposes, and of what else is listed, the most promising are asked (see
+``search_spaces.promise``). A trajectory tells it one trial for each of its steps. An attack that fails counts as
 the dearest there is, so that any that works beats it, and among themselves success decides. Half of a round asks
 attacks on the front in seeds that they were not tried in: one seed says little of another.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -26,6 +28,7 @@ from optuna.distributions import (
 )
 
 from search_spaces.asked import asked_rows
+from search_spaces.promise import alike, process_of, promises, spread_out
 from search_spaces.spending import Spending, in_words
 from study.attack import Attack, Integers, Interval, Vary
 from study.identity import derived_seed
@@ -41,7 +44,10 @@ QUIET_ROUNDS = 3
 """After so many rounds without an attack that changes the front by more than the tolerance, it is taken as known."""
 STARTUP = 4
 """Trajectories for each target that are drawn at random before the sampler has its say."""
-TRIES = 40
+ASKS = 32
+"""Proposals of the sampler in each round, for each target."""
+LISTED = 256
+"""The most attacks that are weighed in a round."""
 
 
 @dataclass(frozen=True)
@@ -191,27 +197,51 @@ class Cheapest:
         return chosen
 
     def _fresh(self, target: Target, count: int, history: History, asked: set[Point]) -> list[Point]:
-        """Attacks that were never tried, as Optuna proposes them; each begins in a seed of its own turn."""
+        """Attacks that were never tried: of those that Optuna proposes, the most promising."""
         if count < 1:
             return []
+        tried = list(
+            dict.fromkeys(point.attack for point in (*history.found, *history.asked) if point in asked)
+        )
+        pool = self._pool(target, history, set(tried))
+        attacks = [*tried, *pool]
+        features = np.array([self._features(attack) for attack in attacks]).reshape(len(attacks), -1)
+        likeness = alike(features, [attack.corpus for attack in attacks])
+        known = [
+            (attacks.index(point.attack), point.seed, history.curves[point].value, history.curves[point].n)
+            for point in (*history.found, *history.asked)
+            if point in history.curves and _target(point) == target
+        ]
+        prices = np.array(
+            [[self._prices(target, attack, steps) for steps in self._steps] for attack in attacks]
+        )
+        process = process_of(likeness, known, self._search.level, len(self._spec.seed))
+        promise = promises(process, len(attacks), prices, self._search.level)
+        chosen = spread_out(promise, likeness, range(len(tried), len(attacks)), count)
+        seeds = self._spec.seed
+        return [
+            _point(target, attacks[index], seeds[(len(tried) + number) % len(seeds)])
+            for number, index in enumerate(chosen)
+        ]
+
+    def _pool(self, target: Target, history: History, tried: set[Attack]) -> list[Attack]:
+        """What Optuna proposes; where everything is listed, what is left of the list as well, up to ``LISTED``."""
         number = (len(history.rounds), self._targets.index(target))
         study = self._study(target, history, derived_seed(self._search.seed, "cheapest", *number))
-        tried = {point.attack for point in asked}
-        chosen: list[Point] = []
-        for _ in range(TRIES * count):
-            if len(chosen) == count:
-                break
-            attack = self._attack(study.ask(self._space).params)
-            if attack not in tried:
-                tried.add(attack)
-                chosen.append(_point(target, attack, self._spec.seed[len(tried) % len(self._spec.seed)]))
-        left = (point for point in self._points if _target(point) == target)
-        for point in left:  # where everything is listed and nearly all was asked
-            if len(chosen) == count:
-                break
-            if point not in asked and point not in chosen:
-                chosen.append(point)
-        return chosen
+        proposed = [self._attack(study.ask(self._space).params) for _ in range(ASKS)]
+        listed = [point.attack for point in self._points if _target(point) == target]
+        pool = dict.fromkeys((*proposed, *listed))
+        return [attack for attack in pool if attack not in tried][:LISTED]
+
+    def _features(self, attack: Attack) -> list[float]:
+        """From 0 to 1 along each axis that varies."""
+        found = []
+        for name in AXES:
+            value, axis = getattr(attack, name), getattr(self._vary, name)
+            if value is not None:
+                most = 10 if not isinstance(axis, tuple) else max(1, len(axis) - 1)
+                found.append(_place(value, axis) / most)
+        return found
 
     def _study(self, target: Target, history: History, seed: int) -> optuna.Study:
         tried = self.tried(target, history)

@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cluster.local_store import LocalStore
 from cluster.recorder import Recorder
+from cluster.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, perform
 from study.plan import Plan, make_plan
@@ -129,6 +130,35 @@ def space(tmp_path: Path, tiny: Callable[..., StudySpec]) -> Callable[..., Path]
         return path
 
     return write
+
+
+@pytest.fixture
+def finished(
+    planned: Callable[..., Plan], work_through: Callable[[Plan, Any], list[str]], tmp_path: Path
+) -> Callable[..., Path]:
+    """``finished(depth=[2, 4])``: the folder of a finished tiny study, computed in this process without Ray."""
+
+    def run(**changes: Any) -> Path:
+        plan = planned(**changes)
+        folder = tmp_path / "s"
+        StudyFolder(folder).claim(
+            plan.spec,
+            plan,
+            models={},
+            inputs={},
+            store="store",
+            space="tiny",
+            overrides=[],
+            command=["relearn"],
+        )
+        store = LocalStore(folder / "store")
+        work_through(plan, store)
+        recorder = Recorder(folder, plan, store)
+        for key in plan.stages:
+            recorder.record(key)
+        return folder
+
+    return run
 
 
 @pytest.fixture(scope="session")

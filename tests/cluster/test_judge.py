@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 from cluster.study_folder import StudyFolder
 from study.evaluation.judge import Case, rating
 from study.results import read_dataset
-from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 
 SECRET = "sk-not-to-be-found-anywhere"
@@ -74,11 +73,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
-    (tmp_path / "space.json").write_text(json.dumps({**TINY, "depth": [1, 2]}))
-    code, output = call("run", "space.json", "--study", "s", cwd=tmp_path)
-    assert code == 0, output
-    return tmp_path / "s"
+def study(finished: Callable[..., Path]) -> Path:
+    return finished(depth=[1, 2])
 
 
 def judged(folder: Path, *more: str) -> tuple[int, str]:

@@ -17,18 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
-from cluster.study_folder import StudyFolder
 from study.evaluation.judge import Case, rating
-from study.plan import Plan
 from study.results import read_dataset
 from tests.commands import Call, wait_for
 
@@ -192,28 +187,11 @@ def counting(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counti
     made.server_close()
 
 
-@pytest.fixture
-def study(
-    tmp_path: Path, planned: Callable[..., Plan], work_through: Callable[[Plan, Any], list[str]]
-) -> Path:
-    """A finished study, computed in this process."""
-    plan = planned(**STUDY)
-    folder = tmp_path / "s"
-    StudyFolder(folder).claim(
-        plan.spec, plan, models={}, inputs={}, store="store", space="tiny", overrides=[], command=["relearn"]
-    )
-    store = LocalStore(folder / "store")
-    work_through(plan, store)
-    recorder = Recorder(folder, plan, store)
-    for key in plan.stages:
-        recorder.record(key)
-    return folder
-
-
 @pytest.mark.slow
 def test_a_server_killed_in_the_middle_and_back(
-    study: Path, server: Server, counting: Counting, relearn: Callable[..., Call]
+    finished: Callable[..., Path], server: Server, counting: Counting, relearn: Callable[..., Call]
 ) -> None:
+    study = finished(**STUDY)
     probes = read_dataset(study, "probes").to_pylist()
     prompts = {Case(JUDGE, row["prompt"], row["target"], row["completion"]).prompt for row in probes}
     judging = ("score", "s", "--metric", "judge", "--judge", JUDGE, "--calls", len(prompts), "--at-once", 2)
