@@ -32,7 +32,7 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
         "effects",
         "What drives it",
         f"Effect on {words} in percentage points, averaged over the relearned cells, of moving one term and nothing "
-        f"else; {there['fit'].iloc[0]} regression, whisker: 95% over {_seeds(int(there['clusters'].iloc[0]))}.",
+        f"else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
         f"Dot chart of effects. {'; '.join(said)}.",
         "",
         "points",
@@ -56,8 +56,12 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     )
 
 
-def _seeds(clusters: int) -> str:
-    return "nothing, as there is one seed" if clusters == 1 else f"{clusters} seeds left out in turn"
+def _whiskers(clusters: int) -> str:
+    return (
+        "one seed, so no whiskers"
+        if clusters == 1
+        else f"whisker: 95% over {clusters} seeds, left out in turn"
+    )
 
 
 def _points(row: dict[object, object]) -> str:

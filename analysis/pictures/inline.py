@@ -63,7 +63,7 @@ def _heat(panel: Heat, chart: Chart) -> str:
     ]
     parts.append(_text((left + right) / 2, bottom + 29, chart.x_label, "middle soft"))
     parts.append(_upright(9, (top + bottom) / 2, chart.y_label))
-    return _wrapped(parts, right + 14, bottom + 34, panel.title, chart.name)
+    return _wrapped(parts, right + 14, bottom + 34, panel.title or chart.heading, chart.name)
 
 
 def _plane(panel: Plane, chart: Chart, size: tuple[int, int]) -> str:
@@ -96,7 +96,7 @@ def _plane(panel: Plane, chart: Chart, size: tuple[int, int]) -> str:
     under = bottom + 29 + 12 * lines
     parts.append(_text((left + right) / 2, under, chart.x_label, "middle soft"))
     parts.append(_upright(9, (top + bottom) / 2, chart.y_label))
-    return _wrapped(parts, right + 16, under + 5, panel.title, chart.name)
+    return _wrapped(parts, right + 16, under + 5, panel.title or chart.heading, chart.name)
 
 
 def _series(series: Series, across: Scale, up: Scale) -> list[str]:

@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from analysis.findings import sentences
 from analysis.frames import Study
-from analysis.paper import PAPER, Law, depth_table, laws, repetitions_table
+from analysis.paper import PAPER, depth_table, laws, repetitions_table
 from analysis.pictures import pictures
 from analysis.pictures.charts import Chart
 from analysis.pictures.ladder import ladder_rows
 from analysis.report.all_cells import all_cells
+from analysis.report.beside_paper import beside_paper
 from analysis.report.driving import driving
 from analysis.report.gallery import gallery
 from analysis.report.measures import difference_table, trajectory_table
@@ -41,7 +41,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
         _drawn("methods", "Methods compared", charts, _differences(study, "method")),
         _drawn("ladder", "The corpus ladder", charts, _ladder(study), _differences(study, "corpus")),
         gallery(study),
-        _paper(study, facts),
+        beside_paper(study, facts["repetitions"], facts["laws"]),
         _lacking(study),
         all_cells(study),
         provenance(study),
@@ -162,55 +162,6 @@ def _ladder(study: Study) -> Table | None:
     ]
     columns = {name: name not in ("corpus", "benign") for name in made[0]}
     return table_of(columns, made, "Each corpus as the plan recorded it, and what it brings back")
-
-
-def _paper(study: Study, facts: dict[str, Any]) -> Section:
-    tables = []
-    if facts["repetitions"]:
-        tables.append(_repetitions(facts["repetitions"]))
-    tables.append(
-        Table(
-            (("statement", False), ("holds", False), ("found", False)),
-            [(law.statement, _holds(law), law.found) for law in facts["laws"]],
-            "The paper's laws in these rows",
-        )
-    )
-    words = (
-        f"What was run here: {', '.join(study.models)}. The paper's figures are those of {PAPER}; ours are of another "
-        "model and scale and replicate nothing.",
-    )
-    return Section("paper", "Beside the paper", words, tables=tuple(tables))
-
-
-def _holds(law: Law) -> Markup:
-    if law.holds is None:
-        return Markup("cannot be said")
-    return Markup('<span class="{0}">{0}</span>').format("yes" if law.holds else "no")
-
-
-def _repetitions(rows: list[dict[str, Any]]) -> Table:
-    made = [
-        {
-            "repetitions": int(row["repetitions"]),
-            "unlearned ASR, here": str(row["unlearned"]),
-            "relearned ASR, here": str(row["relearned"]),
-            "cells": row["cells"],
-            "left out: not unlearned": row["left_out"],
-            "unlearned, paper": _of_paper(row["paper_unlearned"]),
-            "relearned, paper": _of_paper(row["paper_relearned"]),
-        }
-        for row in rows
-    ]
-    return table_of(
-        dict.fromkeys(made[0], True),
-        made,
-        "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets "
-        "a 95% interval over seeds and queries",
-    )
-
-
-def _of_paper(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.0f}%"
 
 
 def _lacking(study: Study) -> Section | None:

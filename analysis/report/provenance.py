@@ -153,12 +153,14 @@ def _sharing(study: Study) -> str:
     if not taken or study.planned.empty:
         return ""
     planned = study.planned
+    pretraining = spec.get("embedded", {}).get("pretraining", {}).get("steps", 0)
+    made = (planned["model"].astype(str) == "embedded").to_numpy() * int(pretraining)
     tuned = (planned["start"] != "base").to_numpy() * int(finetune.get("steps", 0))
-    alone = int(tuned.sum() + planned["depth"].sum() + planned["relearn_steps"].sum())
+    alone = int(made.sum() + tuned.sum() + planned["depth"].sum() + planned["relearn_steps"].sum())
     evaluations = int(study.content["provenance"].get("evaluations", 0))
     return (
         f"Steps shared: {taken:,} training steps and {evaluations:,} evaluations were made, where running each of the "
-        f"{len(planned):,} cells alone would take {alone:,} steps after pretraining and {len(planned):,} evaluations."
+        f"{len(planned):,} cells alone would take {alone:,} steps and {len(planned):,} evaluations."
     )
 
 
