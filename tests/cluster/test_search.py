@@ -115,6 +115,20 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     )
 
 
+def test_a_search_that_lost_what_it_asked_finds_all_of_it(tiny, work_through, tmp_path: Path) -> None:
+    """Also where a stage was computed as far as was asked, and no further."""
+    spec = tiny(**SPACE)
+    first = in_this_process(spec, tmp_path / "s", work_through)
+    before = read_asked(tmp_path / "s")
+    assert before is not None and first.number == 3
+    (tmp_path / "s" / "search" / "asked.json").unlink()
+    in_this_process(spec, tmp_path / "s", work_through)
+    again = read_asked(tmp_path / "s")
+    assert again is not None
+    assert set(again.found) == set(before.asked)
+    assert not set(again.asked) & set(again.found)
+
+
 def test_a_torn_record_of_what_was_asked_is_said_and_mended(
     relearn, space, tiny, work_through, tmp_path: Path
 ) -> None:
