@@ -108,7 +108,7 @@ def test_a_name_stays_a_name(finished: Path, tmp_path: Path, nasty: str) -> None
     code, output = call("report", "s", cwd=place)
     assert code == 0, output
     page = (place / "s" / "report" / "index.html").read_text()
-    assert "<script" not in page.lower()
+    assert page.lower().count("<script") == 1  # its own, which sorts tables
     assert "<img src=x" not in page
 
 
