@@ -30,6 +30,7 @@ from study.spec import AXES, StudySpec, method_label
 
 FORMAT = 1
 STUDY_FILE = "study.json"
+DESCRIPTION = ("planned.parquet", "corpora.parquet")
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,14 @@ class StudyFolder:
             recorded = self.recorded()
             previous = recorded.content
             grown = self._compare(recorded, spec, models, inputs)
-        elif self.folder.is_dir() and any(self.folder.glob("[!.]*")):
-            names = ", ".join(sorted(path.name for path in self.folder.glob("[!.]*"))[:3])
-            raise SpecError(
-                f"{self.folder} is no study and not empty ({names}): name an empty or new folder with --study"
-            )
+        elif self.folder.is_dir():
+            # What describes a study is written before study.json: a crash in between must not lock the folder.
+            others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
+            if others:
+                raise SpecError(
+                    f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
+                    "with --study"
+                )
         now = datetime.now(UTC).isoformat(timespec="seconds")
         content = {
             "format": FORMAT,
@@ -141,8 +145,8 @@ class StudyFolder:
 
     def describe(self, plan: Plan) -> None:
         """Writes what a plan says of its cells and corpora, for readers of the rows."""
-        write_table(_planned(plan), self.folder / "planned.parquet")
-        write_table(_corpora(plan), self.folder / "corpora.parquet")
+        write_table(_planned(plan), self.folder / DESCRIPTION[0])
+        write_table(_corpora(plan), self.folder / DESCRIPTION[1])
 
     def add_provenance(self, facts: Mapping[str, Any]) -> None:
         """Merges facts about a run into study.json."""
