@@ -80,8 +80,15 @@ def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
         if gpus():
             command += ["--set", f"execution.gpus={1 / per_device}"]
     task.write_text(json.dumps(content))
-    # Ray lets its workers give way to everything else on a machine. Here they are what is measured.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "RAY_worker_niceness": "0"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+        # Ray lets its workers give way to everything else on a machine. Here they are what is measured.
+        "RAY_worker_niceness": "0",
+        # Each arm starts a cluster of its own: Ray would join any that runs here, or wait for one that is gone.
+        "RAY_ADDRESS": "local",
+    }
     load = os.getloadavg()[0]
     usage = run(command, work / "output.txt", ROOT, environment)
     if usage.exit_code:
