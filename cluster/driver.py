@@ -27,12 +27,12 @@ from cluster.interruption import Interruption
 from cluster.labels import label
 from cluster.lifeline import lifeline
 from cluster.local_store import LocalStore
-from cluster.persistence import StorageSilentError, persistently
+from cluster.persistence import in_words, persistently
 from cluster.progress import LiveProgress, Tally, duration
 from cluster.ray_session import prepare_environment, ray_session, requested, slots
 from cluster.recorder import Recorder
 from cluster.rounds import Rounds
-from cluster.storage_full import StorageFullError, full, is_full
+from cluster.storage_full import StorageFullError
 from cluster.study_folder import StudyFolder
 from study.cost import remaining_seconds, wanted
 from study.errors import ClusterLostError
@@ -94,18 +94,12 @@ def run_study(
         guard(folder.folder, interruption.taken_over),
         listening(folder.folder, interruption.told),
         interruption.signals(),
+        in_words(folder.folder),
     ):
         began = time.monotonic()
-        try:
-            outcome = _all_rounds(folder, rounds, store, address, console, interruption)
-            folder.add_provenance(_provenance(folder, outcome, time.monotonic() - began))
-        except OSError as error:
-            if is_full(error):
-                raise full(folder.folder) from error
-            raise StorageSilentError(
-                f"{error.filename or folder.folder} does not answer ({error.strerror or error}): what was published "
-                f"stays; `relearn resume {folder.folder}` goes on when it does"
-            ) from error
+        outcome = _all_rounds(folder, rounds, store, address, console, interruption)
+        facts = _provenance(folder, outcome, time.monotonic() - began)
+        persistently(partial(folder.add_provenance, facts), EventLog(folder.folder / "log").storage_failed)
         return outcome
 
 
@@ -124,8 +118,10 @@ def _all_rounds(
         with ExitStack() as session:
             connect = _once(lambda: _connect(session, address, interruption))
             for plan in rounds.plans():
-                folder.describe(plan)
-                run = _Run(folder, plan, store, console, interruption)
+                persistently(partial(folder.describe, plan), log.storage_failed)
+                run = persistently(
+                    partial(_Run, folder, plan, store, console, interruption), log.storage_failed
+                )
                 run.go(connect, address)
                 outcome, run = run.outcome().after(outcome), None
                 if outcome.interrupted:
@@ -299,18 +295,15 @@ class _Run:
             self._tally.failed += 1
             self._give_up(key, cause, message)
         else:
-            persistently(lambda: self._folder.forget_failure(key), self._storage_failed)
+            persistently(lambda: self._folder.forget_failure(key), self._log.storage_failed)
             steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
             self._measured(stage, steps, evaluations, result)
             self._train_steps += steps
             self._evaluations += evaluations
-        persistently(lambda: self._recorder.record(key), self._storage_failed)
+        persistently(lambda: self._recorder.record(key), self._log.storage_failed)
         self._missing = {other: missing for other, missing in self._missing.items() if other != key}
         self._tally.stages_ended += 1
         self._tally.cells_done = self._recorder.cells_recorded
-
-    def _storage_failed(self, error: OSError, pause: float) -> None:
-        self._log.write("storage does not answer", cause=str(error), pause=pause)
 
     def _measured(self, stage: Stage, steps: int, evaluations: int, result: Mapping[str, Any]) -> None:
         self._prices.trained(stage.key, describe_node(stage.node), steps, float(result["train_seconds"]))
@@ -331,7 +324,7 @@ class _Run:
     def _give_up(self, key: str, cause: str, message: str) -> None:
         kind = self._plan.stages[key].kind
         facts = {"kind": kind, "label": label(self._plan, key), "cause": cause, "message": message}
-        persistently(lambda: self._folder.record_failure(key, facts), self._storage_failed)
+        persistently(lambda: self._folder.record_failure(key, facts), self._log.storage_failed)
         self._log.write("stage given up", stage=key, **facts)
 
     def _reason(self, key: str, result: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -37,6 +37,10 @@ class EventLog:
             handle.write(self._kept)
             self._kept = ""
 
+    def storage_failed(self, error: OSError, pause: float) -> None:
+        """For ``persistently``: what failed, and the seconds until it is tried again."""
+        self.write("storage does not answer", cause=str(error), pause=pause)
+
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """All events in the order of their time; a torn line is passed over."""

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from cluster.driver import Outcome, run_study
 from cluster.local_store import LocalStore
+from cluster.persistence import in_words, persistently
 from cluster.preflight import check_plan
 from cluster.progress import duration
 from cluster.rounds import PlanOf, Rounds
@@ -44,7 +46,8 @@ def launch(
     plan = rounds.begin()
     check_plan(plan, local=address is None)
     study_folder = StudyFolder(folder)
-    grown = study_folder.claim(
+    claim = partial(
+        study_folder.claim,
         plan.spec,
         plan,
         models=models,
@@ -54,9 +57,17 @@ def launch(
         overrides=overrides,
         command=["relearn", *sys.argv[1:]],
     )
+
+    def silent(error: OSError, pause: float) -> None:
+        console.print(
+            f"{error.filename or folder} does not answer ({error.strerror or error}); again in {pause:.0f} s."
+        )
+
+    with in_words(folder):
+        grown = persistently(claim, silent)
+        persistently(store.prepare, silent)
     for line in grown:
         console.print(f"This study {line}.")
-    store.prepare()
     outcome = run_study(study_folder, rounds, store, address, console)
     console.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "

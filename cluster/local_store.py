@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.persistence import is_outage
 from cluster.storage_full import free
 from study.artifacts import Address, Record
 from study.errors import IntegrityError, PreflightError
@@ -40,6 +41,7 @@ class LocalStore:
 
         Raises:
             PreflightError: it cannot, or its disk is full.
+            OSError: storage does not answer; may be called again.
         """
         try:
             with self.staging() as folder:
@@ -47,6 +49,8 @@ class LocalStore:
                 probe.write_bytes(b"x" * 65536)
                 _sync(probe)
         except OSError as error:
+            if is_outage(error):
+                raise
             raise PreflightError(
                 f"the store {self.folder} cannot be written: {error.strerror or error} "
                 f"({free(self.folder)}); give another with --store, or make room"

@@ -14,7 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from cluster.events import EventLog
 from cluster.local_store import LocalStore
+from cluster.persistence import persistently
 from cluster.recorder import answers_address
 from study.artifacts import Address
 from study.errors import IntegrityError
@@ -66,12 +68,13 @@ class Rounds:
     def plans(self) -> Iterator[Plan]:
         """The plan of each round, with all before it; go on when it has run. The caller holds the study."""
         plan = self.begin()
+        told = EventLog(self.folder / "log").storage_failed
         while True:
-            self._write_asked()
+            persistently(self._write_asked, told)
             yield plan
             history = self._history(plan)
             self.answer = self._proposer.answer(history)
-            self._write_answer()
+            persistently(self._write_answer, told)
             points = tuple(self._proposer.propose(history))
             if not points:
                 return

@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.differences import axis_growth, differences
+from cluster.persistence import is_outage
 from cluster.redaction import redacted
 from study.errors import PreflightError, SpecError
 from study.plan import Plan
@@ -104,6 +105,7 @@ class StudyFolder:
         Raises:
             SpecError: another study lives here.
             PreflightError: the folder cannot be written, or the data or a model changed since the start.
+            OSError: storage does not answer; may be called again.
         """
         grown: list[str] = []
         previous: dict[str, Any] = {}
@@ -137,6 +139,8 @@ class StudyFolder:
             self.describe(plan)
             self._write(content)
         except OSError as error:
+            if is_outage(error):
+                raise
             raise PreflightError(
                 f"the study folder {self.folder} cannot be written: {error.strerror or error}; name "
                 "another with --study, or make room"
