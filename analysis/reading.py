@@ -7,15 +7,16 @@ file is read whole or not at all, page checksums verified, and its schema versio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from analysis.places import Place
-from study.errors import IntegrityError, SpecError
-from study.results import CORPORA, DATASETS, SCHEMA_VERSION, VERSION_FIELD
+from study.errors import SpecError
+from study.merged import MERGED_FILE, is_merged, sources_of
+from study.results import CORPORA, DATASETS, opened
 
 LOT = 50
 """Files that a thread reads before it takes others."""
@@ -49,7 +50,8 @@ def read_rows(
     def part(path: str) -> pa.Table | None:
         return _read(place, path, schema, names, kept)
 
-    paths = place.files(".parquet", "results", dataset)
+    paths = _merged(place) if dataset == "cells" else None
+    paths = paths or place.files(".parquet", "results", dataset)
     lots = [paths[begin : begin + LOT] for begin in range(0, len(paths), LOT)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         read = threads.map(lambda lot: [part(path) for path in lot], lots)
@@ -69,6 +71,15 @@ def read_corpora(place: Place) -> pd.DataFrame:
         found = None
     frame: pd.DataFrame = (found if found is not None else CORPORA.empty_table()).to_pandas()
     return frame
+
+
+def _merged(place: Place) -> list[str] | None:
+    """The one file that is a copy of all files of cells, where there is one and it is true."""
+    path = place.child(MERGED_FILE)
+    if place.filesystem is not None or not Path(path).exists():
+        return None
+    files = [Path(each) for each in place.files(".parquet", "results", "cells")]
+    return [path] if is_merged(Path(path), sources_of(files)) else None
 
 
 def _as_read(field: pa.Field) -> pa.Field:
@@ -93,29 +104,12 @@ def _read(
 ) -> pa.Table | None:
     """The rows of one file that are wanted; None where it has none of them."""
     coded = [field.name for field in schema if _is_coded(field)]
-    try:
-        with (
-            place.open(path) as source,
-            pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=coded) as file,
-        ):
-            found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
-            if found != str(SCHEMA_VERSION).encode():
-                raise SpecError(
-                    f"{path} was written under schema version {found!r}, this code reads {SCHEMA_VERSION}: use the "
-                    "relearn version recorded in study.json"
-                )
-            mask = _wanted(file.read(columns=list(where), use_threads=False), where) if where else None
-            if mask is not None and not pc.any(mask).as_py():
-                return None  # most files hold one trajectory: those of others are passed over
-            table = file.read(columns=names, use_threads=False).select(names)
-            return table if mask is None else table.filter(mask)
-    except (OSError, KeyError, pa.ArrowException) as error:  # KeyError: it lacks a column
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise IntegrityError(
-            f"{path} is not what was written ({next(iter(str(error).splitlines()), type(error).__name__)}): "
-            "move it aside with `relearn verify STUDY --repair`, and run again"
-        ) from error
+    with place.open(path) as source, opened(source, path, coded) as file:
+        mask = _wanted(file.read(columns=list(where), use_threads=False), where) if where else None
+        if mask is not None and not pc.any(mask).as_py():
+            return None  # most files hold one trajectory: those of others are passed over
+        table = file.read(columns=names, use_threads=False).select(names)
+        return table if mask is None else table.filter(mask)
 
 
 def _wanted(rows: pa.Table, where: Mapping[str, pa.Array]) -> pa.ChunkedArray:

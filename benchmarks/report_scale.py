@@ -23,7 +23,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.results import CELLS, COORDINATES, CORPORA, PROBES, dataset_folder
+from study.merged import merge_cells
+from study.results import CELLS, COORDINATES, CORPORA, PROBES, dataset_folder, write_table
 
 METHODS = ("gradient_ascent", "npo")
 REPETITIONS = (7, 5, 3, 1)
@@ -58,9 +59,10 @@ def make(folder: Path, cells: int, cells_per_file: int) -> None:
                 for dataset, rows in parts.items():
                     each = rows.num_rows // BLOCK
                     part = rows.slice(begin * each, count * each)
-                    pq.write_table(part, dataset_folder(folder, dataset) / name, write_page_checksum=True)
+                    write_table(part, dataset_folder(folder, dataset) / name)
     pq.write_table(pa.concat_tables(planned), folder / "planned.parquet")
     describe(folder, seeds)
+    merge_cells(folder)
 
 
 def coordinates(method: str, seed: int) -> dict[str, Any]:

@@ -1,17 +1,23 @@
 """The searches against the full grid at a quarter of its trajectories, beside random choice and a thinner grid.
 
     python -m benchmarks.search
+    python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME, for the tables
 
-The grids were computed once and their rows are kept (docs/names, docs/attacks), so this takes minutes and no model.
-All three ways of choosing are read by the same estimator; they differ in what they ask alone.
+The grids were computed once and their rows are kept (docs/names, docs/attacks and, in other seeds of the model, which
+nobody saw before both searches were as they are, docs/names_held_out, docs/attacks_held_out), so this takes minutes and
+no model. All three ways of choosing are read by the same estimator; they differ in what they ask alone. Then each
+search without a budget: where does it stop by itself, and is the answer right there?
 """
 
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from search_spaces.attack_space import Tried
@@ -20,6 +26,7 @@ from search_spaces.contour import crossing
 from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
 from study.points import Curve, History, Point
+from study.results import COORDINATES, read_dataset
 from study.spec import StudySpec
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,19 +35,20 @@ PART = 0.25
 SUCCESS = 0.1
 """By how much an attack may succeed less than one of the full front and still stand for it."""
 
-NAMES = ("names", ["search={question: frontier, tolerance: 0.001}"])
-ATTACKS = (
-    "names",
-    [
-        "search={question: cheapest}",
-        "repetitions=[7]",
-        "depth=[8]",
-        "seed=[0]",
-        "corpus=[prefix, retain]",
-        "vary={learning_rate: [3e-4, 1e-3, 3e-3, 1e-2], rank: [1, 4, 16], fraction: [0.25, 0.5, 1]}",
-    ],
-)
-"""The attacks of docs/attacks; ``relearn run`` with the same values of ``--set`` but the first computes them."""
+NAMES = {"names": "seed=[0, 1, 2]", "names_held_out": "seed=[3, 4, 5]"}
+"""Folder → the seeds of the model in it."""
+ATTACKS = {"attacks": "seed=[0]", "attacks_held_out": "seed=[3, 4, 5]"}
+OF_ATTACKS = [
+    "repetitions=[7]",
+    "depth=[8]",
+    "corpus=[prefix, retain]",
+    "vary={learning_rate: [3e-4, 1e-3, 3e-3, 1e-2], rank: [1, 4, 16], fraction: [0.25, 0.5, 1]}",
+]
+"""The attacks of docs/attacks; ``relearn run names`` with these values of ``--set`` and the seeds computes them."""
+EAGER = "search={question: frontier, tolerance: 0.001}"
+"""It goes on to the end of its budget."""
+FRONTIER = "search={question: frontier, tolerance: 1}"
+CHEAPEST = "search={question: cheapest}"
 
 Curves = dict[Point, Curve]
 Choose = Callable[[list[Point], int, int], list[Point]]
@@ -70,10 +78,22 @@ def grid_of(folder: str, spec: StudySpec, points: Iterable[Point]) -> Curves:
     return found
 
 
-def with_seed(spec: StudySpec, seed: int, budget: int) -> StudySpec:
-    """The same search, drawn otherwise, and ended after so many trajectories."""
+def keep(study: Path, name: str) -> Path:
+    """Puts the scores of a computed grid into docs/NAME: the cells of what is searched, under the spec's objective."""
+    rows = read_dataset(study, "cells")
+    metric = pc.is_in(rows["metric"], pa.array([load_space("names", [FRONTIER]).objective]))
+    chosen = rows.filter(pc.and_(metric, pc.equal(rows["split"], "forget")))
+    chosen = chosen.filter(pc.equal(chosen["start"], "unlearned"))
+    target = DOCS / name / "cells.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(chosen.sort_by([(column, "ascending") for column in COORDINATES]), target)
+    return target
+
+
+def with_seed(spec: StudySpec, seed: int, budget: int | None) -> StudySpec:
+    """The same search, drawn otherwise, and ended after so many trajectories, or by itself."""
     fields = spec.model_dump(mode="json")
-    fields["search"] |= {"seed": seed, "budget": {"trajectories": budget}}
+    fields["search"] |= {"seed": seed, "budget": {"trajectories": budget} if budget else None}
     return StudySpec.model_validate(fields)
 
 
@@ -96,13 +116,14 @@ def thinner(points: list[Point], count: int, seed: int) -> list[Point]:
     return [points[index] for index in places.astype(int)]
 
 
-def frontier_table() -> Iterator[str]:
-    """The lines of the first table."""
-    spec = load_space(*NAMES)
+def frontier_table(folder: str) -> Iterator[str]:
+    """The lines of one grid of names."""
+    spec = load_space("names", [EAGER, NAMES[folder]])
     points = list(Frontier(spec).candidates())
-    curves = grid_of("names", spec, points)
+    curves = grid_of(folder, spec, points)
     truth = _true_contours(spec, curves)
     budget = int(PART * len(points))
+    yield f"## {folder}"
     yield f"{len(points)} trajectories, {truth.size} contours (context × steps), budget {budget}, {SEEDS} seeds."
     yield ""
     yield "| chosen by | seeds with all within one step | contours within one step | worst error | mean error |"
@@ -138,19 +159,46 @@ def frontier_table() -> Iterator[str]:
         f"{statistics.median(reached):g}, most {reached[-1]}, of {len(points)}, in the {len(reached)} seeds that got "
         f"there. The 95% band of the last round has {100 * statistics.fmean(inside):.0f}% of the contours of the grid."
     )
+    yield from _frontier_by_itself(folder, curves, truth)
 
 
-def cheapest_table() -> Iterator[str]:
-    """The lines of the second table."""
-    spec = load_space(*ATTACKS)
+def _frontier_by_itself(folder: str, curves: Curves, truth: np.ndarray) -> Iterator[str]:
+    spec = load_space("names", [FRONTIER, NAMES[folder]])
+    ends = []
+    for seed in range(SEEDS):
+        proposer = Frontier(with_seed(spec, seed, None))
+        *_, last = searched(proposer, curves)
+        found = proposer.estimate(last)
+        held = np.mean((truth >= found.low - 1e-9) & (truth <= found.high + 1e-9))
+        ends.append((len(last.asked), float(np.abs(found.place - truth).max()), float(held)))
+    right = sum(error <= 1 for _, error, _ in ends)
+    worst = max(error for _, error, _ in ends)
+    inside = 100 * statistics.fmean(each for *_, each in ends)
+    yield _stopped("a tolerance of one step", [asked for asked, _, _ in ends], len(curves)) + (
+        f" Every contour is then within one step in {right} of {SEEDS} seeds (worst error {worst:.2f}); the bands have "
+        f"{inside:.0f}% of the contours of the grid."
+    )
+
+
+def _stopped(when: str, asked: list[int], of: int) -> str:
+    return (
+        f"Without a budget it stops by {when} after {statistics.median(asked):g} trajectories (median; {min(asked)} to "
+        f"{max(asked)}) of {of}."
+    )
+
+
+def cheapest_table(folder: str) -> Iterator[str]:
+    """The lines of one grid of attacks."""
+    spec = load_space("names", [CHEAPEST, ATTACKS[folder], *OF_ATTACKS])
     points = list(Cheapest(spec).candidates())
-    curves = grid_of("attacks", spec, points)
+    curves = grid_of(folder, spec, points)
     whole = Cheapest(spec)
     (target,) = whole.targets
     everything = History(rounds=(tuple(points),), curves=curves)
     front = whole.front(target, everything)
     truth = {(each.attack, each.relearn_steps): each for each in whole.tried(target, everything)}
     budget = int(PART * len(points))
+    yield f"## {folder}"
     yield f"{len(points)} trajectories, {len(front)} attacks on the full front, budget {budget}, {SEEDS} seeds."
     yield ""
     yield "| chosen by | seeds with all covered | of the front, covered | least | named that do not reach 50% |"
@@ -170,6 +218,16 @@ def cheapest_table() -> Iterator[str]:
             f"| {name} | {sum(value == 1 for value in covered)} of {SEEDS} | {100 * statistics.fmean(covered):.1f}% | "
             f"{100 * min(covered):.0f}% | {100 * statistics.fmean(wrong):.0f}% |"
         )
+    ends = []
+    for seed in range(SEEDS):
+        proposer = Cheapest(with_seed(spec, seed, None))
+        *_, last = searched(proposer, curves)
+        covered, _ = _covered(proposer, proposer.front(target, last), front, truth)
+        ends.append((len(last.asked), covered))
+    yield _stopped("its own rule", [asked for asked, _ in ends], len(points)) + (
+        f" The whole front is then covered in {sum(covered == 1 for _, covered in ends)} of {SEEDS} seeds "
+        f"({100 * statistics.fmean(covered for _, covered in ends):.1f}% of it)."
+    )
 
 
 def _covered(
@@ -207,5 +265,7 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    for line in chain(frontier_table(), [""], cheapest_table()):
+    if sys.argv[1:2] == ["keep"]:
+        sys.exit(print(keep(Path(sys.argv[2]), sys.argv[3])))
+    for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
         print(line, flush=True)

@@ -36,6 +36,7 @@ from cluster.storage_full import StorageFullError
 from cluster.study_folder import StudyFolder
 from study.cost import remaining_seconds, wanted
 from study.errors import ClusterLostError
+from study.merged import merge_cells
 from study.plan import Plan
 from study.prices import Prices
 from study.provenance import describe_node
@@ -98,8 +99,10 @@ def run_study(
     ):
         began = time.monotonic()
         outcome = _all_rounds(folder, rounds, store, address, console, interruption)
+        told = EventLog(folder.folder / "log").storage_failed
+        persistently(partial(merge_cells, folder.folder), told)
         facts = _provenance(folder, outcome, time.monotonic() - began)
-        persistently(partial(folder.add_provenance, facts), EventLog(folder.folder / "log").storage_failed)
+        persistently(partial(folder.add_provenance, facts), told)
         return outcome
 
 

@@ -14,6 +14,7 @@ from cluster.events import EventLog
 from cluster.guard import StudyHeldError, guard
 from study.errors import SpecError
 from study.evaluation.scorers import SCORERS
+from study.merged import merge_cells
 from study.results import CELLS, COORDINATES, PROBES, dataset_files, read_file, table, write_table
 from study.rows import Row, cell_rows, probe_of
 from study.suggest import did_you_mean
@@ -72,6 +73,7 @@ def _rescore(folder: Path, scorer: Scorer) -> int:
         if rows != before:
             write_table(table(rows, PROBES), path)
         _rewrite_cells(folder, path.name, rows)
+    merge_cells(folder)
     log.write("scored again", probes=scored)
     return scored
 

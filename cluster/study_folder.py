@@ -4,6 +4,7 @@ DIR/study.json            the resolved spec and its provenance
 DIR/planned.parquet       a row for each planned cell, so that readers see what is missing
 DIR/corpora.parquet       a row for each relearn corpus: its size, its nearness to the forget set, its leak
 DIR/results/{cells,probes}  the rows
+DIR/cells.parquet         the rows of all cells once more, in one file; see study/merged.py
 DIR/failures/KEY.json     why a stage failed; gone once it succeeds
 DIR/log/NODE-PID.jsonl    one line an event
 DIR/store                 the artifacts, unless --store names another place

@@ -20,7 +20,8 @@ from cluster.rebuilt_rows import RebuiltRows
 from cluster.rounds import SEARCH_FOLDER
 from cluster.study_folder import STUDY_FILE, StudyFolder
 from study.artifacts import Address
-from study.errors import IntegrityError
+from study.errors import IntegrityError, SpecError
+from study.merged import MERGED_FILE, merge_cells
 from study.plan import Plan
 from study.results import DATASETS, dataset_files, dataset_folder
 from study.seals import is_sealed, seal_of
@@ -109,6 +110,8 @@ def verify_study(folder: Path, store: LocalStore, plan: Plan, *, repair: bool) -
             report.problems[index] = replace(problem, moved=moved or problem.path)
             if problem.path.name in DESCRIPTIONS:
                 StudyFolder(folder).describe(plan)
+        if any(problem.path == folder / MERGED_FILE for problem in report.problems):
+            merge_cells(folder)
         for path in report.debris:
             _move_aside(path, [store.folder, folder], stamp)
         return report
@@ -174,7 +177,7 @@ class _Verification:
         path = self._folder / STUDY_FILE
         if not is_sealed(path):
             self.report.problems.append(Problem(path, f"{NOT_AS_WRITTEN}; {STUDY_REMEDY}", None))
-        for name in DESCRIPTIONS:
+        for name in (*DESCRIPTIONS, MERGED_FILE):
             path = self._folder / name
             if path.exists() and not is_sealed(path):
                 self._wrong(path, NOT_AS_WRITTEN)
@@ -199,7 +202,7 @@ class _Verification:
                     continue
                 try:
                     problem, cells, rows = rebuilt.problem(path, dataset)
-                except (ValueError, IntegrityError) as error:
+                except (ValueError, SpecError, IntegrityError) as error:
                     self._wrong(path, f"cannot be read ({error})")
                     continue
                 self.report.rows += rows

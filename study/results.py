@@ -11,14 +11,15 @@ Without torch: analysis imports this module and nothing else of ``study``.
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.errors import IntegrityError
+from study.errors import IntegrityError, SpecError
 from study.seals import replace_sealed
 
 SCHEMA_VERSION = 2
@@ -183,7 +184,7 @@ def read_dataset(study_folder: Path, dataset: str, columns: Iterable[str] | None
     """All rows of a dataset now; an empty table when there are none. Page checksums are verified.
 
     Raises:
-        ValueError: a file was written under another schema version.
+        SpecError: a file was written under another schema version.
     """
     schema = DATASETS[dataset]
     names = list(columns) if columns is not None else schema.names
@@ -198,26 +199,40 @@ def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) ->
     """The rows of one file, page checksums verified.
 
     Raises:
-        ValueError: it was written under another schema version.
+        SpecError: it was written under another schema version.
         IntegrityError: it is torn or changed.
     """
+    names = list(columns) if columns is not None else DATASETS[dataset].names
+    with opened(path, str(path)) as file:
+        return file.read(columns=names)
+
+
+@contextmanager
+def opened(source: Any, path: str, coded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A file of rows to read from, page checksums verified.
+
+    Args:
+        source: what pyarrow opens: a path, or an open file.
+        path: its name in messages.
+        coded: the columns that are read as categories.
+
+    Raises:
+        SpecError: it was written under another schema version.
+        IntegrityError: it is torn or changed; also where that is noticed within the block.
+    """
     try:
-        return _read(path, dataset, columns)
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        with pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(coded)) as file:
+            found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
+            if found != _VERSION[VERSION_FIELD]:
+                raise SpecError(
+                    f"{path} was written under schema version {found!r}, this code reads {SCHEMA_VERSION}: use the "
+                    "relearn version recorded in study.json"
+                )
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:  # KeyError: it lacks a column
         raise IntegrityError(
             f"{path} is not what was written ({next(iter(str(error).splitlines()), type(error).__name__)}): "
             "move it aside with `relearn verify STUDY --repair`, and run again"
         ) from error
-
-
-def _read(path: Path, dataset: str, columns: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
-        if found != _VERSION[VERSION_FIELD]:
-            raise ValueError(
-                f"{path} was written under schema version {found!r}, this code reads {SCHEMA_VERSION}: use the "
-                "relearn version recorded in study.json"
-            )
-        return file.read(columns=list(columns) if columns is not None else DATASETS[dataset].names)

@@ -13,6 +13,7 @@ from cluster.local_store import LocalStore
 from cluster.recorder import Recorder
 from cluster.study_folder import StudyFolder
 from cluster.verification import verify_study
+from study.merged import merge_cells
 from study.perform import Residents, perform
 from study.plan import Plan
 from tests.commands import rows_of
@@ -25,6 +26,7 @@ KINDS = {
     "answers": "store/artifacts/*/*/*/answers-*/*/answers.parquet",
     "rows of probes": "results/probes/*.parquet",
     "rows of cells": "results/cells/*.parquet",
+    "rows of all cells": "cells.parquet",
     "planned cells": "planned.parquet",
     "corpora": "corpora.parquet",
 }
@@ -63,6 +65,7 @@ def study(original: Path, planned, tmp_path: Path) -> tuple[Path, Plan]:
     if not (original / "study.json").exists():
         claim(original, plan)
         work_through(plan, original)
+        merge_cells(original)
     shutil.copytree(original, tmp_path / "s")
     return tmp_path / "s", plan
 

@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 
-from benchmarks.search import NAMES, grid_of, searched, with_seed
+from benchmarks.search import EAGER, NAMES, grid_of, searched, with_seed
 from search_spaces.contour import crossing
 from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
@@ -26,7 +26,7 @@ def falls_with_depth(point: Point, step: int) -> float:
 
 
 def test_the_contour_of_the_computed_grid_is_found_with_a_quarter_of_it() -> None:
-    spec = load_space(*NAMES)
+    spec = load_space("names", [EAGER, NAMES["names"]])
     points = Frontier(spec).candidates()
     curves = grid_of("names", spec, points)
     proposer = Frontier(with_seed(spec, 7, len(points) // 4))
