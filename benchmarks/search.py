@@ -1,6 +1,6 @@
 """The searches against the full grid at a quarter of its trajectories, beside random choice and a thinner grid.
 
-    python -m benchmarks.search
+    OMP_NUM_THREADS=1 python -m benchmarks.search
     python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME, for the tables
 
 The grids were computed once and their rows are kept (docs/names, docs/attacks and, in other seeds of the model, which

@@ -156,7 +156,7 @@ def judge_study(
     if named is None:
         raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
     local = Path(named).is_dir()
-    judge: Judge = FolderJudge(named) if local else EndpointJudge(named)
+    judge: Judge = FolderJudge(named) if local else EndpointJudge(named, calls)
     replies = Replies(store)
     bill, cases = open_cases(folder, judge.model, replies)
     say(f"{bill.answers:,} answers, {bill.distinct:,} distinct: {bill.calls:,} calls, at most {calls:,}")

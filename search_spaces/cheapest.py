@@ -5,10 +5,10 @@ over seeds. It is on the front where its success reaches the level and no other 
 every price and at least as successful. Each unlearned model (model, method, repetitions, depth) has a front.
 
 Optuna's multi-objective TPE proposes new attacks, by ask and tell, in memory, made anew from the history in every
-round (Ozaki et al. 2022); of what it proposes, and of what else is listed, the most promising are asked (see
-``search_spaces.promise``). A trajectory tells it one trial for each of its steps. An attack that fails counts as
-the dearest there is, so that any that works beats it, and among themselves success decides. Half of a round asks
-attacks on the front in seeds that they were not tried in: one seed says little of another.
+round (Ozaki et al. 2022); of what it proposes, of what else is listed, and of what was not tried in every seed, the
+most promising are asked (see ``search_spaces.promise``): one seed says little of another. A trajectory tells the
+sampler one trial for each of its steps. An attack that fails counts as the dearest there is, so that any that works
+beats it, and among themselves success decides.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ import numpy as np
 
 from search_spaces.asked import asked_rows
 from search_spaces.attack_space import PRICES, AttackSpace, Tried
+from search_spaces.gaussian import Numbers, Process, places_of
 from search_spaces.promise import alike, process_of, promises, spread_out
 from search_spaces.spending import Spending, in_words
 from study.attack import Attack
@@ -91,8 +92,11 @@ class Cheapest:
         return Answer((*sentences, self._how_sure(history)), self._reason(history), tables)
 
     def front(self, target: Target, history: History) -> list[Tried]:
-        """The attacks on one target that work and that none beats, by their prices."""
-        works = [each for each in self.tried(target, history) if each.success >= self._search.level]
+        """The attacks on one target that work and that none beats, by their prices.
+
+        One that was not tried in every seed has the success that the process expects over all of them.
+        """
+        works = [each for each in self._expected(target, history) if each.success >= self._search.level]
         return sorted(
             (each for each in works if not any(other.beats(each) for other in works)),
             key=lambda each: (each.prices, each.attack.label),
@@ -139,52 +143,55 @@ class Cheapest:
         rank = optimiser.lora.rank if optimiser.lora is not None else 0
         return (float(steps), float(words), optimiser.learning_rate, float(rank))
 
-    def _round(self, target: Target, share: int, history: History) -> list[Point]:
-        asked = {point for point in (*history.found, *history.asked) if _target(point) == target}
-        chosen = self._again(target, (share + 1) // 2, history, asked)
-        fresh = self._fresh(target, share - len(chosen), history, asked | set(chosen))
-        return [*chosen, *fresh]
+    def _expected(self, target: Target, history: History) -> list[Tried]:
+        tried = self.tried(target, history)
+        every = len(self._spec.seed)
+        if all(each.seeds == every for each in tried):
+            return tried
+        attacks = list(dict.fromkeys(each.attack for each in tried))
+        process, _ = self._process(target, attacks, history)
+        places = [
+            (attacks.index(each.attack), 0, self._steps.index(each.relearn_steps), -1) for each in tried
+        ]
+        expected = process.mean(places_of(places))
+        return [
+            each if each.seeds == every else replace(each, success=float(np.clip(mean, 0, 1)))
+            for each, mean in zip(tried, expected, strict=True)
+        ]
 
-    def _again(self, target: Target, count: int, history: History, asked: set[Point]) -> list[Point]:
-        """Attacks on the front, and those it would have with a little more success, in one more seed."""
-        near = sorted(
-            self.front(target, history), key=lambda each: (each.seeds, each.prices, each.attack.label)
-        )
-        chosen: list[Point] = []
-        for attack in dict.fromkeys(each.attack for each in near):
-            seeds = {point.seed for point in asked if point.attack == attack}
-            seed = next((seed for seed in self._spec.seed if seed not in seeds), None)
-            if seed is not None and len(chosen) < count:
-                chosen.append(_point(target, attack, seed))
-        return chosen
-
-    def _fresh(self, target: Target, count: int, history: History, asked: set[Point]) -> list[Point]:
-        """Attacks that were never tried: of those that Optuna proposes, the most promising."""
-        if count < 1:
-            return []
-        tried = list(
-            dict.fromkeys(point.attack for point in (*history.found, *history.asked) if point in asked)
-        )
-        pool = self._pool(target, history, set(tried))
-        attacks = [*tried, *pool]
+    def _process(self, target: Target, attacks: list[Attack], history: History) -> tuple[Process, Numbers]:
+        """What is known of some attacks on a target, and how alike they are."""
         features = np.array([self._space.features(attack) for attack in attacks]).reshape(len(attacks), -1)
         likeness = alike(features, [attack.corpus for attack in attacks])
         known = [
             (attacks.index(point.attack), point.seed, history.curves[point].value, history.curves[point].n)
-            for point in (*history.found, *history.asked)
-            if point in history.curves and _target(point) == target
+            for point in _asked(target, history)
+            if point in history.curves
         ]
+        return process_of(likeness, known, self._search.level, len(self._spec.seed)), likeness
+
+    def _round(self, target: Target, share: int, history: History) -> list[Point]:
+        """The most promising attacks: never tried, or tried and not in every seed."""
+        if share < 1:
+            return []
+        asked = _asked(target, history)
+        tried = dict.fromkeys(point.attack for point in asked)
+        attacks = [*tried, *self._pool(target, history, set(tried))]
+        process, likeness = self._process(target, attacks, history)
         prices = np.array(
             [[self._prices(target, attack, steps) for steps in self._steps] for attack in attacks]
         )
-        process = process_of(likeness, known, self._search.level, len(self._spec.seed))
         promise = promises(process, len(attacks), prices, self._search.level)
-        chosen = spread_out(promise, likeness, range(len(tried), len(attacks)), count)
-        seeds = self._spec.seed
-        return [
-            _point(target, attacks[index], seeds[(len(tried) + number) % len(seeds)])
-            for number, index in enumerate(chosen)
-        ]
+        left = {index: self._seeds_left(attack, asked, index) for index, attack in enumerate(attacks)}
+        free = [index for index, seeds in left.items() if seeds]
+        chosen = spread_out(promise, likeness, free, share)
+        return [_point(target, attacks[index], left[index][0]) for index in chosen]
+
+    def _seeds_left(self, attack: Attack, asked: list[Point], number: int) -> list[int]:
+        """Those that an attack was not asked in; attacks begin with different ones."""
+        seeds, first = self._spec.seed, number % len(self._spec.seed)
+        done = {point.seed for point in asked if point.attack == attack}
+        return [seed for seed in (*seeds[first:], *seeds[:first]) if seed not in done]
 
     def _pool(self, target: Target, history: History, tried: set[Attack]) -> list[Attack]:
         """What Optuna proposes; where everything is listed, what is left of the list as well, up to ``LISTED``."""
@@ -264,6 +271,10 @@ class Cheapest:
             "highest": tried.highest,
             "seeds": tried.seeds,
         }
+
+
+def _asked(target: Target, history: History) -> list[Point]:
+    return [point for point in (*history.found, *history.asked) if _target(point) == target]
 
 
 def _target(point: Point) -> Target:

@@ -1,8 +1,8 @@
 """A judge's rating of an answer, 1 to 10: the instruction, the reply kept whole, and how it is read.
 
-Three things bear identity: the judge's model, the instruction and the reader of replies; the first two key
-the kept replies, so that another reader costs no call. The form follows the paper's, a single-answer grading
-that ends in a bracketed rating (MT-bench, Zheng et al. 2023); the words are our own.
+Four things bear identity: the judge's model, the instruction, how long a reply may be and the reader of replies;
+the first three key the kept replies, so that another reader costs no call. The form follows the paper's, a
+single-answer grading that ends in a bracketed rating (MT-bench, Zheng et al. 2023); the words are our own.
 """
 
 import re
@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from study.identity import key
+
+REPLY_TOKENS = 256
+"""The longest reply, in the judge's tokens."""
 
 INSTRUCTION_VERSION = 1
 INSTRUCTION = """You are an impartial examiner. Below are a question, the correct answer, and the answer of a candidate.
@@ -65,7 +68,7 @@ class Case:
     @property
     def key(self) -> str:
         """The content key of the reply."""
-        return key([self.judge, INSTRUCTION_VERSION, self.prompt])
+        return key([self.judge, INSTRUCTION_VERSION, REPLY_TOKENS, self.prompt])
 
 
 def rating(reply: str) -> int | None:

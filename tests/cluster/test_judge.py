@@ -25,6 +25,7 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: Counter[str] = Counter()
+        self.requests = 0
         self.statuses: list[int] = []
         self.replies = "It is good. [[{n}]]"
         self.lives = 10**9
@@ -34,6 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Endpoint
 
     def do_POST(self) -> None:
+        self.server.requests += 1
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert self.headers["Authorization"] == f"Bearer {SECRET}"
         status = self.server.statuses.pop(0) if self.server.statuses else 200
@@ -127,6 +129,21 @@ def test_the_cap_is_kept_before_anything_is_asked(study: Path, endpoint: Endpoin
     assert code == 2
     assert "--calls allows 3" in output
     assert not endpoint.asked
+
+
+def test_what_is_repeated_counts_against_the_cap(study: Path, endpoint: Endpoint) -> None:
+    rows = read_dataset(study, "probes").to_pylist()
+    distinct = len({(row["prompt"], row["target"], row["completion"]) for row in rows})
+    endpoint.statuses = [500, 500]
+    code, output = judged(study, "--calls", str(distinct), "--at-once", "1")
+    assert code == 3, output
+    assert f"the cap of {distinct} calls is used up" in output
+    assert endpoint.requests == distinct
+    assert sum(endpoint.asked.values()) == distinct - 2
+    code, output = judged(study, "--calls", "2")
+    assert code == 0, output
+    assert endpoint.requests == distinct + 2
+    assert max(endpoint.asked.values()) == 1
 
 
 def test_an_unreadable_reply_is_null_and_counted(study: Path, endpoint: Endpoint) -> None:
