@@ -1,6 +1,6 @@
 """The searches against the full grid at a quarter of its trajectories, beside random choice and a thinner grid.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.search
+    python -m benchmarks.search
     python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME, for the tables
 
 The grids were computed once and their rows are kept (docs/names, docs/attacks and, in other seeds of the model, which
@@ -19,13 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from search_spaces.attack_space import Tried
 from search_spaces.cheapest import Cheapest
 from search_spaces.contour import crossing
 from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
-from study.points import Curve, History, Point
+from study.points import Curve, History, Point, Proposer
 from study.results import COORDINATES, read_dataset
 from study.spec import StudySpec
 
@@ -97,7 +98,7 @@ def with_seed(spec: StudySpec, seed: int, budget: int | None) -> StudySpec:
     return StudySpec.model_validate(fields)
 
 
-def searched(proposer: Frontier | Cheapest, curves: Curves) -> Iterator[History]:
+def searched(proposer: Proposer, curves: Curves) -> Iterator[History]:
     """The history after each round, until the search ends."""
     rounds: list[tuple[Point, ...]] = []
     while points := proposer.propose(History(rounds=tuple(rounds), curves=_known(rounds, curves))):
@@ -267,5 +268,6 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
         sys.exit(print(keep(Path(sys.argv[2]), sys.argv[3])))
-    for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
-        print(line, flush=True)
+    with threadpool_limits(1, "blas"):  # as ``OnOneThread`` does
+        for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
+            print(line, flush=True)

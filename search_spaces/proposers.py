@@ -1,6 +1,6 @@
 """Who says what a study asks next: the grid, or the search that its spec names."""
 
-from study.points import Grid, Proposer
+from study.points import Answer, Grid, History, Point, Proposer
 from study.spec import StudySpec
 
 
@@ -11,7 +11,34 @@ def proposer_of(spec: StudySpec) -> Proposer:
     if spec.search.question == "frontier":
         from search_spaces.frontier import Frontier
 
-        return Frontier(spec)
+        return OnOneThread(Frontier(spec))
     from search_spaces.cheapest import Cheapest
 
-    return Cheapest(spec)
+    return OnOneThread(Cheapest(spec))
+
+
+class OnOneThread:
+    """A search whose sums come in one order, however many cores there are: where two points are as good, the last bit
+    decides, and a search that goes on elsewhere must decide as before. Its matrices are small: more threads only wait.
+    """
+
+    def __init__(self, search: Proposer) -> None:
+        self._search = search
+
+    def candidates(self) -> tuple[Point, ...]:
+        """See ``Proposer``."""
+        return self._search.candidates()
+
+    def propose(self, history: History) -> tuple[Point, ...]:
+        """See ``Proposer``."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):
+            return self._search.propose(history)
+
+    def answer(self, history: History) -> Answer | None:
+        """See ``Proposer``."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):
+            return self._search.answer(history)
