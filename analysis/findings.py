@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
+from analysis.ends import mean_rate, relearned
 from analysis.frames import Study
-from analysis.paper import mean_rate, relearned
 from analysis.surface import select
 
 

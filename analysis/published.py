@@ -7,6 +7,7 @@ Hu, Fu, Wu, Smith: Unlearning or Obfuscating? Jogging the Memory of Unlearned LL
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+PAPER = "Hu, Fu, Wu, Smith, ICLR 2025 (Llama-2-7b)"
 POST = "the authors' post"
 SECONDARY = "reported, secondary"
 

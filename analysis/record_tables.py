@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparisons import compare
+from analysis.ends import depth_table, relearned, repetitions_table
 from analysis.findings import sentences
 from analysis.frames import Study
 from analysis.headline import HEADLINES, Headline
-from analysis.paper import PAPER, depth_table, laws, relearned, repetitions_table
+from analysis.laws import laws
+from analysis.published import PAPER
 from analysis.surface import select, surface
 from study.errors import SpecError
 from study.results import COORDINATES, COUNTS, SPLITS
@@ -55,8 +58,8 @@ def repetitions(study: Study) -> str:
             "relearned ASR, here": row["relearned"],
             "cells": row["cells"],
             "left out": row["left_out"],
-            "unlearned, paper": f"{row['paper_unlearned']}%",
-            "relearned, paper": f"{row['paper_relearned']}%",
+            "unlearned, paper": row["paper_unlearned"] or "–",
+            "relearned, paper": row["paper_relearned"] or "–",
         }
         for row in repetitions_table(study).to_dict("records")
     ]
@@ -118,6 +121,17 @@ def reference(study: Study, metric: str = "") -> str:
     )
 
 
+def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int) -> str:
+    """What comes back, with its interval over the probes (and seeds, where there are several)."""
+    try:
+        rows = study.scores(headline.metric, "forget", **place)
+        found = compare(rows, "relearn_steps", headline.metric, pairs=[(last, 0)]).iloc[0]
+    except SpecError:
+        return "–"
+    value, low, high = (headline.percent(float(found[name])) for name in ("difference", "low", "high"))
+    return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
+
+
 def methods(study: Study) -> str:
     """Each method where it has just forgotten: its shallowest depth that counts as unlearned, and what comes back.
 
@@ -138,7 +152,7 @@ def methods(study: Study) -> str:
                 {
                     **line,
                     "depth": "never",
-                    **dict.fromkeys(("forgotten to", "comes back to", "gain", "retain"), "–"),
+                    **dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain"), "–"),
                 }
             )
             continue
@@ -154,7 +168,9 @@ def methods(study: Study) -> str:
                 "depth": first["depth"],
                 "forgotten to": _number(before, headline),
                 "comes back to": _number(after, headline),
-                "gain": f"{headline.percent(after - before):+.0f}",
+                "gain (95%)": _gain(
+                    study, headline, {name: first[name] for name in place}, first["relearn_steps"]
+                ),
                 "retain": " → ".join(_number(value, headline) for value in at),
             }
         )

@@ -15,6 +15,13 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
+def accelerator() -> str | None:
+    """The first one's name."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if gpus() else None
+
+
 def cores() -> int:
     """How many processor cores this process may use."""
     return len(os.sched_getaffinity(0))
@@ -23,7 +30,6 @@ def cores() -> int:
 def described() -> dict[str, Any]:
     """Processor, cores, memory, accelerator, versions."""
     import psutil
-    import torch
 
     info = Path("/proc/cpuinfo")
     models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
@@ -31,7 +37,7 @@ def described() -> dict[str, Any]:
         "processor": models[0] if models else platform.processor(),
         "cores": cores(),
         "memory_bytes": psutil.virtual_memory().total,
-        "accelerator": torch.cuda.get_device_name(0) if gpus() else None,
+        "accelerator": accelerator(),
         "versions": environment()["packages"],
         "python": platform.python_version(),
     }

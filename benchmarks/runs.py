@@ -8,14 +8,17 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accounts import of_cells, of_study
-from benchmarks.machine import gpus
+from benchmarks.machine import accelerator, gpus
 from benchmarks.measure import bytes_under, run
 from benchmarks.shapes import PLAIN, RUNGS, Shape
+from benchmarks.utilisation import peak_of, weights_of
+from study.spec import StudySpec
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = {"B0": "b0_grid", "B1": "b1_reused", "B2": "b2_prefixes"}
@@ -106,4 +109,14 @@ def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
         **asdict(usage),
         **account,
         "seconds_to_first_step": account["first_step"] - usage.began,
+        "weights": weights_of(model),
+        "adapters": sorted(_adapters(spec)),
+        "peak": gpus() * (peak_of(accelerator(), spec.precision) or 0.0),
     }
+
+
+def _adapters(spec: StudySpec) -> Iterator[str]:
+    optimisers = {"unlearn": spec.unlearn, "relearn": spec.relearn}
+    if spec.finetune is not None:
+        optimisers["finetune"] = spec.finetune.optimiser
+    return (kind for kind, optimiser in optimisers.items() if optimiser.lora is not None)

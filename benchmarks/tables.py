@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.accounts import KINDS
 from benchmarks.shapes import SHAPES, SMALLEST, Shape, grid
+from benchmarks.utilisation import utilisation
 
 Facts = dict[str, Any]
 HEAD = (
@@ -79,6 +80,8 @@ def shape_table(shape: Shape, runs: dict[str, list[Facts]], slots: int) -> str:
                 ratio = _middle(runs[arm], lambda f: wall(shape, f)) / _middle(ours, lambda f: wall(shape, f))
                 verdict = "reached" if ratio >= target else "**missed**"
                 notes.append(f"{arm}/B3 is {ratio:.2f}; aimed at {target:g} or more: {verdict}.")
+    if ours and ours[0]["peak"]:
+        notes += [_utilised(shape, arm, mine, ours[0]) for arm, mine in runs.items()]
     compared = sum(len(facts["cells"]) for mine in runs.values() for facts in mine)
     notes.append(
         f"{compared:,} cells of all runs compared: " + ("; ".join(unequal(runs)) or "equal to the bit.")
@@ -132,6 +135,15 @@ def _row(
         f"{mine[0]['disk_bytes'] / 1e6:,.0f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _utilised(shape: Shape, arm: str, mine: list[Facts], ours: Facts) -> str:
+    tokens = {kind: ours["train"][kind]["tokens"] for kind in KINDS}
+    used = _middle(
+        mine,
+        lambda f: utilisation(ours["weights"], tokens, ours["adapters"], wall(shape, f), ours["peak"]),
+    )
+    return f"{arm}: model FLOP utilisation over the unique steps {100 * used:.2g}%."
 
 
 def _cpu(facts: Facts) -> float:

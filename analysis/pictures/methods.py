@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from analysis.ends import relearned
 from analysis.frames import Study
-from analysis.paper import relearned
 from analysis.pictures.charts import Chart, Plane, Series
 from analysis.pictures.curves import short
 from analysis.pictures.facets import MOST_COLUMNS

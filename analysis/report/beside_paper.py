@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from analysis.experiments import experiments
 from analysis.frames import Study
-from analysis.paper import PAPER, Law
+from analysis.laws import Law
+from analysis.published import PAPER
 from analysis.report.sections import Section, Table, table_of
 
 
@@ -15,8 +16,8 @@ def beside_paper(study: Study, repetitions: list[dict[str, Any]], laws: list[Law
     """The paper's experiment that this scenario is, as one table; and laws over all cells of the study.
 
     Args:
-        repetitions: rows of ``paper.repetitions_table``.
-        laws: of ``paper.laws``.
+        repetitions: rows of ``ends.repetitions_table``.
+        laws: of ``analysis.laws``.
     """
     rows = experiments(study).to_dict("records")
     tables = [_experiment(rows)] if rows else []
@@ -89,8 +90,8 @@ def _repetitions(rows: list[dict[str, Any]]) -> Table:
             "relearned ASR, here": str(row["relearned"]),
             "cells": row["cells"],
             "left out: not unlearned": row["left_out"],
-            "unlearned, paper": _of_paper(row["paper_unlearned"]),
-            "relearned, paper": _of_paper(row["paper_relearned"]),
+            "unlearned, paper": _said(row["paper_unlearned"]),
+            "relearned, paper": _said(row["paper_relearned"]),
         }
         for row in rows
     ]
@@ -100,7 +101,3 @@ def _repetitions(rows: list[dict[str, Any]]) -> Table:
         "Relearned on prefix to the last step, over the trajectories whose unlearned ASR is at most 2%; in brackets "
         "a 95% interval over seeds and queries",
     )
-
-
-def _of_paper(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.0f}%"

@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.ends import depth_table, repetitions_table
 from analysis.findings import sentences
 from analysis.frames import Study
-from analysis.paper import PAPER, depth_table, laws, repetitions_table
+from analysis.laws import laws
 from analysis.pictures import pictures
 from analysis.pictures.charts import Chart
 from analysis.pictures.ladder import ladder_rows
+from analysis.published import PAPER
 from analysis.report.all_cells import all_cells
 from analysis.report.beside_paper import beside_paper
 from analysis.report.driving import driving

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
+from analysis.ends import relearned
 from analysis.frames import Study
-from analysis.paper import relearned
 from analysis.report.sections import Section, Table
 from analysis.report.trajectory_rows import rows_of
 from analysis.surface import select

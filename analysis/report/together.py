@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from analysis.ends import relearned
 from analysis.frames import Studies, Study
-from analysis.paper import relearned
 from analysis.report.driving import driving, foreseen
 from analysis.report.sections import Section, Table, percent
 from analysis.surface import select

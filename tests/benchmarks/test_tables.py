@@ -8,6 +8,7 @@ import pytest
 from benchmarks.limits import arms, seconds
 from benchmarks.shapes import SMALLEST, B, Shape, grid, sample
 from benchmarks.tables import cost_of, shape_table, wall
+from benchmarks.utilisation import peak_of, weights_of
 from benchmarks.written import replace_between
 
 
@@ -28,6 +29,9 @@ def facts(arm: str, cells: int, **changes: object) -> dict:
         "cpu_seconds": 30.0,
         "peak_bytes": 1,
         "disk_bytes": 1,
+        "weights": 1_000_000,
+        "adapters": ["unlearn"],
+        "peak": 0.0,
         **changes,
     }
 
@@ -62,6 +66,31 @@ def test_targets_and_differences_are_told() -> None:
     assert "B3 (run 1) differs in 1 of 4" in shape_table(
         SHAPE, {"B0": [facts("B0", 2)], "B3": [other]}, slots=2
     )
+
+
+def test_utilisation_is_of_the_unique_steps() -> None:
+    """A million weights: 1,000 tokens at 6 operations, 100 at 4, in 25 s and in 45 s, of 10 GFLOP/s."""
+    text = shape_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [facts("B3", 4, peak=1e10)]}, slots=2)
+    assert "B3: model FLOP utilisation over the unique steps 2.6%." in text
+    assert "B0: model FLOP utilisation over the unique steps 1.4%." in text
+    assert "utilisation" not in shape_table(SHAPE, {"B3": [facts("B3", 4)]}, slots=2)
+
+
+def test_the_peak_is_known_by_name_and_precision() -> None:
+    assert peak_of("NVIDIA H100 80GB HBM3", "mixed") == 989e12
+    assert peak_of("NVIDIA A100-SXM4-80GB", "float32") == 19.5e12
+    assert peak_of("NVIDIA L4", "bfloat16") == 121e12
+    assert peak_of("Something Else", "float32") is None
+    assert peak_of(None, "float32") is None
+
+
+def test_weights_are_counted_from_the_files(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7)}, tmp_path / "one.safetensors")
+    save_file({"c": torch.zeros(2, 2, 2)}, tmp_path / "two.safetensors")
+    assert weights_of(tmp_path) == 15 + 7 + 8
 
 
 def test_a_sample_is_stratified_and_the_same_every_time() -> None:
