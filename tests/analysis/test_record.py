@@ -29,7 +29,7 @@ def test_what_is_on_record_names_no_machine() -> None:
         path.parent for path in DOCS.glob("*/planned.parquet") if (path.parent / "cells.parquet").exists()
     ]
     names = [path.name for path in records]
-    assert {"names", "tofu", "whp-verbatim-smollm2"} <= set(names)
+    assert {"names", "tofu-smollm2", "whp-verbatim-smollm2"} <= set(names)
     for name in names:
         assert not re.search(r'[" =]/\w', (DOCS / name / "study.json").read_text(encoding="utf-8")), name
         with on_record(DOCS / name) as study:
