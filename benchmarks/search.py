@@ -267,7 +267,8 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
-        sys.exit(print(keep(Path(sys.argv[2]), sys.argv[3])))
-    with threadpool_limits(1, "blas"):  # as ``OnOneThread`` does
-        for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
-            print(line, flush=True)
+        print(keep(Path(sys.argv[2]), sys.argv[3]))
+    else:
+        with threadpool_limits(1, "blas"):  # as ``OnOneThread`` does
+            for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
+                print(line, flush=True)

@@ -23,9 +23,8 @@ def merge_cells(study_folder: Path) -> None:
     Raises:
         IntegrityError: a file of rows is torn or changed.
     """
-    sources = sources_of(
-        dataset_files(study_folder, "cells")
-    )  # first: what changes meanwhile makes the copy stale
+    # Before the rows are read: what changes meanwhile then makes the copy stale.
+    sources = sources_of(dataset_files(study_folder, "cells"))
     if sources == b"" or is_merged(study_folder / MERGED_FILE, sources):
         return
     rows = read_dataset(study_folder, "cells")

@@ -6,7 +6,7 @@ name that begins with a dot until they are whole (readers of Parquet folders pas
 again replaces a file as a whole; so a reader at any moment sees whole rows, each once. What is not computed is
 absent; an unscored value is null; neither is ever 0.
 
-Without torch: analysis imports this module and nothing else of ``study``.
+Without torch: analysis imports this module, ``study.merged`` and ``study.errors``, and nothing else of ``study``.
 """
 
 import os
