@@ -23,9 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.frames import Study, load
-from analysis.pictures import pictures
 from analysis.pictures.drawn import png
-from analysis.record_tables import TABLES
+from analysis.record_tables import DRAWN, TABLES, links
 from study.errors import RelearnError, SpecError
 from study.results import CELLS, COORDINATES, PROBES, dataset_folder, read_dataset, table
 
@@ -97,35 +96,36 @@ def on_record(folder: Path) -> Iterator[Study]:
         yield load(place)
 
 
-def write_pictures(study: Study, folder: Path) -> list[Path]:
-    """Draws a study's pictures into its folder of the record."""
-    written = []
-    for chart in pictures(study, by_probes=False):
-        path = folder / f"{chart.name}.png"
-        path.write_bytes(png(chart))
-        written.append(path)
-    return written
-
-
-def page(records: Path) -> str:
-    """RESULTS.md with every marked part written anew.
+def page(records: Path) -> tuple[str, dict[Path, bytes]]:
+    """RESULTS.md with every marked part written anew, and the pictures it shows, by their files.
 
     Raises:
         SpecError: a mark names a table that there is not.
     """
     studies: dict[str, Study] = {}
+    shown: dict[Path, bytes] = {}
     with ExitStack() as opened:
 
         def written(found: re.Match[str]) -> str:
             name, (kind, *rest) = found["name"], found["words"].split()
-            if kind not in TABLES:
-                raise SpecError(f"{PAGE}: no table is called {kind!r}; there are {', '.join(TABLES)}")
+            if kind not in (*TABLES, *DRAWN):
+                raise SpecError(
+                    f"{PAGE}: no table is called {kind!r}; there are {', '.join((*TABLES, *DRAWN))}"
+                )
             if name not in studies and (records / name).exists():
                 studies[name] = opened.enter_context(on_record(records / name))
-            made = TABLES[kind](studies[name], *rest) if name in studies else f"{NOTHING}\n"
+            if name not in studies:
+                made = f"{NOTHING}\n"
+            elif kind in DRAWN:
+                charts = DRAWN[kind](studies[name], *rest)
+                shown.update({records / name / f"{chart.name}.png": png(chart) for chart in charts})
+                made = links(charts, name)
+            else:
+                made = TABLES[kind](studies[name], *rest)
             return f"<!-- {name}: {found['words']} -->\n\n{made}\n<!-- end -->\n"
 
-        return MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
+        text = MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
+    return text, shown
 
 
 def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,14 +157,14 @@ def main(arguments: list[str]) -> int:
     try:
         for study in arguments[1:]:
             sys.stdout.write(f"{put(Path(study), records)}\n")
-        text = page(records)
+        text, pictures = page(records)
         (records / PAGE).write_text(text, encoding="utf-8")
-        for name in dict.fromkeys(found["name"] for found in MARKED.finditer(text)):
-            if not (records / name).exists():
-                continue
-            with on_record(records / name) as recorded:
-                for path in write_pictures(recorded, records / name):
-                    sys.stdout.write(f"{path}\n")
+        for path, content in pictures.items():
+            path.write_bytes(content)
+            sys.stdout.write(f"{path}\n")
+        for path in {path for folder in {each.parent for each in pictures} for path in folder.glob("*.png")}:
+            if path not in pictures:
+                path.unlink()
     except RelearnError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -1,17 +1,22 @@
 """The tables of docs/RESULTS.md, in Markdown, each a function of a study on record and of the words of its mark."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis import pictures as drawing
 from analysis.comparisons import compare
 from analysis.ends import depth_table, relearned, repetitions_table
 from analysis.findings import sentences
 from analysis.frames import Study
 from analysis.headline import HEADLINES, Headline
 from analysis.laws import laws
+from analysis.pictures import Chart
+from analysis.pictures.curves import curves
+from analysis.pictures.pooled import pooled_rows
 from analysis.published import PAPER
 from analysis.surface import select, surface
 from study.errors import SpecError
@@ -128,7 +133,11 @@ def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int)
         found = compare(rows, "relearn_steps", headline.metric, pairs=[(last, 0)]).iloc[0]
     except SpecError:
         return "–"
-    value, low, high = (headline.percent(float(found[name])) for name in ("difference", "low", "high"))
+    return _with_interval(found, "difference", headline)
+
+
+def _with_interval(row: Mapping[str, Any] | pd.Series, name: str, headline: Headline) -> str:
+    value, low, high = (headline.percent(float(row[each])) for each in (name, "low", "high"))
     return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
 
 
@@ -177,13 +186,50 @@ def methods(study: Study) -> str:
     return markdown(made)
 
 
-def pictures(study: Study, *kinds: str) -> str:
-    """The pictures beside the cells, as links; those of the named kinds, or all."""
-    from analysis import pictures as drawing
+def differences(study: Study, axis: str, metric: str = "") -> str:
+    """What the values of an axis give at the last step, each against each; unlearned models, by depth.
 
+    Args:
+        axis: ``corpus`` or ``method``.
+        metric: the headline's where it is not named.
+    """
+    headline = _headline(study, metric)
+    last = int(study.planned["relearn_steps"].max())
+    rows = study.scores(headline.metric, "forget", start="unlearned", relearn_steps=last)
+    found = compare(rows, axis, headline.metric)
+    place = [name for name in COORDINATES if name in found]
+    return markdown(
+        [
+            {
+                **{name: row[name] for name in place},
+                "one": row["one"],
+                "other": row["other"],
+                "one − other, points (95%)": _with_interval(row, "difference", headline),
+                **({} if np.isnan(row["p"]) else {"p (McNemar, Holm)": f"{row['p_adjusted']:.2g}"}),
+            }
+            for row in found.to_dict("records")
+        ]
+    )
+
+
+def charts(study: Study, *kinds: str) -> list[Chart]:
+    """The pictures whose names begin with one of the kinds, or all."""
     drawn = drawing.pictures(study, by_probes=False)
-    chosen = [each for each in drawn if not kinds or each.name.startswith(tuple(kinds))]
-    return "\n".join(f"![{each.caption}]({study.folder.name}/{each.name}.png)\n" for each in chosen)
+    return [each for each in drawn if not kinds or each.name.startswith(kinds)]
+
+
+def curves_of(study: Study, metric: str) -> list[Chart]:
+    """The curves of another metric than the headline's."""
+    rows = pooled_rows(study, _headline(study, metric))
+    return [replace(each, name=f"{each.name}-{metric}") for each in curves(rows)]
+
+
+DRAWN: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
+
+
+def links(drawn: Iterable[Chart], folder: str) -> str:
+    """Pictures beside the cells of a study."""
+    return "\n".join(f"![{each.caption}]({folder}/{each.name}.png)\n" for each in drawn)
 
 
 TABLES: Mapping[str, Callable[..., str]] = {
@@ -195,7 +241,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "steps": steps,
     "reference": reference,
     "methods": methods,
-    "pictures": pictures,
+    "differences": differences,
 }
 
 

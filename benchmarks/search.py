@@ -3,10 +3,11 @@
     python -m benchmarks.search
     python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME, for the tables
 
-The grids were computed once and their rows are kept (docs/names, docs/attacks and, in other seeds of the model, which
-nobody saw before both searches were as they are, docs/names_held_out, docs/attacks_held_out), so this takes minutes and
-no model. All three ways of choosing are read by the same estimator; they differ in what they ask alone. Then each
-search without a budget: where does it stop by itself, and is the answer right there?
+The grids were computed once and their rows are kept (docs/names and docs/attacks; and what nobody saw before both
+searches were as they are: docs/names_held_out and docs/attacks_held_out in other seeds of the model, docs/attacks_fine
+on finer axes), so this takes minutes and no model. All three ways of choosing are read by the same estimator; they
+differ in what they ask alone. Then each search without a budget: where does it stop by itself, and is the answer right
+there?
 """
 
 import statistics
@@ -38,14 +39,19 @@ SUCCESS = 0.1
 
 NAMES = {"names": "seed=[0, 1, 2]", "names_held_out": "seed=[3, 4, 5]"}
 """Folder → the seeds of the model in it."""
-ATTACKS = {"attacks": "seed=[0]", "attacks_held_out": "seed=[3, 4, 5]"}
-OF_ATTACKS = [
-    "repetitions=[7]",
-    "depth=[8]",
-    "corpus=[prefix, retain]",
-    "vary={learning_rate: [3e-4, 1e-3, 3e-3, 1e-2], rank: [1, 4, 16], fraction: [0.25, 0.5, 1]}",
-]
-"""The attacks of docs/attacks; ``relearn run names`` with these values of ``--set`` and the seeds computes them."""
+OF_ATTACKS = ["repetitions=[7]", "depth=[8]", "corpus=[prefix, retain]"]
+COARSE = "vary={learning_rate: [3e-4, 1e-3, 3e-3, 1e-2], rank: [1, 4, 16], fraction: [0.25, 0.5, 1]}"
+FINE = (
+    "vary={learning_rate: [2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2], rank: [1, 2, 4, 8, 16], "
+    "fraction: [0.25, 0.5, 0.75, 1]}"
+)
+ATTACKS = {
+    "attacks": ("seed=[0]", COARSE),
+    "attacks_held_out": ("seed=[3, 4, 5]", COARSE),
+    "attacks_fine": ("seed=[6]", FINE),
+}
+"""Folder → the seeds of the model and the attacks in it; ``relearn run names`` with these values of ``--set``, those of
+``OF_ATTACKS`` and ``start=[unlearned]`` computes it."""
 EAGER = "search={question: frontier, tolerance: 0.001}"
 """It goes on to the end of its budget."""
 FRONTIER = "search={question: frontier, tolerance: 1}"
@@ -190,7 +196,7 @@ def _stopped(when: str, asked: list[int], of: int) -> str:
 
 def cheapest_table(folder: str) -> Iterator[str]:
     """The lines of one grid of attacks."""
-    spec = load_space("names", [CHEAPEST, ATTACKS[folder], *OF_ATTACKS])
+    spec = load_space("names", [CHEAPEST, *ATTACKS[folder], *OF_ATTACKS])
     points = list(Cheapest(spec).candidates())
     curves = grid_of(folder, spec, points)
     whole = Cheapest(spec)

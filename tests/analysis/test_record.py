@@ -21,7 +21,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_follows_from_the_committed_cells() -> None:
-    assert page(DOCS) == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
+    text, pictures = page(DOCS)
+    assert text == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
+    folders = {path.parent for path in pictures}
+    assert set(pictures) == {path for folder in folders for path in folder.glob("*.png")}
 
 
 def test_what_is_on_record_names_no_machine() -> None:
@@ -44,7 +47,7 @@ def test_the_steps_of_names_are_those_of_its_plan() -> None:
     expected = cost(plan, [], Prices(), {}, 2)
     with on_record(DOCS / "names") as study:
         assert not len(study.missing)
-    text = page(DOCS)
+    text, _ = page(DOCS)
     assert f"{expected.train_steps:,} training steps" in text
     assert f"{expected.train_steps_alone:,} steps" in text
     assert f"{expected.evaluations:,} evaluations" in text
@@ -52,7 +55,7 @@ def test_the_steps_of_names_are_those_of_its_plan() -> None:
 
 def on(records: Path, marks: str) -> str:
     (records / "RESULTS.md").write_text(f"# Results\n\nOurs.\n\n{marks}Theirs.\n", encoding="utf-8")
-    return page(records)
+    return page(records)[0]
 
 
 def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> N
         assert entry == f"{count / 2:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
     line = next(line for line in text.splitlines() if line.startswith("| unlearned | 7 | 8 | prefix |"))
     assert [entry.strip() for entry in line.strip("|").split("|")][5:] == ["–", "–"]
-    assert page(records) == on(records, text.split("Ours.\n\n")[1].split("Theirs.")[0])
+    assert page(records)[0] == on(records, text.split("Ours.\n\n")[1].split("Theirs.")[0])
 
 
 def test_methods_are_compared_where_they_have_just_forgotten(
@@ -122,6 +125,26 @@ def test_methods_are_compared_where_they_have_just_forgotten(
         in text
     )
     assert "| gradient_ascent | retain | 0 | 8 | 2% | 2% | +0 (" in text
+
+    marks = "<!-- made-up: differences corpus -->\n<!-- end -->\n"
+    exact = 2 * 0.5**40  # both sides of a fair coin that falls the same way 40 times
+    line = f"| 8 | prefix | retain | +40 ({40 - error:+.0f} to {40 + error:+.0f}) | "
+    found = next(row for row in on(tmp_path / "docs", marks).splitlines() if row.startswith(line))
+    adjusted = float(found.removeprefix(line).rstrip(" |"))
+    assert exact <= adjusted <= 3.1 * exact  # Holm over the depths
+
+
+def test_only_pictures_that_are_shown_are_kept(study_folder: Callable[..., Path], tmp_path: Path) -> None:
+    records = tmp_path / "docs"
+    folder = put(study_folder(lawful, seeds=(0,)), records)
+    kinds = ("pictures heatmap", "curves_of keyword_anywhere")
+    on(records, "".join(f"<!-- made-up: {kind} -->\n<!-- end -->\n" for kind in kinds))
+    (folder / "ladder.png").write_bytes(b"of a mark that is gone")
+    assert main([str(records)]) == 0
+    assert {path.name for path in folder.glob("*.png")} == {"heatmap.png", "curves-keyword_anywhere.png"}
+    text = (records / "RESULTS.md").read_text(encoding="utf-8")
+    assert "](made-up/heatmap.png)" in text
+    assert "](made-up/curves-keyword_anywhere.png)" in text
 
 
 def test_a_study_that_is_not_on_record_yet(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from search_spaces.proposers import proposer_of
 
 
 def test_the_number_of_threads_does_not_change_what_is_asked() -> None:
-    spec = load_space("names", [CHEAPEST, ATTACKS["attacks"], *OF_ATTACKS])
+    spec = load_space("names", [CHEAPEST, *ATTACKS["attacks"], *OF_ATTACKS])
     curves = grid_of("attacks", spec, proposer_of(spec).candidates())
     asked = []
     for threads in (1, 2):
