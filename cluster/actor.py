@@ -41,8 +41,6 @@ class StageActor(tune.Trainable):
         command_began: float | None = None,
     ) -> None:
         """Once a process: folder, store, log."""
-        from study.perform import Residents
-
         if plan is None:
             raise TypeError("a stage actor needs the plan")
         if Path(working_folder).is_dir():  # where the driver stands: models and data may be named from there
@@ -52,6 +50,9 @@ class StageActor(tune.Trainable):
         self._store = LocalStore(Path(store_folder))
         self._log_folder = Path(log_folder)
         self._log = EventLog(self._log_folder)
+        self._log.write("worker starts")
+        from study.perform import Residents  # after the word, as it takes seconds
+
         self._attempts = Attempts(Path(attempts_folder))
         self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
 

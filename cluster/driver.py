@@ -248,6 +248,7 @@ class _Run:
         from cluster.actor import StageActor
         from cluster.losses import LossRecorder
         from cluster.nodes import check_nodes
+        from cluster.placing import Placing
 
         execution = self._plan.spec.execution
         kinds = {self._plan.stages[key].kind for key in self._missing}
@@ -256,6 +257,7 @@ class _Run:
         if address is not None:
             check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
+        placing = Placing(self._slots)
         trainable = tune.with_resources(
             tune.with_parameters(
                 StageActor,
@@ -270,7 +272,9 @@ class _Run:
         )
         tuner = tune.Tuner(
             trainable,
-            tune_config=tune.TuneConfig(search_alg=frontier, num_samples=-1, reuse_actors=True),
+            tune_config=tune.TuneConfig(
+                search_alg=frontier, scheduler=placing, num_samples=-1, reuse_actors=True
+            ),
             run_config=tune.RunConfig(
                 name="run",
                 storage_path=str(self._scratch),
@@ -283,7 +287,7 @@ class _Run:
             ),
         )
         with (
-            lifeline(asked, execution.patience, self._interruption.cluster_lost),
+            lifeline(asked, execution.patience, placing.has_room, self._interruption.cluster_lost),
             LiveProgress(self._tally, self._console),
         ):
             tuner.fit()

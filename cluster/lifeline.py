@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cluster.background import background
-from cluster.ray_session import fits_somewhere
+from cluster.ray_session import room
 from study.spec import Resources
 
 LOOK_EVERY_SECONDS = 1.0
@@ -21,13 +21,17 @@ SILENCE_SECONDS = 15.0
 
 @contextmanager
 def lifeline(
-    asked: Sequence[Resources], patience: float, lost: Callable[[str, bool], None]
+    asked: Sequence[Resources],
+    patience: float,
+    has_room: Callable[[int], None],
+    lost: Callable[[str, bool], None],
 ) -> Iterator[None]:
     """Watches the connected cluster while the block runs.
 
     Args:
         asked: what each kind of stage asks for.
         patience: seconds without room for any of them after which the cluster counts as lost.
+        has_room: called in another thread with how many stages the cluster has room for now; nodes come and go.
         lost: called once, in another thread, with words and whether the head is gone.
     """
     import ray
@@ -44,7 +48,9 @@ def lifeline(
                     return
                 continue
             heard = now
-            if fits_somewhere(asked):
+            stages = room(asked)
+            has_room(stages)
+            if stages:
                 worked = now
             elif now - worked > patience:
                 lost(

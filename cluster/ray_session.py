@@ -184,38 +184,36 @@ def slots(asked: Sequence[Resources]) -> int:
     Raises:
         PreflightError: not even one of some kind fits anywhere.
     """
-    return max(_slots(each) for each in asked)
-
-
-def _slots(resources: Resources) -> int:
     import ray
 
-    wanted = _in_words_of_ray(resources)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fit = sum(
-        min(int(node.get(name, 0.0) / amount) for name, amount in wanted.items() if amount) for node in nodes
-    )
-    if fit < 1:
-        words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        found = "; ".join(
-            sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
-        )
-        raise PreflightError(
-            f"a stage asks for {words} on one node, and the whole cluster has {len(nodes)} with {found}: lower "
-            "execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or join a larger "
-            "cluster with --address"
-        )
-    return fit
+    for each in asked:
+        if not room([each]):
+            wanted = _in_words_of_ray(each)
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+            found = "; ".join(
+                sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
+            )
+            raise PreflightError(
+                f"a stage asks for {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
+                "lower execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or "
+                "join a larger cluster with --address"
+            )
+    return room(asked)
 
 
-def fits_somewhere(asked: Sequence[Resources]) -> bool:
-    """Whether nodes that are alive have, busy or not, what one stage of some kind asks for."""
+def room(asked: Sequence[Resources]) -> int:
+    """How many stages the nodes that are alive have room for, busy or not, of the kind that asks for least; or 0."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return any(
-        all(node.get(name, 0.0) >= amount for name, amount in _in_words_of_ray(each).items())
-        for node in nodes
+    return max(
+        sum(
+            min(
+                int(node.get(name, 0.0) / amount) for name, amount in _in_words_of_ray(each).items() if amount
+            )
+            for node in nodes
+        )
         for each in asked
     )
 

@@ -1,12 +1,15 @@
 """A study through the front door: planned, run on a real local Ray, stored, resumed, extended."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from cluster.events import read_events
 from tests.commands import published, rows_of, started, wait_for
+from tests.disturbed_methods import before_each_loss
 
 GRID = {
     "start": ["unlearned", "never_learned"],
@@ -130,3 +133,24 @@ def test_impossible_resources_are_told_in_numbers(relearn, space, where: str) ->
     assert "GPU 64" in output
     assert "the whole cluster has" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a machine of two slots")
+def test_a_slot_that_is_free_after_a_chain_gets_its_worker(relearn, space, tmp_path: Path) -> None:
+    """One stage at first, then ten shorter than the start of a worker: none that was begun is ended again."""
+    path = space(
+        start=["unlearned"],
+        depth=[4],
+        relearn_steps=[0],
+        method=[{"name": "npo", "beta": beta / 10} for beta in range(1, 11)],
+        execution={"cpus": len(os.sched_getaffinity(0)) // 2},
+    )
+    slow = before_each_loss(tmp_path, "import time; time.sleep(1)", "NPO")
+    code, output = relearn("run", path, "--study", "s", environment=slow).finish(300)
+    assert code == 0, output
+    events = read_events(tmp_path / "s" / "log")
+    workers = {event["pid"] for event in events if event["event"] == "worker starts"}
+    worked = [event["pid"] for event in events if event["event"] == "stage started"]
+    assert len(worked) == 12  # the base, its finetuning, and the ten
+    assert len(workers) == 2
+    assert set(worked) == workers

@@ -7,46 +7,12 @@ import pytest
 
 from cluster.study_folder import StudyFolder
 from tests.commands import started, wait_for
+from tests.disturbed_methods import before_each_loss
 from tests.faults.checker import Fault
 
 GRID = {"start": ["unlearned", "never_learned"], "depth": [1, 2], "relearn_steps": [0, 2]}
 HANG = "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)"
 EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import time; time.sleep(0.005)"
-
-
-def faulty(tmp_path: Path, does: str) -> dict[str, str]:
-    """An environment in which every unlearning does something first, as a user's own method might."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    body = "\n".join(f"            {line}" for line in does.splitlines())
-    (folder / "sitecustomize.py").write_text(
-        f"""
-import importlib.abc, sys
-
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "study.unlearning.gradient_ascent":
-            return None
-        sys.meta_path.remove(self)
-        import importlib.util
-        spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            loss = module.GradientAscent.loss
-            module.GradientAscent.loss = lambda self, *a, **k: (act(), loss(self, *a, **k))[1]
-
-        def act():
-{body}
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Finder())
-"""
-    )
-    return {"PYTHONPATH": str(folder)}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +38,7 @@ def test_a_stage_beyond_its_limits(
 ) -> None:
     study = tmp_path / "s"
     path = space(**GRID, execution={**limits, "retries": 1})
-    call = relearn("run", path, "--study", "s", environment=faulty(tmp_path, does))
+    call = relearn("run", path, "--study", "s", environment=before_each_loss(tmp_path, does))
     wait_for(lambda: started(study, "unlearn"))
     fault.before(study, call)
     fault.inject()
