@@ -136,7 +136,7 @@ def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int)
     return _with_interval(found, "difference", headline)
 
 
-def _with_interval(row: Mapping[Hashable, Any] | "pd.Series[float]", name: str, headline: Headline) -> str:
+def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", name: str, headline: Headline) -> str:
     value, low, high = (headline.percent(float(row[each])) for each in (name, "low", "high"))
     return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
 
