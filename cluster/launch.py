@@ -10,7 +10,7 @@ from rich.console import Console
 from cluster.driver import Outcome, run_study
 from cluster.local_store import LocalStore
 from cluster.persistence import in_words, persistently
-from cluster.preflight import check_plan
+from cluster.preflight import check_plan, slow_precision
 from cluster.progress import duration
 from cluster.rounds import PlanOf, Rounds
 from cluster.study_folder import StudyFolder
@@ -45,6 +45,8 @@ def launch(
     rounds = Rounds(folder, spec, proposer, plan_of, store)
     plan = rounds.begin()
     check_plan(plan, local=address is None)
+    if address is None and (warning := slow_precision(plan)):
+        console.print(warning)
     study_folder = StudyFolder(folder)
     claim = partial(
         study_folder.claim,

@@ -1,6 +1,7 @@
 """Checks made before Ray starts: what does not fit the model or the machine fails here, not hours in."""
 
 import os
+import platform
 
 from study.errors import PreflightError
 from study.plan import Plan
@@ -9,6 +10,8 @@ from study.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.text import Corpus
 
 GIBIBYTE = 2**30
+WITHOUT_BFLOAT16 = ("AVX2", "DEFAULT")
+"""What torch calls x86 processors on which it emulates bfloat16."""
 
 
 def check_plan(plan: Plan, *, local: bool) -> None:
@@ -24,6 +27,27 @@ def check_plan(plan: Plan, *, local: bool) -> None:
         _check_adapters(plan, source)
         if isinstance(source, Pretrained) and local:
             _check_memory(plan, source, longest[source])
+
+
+def slow_precision(plan: Plan) -> str | None:
+    """A warning where the spec asks this machine for a precision that it only emulates.
+
+    On two cores with AVX2, 60 steps of SmolLM2-135M in mixed precision had not ended after 72 minutes; with AVX-512
+    a step takes 5 s, in float32 7 s (docs/RESULTS.md).
+    """
+    spec = plan.spec
+    kinds = {stage.kind for stage in plan.stages.values()}
+    if spec.precision == "float32" or any(spec.execution.resources(kind).gpus for kind in kinds):
+        return None
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    if platform.machine() not in ("x86_64", "AMD64") or capability not in WITHOUT_BFLOAT16:
+        return None
+    return (
+        f"precision={spec.precision} is emulated on this processor ({capability}, no AVX-512) and may take ten "
+        "times as long as --set precision=float32."
+    )
 
 
 def _by_source(

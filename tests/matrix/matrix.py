@@ -61,10 +61,13 @@ def effects(scenario: str, study: Path) -> pd.DataFrame:
     """What each method lost of the original's score, and what relearning on the paper's corpus regained.
 
     Of the depths that lost half of the original's score, the one where relearning regains most stands for
-    the method; where no depth lost half of it, the one that lost most.
+    the method; where no depth lost half of it, the one that lost most. ``likelier`` is by how much of itself the
+    target's negative log-likelihood fell again, at the depth of those where that is most.
     """
     cells = read_dataset(study, "cells", [*COORDINATES, "split", "metric", "value"]).to_pandas()
-    score = cells[(cells["split"] == "forget") & (cells["metric"] == SCORE[scenario])]
+    forget = cells[cells["split"] == "forget"]
+    score = forget[forget["metric"] == SCORE[scenario]]
+    surprise = forget[(forget["metric"] == "target_nll") & (forget["start"] == "unlearned")]
     original = float(score[(score["start"] == "original") & (score["corpus"] == "none")]["value"].iloc[0])
     relearned = score[score["start"] == "unlearned"]
     rows = []
@@ -73,6 +76,10 @@ def effects(scenario: str, study: Path) -> pd.DataFrame:
         after = wide.drop(columns=0)
         lost = wide[wide[0] <= original / 2]
         depth = (after.max(axis=1) - wide[0])[lost.index].idxmax() if len(lost) else wide[0].idxmin()
+        nats = surprise[surprise["method"] == method].pivot(
+            index="depth", columns="relearn_steps", values="value"
+        )
+        fell = 1 - nats.drop(columns=0).min(axis=1) / nats[0]
         rows.append(
             {
                 "scenario": scenario,
@@ -82,6 +89,7 @@ def effects(scenario: str, study: Path) -> pd.DataFrame:
                 "unlearned": wide.loc[depth, 0],
                 "relearned": after.loc[depth].max(),
                 "after": after.loc[depth].idxmax(),
+                "likelier": fell[lost.index].max() if len(lost) else fell[depth],
             }
         )
     return pd.DataFrame(rows)
@@ -91,6 +99,6 @@ if __name__ == "__main__":
     began = time.monotonic()
     table = pd.concat([effects(*each) for each in run_all(Path(sys.argv[1])).items()])
     percent = table.assign(
-        **{name: (100 * table[name]).round() for name in ("original", "unlearned", "relearned")}
+        **{name: (100 * table[name]).round() for name in ("original", "unlearned", "relearned", "likelier")}
     )
     sys.stdout.write(percent.to_string(index=False) + f"\n{time.monotonic() - began:.0f} s\n")
