@@ -6,7 +6,8 @@ which a model's folder is the model's name and no path of a machine is left.
 ``python -m analysis.record docs STUDY…`` puts studies there first, finished or not: what is missing is missing.
 
 The words of RESULTS.md are a person's. Only what stands between ``<!-- NAME: TABLE … -->`` and ``<!-- end -->``
-is written here; TABLE is one of ``analysis.record_tables.TABLES``.
+is written here; TABLE is one of ``analysis.record_tables.TABLES`` or ``DRAWN``. Pictures that no mark
+shows are taken away.
 """
 
 import json

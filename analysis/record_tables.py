@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import pictures as drawing
 from analysis.comparisons import compare
 from analysis.ends import depth_table, relearned, repetitions_table
 from analysis.findings import sentences
 from analysis.frames import Study
 from analysis.headline import HEADLINES, Headline
 from analysis.laws import laws
-from analysis.pictures import Chart
+from analysis.pictures import Chart, pictures
 from analysis.pictures.curves import curves
 from analysis.pictures.pooled import pooled_rows
 from analysis.published import PAPER
@@ -133,11 +132,11 @@ def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int)
         found = compare(rows, "relearn_steps", headline.metric, pairs=[(last, 0)]).iloc[0]
     except SpecError:
         return "–"
-    return _with_interval(found, "difference", headline)
+    return _with_interval(found, headline)
 
 
-def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", name: str, headline: Headline) -> str:
-    value, low, high = (headline.percent(float(row[each])) for each in (name, "low", "high"))
+def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", headline: Headline) -> str:
+    value, low, high = (headline.percent(float(row[each])) for each in ("difference", "low", "high"))
     return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
 
 
@@ -204,7 +203,7 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
                 **{name: row[name] for name in place},
                 "one": row["one"],
                 "other": row["other"],
-                "one − other, points (95%)": _with_interval(row, "difference", headline),
+                "one − other, points (95%)": _with_interval(row, headline),
                 **({} if np.isnan(row["p"]) else {"p (McNemar, Holm)": f"{row['p_adjusted']:.2g}"}),
             }
             for row in found.to_dict("records")
@@ -214,7 +213,7 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
 
 def charts(study: Study, *kinds: str) -> list[Chart]:
     """The pictures whose names begin with one of the kinds, or all."""
-    drawn = drawing.pictures(study, by_probes=False)
+    drawn = pictures(study, by_probes=False)
     return [each for each in drawn if not kinds or each.name.startswith(kinds)]
 
 

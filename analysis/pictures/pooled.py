@@ -30,9 +30,9 @@ class Rows:
     pooled: pd.DataFrame
 
 
-def pooled_rows(study: Study, of_metric: Headline | None = None) -> Rows:
+def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     """All of it, computed once for all pictures; of another metric than the study's headline where one is named."""
-    headline = of_metric or study.headline
+    headline = headline or study.headline
     chosen = select(study.cells, headline.metric)
     seeds = chosen[[*COORDINATES, "benign", "k", "n"]].assign(
         percent=100 * chosen["value"].to_numpy(float) / headline.full
