@@ -34,8 +34,6 @@ from study.spec import StudySpec
 DOCS = Path(__file__).parents[1] / "docs"
 SEEDS = 20
 PART = 0.25
-SUCCESS = 0.1
-"""By how much an attack may succeed less than one of the full front and still stand for it."""
 
 NAMES = {"names": "seed=[0, 1, 2]", "names_held_out": "seed=[3, 4, 5]"}
 """Folder → the seeds of the model in it."""
@@ -243,10 +241,7 @@ def _covered(
     """The share of the full front that some named attack stands for, and of the named that do not work."""
     really = [truth[each.attack, each.relearn_steps] for each in named]
     works = [each for each in really if each.success >= 0.5]
-    covered = [
-        any(each.success >= member.success - SUCCESS and proposer.near(each, member) for each in works)
-        for member in front
-    ]
+    covered = [any(proposer.stands_for(each, member) for each in works) for member in front]
     wrong = 1 - len(works) / len(really) if really else 0.0
     return statistics.fmean(covered), wrong
 

@@ -23,6 +23,8 @@ STARTUP = 4
 """Trajectories that are drawn at random before the sampler has its say."""
 RANGE_STEPS = 10
 """So many steps of a grid a range counts as."""
+WORSE = 0.1
+"""By how much an attack may succeed less than another and still stand for it."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,20 @@ class AttackSpace:
                 found.append(_place(value, axis) / steps)
         return found
 
-    def near(self, old: Tried, new: Tried, tolerance: float) -> bool:
-        """Whether the old is at most the tolerance dearer than the new, in steps of the grid along every axis."""
-        return all(
-            old_place <= new_place + tolerance
-            for old_place, new_place in zip(self._places(old), self._places(new), strict=True)
+    def stands_for(self, old: Tried, new: Tried, tolerance: float) -> bool:
+        """Whether the old is at most the tolerance dearer than the new, along every axis, and about as successful."""
+        one, other = (self.places(each.attack, each.relearn_steps) for each in (old, new))
+        return old.success >= new.success - WORSE and all(
+            place <= another + tolerance for place, another in zip(one, other, strict=True)
         )
 
-    def _places(self, tried: Tried) -> tuple[float, ...]:
-        places = [float(self._steps.index(tried.relearn_steps))]
+    def places(self, attack: Attack, relearn_steps: int) -> tuple[float, ...]:
+        """In steps of the grid, along the steps and every axis."""
+        found = [float(self._steps.index(relearn_steps))]
         for name in AXES:
-            value, axis = getattr(tried.attack, name), getattr(self.vary, name)
-            places.append(0.0 if value is None else _place(value, axis))
-        return tuple(places)
+            value, axis = getattr(attack, name), getattr(self.vary, name)
+            found.append(0.0 if value is None else _place(value, axis))
+        return tuple(found)
 
     def _told(self, tried: list[Tried], level: float, seed: int) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)

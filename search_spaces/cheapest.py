@@ -4,9 +4,10 @@ An attack has four prices: relearn steps, words of the corpus, learning rate, Lo
 over seeds. It is on the front where its success reaches the level and no other that works is at most as dear in
 every price and at least as successful. Each unlearned model (model, method, repetitions, depth) has a front.
 
-Optuna's multi-objective TPE proposes new attacks, by ask and tell, in memory, made anew from the history in every
-round (Ozaki et al. 2022); of what it proposes, of what else is listed, and of what was not tried in every seed, the
-most promising are asked (see ``search_spaces.promise``): one seed says little of another. A trajectory tells the
+The first attacks asked are those that most others are like. Then Optuna's multi-objective TPE proposes new ones, by
+ask and tell, in memory, made anew from the history in every round (Ozaki et al. 2022); of what it proposes, of what
+else is listed, and of what was not tried in every seed (one seed says little of another), those are asked that would
+stand for most of the front for which nothing known stands (see ``search_spaces.news``). A trajectory tells the
 sampler one trial for each of its steps. An attack that fails counts as the dearest there is, so that any that works
 beats it, and among themselves success decides.
 """
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from search_spaces.asked import asked_rows
-from search_spaces.attack_space import PRICES, AttackSpace, Tried
+from search_spaces.attack_process import Reach, Score, process_of
+from search_spaces.attack_space import PRICES, WORSE, AttackSpace, Tried
 from search_spaces.gaussian import Numbers, Process, places_of
-from search_spaces.promise import alike, process_of, promises, spread_out
+from search_spaces.news import Settings, most_alike, most_news
 from search_spaces.spending import Spending, in_words
 from study.attack import Attack
 from study.identity import derived_seed
@@ -33,6 +35,8 @@ Target = tuple[str, str, int, int]
 
 QUIET_ROUNDS = 3
 """After so many rounds without an attack that changes the front by more than the tolerance, it is taken as known."""
+SPREAD = 8
+"""So many trajectories of each target are spread over all axes before any front is drawn."""
 ASKS = 32
 """Proposals of the sampler in each round, for each target."""
 LISTED = 256
@@ -149,7 +153,7 @@ class Cheapest:
         if all(each.seeds == every for each in tried):
             return tried
         attacks = list(dict.fromkeys(each.attack for each in tried))
-        process, _ = self._process(target, attacks, history)
+        process = self._process(target, attacks, history)
         places = [
             (attacks.index(each.attack), 0, self._steps.index(each.relearn_steps), -1) for each in tried
         ]
@@ -159,33 +163,51 @@ class Cheapest:
             for each, mean in zip(tried, expected, strict=True)
         ]
 
-    def _process(self, target: Target, attacks: list[Attack], history: History) -> tuple[Process, Numbers]:
-        """What is known of some attacks on a target, and how alike they are."""
-        features = np.array([self._space.features(attack) for attack in attacks]).reshape(len(attacks), -1)
-        likeness = alike(features, [attack.corpus for attack in attacks])
-        known = [
-            (attacks.index(point.attack), point.seed, history.curves[point].value, history.curves[point].n)
+    def _process(self, target: Target, attacks: list[Attack], history: History) -> Process:
+        """What is known of some attacks on a target."""
+        scores = [
+            Score(
+                attacks.index(point.attack), point.seed, history.curves[point].value, history.curves[point].n
+            )
             for point in _asked(target, history)
             if point in history.curves
         ]
-        return process_of(likeness, known, self._search.level, len(self._spec.seed)), likeness
+        corpora = [attack.corpus for attack in attacks]
+        return process_of(self._features(attacks), corpora, scores, self._search.level, len(self._spec.seed))
+
+    def _features(self, attacks: list[Attack]) -> Numbers:
+        return np.array([self._space.features(attack) for attack in attacks]).reshape(len(attacks), -1)
 
     def _round(self, target: Target, share: int, history: History) -> list[Point]:
-        """The most promising attacks: never tried, or tried and not in every seed."""
+        """Attacks never tried, or tried and not in every seed."""
         if share < 1:
             return []
         asked = _asked(target, history)
         tried = dict.fromkeys(point.attack for point in asked)
         attacks = [*tried, *self._pool(target, history, set(tried))]
-        process, likeness = self._process(target, attacks, history)
-        prices = np.array(
-            [[self._prices(target, attack, steps) for steps in self._steps] for attack in attacks]
-        )
-        promise = promises(process, len(attacks), prices, self._search.level)
         left = {index: self._seeds_left(attack, asked, index) for index, attack in enumerate(attacks)}
         free = [index for index, seeds in left.items() if seeds]
-        chosen = spread_out(promise, likeness, free, share)
+        if len(asked) < SPREAD:
+            features = self._features(attacks)
+            likeness = Reach.of_none(features.shape[1]).likeness(features, [each.corpus for each in attacks])
+            chosen = most_alike(likeness, range(len(tried)), free, share)
+        else:
+            process = self._process(target, attacks, history)
+            news = self._settings(target, attacks, history).news(process, self._search.level)
+            chosen = most_news(news, free, share)
         return [_point(target, attacks[index], left[index][0]) for index in chosen]
+
+    def _settings(self, target: Target, attacks: list[Attack], history: History) -> Settings:
+        settings = [(attack, steps) for attack in attacks for steps in self._steps]
+        places = np.array([self._space.places(*setting) for setting in settings])
+        return Settings(
+            steps=len(self._steps),
+            prices=np.array([self._prices(target, *setting) for setting in settings]),
+            near=np.asarray((places[:, None] <= places[None, :] + self._search.tolerance).all(axis=2)),
+            named=tuple(
+                settings.index((each.attack, each.relearn_steps)) for each in self.front(target, history)
+            ),
+        )
 
     def _seeds_left(self, attack: Attack, asked: list[Point], number: int) -> list[int]:
         """Those that an attack was not asked in; attacks begin with different ones."""
@@ -211,15 +233,15 @@ class Cheapest:
             before, now = self.front(target, earlier), self.front(target, history)
             if not now and len(history.rounds) < 2 * QUIET_ROUNDS:
                 return False
-            if any(not any(self.near(old, new) for old in before) for new in now):
+            if any(not any(self.stands_for(old, new) for old in before) for new in now):
                 return False
             if any(new.seeds < len(self._spec.seed) for new in now):
                 return False
         return True
 
-    def near(self, old: Tried, new: Tried) -> bool:
-        """Whether the old is at most the tolerance dearer than the new, along every axis."""
-        return self._space.near(old, new, self._search.tolerance)
+    def stands_for(self, old: Tried, new: Tried) -> bool:
+        """Whether the old is at most the tolerance dearer than the new, along every axis, and about as successful."""
+        return self._space.stands_for(old, new, self._search.tolerance)
 
     def _reason(self, history: History) -> str:
         if self._is_quiet(history):
@@ -232,7 +254,8 @@ class Cheapest:
         spent = f"asked {len(history.asked)} trajectories in {len(history.rounds)} rounds"
         ends = {
             "tolerance": f"In {QUIET_ROUNDS} rounds nothing was found that is cheaper by more than "
-            f"{self._search.tolerance:g} steps of the grid, and every attack named was tried in every seed",
+            f"{self._search.tolerance:g} steps of the grid or better by more than {100 * WORSE:g} points, and every "
+            "attack named was tried in every seed",
             "grid": "Nothing is left to ask",
             "budget": f"The budget of {in_words(self._search.budget)} is spent"
             if self._search.budget

@@ -1,5 +1,6 @@
 """A disk that is full: a small tmpfs under the rows, under the checkpoints, under the temporary folder."""
 
+import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,13 +32,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path, leave: int) -> Path:
-    """A file that leaves so many bytes."""
-    import shutil
-
+def fill(folder: Path) -> Path:
+    """A file that takes all that is left, however much the study writes meanwhile."""
     ballast = folder / ".ballast"
-    with ballast.open("wb") as handle:
-        handle.write(b"x" * max(0, shutil.disk_usage(folder).free - leave))
+    with ballast.open("wb", buffering=0) as handle, contextlib.suppress(OSError):
+        while handle.write(b"x" * 4096):
+            pass
     return ballast
 
 
@@ -57,7 +57,7 @@ def test_a_disk_fills_up_while_a_study_runs(
     call = relearn("run", space(**GRID), "--study", "s", "--store", store)
     wait_for(lambda: len(published(study)) >= 3)
     fault.before(study, call)
-    ballast = fill(disk, leave=0)
+    ballast = fill(disk)
     fault.inject()
     code, output = call.finish(120)
     assert code == 3, output
@@ -77,7 +77,7 @@ def test_the_temporary_folder_is_full(
     relearn, space, undisturbed, fault: Fault, small_disk, tmp_path: Path
 ) -> None:
     disk = small_disk(Path(tempfile.mkdtemp(prefix="t", dir="/tmp")))
-    ballast = fill(disk, leave=0)
+    ballast = fill(disk)
     fault.inject()
     environment = {"TMPDIR": str(disk), "RAY_TMPDIR": str(disk)}
     code, output = relearn("run", space(**GRID), "--study", "s", environment=environment).finish(120)

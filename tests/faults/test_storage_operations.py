@@ -20,7 +20,7 @@ def disturbed(mode: str, folder: Path, step: int) -> list[int]:
         [sys.executable, "-m", "tests.faults.operations", mode, str(folder), str(step)],
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=3500,
         check=False,
         cwd=Path(__file__).parents[2],
     )
@@ -29,7 +29,7 @@ def disturbed(mode: str, folder: Path, step: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("step", [61, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])])
+@pytest.mark.parametrize("step", [61, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
     [

@@ -71,7 +71,9 @@ def test_a_quarter_of_the_grid_stands_for_its_front(searching) -> None:
         rounds=(points,), curves={point: curve(point, STEPS, dearer_is_stronger) for point in points}
     )
     found = proposer.front(target, search_through(proposer, STEPS, dearer_is_stronger)[-1])
-    assert all(any(proposer.near(each, one) for each in found) for one in proposer.front(target, everything))
+    assert all(
+        any(proposer.stands_for(each, one) for each in found) for one in proposer.front(target, everything)
+    )
 
 
 def test_ranges_are_kept_and_whole_numbers_are_whole(searching) -> None:
