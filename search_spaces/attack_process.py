@@ -65,6 +65,7 @@ class Score:
 
     Attributes:
         attack: its place among the attacks.
+        seed: of the model and the relearning.
         value: success at each step.
         n: of the queries, where success counts them.
     """
@@ -92,13 +93,14 @@ def process_of(
     places = places_of([(known.index(attack), depth, step, seed) for attack, depth, step, seed in rows])
     known_corpora = [corpora[index] for index in known]
 
-    def made(reach: Reach, smoothness: Smoothness) -> Process:
-        alike = _alike(reach.likeness(features[known], known_corpora))
-        return Process(alike, places, values, trials, center, seeds, smoothness)
+    def of_known(reach: Reach) -> Alike:
+        return _alike(reach.likeness(features[known], known_corpora))
+
+    def likelihood(reach: Reach) -> float:
+        return Process(of_known(reach), places, values, trials, center, seeds, smoothness).log_likelihood
 
     def fit(reach: Reach) -> Smoothness:
-        alike = _alike(reach.likeness(features[known], known_corpora))
-        return fitted(alike, places, values, trials, center, seeds).smoothness
+        return fitted(of_known(reach), places, values, trials, center, seeds).smoothness
 
     reach, smoothness = Reach.of_none(features.shape[1]), Smoothness()
     if known:
@@ -106,7 +108,7 @@ def process_of(
         for _ in range(SWEEPS):
             for thing in range(1 + len(reach.lengths)):
                 tried = [reach, *list(reach.alternatives())[thing]]
-                reach = max(tried, key=lambda each: made(each, smoothness).log_likelihood)
+                reach = max(tried, key=likelihood)
             smoothness = fit(reach)
     whole = _alike(reach.likeness(features, corpora))
     return Process(whole, places_of(rows), values, trials, center, seeds, smoothness)
