@@ -234,9 +234,9 @@ def main() -> None:
         began = time.monotonic()
         make(given.folder, given.cells, given.cells_per_file)
         print(f"made in {time.monotonic() - began:.0f} s")
-    files = sum(1 for _ in dataset_folder(given.folder, "cells").iterdir())
+    files = sum(1 for _ in dataset_folder(given.folder, "cells").glob("*.parquet"))
     probes = sum(
-        pq.ParquetFile(p).metadata.num_rows for p in dataset_folder(given.folder, "probes").iterdir()
+        pq.ParquetFile(p).metadata.num_rows for p in dataset_folder(given.folder, "probes").glob("*.parquet")
     )
     planned = pq.ParquetFile(given.folder / "planned.parquet").metadata.num_rows
     words, output = measured(LOAD.format(str(given.folder)))

@@ -10,6 +10,9 @@ else is listed, and of what was not tried in every seed (one seed says little of
 stand for most of the front for which nothing known stands (see ``search_spaces.news``). A trajectory tells the
 sampler one trial for each of its steps. An attack that fails counts as the dearest there is, so that any that works
 beats it, and among themselves success decides.
+
+It ends when the front has not changed for some rounds and, of fronts drawn from what is expected of all attacks, what
+is named stands for nearly all. Either alone is too little: with few answers a draw may hold nothing that works.
 """
 
 from collections.abc import Iterator
@@ -23,7 +26,7 @@ from search_spaces.asked import asked_rows
 from search_spaces.attack_process import Reach, Score, process_of
 from search_spaces.attack_space import PRICES, WORSE, AttackSpace, Tried
 from search_spaces.gaussian import Numbers, Process, places_of
-from search_spaces.news import Settings, most_alike, most_news
+from search_spaces.news import Drawn, Settings, most_alike, most_news
 from search_spaces.spending import Spending, in_words
 from study.attack import Attack
 from study.identity import derived_seed
@@ -34,7 +37,9 @@ Target = tuple[str, str, int, int]
 """Model, method, repetitions, depth: what is attacked."""
 
 QUIET_ROUNDS = 3
-"""After so many rounds without an attack that changes the front by more than the tolerance, it is taken as known."""
+"""After so many rounds without an attack that changes the front by more than the tolerance it may be known."""
+COVER = 0.95
+"""Of each front, what the attacks named must be expected to stand for before it is taken as known."""
 SPREAD = 8
 """So many trajectories of each target are spread over all axes before any front is drawn."""
 ASKS = 32
@@ -74,7 +79,7 @@ class Cheapest:
 
     def propose(self, history: History) -> tuple[Point, ...]:
         """The next round; none at the end."""
-        if self._is_quiet(history):
+        if self._is_known(history):
             return ()
         shares = self._shares(len(history.rounds))
         chosen = [
@@ -90,7 +95,8 @@ class Cheapest:
         sentences = []
         for target in self._targets:
             found = self.front(target, history)
-            sentences.append(self._sentence(target, found))
+            cover = self.expected_cover(target, history) if found else 0.0
+            sentences.append(self._sentence(target, found, cover))
             rows += [self._row(target, each) for each in found]
         tables = {"asked": asked_rows(history), **({"front": rows} if rows else {})}
         return Answer((*sentences, self._how_sure(history)), self._reason(history), tables)
@@ -182,20 +188,30 @@ class Cheapest:
         """Attacks never tried, or tried and not in every seed."""
         if share < 1:
             return []
-        asked = _asked(target, history)
-        tried = dict.fromkeys(point.attack for point in asked)
-        attacks = [*tried, *self._pool(target, history, set(tried))]
+        asked, attacks = _asked(target, history), self._weighed(target, history)
         left = {index: self._seeds_left(attack, asked, index) for index, attack in enumerate(attacks)}
         free = [index for index, seeds in left.items() if seeds]
         if len(asked) < SPREAD:
             features = self._features(attacks)
             likeness = Reach.of_none(features.shape[1]).likeness(features, [each.corpus for each in attacks])
-            chosen = most_alike(likeness, range(len(tried)), free, share)
+            tried = range(len({point.attack for point in asked}))
+            chosen = most_alike(likeness, tried, free, share)
         else:
-            process = self._process(target, attacks, history)
-            news = self._settings(target, attacks, history).news(process, self._search.level)
-            chosen = most_news(news, free, share)
+            chosen = most_news(self._drawn(target, attacks, history).news, free, share)
         return [_point(target, attacks[index], left[index][0]) for index in chosen]
+
+    def expected_cover(self, target: Target, history: History) -> float:
+        """The share of the front for which an attack of the front as it is known is expected to stand."""
+        return self._drawn(target, self._weighed(target, history), history).covered
+
+    def _weighed(self, target: Target, history: History) -> list[Attack]:
+        """What was tried, and then what may be asked next."""
+        tried = dict.fromkeys(point.attack for point in _asked(target, history))
+        return [*tried, *self._pool(target, history, set(tried))]
+
+    def _drawn(self, target: Target, attacks: list[Attack], history: History) -> Drawn:
+        process = self._process(target, attacks, history)
+        return self._settings(target, attacks, history).drawn(process, self._search.level)
 
     def _settings(self, target: Target, attacks: list[Attack], history: History) -> Settings:
         settings = [(attack, steps) for attack in attacks for steps in self._steps]
@@ -224,6 +240,11 @@ class Cheapest:
         pool = dict.fromkeys((*proposed, *listed))
         return [attack for attack in pool if attack not in tried][:LISTED]
 
+    def _is_known(self, history: History) -> bool:
+        return self._is_quiet(history) and all(
+            self.expected_cover(target, history) >= COVER for target in self._targets
+        )
+
     def _is_quiet(self, history: History) -> bool:
         """Whether the last rounds brought nothing to any front that is not within the tolerance of what was there."""
         if len(history.rounds) <= QUIET_ROUNDS:
@@ -244,7 +265,7 @@ class Cheapest:
         return self._space.stands_for(old, new, self._search.tolerance)
 
     def _reason(self, history: History) -> str:
-        if self._is_quiet(history):
+        if self._is_known(history):
             return "tolerance"
         if self._points and len({*history.found, *history.asked}) >= len(self._points):
             return "grid"
@@ -254,8 +275,9 @@ class Cheapest:
         spent = f"asked {len(history.asked)} trajectories in {len(history.rounds)} rounds"
         ends = {
             "tolerance": f"In {QUIET_ROUNDS} rounds nothing was found that is cheaper by more than "
-            f"{self._search.tolerance:g} steps of the grid or better by more than {100 * WORSE:g} points, and every "
-            "attack named was tried in every seed",
+            f"{self._search.tolerance:g} steps of the grid or better by more than {100 * WORSE:g} points, every "
+            f"attack named was tried in every seed, and what is named is expected to stand for {100 * COVER:g}% of "
+            "each front or more",
             "grid": "Nothing is left to ask",
             "budget": f"The budget of {in_words(self._search.budget)} is spent"
             if self._search.budget
@@ -264,7 +286,7 @@ class Cheapest:
         }
         return f"{ends[self._reason(history)]}; {spent}."
 
-    def _sentence(self, target: Target, found: list[Tried]) -> str:
+    def _sentence(self, target: Target, found: list[Tried], cover: float) -> str:
         model, method, repetitions, depth = target
         name = f"r={repetitions}, depth {depth}"
         name += f", {method}" if len(self._spec.method) > 1 else ""
@@ -277,7 +299,8 @@ class Cheapest:
         return (
             f"{name}: {len(found)} attacks reach {percent} and are beaten by none; of the fewest steps: "
             f"{first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}% "
-            f"({100 * first.lowest:.0f} to {100 * first.highest:.0f}% in {seeds})."
+            f"({100 * first.lowest:.0f} to {100 * first.highest:.0f}% in {seeds}). "
+            f"They are expected to stand for {100 * cover:.0f}% of the front."
         )
 
     def _row(self, target: Target, tried: Tried) -> dict[str, Any]:

@@ -21,6 +21,25 @@ DRAWS = 64
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Fronts that were drawn from a process.
+
+    Attributes:
+        news: whether an attack stands for a setting of a drawn front for which nothing named stands; attacks × such
+            settings, over all draws.
+        settings: how many settings the drawn fronts have, missing or not.
+    """
+
+    news: Flags
+    settings: int
+
+    @property
+    def covered(self) -> float:
+        """The share of the front for which something named is expected to stand; all of it where nothing works."""
+        return 1 - self.news.shape[1] / self.settings if self.settings else 1.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """What can be asked of a target: every attack after every number of steps, flat, attack by attack.
 
@@ -36,27 +55,24 @@ class Settings:
     near: Flags
     named: tuple[int, ...]
 
-    def news(self, process: Process, level: float) -> Flags:
-        """Whether an attack stands for a setting of a drawn front for which nothing known stands.
-
-        Returns:
-            Attacks × settings of all drawn fronts.
-        """
+    def drawn(self, process: Process, level: float) -> Drawn:
+        """Fronts that the answers allow, and what would stand for what is missing of them."""
         attacks = len(self.prices) // self.steps
         places = places_of([(attack, 0, step, -1) for attack in range(attacks) for step in range(self.steps)])
         values, vectors = np.linalg.eigh(process.covariance(places))
         root = vectors * np.sqrt(np.clip(values, 0, None))
         normal = np.random.default_rng(0).standard_normal((DRAWS, len(places)))
-        found = []
+        found, whole = [], 0
         for success in process.mean(places) + normal @ root.T:
             works = np.flatnonzero(success >= level)
             front = works[~self._beaten(works, success)]
             named = np.array([each for each in self.named if success[each] >= level], dtype=np.int64)
+            whole += len(front)
             front = front[~self._stands(named, front, success).any(axis=0)]
             stands = np.zeros((len(places), len(front)), dtype=np.bool_)
             stands[works] = self._stands(works, front, success)
             found.append(stands.reshape(attacks, self.steps, len(front)).any(axis=1))
-        return np.concatenate(found, axis=1)
+        return Drawn(np.concatenate(found, axis=1), whole)
 
     def _beaten(self, works: npt.NDArray[np.int64], success: Numbers) -> Flags:
         prices, mine = self.prices[works], success[works]
