@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from analysis.intervals import wilson
 from analysis.resampling import Answers, Estimate, Numbers
@@ -57,21 +57,21 @@ class Spread:
         alike = self.variance <= 0
         # All answers alike: nothing is known of the seeds' spread, so a probe counts once however many seeds.
         effective = np.where(alike, self.probes, np.minimum(effective, self.total))
-        normal = stats.norm.isf((1 - np.asarray(confidence)) / 2)
-        student = np.where(alike, normal, stats.t.isf((1 - np.asarray(confidence)) / 2, self.freedom))
+        normal = scipy.stats.norm.isf((1 - np.asarray(confidence)) / 2)
+        student = np.where(alike, normal, scipy.stats.t.isf((1 - np.asarray(confidence)) / 2, self.freedom))
         effective = np.maximum(effective * (normal / student) ** 2, 1e-9)
         return wilson(self.value * effective, effective, confidence)
 
     def around(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
         """Intervals for any other."""
         error, freedom = self._error()
-        half = stats.t.isf((1 - np.asarray(confidence)) / 2, freedom) * error
+        half = scipy.stats.t.isf((1 - np.asarray(confidence)) / 2, freedom) * error
         return np.maximum(self.value - half, self.least), np.minimum(self.value + half, self.most)
 
     def above_zero(self) -> Numbers:
         """One-sided p of each statistic being above 0."""
         error, freedom = self._error()
-        return np.asarray(stats.t.sf(self.value / error, freedom), dtype=np.float64)
+        return np.asarray(scipy.stats.t.sf(self.value / error, freedom), dtype=np.float64)
 
     def _error(self) -> tuple[Numbers, Numbers]:
         floored = self.variance < self.floor

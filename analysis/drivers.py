@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
-from scipy.special import expit
+import scipy  # its parts load when they are first used
 
 from analysis.frames import Studies, Study
 from analysis.logit import Fit, fit
@@ -197,7 +196,7 @@ def _effects(values: pd.DataFrame, fitted: Fit) -> Numbers:
             ]
             before = logits - values.to_numpy(np.float64)[:, siblings] @ slopes[siblings]
             after = before + slope
-        found.append(float((expit(after) - expit(before)).mean()))
+        found.append(float((scipy.special.expit(after) - scipy.special.expit(before)).mean()))
     return np.array(found)
 
 
@@ -221,9 +220,9 @@ def _jackknife(effects: Numbers, again: Numbers) -> tuple[Numbers, Numbers, Numb
         nothing = np.full(len(effects), np.nan)
         return nothing, nothing, nothing
     error: Numbers = np.sqrt((count - 1) / count * ((again - effects) ** 2).sum(axis=0))
-    half: Numbers = float(stats.t.isf(0.025, count - 1)) * error
+    half: Numbers = float(scipy.stats.t.isf(0.025, count - 1)) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p: Numbers = 2 * stats.t.sf(np.abs(effects) / error, count - 1)
+        p: Numbers = 2 * scipy.stats.t.sf(np.abs(effects) / error, count - 1)
     low: Numbers = effects - half
     high: Numbers = effects + half
     return low, high, p

@@ -12,7 +12,7 @@ mean shown to be monotone, least of all with few seeds.
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import isotonic_regression
+import scipy  # its parts load when they are first used
 
 from analysis.crossed import bounded, spread
 from analysis.frames import Studies, Study, coordinates
@@ -139,7 +139,9 @@ def _crossing(
     smooth = p >= LEVEL
     if smooth:
         rates, low, high = (
-            isotonic_regression(each, increasing=axis not in FALLING).x if not np.isnan(each).any() else each
+            scipy.optimize.isotonic_regression(each, increasing=axis not in FALLING).x
+            if not np.isnan(each).any()
+            else each
             for each in (rates, low, high)
         )
     places = np.array([float(str(value)) for value in found.settings])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+import scipy  # its parts load when they are first used
 
 Numbers = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ def wilson(k: npt.ArrayLike, n: npt.ArrayLike, confidence: float | Numbers = 0.9
         Lower and upper ends, as rates.
     """
     successes, trials = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
-    z = norm.isf((1 - np.asarray(confidence)) / 2)
+    z = scipy.stats.norm.isf((1 - np.asarray(confidence)) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = successes / trials
         centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)

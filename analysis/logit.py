@@ -7,7 +7,7 @@ Jeffreys' prior: estimates stay finite when the data separate.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy  # its parts load when they are first used
 
 from analysis.resampling import Numbers
 
@@ -48,7 +48,7 @@ def _iterate(design: Numbers, successes: Numbers, trials: Numbers, penalised: bo
     """Newton's steps, shortened where they are long; None where they do not settle."""
     found = np.zeros(design.shape[1])
     for _ in range(ROUNDS):
-        rate = expit(design @ found)
+        rate = scipy.special.expit(design @ found)
         weight = np.maximum(trials * rate * (1 - rate), 1e-12)
         information = design.T @ (weight[:, None] * design)
         try:

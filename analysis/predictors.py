@@ -8,8 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.special import expit
+import scipy  # its parts load when they are first used
 
 from analysis.frames import Studies, Study
 from analysis.logit import fit
@@ -84,13 +83,15 @@ def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> di
     if not varying or np.ptp(there) == 0:
         return {**row, "r2": np.nan, "rank": np.nan, "auc": np.nan}
     rule = fit(others[varying].to_numpy(np.float64), there, np.ones(len(there)))
-    guess = expit(rule.coefficients[0] + mine[varying].to_numpy(np.float64) @ rule.coefficients[1:])
+    guess = scipy.special.expit(
+        rule.coefficients[0] + mine[varying].to_numpy(np.float64) @ rule.coefficients[1:]
+    )
     missed, spread = ((outcome - guess) ** 2).sum(), ((outcome - there.mean()) ** 2).sum()
     ranked = np.ptp(guess) > 0 and np.ptp(outcome) > 0
     return {
         **row,
         "r2": float(1 - missed / spread) if spread > 0 else np.nan,
-        "rank": float(stats.spearmanr(guess, outcome).statistic) if ranked else np.nan,
+        "rank": float(scipy.stats.spearmanr(guess, outcome).statistic) if ranked else np.nan,
         "auc": _auc(guess, outcome >= RECOVERED),
     }
 
@@ -100,7 +101,7 @@ def _auc(guess: Numbers, recovered: "np.ndarray[tuple[int, ...], np.dtype[np.boo
     yes, no = guess[recovered], guess[~recovered]
     if not len(yes) or not len(no):
         return float("nan")
-    return float(stats.mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
+    return float(scipy.stats.mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))
 
 
 def _over_all(rows: list[dict[str, object]]) -> dict[str, object]:
@@ -108,7 +109,7 @@ def _over_all(rows: list[dict[str, object]]) -> dict[str, object]:
     ranks = table["rank"].dropna().to_numpy(np.float64)
     low, high = np.nan, np.nan
     if len(ranks) > 2:  # of two studies it would be nearly everything
-        half = stats.t.isf(0.025, len(ranks) - 1) * ranks.std(ddof=1) / np.sqrt(len(ranks))
+        half = scipy.stats.t.isf(0.025, len(ranks) - 1) * ranks.std(ddof=1) / np.sqrt(len(ranks))
         low, high = max(-1.0, ranks.mean() - half), min(1.0, ranks.mean() + half)
     return {
         "held_out": "all",

@@ -15,7 +15,7 @@ LEVEL = 0.5
 STEPS = 2
 PRICES = [(1, 1), (2, 1), (1, 2), (2, 2), (1, 4), (2, 4), (1, 8), (2, 8)]
 """Four attacks, dearer one by one, each after one step and after two."""
-RATES = [(0.0, 0.2), (0.3, 0.65), (0.65, 0.9), (0.88, 0.6)]
+RATES = [(0.0, 0.2), (0.3, 0.65), (0.65, 0.9), (0.93, 0.6)]
 FEATURES = np.array([[0.0], [1 / 3], [2 / 3], [1.0]])
 
 
