@@ -7,9 +7,12 @@ files themselves at the start, so nothing is lost or doubled by a crash in betwe
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from study.answers_file import ANSWERS_FILE, read_answers
 from study.artifacts import Address, Store
 from study.identity import key
+from study.merged import read_cells
 from study.plan import Cell, Plan
 from study.results import (
     CELLS,
@@ -33,12 +36,15 @@ class Recorder:
         self._folder = folder
         self._plan = plan
         self._store = store
-        self._covered = {dataset: _covered(folder, dataset) for dataset in DATASETS}
+        self._covered = {
+            dataset: _coordinates(read_dataset(folder, dataset, COORDINATES)) for dataset in DATASETS
+        }
+        self._recorded = sum(cell.coordinates in self._covered["cells"] for cell in plan.cells)
 
     @property
     def cells_recorded(self) -> int:
         """How many of the plan's cells have rows."""
-        return sum(cell.coordinates in self._covered["cells"] for cell in self._plan.cells)
+        return self._recorded
 
     def record(self, stage_key: str) -> None:
         """Writes the rows of every cell that can be read off a stage now and has none."""
@@ -65,6 +71,8 @@ class Recorder:
                 name = f"{stage_key}-{key(sorted(chosen, key=str))[:16]}.parquet"
                 write_table(built, dataset_folder(self._folder, dataset) / name)
                 self._covered[dataset].update(chosen)
+                if dataset == "cells":
+                    self._recorded += len(chosen)
 
 
 def answers_address(cell: Cell) -> Address:
@@ -73,7 +81,12 @@ def answers_address(cell: Cell) -> Address:
     return Address.of_answers(checkpoint.of.key, checkpoint.step, cell.evaluation.key)
 
 
-def _covered(folder: Path, dataset: str) -> set[Coordinates]:
-    found = read_dataset(folder, dataset, COORDINATES)
-    distinct = found.group_by(list(COORDINATES)).aggregate([])
+def cells_recorded(folder: Path, plan: Plan) -> int:
+    """How many of a plan's cells have rows, where nothing is to be written."""
+    covered = _coordinates(read_cells(folder, COORDINATES))
+    return sum(cell.coordinates in covered for cell in plan.cells)
+
+
+def _coordinates(rows: pa.Table) -> set[Coordinates]:
+    distinct = rows.group_by(list(COORDINATES)).aggregate([])
     return {tuple(row[name] for name in COORDINATES) for row in distinct.to_pylist()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster.guard import holder_of
 from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
+from cluster.recorder import cells_recorded
 from cluster.study_folder import StudyFolder
 from study.cost import wanted
 from study.plan import Plan
@@ -44,7 +44,7 @@ def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
     unreachable = {below for key in failures for below in plan.descendants(key) if below not in published}
     return Status(
         cells=len(plan.cells),
-        cells_recorded=Recorder(folder, plan, store).cells_recorded,
+        cells_recorded=cells_recorded(folder, plan),
         stages=len(plan.stages),
         stages_published=len(published),
         stages_unreachable=len(unreachable),

@@ -273,18 +273,19 @@ class Cheapest:
 
     def _how_sure(self, history: History) -> str:
         spent = f"asked {len(history.asked)} trajectories in {len(history.rounds)} rounds"
+        steps = f"{self._search.tolerance:g} step{'' if self._search.tolerance == 1 else 's'} of the grid"
         ends = {
-            "tolerance": f"In {QUIET_ROUNDS} rounds nothing was found that is cheaper by more than "
-            f"{self._search.tolerance:g} steps of the grid or better by more than {100 * WORSE:g} points, every "
-            f"attack named was tried in every seed, and what is named is expected to stand for {100 * COVER:g}% of "
-            "each front or more",
+            "tolerance": f"In {QUIET_ROUNDS} rounds no front changed by more than {steps} or {100 * WORSE:g} "
+            "points, every attack named was tried in every seed, and at least "
+            f"{100 * COVER:g}% of each front is expected to be covered",
             "grid": "Nothing is left to ask",
             "budget": f"The budget of {in_words(self._search.budget)} is spent"
             if self._search.budget
             else "",
             "": "Not at its end",
         }
-        return f"{ends[self._reason(history)]}; {spent}."
+        covered = f"at most {steps} dearer along each axis and at most {100 * WORSE:g} points less successful"
+        return f"{ends[self._reason(history)]}; {spent}. An attack is covered where one that is named is {covered}."
 
     def _sentence(self, target: Target, found: list[Tried], cover: float) -> str:
         model, method, repetitions, depth = target
@@ -300,7 +301,7 @@ class Cheapest:
             f"{name}: {len(found)} attacks reach {percent} and are beaten by none; of the fewest steps: "
             f"{first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}% "
             f"({100 * first.lowest:.0f} to {100 * first.highest:.0f}% in {seeds}). "
-            f"They are expected to stand for {100 * cover:.0f}% of the front."
+            f"They are expected to cover {100 * cover:.0f}% of the front."
         )
 
     def _row(self, target: Target, tried: Tried) -> dict[str, Any]:
