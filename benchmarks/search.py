@@ -1,6 +1,6 @@
 """The searches against the full grid at a quarter of its trajectories, beside random choice and a thinner grid.
 
-    python -m benchmarks.search
+    python -m benchmarks.search [GRID…]
     python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME, for the tables
 
 The grids were computed once and their rows are kept, so this takes no model: docs/names, docs/attacks and
@@ -300,10 +300,19 @@ def _true_contours(spec: StudySpec, curves: Curves) -> np.ndarray:
     return crossing(means, 0.5)
 
 
+def tables(grids: list[str]) -> Iterator[str]:
+    """The lines of some grids, or of all."""
+    unknown = set(grids) - {*NAMES, *ATTACKS}
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))}: expected some of {', '.join((*NAMES, *ATTACKS))}")
+    for folder in grids or (*NAMES, *ATTACKS):
+        yield from (frontier_table if folder in NAMES else cheapest_table)(folder)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
         print(keep(Path(sys.argv[2]), sys.argv[3]))
     else:
         with threadpool_limits(1, "blas"):  # as ``OnOneThread`` does
-            for line in chain(*map(frontier_table, NAMES), *map(cheapest_table, ATTACKS)):
+            for line in tables(sys.argv[1:]):
                 print(line, flush=True)

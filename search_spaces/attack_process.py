@@ -7,10 +7,11 @@ process's own smoothness (``search_spaces.gaussian``; automatic relevance: Rasmu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from search_spaces.gaussian import Alike, Numbers, Process, Smoothness, fitted, places_of
+from search_spaces.gaussian import Alike, Numbers, Places, Process, Smoothness, fitted, places_of
 
 LENGTHS = (0.3, 0.6, 1.2, 2.4)
 OTHER_CORPUS = (0.3, 0.7, 0.9)
@@ -85,33 +86,71 @@ def process_of(
         features: attacks × axes, each from 0 to 1.
         corpora: the corpus of each attack.
     """
-    rows = [(each.attack, 0, step, each.seed) for each in scores for step in range(len(each.value))]
-    values = np.array([value for each in scores for value in each.value])
-    trials = np.array([float(each.n) if each.n else np.inf for each in scores for _ in each.value])
-    center = float((values.sum() + PRIOR * level) / (len(values) + PRIOR))
     known = sorted({each.attack for each in scores})
-    places = places_of([(known.index(attack), depth, step, seed) for attack, depth, step, seed in rows])
-    known_corpora = [corpora[index] for index in known]
+    reach, smoothness = _learned(
+        tuple(tuple(features[attack].tolist()) for attack in known),
+        tuple(corpora[attack] for attack in known),
+        tuple(replace(each, attack=known.index(each.attack)) for each in scores),
+        level,
+        seeds,
+        features.shape[1],
+    )
+    return _Answers.of(scores, level).process(_alike(reach.likeness(features, corpora)), seeds, smoothness)
+
+
+@lru_cache(maxsize=64)
+def _learned(
+    features: tuple[tuple[float, ...], ...],
+    corpora: tuple[str, ...],
+    scores: tuple[Score, ...],
+    level: float,
+    seeds: int,
+    axes: int,
+) -> tuple[Reach, Smoothness]:
+    """What the answers make most likely. Kept, since a round asks for it with other attacks that were not tried."""
+    reach, smoothness = Reach.of_none(axes), Smoothness()
+    if not scores:
+        return reach, smoothness
+    places_of_known, answers = np.array(features).reshape(len(features), axes), _Answers.of(scores, level)
 
     def of_known(reach: Reach) -> Alike:
-        return _alike(reach.likeness(features[known], known_corpora))
+        return _alike(reach.likeness(places_of_known, corpora))
 
     def likelihood(reach: Reach) -> float:
-        return Process(of_known(reach), places, values, trials, center, seeds, smoothness).log_likelihood
+        return answers.process(of_known(reach), seeds, smoothness).log_likelihood
 
     def fit(reach: Reach) -> Smoothness:
-        return fitted(of_known(reach), places, values, trials, center, seeds).smoothness
+        given = (answers.places, answers.values, answers.trials, answers.center)
+        return fitted(of_known(reach), *given, seeds).smoothness
 
-    reach, smoothness = Reach.of_none(features.shape[1]), Smoothness()
-    if known:
+    smoothness = fit(reach)
+    for _ in range(SWEEPS):
+        for thing in range(1 + axes):
+            tried = [reach, *list(reach.alternatives())[thing]]
+            reach = max(tried, key=likelihood)
         smoothness = fit(reach)
-        for _ in range(SWEEPS):
-            for thing in range(1 + len(reach.lengths)):
-                tried = [reach, *list(reach.alternatives())[thing]]
-                reach = max(tried, key=likelihood)
-            smoothness = fit(reach)
-    whole = _alike(reach.likeness(features, corpora))
-    return Process(whole, places_of(rows), values, trials, center, seeds, smoothness)
+    return reach, smoothness
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Scores as the observations of a process."""
+
+    places: Places
+    values: Numbers
+    trials: Numbers
+    center: float
+
+    @classmethod
+    def of(cls, scores: Sequence[Score], level: float) -> "_Answers":
+        rows = [(each.attack, 0, step, each.seed) for each in scores for step in range(len(each.value))]
+        values = np.array([value for each in scores for value in each.value])
+        trials = np.array([float(each.n) if each.n else np.inf for each in scores for _ in each.value])
+        center = float((values.sum() + PRIOR * level) / (len(values) + PRIOR))
+        return cls(places_of(rows), values, trials, center)
+
+    def process(self, alike: Alike, seeds: int, smoothness: Smoothness) -> Process:
+        return Process(alike, self.places, self.values, self.trials, self.center, seeds, smoothness)
 
 
 def _alike(likeness: Numbers) -> Alike:
