@@ -68,7 +68,7 @@ class Disturbance:
         builtins.open = io.open
 
     def _around(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        if not any(str(each).startswith(self._folder) for each in arguments[:2]) and not (
+        if not any(f"{each}/".startswith(f"{self._folder}/") for each in arguments[:2]) and not (
             arguments and isinstance(arguments[0], int) and operation.__name__ == "fsync"
         ):
             return operation(*arguments, **options)
