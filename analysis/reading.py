@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from analysis.places import Place
 from study.errors import SpecError
-from study.merged import MERGED_FILE, is_merged, sources_of
+from study.merged import MERGED_FILE, true_copy
 from study.results import CORPORA, DATASETS, opened
 
 LOT = 50
@@ -78,8 +78,7 @@ def _merged(place: Place) -> list[str] | None:
     path = place.child(MERGED_FILE)
     if place.filesystem is not None or not Path(path).exists():
         return None
-    files = [Path(each) for each in place.files(".parquet", "results", "cells")]
-    return [path] if is_merged(Path(path), sources_of(files)) else None
+    return [path] if true_copy(Path(path).parent) else None
 
 
 def _as_read(field: pa.Field) -> pa.Field:

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from study.merged import merge_cells
-from study.results import CELLS, COORDINATES, CORPORA, PROBES, dataset_folder, write_table
+from study.results import CELLS, COORDINATES, CORPORA, PROBES, dataset_files, dataset_folder, write_table
 
 METHODS = ("gradient_ascent", "npo")
 REPETITIONS = (7, 5, 3, 1)
@@ -234,10 +234,8 @@ def main() -> None:
         began = time.monotonic()
         make(given.folder, given.cells, given.cells_per_file)
         print(f"made in {time.monotonic() - began:.0f} s")
-    files = sum(1 for _ in dataset_folder(given.folder, "cells").glob("*.parquet"))
-    probes = sum(
-        pq.ParquetFile(p).metadata.num_rows for p in dataset_folder(given.folder, "probes").glob("*.parquet")
-    )
+    files = len(dataset_files(given.folder, "cells"))
+    probes = sum(pq.ParquetFile(p).metadata.num_rows for p in dataset_files(given.folder, "probes"))
     planned = pq.ParquetFile(given.folder / "planned.parquet").metadata.num_rows
     words, output = measured(LOAD.format(str(given.folder)))
     rows, seconds = output.split()

@@ -33,16 +33,22 @@ def merge_cells(study_folder: Path) -> None:
     write_table(rows.replace_schema_metadata(named), study_folder / MERGED_FILE)
 
 
+def true_copy(study_folder: Path) -> Path | None:
+    """The copy, where there is one of what is there now."""
+    merged = study_folder / MERGED_FILE
+    return merged if is_merged(merged, sources_of(dataset_files(study_folder, "cells"))) else None
+
+
 def read_cells(study_folder: Path, columns: Iterable[str]) -> pa.Table:
     """Some columns of the rows of all cells, from the copy where it is true: one file in place of thousands.
 
     Raises:
         IntegrityError: a file of rows is torn or changed.
     """
-    merged = study_folder / MERGED_FILE
-    if is_merged(merged, sources_of(dataset_files(study_folder, "cells"))):
-        return read_file(merged, "cells", list(columns))
-    return read_dataset(study_folder, "cells", columns)
+    merged = true_copy(study_folder)
+    return (
+        read_file(merged, "cells", list(columns)) if merged else read_dataset(study_folder, "cells", columns)
+    )
 
 
 def sources_of(files: list[Path]) -> bytes:

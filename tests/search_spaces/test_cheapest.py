@@ -116,6 +116,26 @@ def test_it_stops_by_itself(searching) -> None:
     assert len(history.asked) < len(proposer.candidates())
 
 
+def test_it_goes_on_while_too_little_of_the_front_is_expected_to_be_covered(searching, monkeypatch) -> None:
+    """The same search, of which more is demanded than can be had, asks for all that there is."""
+    proposer = Cheapest(searching("cheapest", **{**LISTED, "seed": [0]}))
+    monkeypatch.setattr("search_spaces.cheapest.COVER", 1.01)
+    history = search_through(proposer, STEPS, lambda point, step: float(step > 5))[-1]
+    assert proposer.answer(history).reason == "grid"
+    assert set(history.asked) == set(proposer.candidates())
+
+
+def test_it_says_what_it_expects_to_cover(searching) -> None:
+    """Hardly anything while little is known, and all of it at the end of the grid."""
+    proposer = Cheapest(searching("cheapest", **{**LISTED, "seed": [0]}))
+    (target,) = proposer.targets
+    histories = search_through(proposer, STEPS, dearer_is_stronger)
+    early, late = (proposer.expected_cover(target, histories[place]) for place in (1, -1))
+    assert early < late
+    assert late >= 0.95
+    assert f"expected to cover {100 * late:.0f}% of the front" in proposer.answer(histories[-1]).sentences[0]
+
+
 def test_the_next_round_follows_from_the_spec_and_the_answers_alone(searching) -> None:
     spec = searching("cheapest", budget={"trajectories": 32}, **RANGES)
     histories = search_through(Cheapest(spec), STEPS, dearer_is_stronger)
