@@ -297,11 +297,12 @@ class Cheapest:
             return f"{name}: no attack that was tried reaches {percent}."
         first = min(found, key=lambda each: each.prices)
         seeds = f"{first.seeds} of {len(self._spec.seed)} seeds"
+        among = "" if self._points else " among all attacks that the sampler proposes"
         return (
             f"{name}: {len(found)} attacks reach {percent} and are beaten by none; of the fewest steps: "
             f"{first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}% "
             f"({100 * first.lowest:.0f} to {100 * first.highest:.0f}% in {seeds}). "
-            f"They are expected to cover {100 * cover:.0f}% of the front."
+            f"They are expected to cover {100 * cover:.0f}% of the front{among}."
         )
 
     def _row(self, target: Target, tried: Tried) -> dict[str, Any]:
