@@ -1,21 +1,20 @@
-"""Where one stage's time goes: training steps and evaluations of the names study's model, by function.
+"""Where one stage's time goes: training steps and evaluations of the names study's model, by torch's operators.
 
     python -m benchmarks.stage_profile [MODEL_FOLDER]
 
 In this process, on one thread, without Ray and without a store: 40 steps of finetuning, 80 of relearning, and
 an evaluation of all probes, each warmed up before it is looked at. Without a folder the model has the embedded one's
 shape and random weights: what a step or an evaluation takes does not depend on what it says. Times are of the
-processor, so that a busy machine does not count. Prints the functions that take most time themselves.
+processor, so that a busy machine does not count. Prints the operators that take most time themselves, what is left for
+Python between them, and how many multiplications a second the matrix products reach.
 """
 
-import cProfile
-import pstats
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.shapes import SHAPES
 from study.evaluation.answers import ask
@@ -28,6 +27,8 @@ from study.stages import Trajectory
 from study.training import train
 
 SHOWN = 12
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
+"""Operators whose multiplications torch counts."""
 
 
 def _nobody(step: int, progress: Progress) -> None:
@@ -35,22 +36,23 @@ def _nobody(step: int, progress: Progress) -> None:
 
 
 def show(what: str, times: int, part: Callable[[], None]) -> None:
-    """What one takes; then the functions, under the profiler."""
+    """What one takes; then the operators' shares of it, under the profiler."""
     part()
     began = time.process_time()
     part()
     seconds = time.process_time() - began
-    profile = cProfile.Profile(time.process_time)
-    profile.runcall(part)
-    stats = pstats.Stats(profile)
-    rows = sorted(stats.stats.items(), key=lambda item: -item[1][2])  # type: ignore[attr-defined]
-    whole = sum(row[1][2] for row in rows)
+    print(f"\n{what}: {1000 * seconds / times:.1f} ms of CPU time each; of it, by torch's profiler:")
+    with profile(activities=[ProfilerActivity.CPU], with_flops=True) as seen:
+        part()
+    rows = sorted(seen.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    inside = sum(row.self_cpu_time_total for row in rows) / 1e6
+    for row in rows[:SHOWN]:
+        own = row.self_cpu_time_total / 1e6
+        rate = f", {row.flops / own / 1e9:.0f} GFLOP/s" if row.flops and row.key in PRODUCTS else ""
+        print(f"  {100 * own / seconds:5.1f}%  {row.count / times:8.1f} calls each  {row.key}{rate}")
     print(
-        f"\n{what}: {1000 * seconds / times:.1f} ms of CPU time each; by the function's own time, under the profiler:"
+        f"  {100 * (1 - inside / seconds):5.1f}%  outside of operators (below 0 where the profiler costs more)"
     )
-    for (file, line, name), (_, calls, own, _, _) in rows[:SHOWN]:
-        place = f"{Path(file).name}:{line} " if line else ""
-        print(f"  {100 * own / whole:5.1f}%  {calls / times:8.1f} calls each  {place}{name}")
 
 
 def main() -> None:

@@ -7,12 +7,14 @@ by making a new frontier from the store.
 
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from study.merged import merge_cells
 from study.plan import Plan
 from study.prices import Prices
 from study.provenance import describe_node
+from study.spec import Resources
 from study.stages import Stage
 
 
@@ -202,19 +205,28 @@ class _Run:
         self._frontier: Any = None
 
     def go(self, connect: Callable[[], None], address: str | None) -> None:
-        """Runs what is missing; ``connect`` to Ray is called only where something is."""
-        prepare_environment(address)  # before the import of Ray that comes with the frontier
+        """Runs what is missing; Ray is imported and ``connect`` called only where something is."""
+        self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
+        self._interruption.abandon = self._abandon
+        if not self._tally.stages:
+            return
+        prepare_environment(address)  # before the import of Ray
+        # Ray's processes take seconds to start, and Tune to be imported: both at once.
+        tune = threading.Thread(target=import_module, args=("cluster.frontier",), daemon=True)
+        tune.start()
+        connect()
+        tune.join()
+        execution = self._plan.spec.execution
+        kinds = {self._plan.stages[key].kind for key in self._missing}
+        asked = [execution.resources(kind) for kind in sorted(kinds)]
+        self._slots = slots(asked)
         from cluster.frontier import Frontier
 
         frontier = self._frontier = Frontier(self._plan, self._done, self._finished)
-        self._log.write("run started", stages=self._tally.stages, cells=self._tally.cells)
         self._interruption.drain = frontier.drain
-        self._interruption.abandon = self._abandon
         if self._interruption.asked:  # before there was anything to drain
             frontier.drain()
-        if self._tally.stages:
-            connect()
-            self._fit(frontier, address)
+        self._fit(frontier, asked, address)
         if frontier.broken_by is not None:
             raise frontier.broken_by
 
@@ -242,7 +254,7 @@ class _Run:
         shutil.rmtree(self._scratch.parent, ignore_errors=True)
         release(self._folder.folder)
 
-    def _fit(self, frontier: Any, address: str | None) -> None:
+    def _fit(self, frontier: Any, asked: list[Resources], address: str | None) -> None:
         from ray import tune
 
         from cluster.actor import StageActor
@@ -251,9 +263,6 @@ class _Run:
         from cluster.placing import Placing
 
         execution = self._plan.spec.execution
-        kinds = {self._plan.stages[key].kind for key in self._missing}
-        asked = [execution.resources(kind) for kind in sorted(kinds)]
-        self._slots = slots(asked)
         if address is not None:
             check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)

@@ -53,6 +53,8 @@ def prepare_environment(address: str | None) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if address is None:
+        # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
+        os.environ.setdefault("RAY_enable_worker_prestart", "0")
         # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -296,13 +296,22 @@ class Cheapest:
         if not found:
             return f"{name}: no attack that was tried reaches {percent}."
         first = min(found, key=lambda each: each.prices)
-        seeds = f"{first.seeds} of {len(self._spec.seed)} seeds"
         among = "" if self._points else " among all attacks that the sampler proposes"
         return (
             f"{name}: {len(found)} attacks reach {percent} and are beaten by none; of the fewest steps: "
-            f"{first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}% "
-            f"({100 * first.lowest:.0f} to {100 * first.highest:.0f}% in {seeds}). "
+            f"{first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}%{self._spread(first)}. "
             f"They are expected to cover {100 * cover:.0f}% of the front{among}."
+        )
+
+    def _spread(self, tried: Tried) -> str:
+        """How much the seeds differ, in brackets; empty where the study has one."""
+        if len(self._spec.seed) == 1:
+            return ""
+        seeds = f"{tried.seeds} of {len(self._spec.seed)} seeds"
+        return (
+            f" ({100 * tried.lowest:.0f} to {100 * tried.highest:.0f}% in {seeds})"
+            if tried.seeds > 1
+            else f" (in {seeds})"
         )
 
     def _row(self, target: Target, tried: Tried) -> dict[str, Any]:

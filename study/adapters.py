@@ -41,9 +41,11 @@ def refuse_misfit(folder: Path, base: Path) -> None:
         PreflightError: it was made for another base.
     """
     sizes = {
-        name: shape for file in sorted(base.glob("*.safetensors")) for name, shape in _shapes(file).items()
+        name: shape
+        for file in sorted(base.glob("*.safetensors"))
+        for name, shape in weight_shapes(file).items()
     }
-    for name, shape in _shapes(folder / WEIGHTS).items():
+    for name, shape in weight_shapes(folder / WEIGHTS).items():
         layer, _, part = name.removeprefix("base_model.model.").partition(".lora_")
         if part[:1] not in ("A", "B"):
             continue
@@ -57,7 +59,7 @@ def refuse_misfit(folder: Path, base: Path) -> None:
             )
 
 
-def _shapes(file: Path) -> dict[str, list[int]]:
+def weight_shapes(file: Path) -> dict[str, list[int]]:
     """Name → shape, from the header of a safetensors file."""
     with file.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")

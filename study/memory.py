@@ -6,12 +6,10 @@ refuses would hardly have run; what it lets through may still not fit.
 """
 
 from dataclasses import dataclass
+from math import prod
+from pathlib import Path
 
-import torch
-from accelerate import init_empty_weights
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
-
-from study.objective import UnlearningMethod
+from study.adapters import weight_shapes
 from study.pretrained import local_folder
 from study.spec import Execution
 from study.stages import Pretrained, Stage, Trajectory
@@ -32,13 +30,14 @@ class Size:
 
 
 def size_of(source: Pretrained) -> Size:
-    """From the model's configuration alone; its weights are never loaded."""
-    folder = local_folder(source.location, source.fingerprint)
-    config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with init_empty_weights():
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    """From the model's configuration and the headers of its weights, which are never loaded."""
+    from transformers import AutoConfig
+
+    folder = Path(local_folder(source.location, source.fingerprint))
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    files = folder.glob("*.safetensors")
     return Size(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=sum(prod(shape) for file in files for shape in weight_shapes(file).values()),
         layers=int(config.num_hidden_layers),
         width=int(config.hidden_size),
         vocabulary=int(config.vocab_size),
@@ -59,7 +58,7 @@ def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) ->
     if not isinstance(node, Trajectory):
         return total
     method = node.method
-    if isinstance(method, UnlearningMethod) and method.uses_reference:
+    if getattr(method, "uses_reference", False):  # no other objective says, and its type comes with torch
         total += weights
     if node.helper is not None:
         total += weights
@@ -73,5 +72,5 @@ def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) ->
     kept = 1 if execution.activation_checkpointing else ACTIVATIONS_PER_LAYER
     halves = 1 if node.retain is None else 2
     activations = tokens * size.layers * size.width * kept * each
-    logits = 3 * tokens * size.vocabulary * torch.finfo(torch.float32).bits // 8
+    logits = 3 * tokens * size.vocabulary * BYTES["float32"]
     return total + halves * (activations + logits)

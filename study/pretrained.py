@@ -143,14 +143,19 @@ def _check_folder(folder: Path, shown: str) -> None:
 def _check_type(folder: Path, shown: str) -> None:
     """Whether transformers itself knows the architecture; code that comes with a model is never run."""
     from transformers import CONFIG_MAPPING, __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         kind, own_code = config.get("model_type"), "auto_map" in config
     except (ValueError, AttributeError) as error:
         raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
-    if kind in CONFIG_MAPPING:
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return
+    if kind in CONFIG_MAPPING:
+        raise PreflightError(
+            f"model={shown}: a model of type {kind!r} does not continue texts; expected a causal language model"
+        )
     if own_code:
         raise PreflightError(
             f"model={shown}: comes with code of its own (auto_map in config.json), which relearn never runs, and "

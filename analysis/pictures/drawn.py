@@ -5,6 +5,7 @@ marker as well as colour, so both hold in grey print. Missing cells are hatched 
 """
 
 import io
+import re
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,7 +32,9 @@ def png(chart: Chart) -> bytes:
     wide, tall = _size(chart)
     aside = 0.32 + 0.062 * _longest(chart)
     lines = 1 + max((words.count("\n") for panel in _planes(chart) for _, words in panel.x_ticks), default=0)
-    under, over = 0.2 + 0.13 * lines, 0.26
+    titles = [[_folded(panel.title, wide) for panel in line] for line in chart.panels]
+    folds = max(title.count("\n") for line in titles for title in line)
+    under, over = 0.2 + 0.13 * lines, 0.26 + 0.16 * folds
     width = max(columns * (aside + wide) + (1.0 if heat else 0.2), 3.2)
     handles, per_line = _keys(chart, width)
     foot = 0.22 + 0.19 * -(-len(handles) // per_line) if handles else 0.22
@@ -48,7 +51,7 @@ def png(chart: Chart) -> bytes:
                 image = _heat(axes, panel)
             else:
                 _plane(axes, panel)
-            axes.set_title(panel.title, fontsize=9, loc="left")
+            axes.set_title(titles[row][column], fontsize=9, loc="left")
             below = row + 1 < rows and column < len(chart.panels[row + 1])
             axes.set_xlabel("" if below else chart.x_label, fontsize=8)
             axes.set_ylabel("" if column else chart.y_label, fontsize=8)
@@ -68,6 +71,17 @@ def png(chart: Chart) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
     return buffer.getvalue()
+
+
+def _folded(title: str, inches: float) -> str:
+    """The title in as many lines as its panel's width takes, broken behind commas and brackets: an attack's is long."""
+    letters = int(inches / 0.082)
+    lines = [""]
+    for part in re.split(r"(?<=[,(])", title):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines)
 
 
 def _planes(chart: Chart) -> list[Plane]:

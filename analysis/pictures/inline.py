@@ -6,6 +6,7 @@ picture of its own, so that narrow screens can stack them. Texts are escaped her
 
 from collections.abc import Callable
 from html import escape
+from math import ceil
 
 import matplotlib
 import numpy as np
@@ -41,6 +42,7 @@ def _panel(panel: Panel, chart: Chart, size: tuple[int, int]) -> str:
 
 def _heat(panel: Heat, chart: Chart) -> str:
     wide, tall = CELL
+    tall = max(tall, ceil(LETTER * len(chart.y_label) / max(len(panel.rows), 1)))
     left, top = 30 + LETTER * max(map(len, panel.rows), default=1), 24
     right, bottom = left + wide * len(panel.columns), top + tall * len(panel.rows)
     parts = [_text(0, 13, panel.title, "title")]

@@ -213,12 +213,15 @@ def test_what_only_the_model_can_tell(tmp_path: Path, changes: list[str], words:
 
 
 def test_what_does_not_fit_the_memory_is_told_before(tmp_path: Path, model: Path) -> None:
-    """A model of 10 layers of width 20,000, of which only the configuration is there."""
+    """A model of 10 layers of width 20,000, of which only the configuration and the header of its weights are there."""
     folder = tmp_path / "large"
     shutil.copytree(model, folder)
     config = json.loads((folder / "config.json").read_text())
     config.update(hidden_size=20_000, intermediate_size=80_000, num_hidden_layers=10)
     (folder / "config.json").write_text(json.dumps(config))
+    layer = {f"layers.{index}": {"dtype": "F32", "shape": [80_000, 80_000]} for index in range(10)}
+    header = json.dumps({"__metadata__": {"format": "pt"}, **layer}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     code, output = call("run", "names", "--set", "model=large", cwd=tmp_path)
     assert code == 3, output
     assert "GiB" in output
