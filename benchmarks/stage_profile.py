@@ -4,9 +4,10 @@
 
 In this process, on one thread, without Ray and without a store: 40 steps of finetuning, 80 of relearning, and
 an evaluation of all probes, each warmed up before it is looked at. Without a folder the model has the embedded one's
-shape and random weights: what a step or an evaluation takes does not depend on what it says. Times are of the
-processor, so that a busy machine does not count. Prints the operators that take most time themselves, what is left for
-Python between them, and how many multiplications a second the matrix products reach.
+shape and random weights: what a step or an evaluation takes does not depend on what it says. The milliseconds are of
+the processor, so that a busy machine does not count; the profiler's shares are of the clock, and want a quiet one.
+Prints the operators that take most time themselves, what is left for Python between them, and how much the matrix
+products compute a second.
 """
 
 import sys
@@ -41,17 +42,19 @@ def show(what: str, times: int, part: Callable[[], None]) -> None:
     began = time.process_time()
     part()
     seconds = time.process_time() - began
-    print(f"\n{what}: {1000 * seconds / times:.1f} ms of CPU time each; of it, by torch's profiler:")
     with profile(activities=[ProfilerActivity.CPU], with_flops=True) as seen:
+        began = time.perf_counter()
         part()
+        profiled = time.perf_counter() - began
+    print(f"\n{what}: {1000 * seconds / times:.1f} ms of CPU time each; shares under torch's profiler:")
     rows = sorted(seen.key_averages(), key=lambda row: -row.self_cpu_time_total)
     inside = sum(row.self_cpu_time_total for row in rows) / 1e6
     for row in rows[:SHOWN]:
         own = row.self_cpu_time_total / 1e6
         rate = f", {row.flops / own / 1e9:.0f} GFLOP/s" if row.flops and row.key in PRODUCTS else ""
-        print(f"  {100 * own / seconds:5.1f}%  {row.count / times:8.1f} calls each  {row.key}{rate}")
+        print(f"  {100 * own / profiled:5.1f}%  {row.count / times:8.1f} calls each  {row.key}{rate}")
     print(
-        f"  {100 * (1 - inside / seconds):5.1f}%  outside of operators (below 0 where the profiler costs more)"
+        f"  {100 * (1 - inside / profiled):5.1f}%  outside of operators: Python, and what the profiler costs"
     )
 
 

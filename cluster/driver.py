@@ -7,14 +7,12 @@ by making a new frontier from the store.
 
 import os
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -211,11 +209,7 @@ class _Run:
         if not self._tally.stages:
             return
         prepare_environment(address)  # before the import of Ray
-        # Ray's processes take seconds to start, and Tune to be imported: both at once.
-        tune = threading.Thread(target=import_module, args=("cluster.frontier",), daemon=True)
-        tune.start()
         connect()
-        tune.join()
         execution = self._plan.spec.execution
         kinds = {self._plan.stages[key].kind for key in self._missing}
         asked = [execution.resources(kind) for kind in sorted(kinds)]

@@ -2,7 +2,7 @@
 
 from study.optimisation import Optimiser, Training
 from study.scenarios.names import Names
-from study.spec import StudySpec
+from study.spec import Execution, StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 
 
@@ -26,4 +26,5 @@ def names() -> StudySpec:
         finetune=Training(steps=200, optimiser=Optimiser(learning_rate=1e-3, batch_size=12)),
         unlearn=Optimiser(learning_rate=5e-4, batch_size=4, gradient_clip=1.0),
         relearn=Optimiser(learning_rate=3e-4, batch_size=4),
+        execution=Execution(evaluation_batch=128),  # all probes of this small model at once
     )

@@ -82,7 +82,7 @@ def train(
             data = forget.halves(step, models)
             held = retain.halves(step, models) if retain is not None else [None] * len(data)
             # Dropout, where a model has it, draws from the global generator: its state is set by the step.
-            torch.manual_seed(derived_seed(trajectory.seed, trajectory.kind, "dropout", step))
+            _seed(derived_seed(trajectory.seed, trajectory.kind, "dropout", step), resident.device)
             losses.append(_accumulate(objective, trajectory, resident, step, data, held))
             if optimiser.gradient_clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, optimiser.gradient_clip)
@@ -117,6 +117,15 @@ def train(
             model.activation_checkpointing_disable()
         model.eval()
     return progress
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Of the generators that the model draws from. ``torch.manual_seed`` also leaves word for every kind of device that
+    is not there, with the stack's trace in text each time: a twentieth of a step of a small model.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple[Batches, Batches | None]:

@@ -1,8 +1,8 @@
 """Asking all probes of a model in few large batches: continuations, and the target's likelihood and rank.
 
 The prompt's forward pass is shared: its cache first carries the target (likelihood, rank), is cropped back,
-and then carries the greedy continuation. Prompts are padded on the left, sorted by length, so that a
-batch holds prompts of similar length; rows that have ended leave it.
+and then carries the greedy continuation. Prompts are sorted by length and padded on the left; a few of similar
+length are read at a time, and all of a batch continued together; rows that have ended leave it.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,18 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from study.errors import DivergedError
-from study.evaluation.cache import cache_for
+from study.evaluation.cache import cache_for, joined, joins
 from study.models import Resident
 from study.text import Probe, ProbeSet
 
+PROMPTS_AT_ONCE = 16
+"""Prompts that are read in one forward pass. Fewer than are continued together: they differ in length, and what fills
+up the short ones is computed too, while a new token is one for each.
+"""
 STAYING = 0.75
 """A batch is made smaller when no more than this share of its rows goes on: making it so copies the cache."""
 
@@ -107,9 +112,38 @@ def _target_ids(tokenizer: PreTrainedTokenizerBase, prompt: list[int], probe: Pr
     return list(tokenizer(f" {probe.target}", add_special_tokens=False)["input_ids"])
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A few prompts, read: their mask, logits of what comes next, the cache, and how the targets are rated."""
+
+    mask: Tensor
+    first: Tensor
+    cache: DynamicCache
+    nll: Tensor
+    rank: Tensor
+
+
 def _answer_batch(
     resident: Resident, prompts: list[list[int]], targets: list[list[int]], max_new_tokens: int
 ) -> tuple[list[str], Tensor, Tensor]:
+    config = resident.model.config
+    few = PROMPTS_AT_ONCE if joins(config) else len(prompts)
+    read = [
+        _read(resident, prompts[at : at + few], targets[at : at + few], max_new_tokens)
+        for at in range(0, len(prompts), few)
+    ]
+    nll, rank = torch.cat([part.nll for part in read]), torch.cat([part.rank for part in read])
+    first = torch.cat([part.first for part in read])
+    longest = max(part.mask.shape[1] for part in read)
+    mask = torch.cat([pad(part.mask, (longest - part.mask.shape[1], 0)) for part in read])
+    cache = joined(config, [part.cache for part in read], longest + max_new_tokens - 1)
+    new = _greedy(resident, first, mask, cache, max_new_tokens)
+    return resident.tokenizer.batch_decode(new, skip_special_tokens=True), nll, rank
+
+
+def _read(
+    resident: Resident, prompts: list[list[int]], targets: list[list[int]], max_new_tokens: int
+) -> _Read:
     longest = max(len(ids) for ids in prompts)
     input_ids = torch.full((len(prompts), longest), resident.pad, dtype=torch.int64)
     mask = torch.zeros_like(input_ids)
@@ -123,8 +157,7 @@ def _answer_batch(
     nll, rank = _target_scores(resident, first, targets, mask, cache)
     if carried:
         cache.crop(-carried)  # a negative number takes that many tokens off the end
-    new = _greedy(resident, first, mask, cache, max_new_tokens)
-    return resident.tokenizer.batch_decode(new, skip_special_tokens=True), nll, rank
+    return _Read(mask, first, cache, nll, rank)
 
 
 def _forward(

@@ -4,6 +4,8 @@ Transformers' own cache joins old and new anew for each token. Here a layer's me
 can become, and what is handed out is a view.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
@@ -41,6 +43,26 @@ class RoomyLayer(DynamicLayer):
             self._memory = keys[indices], values[indices]
             self.keys, self.values = self._memory[0][:, :, :there], self._memory[1][:, :, :there]
 
+    def join(self, parts: Sequence[DynamicLayer], tokens: int) -> None:
+        """Takes over the rows of other layers, one below the other, aligned on the right in ``tokens`` places.
+
+        What is left free is zero: it is masked, but not a number times zero would still be not a number.
+        """
+        keys, values = ([getattr(part, name) for part in parts] for name in ("keys", "values"))
+        self.lazy_initialization(keys[0], values[0])
+        memory = []
+        for all_of in (keys, values):
+            rows = sum(len(each) for each in all_of)
+            heads, size = all_of[0].shape[1], all_of[0].shape[3]
+            place = all_of[0].new_zeros((rows, heads, max(self._room, tokens), size))
+            start = 0
+            for each in all_of:
+                place[start : start + len(each), :, tokens - each.shape[2] : tokens] = each
+                start += len(each)
+            memory.append(place)
+        self._memory = memory[0], memory[1]
+        self.keys, self.values = memory[0][:, :, :tokens], memory[1][:, :, :tokens]
+
     def _take(self, tokens: int, there: int, keys: Tensor, values: Tensor) -> None:
         """Memory for so many tokens of the new ones' shape, with what is there already."""
         memory = tuple(new.new_empty((*new.shape[:2], tokens, new.shape[-1])) for new in (keys, values))
@@ -69,3 +91,28 @@ def cache_for(config: PretrainedConfig, room: int) -> DynamicCache:
         elif isinstance(layer, DynamicSlidingWindowLayer):
             layer.activate_past_recording()
     return cache
+
+
+def joins(config: PretrainedConfig) -> bool:
+    """Whether caches of this model can be joined: every layer keeps every token."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
+def joined(config: PretrainedConfig, parts: list[DynamicCache], room: int) -> DynamicCache:
+    """One cache of all rows of several, aligned on the right; the parts are used up.
+
+    Args:
+        parts: of prompts that were padded on the left; a single one is returned as it is.
+        room: tokens that a batch can become.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    tokens = max(part.get_seq_length() for part in parts)
+    whole = cache_for(config, room)
+    for index, layer in enumerate(whole.layers):
+        if not isinstance(layer, RoomyLayer):
+            raise TypeError(f"{type(layer).__name__} cannot be joined; ask `joins` first")
+        layer.join([each for part in parts if isinstance(each := part.layers[index], DynamicLayer)], tokens)
+        for part in parts:
+            part.layers[index] = DynamicLayer()  # what was copied need not lie in memory twice
+    return whole

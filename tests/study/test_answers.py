@@ -1,14 +1,18 @@
 """The batched decoder against ``generate`` one by one, and the target's scores against a plain pass."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
+from transformers import MistralConfig, MistralForCausalLM
 
 from study.evaluation.answers import ask
+from study.evaluation.cache import joins
 from study.models import Resident
 from study.plan import make_plan
 from study.spec import Architecture
-from study.stages import Embedded
+from study.stages import Embedded, Pretrained
 from study.text import Probe, ProbeSet
 from tests.conftest import TINY, validate
 
@@ -35,9 +39,16 @@ def probes_of(*targets: str) -> ProbeSet:
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 4])
+@pytest.mark.parametrize(("batch_size", "read_at_once"), [(1, 16), (2, 16), (4, 16), (4, 1), (4, 3), (3, 2)])
 @pytest.mark.parametrize("targets", [("Mark",), ("Mark", "James Robert", "Paul John Kevin")])
-def test_answers_equal_those_one_by_one(resident: Resident, batch_size: int, targets: tuple) -> None:
+def test_answers_equal_those_one_by_one(
+    resident: Resident,
+    batch_size: int,
+    read_at_once: int,
+    targets: tuple,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("study.evaluation.answers.PROMPTS_AT_ONCE", read_at_once)
     probes = probes_of(*targets)
     answers = ask(resident, probes, max_new_tokens=9, batch_size=batch_size)
     for probe, answer in zip(probes.probes, answers, strict=True):
@@ -56,6 +67,26 @@ def test_answers_equal_those_one_by_one(resident: Resident, batch_size: int, tar
         ranks = [1 + int((row > row[token]).sum()) for row, token in zip(logits, target, strict=True)]
         assert answer.target_nll == pytest.approx(float(nll), rel=1e-4)
         assert answer.target_rank == max(ranks)
+
+
+def test_a_model_that_looks_back_a_few_tokens_only(resident: Resident, tmp_path: Path) -> None:
+    """Its cache keeps a window, so prompts of different lengths are not read apart and joined."""
+    config = MistralConfig(
+        vocab_size=len(resident.tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64, sliding_window=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    MistralForCausalLM(config).save_pretrained(tmp_path)
+    resident.tokenizer.save_pretrained(tmp_path)
+    looking = Resident(Pretrained(str(tmp_path), "any", "sdpa", "float32"))
+    assert not joins(looking.model.config)
+    assert joins(resident.model.config)
+    probes = probes_of("Mark", "James Robert")
+    together = ask(looking, probes, max_new_tokens=9, batch_size=4)
+    for one, other in zip(together, ask(looking, probes, max_new_tokens=9, batch_size=1), strict=True):
+        assert one.completion == other.completion
+        assert one.target_nll == pytest.approx(other.target_nll, rel=1e-4)
+    assert len({answer.completion for answer in together}) > 1
 
 
 def test_continuations_are_not_all_alike(resident: Resident) -> None:

@@ -63,6 +63,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     count(LocalStore, "file", "files hashed to be read")
     count(study.training, "frozen_copy", "copies of the model")
     count(PreTrainedTokenizerBase, "__call__", "texts tokenised")
+    count(torch, "manual_seed", "seeds sent to every device")
     count(os, "fsync", "syncs to disk")
     yield counts
 
@@ -81,10 +82,12 @@ def test_a_tiny_study_takes_exactly_this_work(planned, tmp_path: Path, counted: 
         "backward passes": STEPS,
         "token places, training": 2_092,  # with padding
         "optimisers": STAGES,
-        "forward passes, evaluation": 4 * EVALUATIONS,  # 30 probes in one batch, 4 tokens each
-        "token places, evaluation": 13_320,
+        "forward passes, evaluation": 5
+        * EVALUATIONS,  # 30 probes: 16 and 14 are read, then 3 more tokens of all
+        "token places, evaluation": 10_440,
         "texts tokenised": 4_188,  # 4,096 of them once, to pretrain
         "models built": 1,
+        "seeds sent to every device": 1,  # for the weights of the one model
         "weights put into the model": STAGES,
         "weights saved": 4,
         "artifacts published": EVALUATIONS + 4,
@@ -102,7 +105,7 @@ def test_a_study_that_is_there_takes_none(planned, tmp_path: Path, counted: Coun
     residents = Residents()
     for stage in plan.stages.values():
         perform(stage, store, residents, plan.spec.execution)
-    assert dict(counted) == {"models built": 1}
+    assert dict(counted) == {"models built": 1, "seeds sent to every device": 1}
 
 
 def test_a_longer_horizon_and_more_looks_cost_what_they_add(planned, tmp_path: Path) -> None:
