@@ -35,7 +35,8 @@ def size_of(source: Pretrained) -> Size:
 
     folder = Path(local_folder(source.location, source.fingerprint))
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    files = folder.glob("*.safetensors")
+    # What transformers loads; some models bring a second copy in another form.
+    files = folder.glob("model*.safetensors")
     return Size(
         parameters=sum(prod(shape) for file in files for shape in weight_shapes(file).values()),
         layers=int(config.num_hidden_layers),

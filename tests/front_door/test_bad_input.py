@@ -50,6 +50,7 @@ WRONG = [
     (["--set", "model=bare"], 3, ["bare", "no weights"]),
     (["--set", "model=pickled"], 3, ["pickled", "only as pickles", "convert"]),
     (["--set", "model=mute"], 3, ["mute", "no tokenizer"]),
+    (["--set", "model=sees"], 3, ["sees", "'vit' does not continue texts"]),
     (["--set", "embedded.architecture.context=16"], 3, ["context is 16", "embedded.architecture.context"]),
     (["--search", "fronteir"], 2, ["search.question", "'frontier' or 'cheapest'"]),
     (
@@ -95,6 +96,10 @@ def place(tmp_path: Path) -> Path:
         (tmp_path / name / "config.json").write_text("{}")
     (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "mute" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "sees").mkdir()
+    (tmp_path / "sees" / "config.json").write_text('{"model_type": "vit"}')
+    (tmp_path / "sees" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "sees" / "tokenizer.json").write_text("{}")
     return tmp_path
 
 

@@ -82,8 +82,8 @@ def test_a_tiny_study_takes_exactly_this_work(planned, tmp_path: Path, counted: 
         "backward passes": STEPS,
         "token places, training": 2_092,  # with padding
         "optimisers": STAGES,
-        "forward passes, evaluation": 5
-        * EVALUATIONS,  # 30 probes: 16 and 14 are read, then 3 more tokens of all
+        # Of 30 probes 16 and 14 are read, then 3 more tokens of all.
+        "forward passes, evaluation": 5 * EVALUATIONS,
         "token places, evaluation": 10_440,
         "texts tokenised": 4_188,  # 4,096 of them once, to pretrain
         "models built": 1,
