@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 
 from study.adapters import weight_shapes
+from study.configuration import number_of
 from study.pretrained import local_folder
 from study.spec import Execution
 from study.stages import Pretrained, Stage, Trajectory
@@ -31,17 +32,14 @@ class Size:
 
 def size_of(source: Pretrained) -> Size:
     """From the model's configuration and the headers of its weights, which are never loaded."""
-    from transformers import AutoConfig
-
     folder = Path(local_folder(source.location, source.fingerprint))
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     # What transformers loads; some models bring a second copy in another form.
     files = folder.glob("model*.safetensors")
     return Size(
         parameters=sum(prod(shape) for file in files for shape in weight_shapes(file).values()),
-        layers=int(config.num_hidden_layers),
-        width=int(config.hidden_size),
-        vocabulary=int(config.vocab_size),
+        layers=number_of(folder, "num_hidden_layers"),
+        width=number_of(folder, "hidden_size"),
+        vocabulary=number_of(folder, "vocab_size"),
     )
 
 

@@ -142,14 +142,19 @@ def _check_folder(folder: Path, shown: str) -> None:
 
 def _check_type(folder: Path, shown: str) -> None:
     """Whether transformers itself knows the architecture; code that comes with a model is never run."""
-    from transformers import CONFIG_MAPPING, __version__
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES
 
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         kind, own_code = config.get("model_type"), "auto_map" in config
     except (ValueError, AttributeError) as error:
         raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
+    family = CONFIG_MAPPING_NAMES.get(kind, "").removesuffix("Config")
+    if family and config.get("architectures") == [f"{family}ForCausalLM"]:
+        return  # the table of all causal language models would bring torch along
+    from transformers import CONFIG_MAPPING, __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return
     if kind in CONFIG_MAPPING:

@@ -1,17 +1,22 @@
 """A model's tokenizer, and the longest sequence it takes.
 
-Without torch for the embedded model, so that a driver checks its texts in no time; transformers brings torch along with
-its configurations, and so with a pretrained one.
+Without torch wherever that is possible, so that a driver checks its texts in no time: transformers brings torch along
+with its configurations, and so with its `AutoTokenizer`. Most folders say all that is needed in their JSON.
 """
+
+from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from study.configuration import number_of, read
 from study.pieces import END, PIECE
 from study.pretrained import local_folder
 from study.stages import Embedded, Pretrained
 
 Source = Pretrained | Embedded
+PLAIN = PreTrainedTokenizerFast.__name__
+"""What a saved folder calls the class of a tokenizer that is all in its tokenizer.json."""
 SPECIAL = ("<pad>", "<begin>", "<unknown>")
 """The embedded model's first tokens, in the order of their ids; a scenario's own come after them."""
 
@@ -19,9 +24,12 @@ SPECIAL = ("<pad>", "<begin>", "<unknown>")
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """The tokenizer alone, without the model."""
     if isinstance(source, Pretrained):
+        folder = Path(local_folder(source.location, source.fingerprint))
+        if _is_plain(folder):
+            saved: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
+            return saved
         from transformers import AutoTokenizer
 
-        folder = local_folder(source.location, source.fingerprint)
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     pad, begin, unknown = SPECIAL
     words = [*SPECIAL, *source.vocabulary]
@@ -48,13 +56,17 @@ def context_of(source: Source) -> int:
     """The longest sequence that the model takes, in tokens, from its configuration alone."""
     if isinstance(source, Embedded):
         return source.architecture.context
-    from transformers import AutoConfig
-
-    folder = local_folder(source.location, source.fingerprint)
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    return int(getattr(config, "max_position_embeddings", 2048))
+    folder = Path(local_folder(source.location, source.fingerprint))
+    return number_of(folder, "max_position_embeddings", default=2048)
 
 
 def end_id(source: Embedded) -> int | None:
     """The id of the token that ends a text; None in a vocabulary without one."""
     return len(SPECIAL) + source.vocabulary.index(END) if END in source.vocabulary else None
+
+
+def _is_plain(folder: Path) -> bool:
+    """Whether transformers 5 saved it as the class that is all in tokenizer.json, with no code of its own."""
+    said = read(folder / "tokenizer_config.json")
+    plain = said.get("backend") == "tokenizers" and said.get("tokenizer_class") == PLAIN
+    return plain and "auto_map" not in said and (folder / "tokenizer.json").is_file()

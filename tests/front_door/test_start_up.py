@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY
+from tests.study.test_pretrained import make_folder
 
 HEAVY = {"torch", "transformers", "ray", "pandas", "matplotlib", "pyarrow", "scipy", "numpy", "pydantic"}
 COUNT = """
@@ -30,6 +31,12 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
     )
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("MODULES")]
     return set(json.loads(line.removeprefix("MODULES")))
+
+
+def printed(code: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -81,7 +88,21 @@ for stage in plan.stages.values():
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
     for code, expected in ((driver, "[]"), (worker, "['torch']")):
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        assert done.stdout.strip() == expected, done.stderr
+        assert printed(code, tmp_path) == expected
+
+
+def test_a_check_of_a_models_folder_needs_no_torch(tmp_path: Path) -> None:
+    """Type, identity, texts and memory, of a folder as transformers 5 saves it."""
+    (tmp_path / "space.json").write_text(
+        json.dumps({**TINY, "model": [str(make_folder(tmp_path / "model"))]})
+    )
+    driver = """
+import sys
+from search_spaces.loading import load_space
+from study.plan import make_plan
+from study.pretrained import fingerprint
+from cluster.preflight import check_plan
+check_plan(make_plan(load_space("space.json", []), fingerprint), local=True)
+print(sorted({"torch", "peft"} & set(sys.modules)))
+"""
+    assert printed(driver, tmp_path) == "[]"

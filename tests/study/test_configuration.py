@@ -1,0 +1,72 @@
+"""What is read from a model's JSON without torch is what transformers makes of it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tokenizers import processors
+from transformers import AutoConfig, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
+
+from study.configuration import number_of
+from study.pretrained import fingerprint
+from study.stages import Pretrained
+from study.tokenizer import context_of, load_tokenizer
+from tests.study.test_pretrained import make_folder
+
+TEXTS = ["", "Anthony Mark", " two  blanks ", "Wörter\nand lines", "<end> inside"]
+NAMES = ("max_position_embeddings", "num_hidden_layers", "hidden_size", "vocab_size")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose tokenizer begins every text with a token of its own."""
+    made = make_folder(tmp_path_factory.mktemp("model"))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(made)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<end> $A", special_tokens=[("<end>", tokenizer.eos_token_id)]
+    )
+    tokenizer.save_pretrained(made)
+    return made
+
+
+def source(folder: Path) -> Pretrained:
+    return Pretrained(str(folder), fingerprint(str(folder)), "sdpa", "float32")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_tokenizer_is_transformers_own(folder: Path, tmp_path: Path, older: bool) -> None:
+    """Also of a folder that an older transformers saved, which has another class name and does not say how."""
+    place = Path(shutil.copytree(folder, tmp_path / "model"))
+    if older:
+        file = place / "tokenizer_config.json"
+        said = json.loads(file.read_text())
+        said["tokenizer_class"] = "PreTrainedTokenizerFast"
+        del said["backend"]
+        file.write_text(json.dumps(said))
+    ours, theirs = load_tokenizer(source(place)), AutoTokenizer.from_pretrained(place)
+    assert type(ours) is type(theirs)
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert ours("Anthony")["input_ids"][0] == ours.eos_token_id
+    for text in TEXTS:
+        assert ours(text)["input_ids"] == theirs(text)["input_ids"]
+        assert ours.decode(ours(text)["input_ids"]) == theirs.decode(theirs(text)["input_ids"])
+
+
+def test_numbers_are_those_of_the_configuration(tmp_path: Path) -> None:
+    """GPT-2 calls them n_positions, n_layer and n_embd."""
+    gpt2 = GPT2Config(n_positions=40, n_layer=3, n_embd=24, vocab_size=70, bos_token_id=0, eos_token_id=0)
+    llama = LlamaConfig(
+        max_position_embeddings=50, num_hidden_layers=2, hidden_size=16, vocab_size=60, num_attention_heads=2
+    )
+    for name, config in (("gpt2", gpt2), ("llama", llama)):
+        config.save_pretrained(tmp_path / name)
+        loaded = AutoConfig.from_pretrained(tmp_path / name)
+        assert [number_of(tmp_path / name, each) for each in NAMES] == [getattr(loaded, n) for n in NAMES]
+
+
+def test_a_context_that_no_configuration_names(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
+    assert context_of(Pretrained(str(tmp_path), "x", "sdpa", "float32")) == 2048
+    with pytest.raises(AttributeError, match="has no max_position_embeddings"):
+        number_of(tmp_path, "max_position_embeddings")
