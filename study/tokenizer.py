@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from study.configuration import number_of, read
+from study.errors import PreflightError
 from study.pieces import END, PIECE
 from study.pretrained import local_folder
 from study.stages import Embedded, Pretrained
@@ -22,15 +23,20 @@ SPECIAL = ("<pad>", "<begin>", "<unknown>")
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
-    """The tokenizer alone, without the model."""
+    """The tokenizer alone, without the model.
+
+    Raises:
+        PreflightError: a model's folder has none that can be read.
+    """
     if isinstance(source, Pretrained):
         folder = Path(local_folder(source.location, source.fingerprint))
-        if _is_plain(folder):
-            saved: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
-            return saved
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        try:
+            return _saved(folder)
+        except Exception as error:  # the tokenizers library raises nothing narrower
+            raise PreflightError(
+                f"model={source.location}: its tokenizer cannot be read ({type(error).__name__}: {error}); save it "
+                "again with save_pretrained, or bring the folder's files anew"
+            ) from error
     pad, begin, unknown = SPECIAL
     words = [*SPECIAL, *source.vocabulary]
     tokenizer = Tokenizer(
@@ -63,6 +69,15 @@ def context_of(source: Source) -> int:
 def end_id(source: Embedded) -> int | None:
     """The id of the token that ends a text; None in a vocabulary without one."""
     return len(SPECIAL) + source.vocabulary.index(END) if END in source.vocabulary else None
+
+
+def _saved(folder: Path) -> PreTrainedTokenizerBase:
+    if _is_plain(folder):
+        plain: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
+        return plain
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _is_plain(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from tokenizers import processors
 from transformers import AutoConfig, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
 
 from study.configuration import number_of
+from study.errors import PreflightError
 from study.pretrained import fingerprint
 from study.stages import Pretrained
 from study.tokenizer import context_of, load_tokenizer
@@ -51,6 +52,14 @@ def test_a_tokenizer_is_transformers_own(folder: Path, tmp_path: Path, older: bo
     for text in TEXTS:
         assert ours(text)["input_ids"] == theirs(text)["input_ids"]
         assert ours.decode(ours(text)["input_ids"]) == theirs.decode(theirs(text)["input_ids"])
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_torn_tokenizer_is_refused_in_words(folder: Path, tmp_path: Path, name: str) -> None:
+    place = Path(shutil.copytree(folder, tmp_path / "model"))
+    (place / name).write_text((place / name).read_text()[:40])
+    with pytest.raises(PreflightError, match=r"its tokenizer cannot be read \(JSONDecodeError"):
+        load_tokenizer(source(place))
 
 
 def test_numbers_are_those_of_the_configuration(tmp_path: Path) -> None:
