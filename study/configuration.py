@@ -7,25 +7,31 @@ import json
 from pathlib import Path
 from typing import Any
 
+from study.errors import PreflightError
+
 
 def number_of(folder: Path, name: str, default: int | None = None) -> int:
     """What transformers' configuration of the model in this folder has as ``name``.
+
+    Of a model of texts and pictures, what the part for texts has.
 
     Args:
         default: where it has nothing under that name.
 
     Raises:
-        AttributeError: it has none, and there is no default.
+        PreflightError: it has none, and there is no default.
     """
     written = read(folder / "config.json").get(name)
     if isinstance(written, int):
         return written
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(decoder=True)
     found = getattr(config, name, default)
     if found is None:
-        raise AttributeError(f"the configuration of {folder} has no {name}")
+        raise PreflightError(
+            f"model={folder}: its config.json has no {name}; take a model whose type has one"
+        )
     return int(found)
 
 

@@ -6,12 +6,12 @@ code comes with a model.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
 from study.adapters import base_of, is_adapter, refuse_misfit
+from study.configuration import read
 from study.errors import PreflightError
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -145,11 +145,11 @@ def _check_type(folder: Path, shown: str) -> None:
     from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES
 
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind, own_code = config.get("model_type"), "auto_map" in config
-    except (ValueError, AttributeError) as error:
+        config = read(folder / "config.json")
+    except ValueError as error:
         raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
-    family = CONFIG_MAPPING_NAMES.get(kind, "").removesuffix("Config")
+    kind, own_code = config.get("model_type"), "auto_map" in config
+    family = CONFIG_MAPPING_NAMES.get(str(kind), "").removesuffix("Config")
     if family and config.get("architectures") == [f"{family}ForCausalLM"]:
         return  # the table of all causal language models would bring torch along
     from transformers import CONFIG_MAPPING, __version__

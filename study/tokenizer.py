@@ -27,11 +27,14 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
 
     Raises:
         PreflightError: a model's folder has none that can be read.
+        OSError: the storage does not answer, which is no fault of the folder.
     """
     if isinstance(source, Pretrained):
         folder = Path(local_folder(source.location, source.fingerprint))
         try:
             return _saved(folder)
+        except (OSError, MemoryError):
+            raise  # a worker tries these again, or tells them apart
         except Exception as error:  # the tokenizers library raises nothing narrower
             raise PreflightError(
                 f"model={source.location}: its tokenizer cannot be read ({type(error).__name__}: {error}); save it "

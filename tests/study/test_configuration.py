@@ -1,13 +1,22 @@
 """What is read from a model's JSON without torch is what transformers makes of it."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 from tokenizers import processors
-from transformers import AutoConfig, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    Gemma3Config,
+    GPT2Config,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
 
+from cluster.persistence import is_outage
 from study.configuration import number_of
 from study.errors import PreflightError
 from study.pretrained import fingerprint
@@ -62,20 +71,36 @@ def test_a_torn_tokenizer_is_refused_in_words(folder: Path, tmp_path: Path, name
         load_tokenizer(source(place))
 
 
+def test_storage_that_does_not_answer_is_no_fault_of_the_tokenizer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker tries again after it, and would give a stage up after a refusal."""
+
+    def does_not_answer(*arguments: object, **named: object) -> None:
+        raise OSError(errno.EIO, "does not answer")
+
+    there = source(folder)
+    monkeypatch.setattr(PreTrainedTokenizerFast, "from_pretrained", does_not_answer)
+    with pytest.raises(OSError, match="does not answer") as raised:
+        load_tokenizer(there)
+    assert is_outage(raised.value)
+
+
 def test_numbers_are_those_of_the_configuration(tmp_path: Path) -> None:
-    """GPT-2 calls them n_positions, n_layer and n_embd."""
+    """GPT-2 calls them n_positions, n_layer and n_embd; Gemma 3 has them in its part for texts."""
     gpt2 = GPT2Config(n_positions=40, n_layer=3, n_embd=24, vocab_size=70, bos_token_id=0, eos_token_id=0)
     llama = LlamaConfig(
         max_position_embeddings=50, num_hidden_layers=2, hidden_size=16, vocab_size=60, num_attention_heads=2
     )
-    for name, config in (("gpt2", gpt2), ("llama", llama)):
+    gemma = Gemma3Config(text_config=dict(zip(NAMES, (30, 4, 32, 80), strict=True)))
+    for name, config in (("gpt2", gpt2), ("llama", llama), ("gemma", gemma)):
         config.save_pretrained(tmp_path / name)
-        loaded = AutoConfig.from_pretrained(tmp_path / name)
+        loaded = AutoConfig.from_pretrained(tmp_path / name).get_text_config()
         assert [number_of(tmp_path / name, each) for each in NAMES] == [getattr(loaded, n) for n in NAMES]
 
 
 def test_a_context_that_no_configuration_names(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
     assert context_of(Pretrained(str(tmp_path), "x", "sdpa", "float32")) == 2048
-    with pytest.raises(AttributeError, match="has no max_position_embeddings"):
+    with pytest.raises(PreflightError, match="has no max_position_embeddings"):
         number_of(tmp_path, "max_position_embeddings")
