@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 LINE_EVERY_SECONDS = 30.0
+TIME_LEFT_EVERY_SECONDS = 5.0
+"""It is played through for every stage that is missing, and the thread that drives them waits meanwhile."""
 
 
 @dataclass
@@ -81,10 +83,13 @@ class LiveProgress:
         with Progress(*columns, console=self._console) as bars:
             stages = bars.add_task("stages", total=self._tally.stages, note="")
             cells = bars.add_task("cells", total=self._tally.cells, note="")
+            left, known = self._eta(), time.monotonic()
             while True:
                 stopping = self._stop.wait(0.5)
+                if stopping or time.monotonic() - known >= TIME_LEFT_EVERY_SECONDS:
+                    left, known = self._eta(), time.monotonic()
                 failed = f", {self._tally.failed} failed" if self._tally.failed else ""
-                bars.update(stages, completed=self._tally.stages_ended, note=f"{self._eta()}{failed}")
+                bars.update(stages, completed=self._tally.stages_ended, note=f"{left}{failed}")
                 bars.update(cells, completed=self._tally.cells_done)
                 if stopping:
                     return

@@ -6,32 +6,47 @@ evaluation costs by its probes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from study.provenance import characters_of_a_step
 from study.stages import Evaluation, Node, Trajectory
 
 Group = tuple[str, str, bool]
 """Kind, method and whether an adapter is trained."""
+SAME = 1e-9
+"""Texts whose lengths vary by no more than this part of their squares are of one length, but for rounding."""
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """``size`` is in characters a step, None where the record does not say."""
+class _Sums(NamedTuple):
+    """Over trajectories: optimiser steps and their seconds, of all and of those whose text is known; and, of these, the
+    moments of the text (characters a step) that a straight line through them needs, each weighted by steps.
+    """
 
-    group: Group
-    size: float | None
-    steps: int
-    seconds: float
+    steps: float = 0.0
+    seconds: float = 0.0
+    sized_steps: float = 0.0
+    sized_seconds: float = 0.0
+    size: float = 0.0
+    size_squared: float = 0.0
+    size_by_seconds: float = 0.0
+
+    def plus(self, other: "_Sums", sign: int = 1) -> "_Sums":
+        return _Sums(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
 
 
 class Prices:
-    """Adds up what was measured, and says what something similar will take."""
+    """Adds up what was measured, and says what something similar will take.
+
+    Sums are kept and no list is gone through, as a driver asks for thousands of stages at once, and from another
+    thread than the one that measures.
+    """
 
     def __init__(self) -> None:
-        self._trained: dict[str, _Measured] = {}
-        self._asked: dict[str, list[float]] = {}
+        self._trained: dict[str, tuple[Group, _Sums]] = {}
+        self._by_group: dict[Group, _Sums] = {}
+        self._all = _Sums()
+        self._asked: dict[str, tuple[float, int]] = {}
+        self._asked_at_all = (0.0, 0)
         self._starts: list[float] = []
 
     @property
@@ -50,58 +65,65 @@ class Prices:
 
     def trained(self, key: str, description: Mapping[str, Any], steps: int, seconds: float) -> None:
         """A trajectory took so long to come so far; of several reports of one, the furthest counts."""
-        before = self._trained.get(key)
-        if steps and (before is None or before.steps < steps):
-            size = description.get("characters")
-            self._trained[key] = _Measured(_group(description), size, steps, seconds)
+        _, before = self._trained.get(key, (None, _Sums()))
+        if steps <= before.steps:
+            return
+        group = _group(description)
+        now = _sums(description.get("characters"), steps, seconds)
+        self._trained[key] = group, now
+        change = now.plus(before, -1)
+        self._by_group[group] = self._by_group.get(group, _Sums()).plus(change)
+        self._all = self._all.plus(change)
 
     def asked(self, kind: str, probes: int, seconds: float) -> None:
         """One evaluation of so many probes."""
         if probes:
-            self._asked.setdefault(kind, []).append(seconds / probes)
+            self._asked[kind] = _and_one(self._asked.get(kind, (0.0, 0)), seconds / probes)
+            self._asked_at_all = _and_one(self._asked_at_all, seconds / probes)
 
     def step_seconds(self, node: Trajectory) -> float:
         """Of one optimiser step; of what is unlike anything measured, what all groups take in the mean."""
         method = str(getattr(node.method, "name", ""))
-        group = (node.kind, method, node.optimiser.lora is not None)
-        alike = [one for one in self._trained.values() if one.group == group] or list(self._trained.values())
-        steps = sum(one.steps for one in alike)
-        if not steps:
+        alike = self._by_group.get((node.kind, method, node.optimiser.lora is not None), self._all)
+        if not alike.steps:
             return 0.0
-        seconds = sum(one.seconds for one in alike) / steps
-        sized = [one for one in alike if one.size is not None]
-        if not sized:
+        seconds = alike.seconds / alike.steps
+        if not alike.sized_steps:
             return seconds
-        size = sum((one.size or 0.0) * one.steps for one in sized) / sum(one.steps for one in sized)
         fixed, each = self._line()
-        there = fixed + each * size
+        there = fixed + each * alike.size / alike.sized_steps
         return seconds * (fixed + each * characters_of_a_step(node)) / there if there else seconds
 
     def evaluation_seconds(self, kind: str, evaluation: Evaluation) -> float:
         """Of asking one checkpoint, where possible as of a stage of its kind."""
-        found = self._asked.get(kind) or [each for taken in self._asked.values() for each in taken]
-        return sum(found) / len(found) * len(evaluation.probes.probes) if found else 0.0
+        total, times = self._asked.get(kind, self._asked_at_all)
+        return total / times * len(evaluation.probes.probes) if times else 0.0
 
     def _line(self) -> tuple[float, float]:
         """Seconds of a step = fixed + each × characters, by least squares weighted by steps; neither below 0."""
-        points = [
-            (one.size, one.seconds / one.steps, one.steps)
-            for one in self._trained.values()
-            if one.size is not None
-        ]
-        weight = sum(steps for _, _, steps in points)
+        every = self._all
+        weight = every.sized_steps
         if not weight:
             return 1.0, 0.0
-        x = sum(size * steps for size, _, steps in points) / weight
-        y = sum(seconds * steps for _, seconds, steps in points) / weight
-        spread = sum(steps * (size - x) ** 2 for size, _, steps in points)
-        if not spread:
+        x, y = every.size / weight, every.sized_seconds / weight
+        spread = every.size_squared - weight * x**2
+        if spread <= SAME * every.size_squared:
             return y, 0.0
-        slope = sum(steps * (size - x) * (seconds - y) for size, seconds, steps in points) / spread
-        each = max(0.0, slope)
+        each = max(0.0, (every.size_by_seconds - weight * x * y) / spread)
         if y < each * x:  # the line would say that a step on nothing takes less than nothing
             return 0.0, y / x
         return y - each * x, each
+
+
+def _sums(size: float | None, steps: int, seconds: float) -> _Sums:
+    """Of one trajectory, on so many characters a step; None where its record does not say."""
+    if size is None:
+        return _Sums(steps, seconds)
+    return _Sums(steps, seconds, steps, seconds, size * steps, size**2 * steps, size * seconds)
+
+
+def _and_one(before: tuple[float, int], seconds: float) -> tuple[float, int]:
+    return before[0] + seconds, before[1] + 1
 
 
 def prices_of_records(records: Iterable[Mapping[str, Any]]) -> Prices:

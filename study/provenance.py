@@ -51,8 +51,7 @@ def describe_node(node: Node) -> dict[str, Any]:
 
 def characters_of_a_step(node: Trajectory) -> float:
     """How much text one optimiser step sees in the mean, without what a method draws beside it."""
-    texts = node.data.examples
-    return node.optimiser.batch_size * sum(len(each.text) for each in texts) / max(1, len(texts))
+    return node.optimiser.batch_size * node.data.mean_characters
 
 
 @lru_cache(maxsize=1)

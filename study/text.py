@@ -40,6 +40,11 @@ class Corpus:
         rows = [[example.prompt, example.completion, example.closed] for example in self.examples]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
+    @cached_property
+    def mean_characters(self) -> float:
+        """Of an example, prompt and completion together; 0 where there is none."""
+        return sum(len(each.text) for each in self.examples) / max(1, len(self.examples))
+
     def identity(self) -> str:
         return self.digest
 

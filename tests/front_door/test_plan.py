@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cluster.local_store import LocalStore
@@ -98,6 +99,31 @@ def test_prices_by_group_and_by_length_of_the_text(planned) -> None:
     evaluation = plan.cells[0].evaluation
     prices.asked("relearn", 10, 2.0)
     assert prices.evaluation_seconds("unlearn", evaluation) == 0.2 * len(evaluation.probes.probes)
+
+
+def test_the_line_through_what_was_measured_is_numpys(planned) -> None:
+    plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
+    node = next(stage.node for stage in plan.stages.values() if stage.kind == "relearn")
+    description = describe_node(node)
+    sizes, steps, seconds = [30.0, 300.0, 500.0], [4, 10, 7], [0.02, 0.05, 0.06]
+    prices = Prices()
+    for size, count, each in zip(sizes, steps, seconds, strict=True):
+        description["characters"] = size
+        prices.trained(f"{size}", description, count // 2, 100.0)  # counts no more after the next
+        prices.trained(f"{size}", description, count, count * each)
+    slope, fixed = np.polyfit(sizes, seconds, 1, w=np.sqrt(steps))
+    assert slope > 0
+    assert fixed > 0
+    assert prices.step_seconds(node) == pytest.approx(fixed + slope * characters_of_a_step(node))
+
+
+def test_texts_of_one_length_give_no_line(planned) -> None:
+    plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
+    node = next(stage.node for stage in plan.stages.values() if stage.kind == "relearn")
+    prices = Prices()
+    for number, size in enumerate([100.1, 100.1, 100.1]):
+        prices.trained(f"{number}", {**describe_node(node), "characters": size}, 3, 3 * (0.1 + number))
+    assert prices.step_seconds(node) == pytest.approx(1.1)
 
 
 def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
