@@ -3,7 +3,8 @@
     python -m benchmarks.stage_profile [MODEL_FOLDER]
 
 In this process, on one thread, without Ray and without a store: 40 steps of finetuning, 80 of relearning, and
-an evaluation of all probes, each warmed up before it is looked at. Without a folder the model has the embedded one's
+an evaluation of all probes, and how far the weights are from stored ones, which is measured at every evaluation; each
+warmed up before it is looked at. Without a folder the model has the embedded one's
 shape and random weights: what a step or an evaluation takes does not depend on what it says. The milliseconds are of
 the processor, so that a busy machine does not count; the profiler's shares are of the clock, and want a quiet one.
 Prints the operators that take most time themselves, what is left for Python between them, and how much the matrix
@@ -11,8 +12,10 @@ products compute a second.
 """
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -85,6 +88,10 @@ def main() -> None:
     show("a step of finetuning", 40, steps(finetune, 40))
     show("a step of relearning", 80, steps(relearn, 80))
     show("an evaluation", 1, evaluation)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "weights.safetensors"
+        resident.save(stored)
+        show("a distance to stored weights", 1, lambda: (resident.distance(stored), None)[1])
 
 
 if __name__ == "__main__":

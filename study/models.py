@@ -28,6 +28,9 @@ from study.tokenizer import SPECIAL, Source, context_of, end_id, load_tokenizer
 if TYPE_CHECKING:  # slow to import, and most studies need neither peft nor accelerate
     from accelerate import Accelerator
 
+PIECE = {"cpu": 1 << 16}
+PIECE_ELSEWHERE = 1 << 24
+"""Elements that are compared at once, by kind of device."""
 DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -84,14 +87,24 @@ class Resident:
         return other
 
     def distance(self, path: Path | None) -> float:
-        """Norm of the difference to weights that ``save`` wrote, over their norm; None: the source's own."""
+        """Norm of the difference to weights that ``save`` wrote, over their norm; None: the source's own.
+
+        In float64, where the model is, and piece by piece: whole tensors in float64 do not stay in a processor's
+        cache, which takes ten times as long, and beside a large model they may not fit at all.
+        """
+        difference = torch.zeros((), dtype=torch.float64, device=self.device)
+        norm = torch.zeros_like(difference)
+        size = PIECE.get(self.device.type, PIECE_ELSEWHERE)
         with nullcontext() if path is None else safe_open(path, framework="pt") as file:
-            difference, norm = 0.0, 0.0
             for name, value in self._named().items():
-                other = (self._initial[name] if file is None else file.get_tensor(name)).double()
-                difference += float((value.detach().cpu().double() - other).square().sum())
-                norm += float(other.square().sum())
-        return float((difference / norm) ** 0.5) if norm else 0.0
+                other = self._initial[name] if file is None else file.get_tensor(name)
+                other = other.to(self.device).flatten()
+                for mine, its in zip(value.detach().flatten().split(size), other.split(size), strict=True):
+                    there = its.double()
+                    away = mine.double() - there
+                    difference += torch.dot(away, away)
+                    norm += torch.dot(there, there)
+        return float((difference / norm).sqrt()) if norm else 0.0
 
     def _named(self) -> dict[str, torch.Tensor]:
         persistent = self.model.state_dict().keys()

@@ -125,6 +125,7 @@ class _Performance:
         self._work = Work()
         self._started = time.perf_counter()
         self._seconds_before = 0.0
+        self._hashed: dict[Address, Path] = {}
 
     def run(self) -> Work:
         missing = missing_addresses(self._stage, self._store)
@@ -207,7 +208,11 @@ class _Performance:
             self._resident.reset()
 
     def _weights(self, checkpoint: Checkpoint) -> Path:
-        return self._store.file(Address.of_weights(checkpoint.of.key, checkpoint.step), WEIGHTS_FILE)
+        """Hashed once: with a large model that takes seconds, and every evaluation measures its distance."""
+        address = Address.of_weights(checkpoint.of.key, checkpoint.step)
+        if address not in self._hashed:
+            self._hashed[address] = self._store.file(address, WEIGHTS_FILE)
+        return self._hashed[address]
 
     def _distance(self) -> float | None:
         """From the model before unlearning and relearning; None for a model above that."""
