@@ -1,7 +1,9 @@
 """What a step and an evaluation take, from what was measured: by what is trained, how, and on how much text.
 
-Stages are alike where kind, method and adapter are: a group. A group's steps cost what they took; on longer texts or
-larger batches they cost more, by one straight line through all groups that says how seconds grow with text. An
+Stages are alike where kind, method and adapter are: a group, and most alike where they train on the same data too.
+Their steps cost what they took; on longer texts or larger batches they cost more, by one straight line through all
+groups that says how seconds grow with text. That is in characters, since not everybody who asks has a tokenizer:
+gibberish takes four times as many tokens for them as names do, and is known only when some of it was measured. An
 evaluation costs by its probes.
 """
 
@@ -42,8 +44,9 @@ class Prices:
     """
 
     def __init__(self) -> None:
-        self._trained: dict[str, tuple[Group, _Sums]] = {}
+        self._trained: dict[str, _Sums] = {}
         self._by_group: dict[Group, _Sums] = {}
+        self._by_data: dict[tuple[Group, str], _Sums] = {}
         self._all = _Sums()
         self._asked: dict[str, tuple[float, int]] = {}
         self._asked_at_all = (0.0, 0)
@@ -65,14 +68,15 @@ class Prices:
 
     def trained(self, key: str, description: Mapping[str, Any], steps: int, seconds: float) -> None:
         """A trajectory took so long to come so far; of several reports of one, the furthest counts."""
-        _, before = self._trained.get(key, (None, _Sums()))
+        before = self._trained.get(key, _Sums())
         if steps <= before.steps:
             return
-        group = _group(description)
+        group, data = _group(description), str(description.get("data"))
         now = _sums(description.get("characters"), steps, seconds)
-        self._trained[key] = group, now
+        self._trained[key] = now
         change = now.plus(before, -1)
         self._by_group[group] = self._by_group.get(group, _Sums()).plus(change)
+        self._by_data[group, data] = self._by_data.get((group, data), _Sums()).plus(change)
         self._all = self._all.plus(change)
 
     def asked(self, kind: str, probes: int, seconds: float) -> None:
@@ -83,8 +87,8 @@ class Prices:
 
     def step_seconds(self, node: Trajectory) -> float:
         """Of one optimiser step; of what is unlike anything measured, what all groups take in the mean."""
-        method = str(getattr(node.method, "name", ""))
-        alike = self._by_group.get((node.kind, method, node.optimiser.lora is not None), self._all)
+        group = node.kind, str(getattr(node.method, "name", "")), node.optimiser.lora is not None
+        alike = self._by_data.get((group, node.data.digest)) or self._by_group.get(group, self._all)
         if not alike.steps:
             return 0.0
         seconds = alike.seconds / alike.steps

@@ -117,6 +117,21 @@ def test_the_line_through_what_was_measured_is_numpys(planned) -> None:
     assert prices.step_seconds(node) == pytest.approx(fixed + slope * characters_of_a_step(node))
 
 
+def test_what_was_trained_on_the_same_data_says_most(planned) -> None:
+    """Gibberish takes more tokens for its characters than language does."""
+    plan = planned(corpus=["prefix", "gibberish"], relearn_steps=[0, 3], depth=[2, 4])
+    nodes = [stage.node for stage in plan.stages.values() if stage.kind == "relearn"]
+    digests = sorted({node.data.digest for node in nodes})
+    assert (len(nodes), len(digests)) == (4, 2)
+    seconds = {digests[0]: 0.1, digests[1]: 5.0}
+    measured = [next(node for node in nodes if node.data.digest == digest) for digest in digests]
+    prices = Prices()
+    for node in measured:
+        prices.trained(node.key, describe_node(node), 3, 3 * seconds[node.data.digest])
+    for node in nodes:
+        assert prices.step_seconds(node) == pytest.approx(seconds[node.data.digest])
+
+
 def test_texts_of_one_length_give_no_line(planned) -> None:
     plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
     node = next(stage.node for stage in plan.stages.values() if stage.kind == "relearn")
