@@ -5,6 +5,7 @@ a bug) ends the trial with its reason as a result; what may not (a lost worker, 
 is raised, and Tune tries again.
 """
 
+import json
 import os
 import time
 import traceback
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # torch comes with it
 
 
 class StageActor(tune.Trainable):
-    """One trial is one stage. Its result is flat, as Tune would flatten it anyway."""
+    """One trial is one stage."""
 
     def setup(
         self,
@@ -100,7 +101,8 @@ class StageActor(tune.Trainable):
             work = persistently(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
         seconds = time.perf_counter() - started
         tell("stage finished", seconds=seconds, **vars(work))
-        return {"done": True, "cause": None, "seconds": seconds, **vars(work)}
+        # As one text: Tune keeps statistics of every number of every trial, and twice, in the driver's memory.
+        return {"done": True, "cause": None, "work": json.dumps(vars(work))}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: stages publish to the store."""

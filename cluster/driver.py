@@ -5,6 +5,7 @@ Tune schedules, the store is the truth. A grid is one round; a search goes on wi
 by making a new frontier from the store.
 """
 
+import json
 import os
 import shutil
 import time
@@ -306,8 +307,9 @@ class _Run:
             self._give_up(key, cause, message)
         else:
             persistently(lambda: self._folder.forget_failure(key), self._log.storage_failed)
-            steps, evaluations = int(result["train_steps"]), int(result["evaluations"])
-            self._measured(stage, steps, evaluations, result)
+            work = json.loads(str(result["work"]))
+            steps, evaluations = int(work["train_steps"]), int(work["evaluations"])
+            self._measured(stage, steps, evaluations, work)
             self._train_steps += steps
             self._evaluations += evaluations
         persistently(lambda: self._recorder.record(key), self._log.storage_failed)
@@ -315,11 +317,11 @@ class _Run:
         self._tally.stages_ended += 1
         self._tally.cells_done = self._recorder.cells_recorded
 
-    def _measured(self, stage: Stage, steps: int, evaluations: int, result: Mapping[str, Any]) -> None:
-        self._prices.trained(stage.key, describe_node(stage.node), steps, float(result["train_seconds"]))
+    def _measured(self, stage: Stage, steps: int, evaluations: int, work: Mapping[str, Any]) -> None:
+        self._prices.trained(stage.key, describe_node(stage.node), steps, float(work["train_seconds"]))
         if evaluations:
             probes = len(stage.evaluate[0][1].probes.probes)
-            self._prices.asked(stage.kind, probes, float(result["evaluation_seconds"]) / evaluations)
+            self._prices.asked(stage.kind, probes, float(work["evaluation_seconds"]) / evaluations)
 
     def _seconds_left(self) -> float | None:
         return remaining_seconds(self._plan, dict(self._missing), self._prices, self._slots)
