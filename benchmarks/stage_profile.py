@@ -5,9 +5,9 @@
 In this process, on one thread, without Ray and without a store: 40 steps of finetuning, 80 of relearning, an
 evaluation of all probes, and how far the weights are from stored ones, which is measured at every evaluation; each
 warmed up before it is looked at. Without a folder the model has the embedded one's shape and random weights: what a
-step or an evaluation takes does not depend on what it says. The milliseconds are of the processor, so that a busy machine does not count; the profiler's shares are of the clock, and want a quiet one.
-Prints the operators that take most time themselves, what is left for Python between them, and how much the matrix
-products compute a second.
+step or an evaluation takes does not depend on what it says. The milliseconds are of the processor, so that a busy
+machine does not count; the profiler's shares are of the clock, and want a quiet one. Prints the operators that take
+most time themselves, what is left for Python between them, and how much the matrix products compute a second.
 """
 
 import sys
