@@ -13,6 +13,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.base_model import base_folder
 from benchmarks.runs import Run, take
@@ -76,6 +77,7 @@ def draw(cells: list[dict[str, Any]], looks: list[dict[str, Any]], path: Path) -
         axes.set_ylabel("seconds")
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ Prints kilobytes for each trial between a tenth of them and the last, in the dri
 and nothing is saved or shown, as in a study.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -46,6 +47,7 @@ def main() -> None:
     """See the module's text."""
     trials = int(sys.argv[1])
     os.environ |= {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it has words for each trial without result files
     ray.init(include_dashboard=False, configure_logging=False)
     held = Held()
     with tempfile.TemporaryDirectory() as scratch:
