@@ -80,8 +80,8 @@ def test_golden_keys_of_the_names_study() -> None:
 
 
 GOLDEN = {
-    "relearn": "168921eb9080f4dace3dfc953b5bb707",
-    "unlearn": "0939437302c5c7c8da56756f4db57064",
-    "finetune": "6d74ce180831b1c000de44856d1b7a75",
-    "base": "d85bb4118c615b9dca9bd1696cd1840a",
+    "relearn": "0b2b4ebb8c5a4af967c40285c76988cf",
+    "unlearn": "df489807ab7768cbbd9e7c8b10136a9f",
+    "finetune": "0c893fc04d20146e120c624b70cf85f7",
+    "base": "fec15daa02bca53df546d96f41a37454",
 }
