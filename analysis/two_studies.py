@@ -56,6 +56,7 @@ class Comparison:
         equal: shared cells with the same value to the bit.
         overall: the mean difference of all shared cells, paired; None where there is none.
         pairs: one for each shared place.
+        empty: where those lie that have no cell yet.
     """
 
     names: tuple[str, str]
@@ -67,6 +68,7 @@ class Comparison:
     equal: int
     overall: Pair | None
     pairs: list[Pair]
+    empty: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``; NaN becomes null."""
@@ -75,6 +77,8 @@ class Comparison:
 
     def verdict(self) -> str:
         """The answer in a sentence or two."""
+        if self.empty:
+            return f"{' and '.join(self.empty)}: no cell has rows yet, so nothing can be compared."
         if self.metric is None:
             return "The two have no metric in common, so no cell can be compared."
         if not self.shared:
@@ -100,7 +104,8 @@ def compare_studies(first: Study, second: Study) -> Comparison:
     names = (str(first.content["spec"]["name"]), str(second.content["spec"]["name"]))
     spec = list(_spec(first.content["spec"], second.content["spec"]))
     if metric is None:
-        return Comparison(names, spec, None, 0, 0, 0, 0, None, [])
+        empty = tuple(study.place.words for study in (first, second) if study.cells.empty)
+        return Comparison(names, spec, None, 0, 0, 0, 0, None, [], empty)
     one, other = _cells(first, metric, "value_first"), _cells(second, metric, "value_second")
     joined = one.join(other, how="outer")
     shared = joined.dropna()

@@ -127,4 +127,4 @@ def test_a_study_without_rows_has_nothing_to_compare(two) -> None:
     one, other = two({"rate": lawful}, {"rate": lambda **_: None})
     found = compare_studies(analysis.load(one), analysis.load(other))
     assert found.metric is None
-    assert "no metric in common" in found.verdict()
+    assert found.verdict() == f"{other}: no cell has rows yet, so nothing can be compared."
