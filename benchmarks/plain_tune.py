@@ -47,7 +47,8 @@ def main() -> None:
     """See the module's text."""
     trials = int(sys.argv[1])
     os.environ |= {"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it has words for each trial without result files
+    # Tune has words for each trial without result files.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     ray.init(include_dashboard=False, configure_logging=False)
     held = Held()
     with tempfile.TemporaryDirectory() as scratch:
