@@ -364,7 +364,7 @@ def _recorded_plan(folder: Path) -> "Plan":
     from search_spaces.loading import validate
     from study.plan import make_plan
 
-    recorded = StudyFolder(folder).recorded()
+    recorded = StudyFolder(folder).replannable()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
     return make_plan(spec, lambda location: recorded.models[location], asked_points(folder, spec))
 

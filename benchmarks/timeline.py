@@ -124,7 +124,7 @@ def draw(bars: list[Bar], path: Path) -> None:
 def main() -> None:
     """See the module's text."""
     folder, path = Path(sys.argv[1]), Path(sys.argv[2])
-    recorded = StudyFolder(folder).recorded()
+    recorded = StudyFolder(folder).replannable()
     plan = make_plan(validate(recorded.spec, place=str(folder)), lambda name: recorded.models[name])
     bars = bars_of(folder)
     draw(bars, path)

@@ -25,6 +25,7 @@ from cluster.differences import axis_growth, differences
 from cluster.persistence import is_outage
 from cluster.redaction import redacted
 from study.errors import PreflightError, SpecError
+from study.identity import NUMERICS
 from study.plan import Plan
 from study.results import COORDINATES, CORPORA, table, write_table
 from study.seals import replace_sealed
@@ -82,6 +83,24 @@ class StudyFolder:
                 f"{path} cannot be read as a study ({error}): restore it from a copy, or start a new study"
             ) from error
 
+    def replannable(self) -> Recorded:
+        """The study that lives here, where the keys of a plan made now are those of its artifacts.
+
+        Raises:
+            SpecError: as ``recorded``.
+            PreflightError: it was begun by a version whose numbers differ, so that every key does.
+        """
+        recorded = self.recorded()
+        before = recorded.content.get("numerics")
+        if before != NUMERICS:
+            raise PreflightError(
+                f"{self.folder} was begun by a version of relearn that computes other numbers "
+                f"(numerics {before or 'not recorded'}, here {NUMERICS}), and one study must not mix them: go on with "
+                "the version that began it, or start anew in another folder with --study; its rows can still be read "
+                "by `relearn report`, `export`, `compare` and pandas"
+            )
+        return recorded
+
     def exists(self) -> bool:
         """Whether a study lives here."""
         return (self.folder / STUDY_FILE).exists()
@@ -105,13 +124,13 @@ class StudyFolder:
 
         Raises:
             SpecError: another study lives here.
-            PreflightError: the folder cannot be written, or the data or a model changed since the start.
+            PreflightError: the folder cannot be written, or the data, a model or the numerics changed since the start.
             OSError: storage does not answer; may be called again.
         """
         grown: list[str] = []
         previous: dict[str, Any] = {}
         if self.exists():
-            recorded = self.recorded()
+            recorded = self.replannable()
             previous = recorded.content
             grown = self._compare(recorded, spec, models, inputs)
         elif self.folder.is_dir():
@@ -125,6 +144,7 @@ class StudyFolder:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         content = {
             "format": FORMAT,
+            "numerics": NUMERICS,
             "space": space,
             "overrides": list(overrides),
             "spec": spec.model_dump(mode="json"),

@@ -1,5 +1,6 @@
-"""A study's folder after a crash between its first files."""
+"""A study's folder after a crash between its first files, and after a version that computes other numbers."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,29 @@ def test_a_folder_with_something_else_beside_stays_locked(planned, tmp_path: Pat
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(SpecError, match=r"not empty \(thesis.tex\)"):
         claim(tmp_path, plan)
+
+
+@pytest.mark.parametrize("began", [1, None])
+def test_a_study_of_other_numerics_is_read_and_not_gone_on_with(
+    relearn, space, finished, tmp_path: Path, began: int | None
+) -> None:
+    """Its keys are others now: gone on with it would hold two roundings, and a repair would take all of it away."""
+    path, study = space(), finished()
+    content = json.loads((study / "study.json").read_text())
+    assert content.pop("numerics") > 1
+    (study / "study.json").write_text(json.dumps(content | ({"numerics": began} if began else {})))
+    before = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
+    for verb in (
+        ["run", path, "--study", "s"],
+        ["resume", "s"],
+        ["verify", "s", "--repair"],
+        ["status", "s"],
+    ):
+        code, output = relearn(*verb).finish(120)
+        assert code == 3, output
+        assert f"(numerics {began or 'not recorded'}, here" in output
+        assert "start anew in another folder with --study" in output
+    after = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
+    assert after == before
+    code, output = relearn("export", "s").finish(120)
+    assert code == 0, output
