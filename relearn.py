@@ -15,9 +15,9 @@ import typer
 from study.errors import RelearnError
 
 if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
-    from cluster.local_store import LocalStore
-    from cluster.rounds import PlanOf
-    from study.plan import Plan
+    from cluster.driver.rounds import PlanOf
+    from cluster.storage.local_store import LocalStore
+    from study.planning.plan import Plan
     from study.spec import StudySpec
 
 app = typer.Typer(
@@ -68,12 +68,14 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a study would cost, before anything is spent; of a search, its first round."""
-    from cluster.cost_table import cost_rows, local_slots, weight_bytes
+    from cluster.driver.plan_summary import cost_rows
+    from cluster.driver.preflight import local_slots
     from search_spaces.loading import load_space, search_overrides
-    from search_spaces.proposers import proposer_of
-    from study.cost import cost
-    from study.points import History
-    from study.prices import prices_of_records
+    from search_spaces.search.proposers import proposer_of
+    from study.models.pretrained import weight_bytes
+    from study.planning.cost import cost
+    from study.planning.proposer import History
+    from study.planning.step_times import prices_of_records
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
@@ -107,7 +109,7 @@ def plan(
     if as_json:
         _print_json(facts)
         return
-    from cluster.pairs import print_pairs
+    from cluster.terminal import print_pairs
 
     title = f"{spec.name}: {spec.question}" if spec.question else spec.name
     if spec.search is not None:
@@ -137,7 +139,7 @@ def run(
 @app.command()
 def resume(folder: StudyArgument, address: AddressOption = None) -> None:
     """Go on with a study from what its folder says."""
-    from cluster.study_folder import StudyFolder
+    from cluster.study_folder.study_folder import StudyFolder
     from search_spaces.loading import validate
 
     content = StudyFolder(folder).recorded().content
@@ -148,8 +150,8 @@ def resume(folder: StudyArgument, address: AddressOption = None) -> None:
 @app.command()
 def status(folder: StudyArgument, as_json: Json = False) -> None:
     """Say how far a study is, and what failed and why. Starts nothing."""
-    from cluster.pairs import print_pairs
     from cluster.status import study_status
+    from cluster.terminal import print_pairs
 
     found = study_status(folder, _store(folder), _recorded_plan(folder))
     if as_json:
@@ -174,7 +176,7 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
 @app.command()
 def stop(folder: StudyArgument) -> None:
     """Tell the running driver to finish the stages that run, and end; `relearn resume` goes on."""
-    from cluster.control import tell
+    from cluster.study_folder.stop_requests import tell
 
     print(tell(folder, "stop"))
 
@@ -182,7 +184,7 @@ def stop(folder: StudyArgument) -> None:
 @app.command()
 def cancel(folder: StudyArgument) -> None:
     """Tell the running driver to end at once, wherever it runs; `relearn resume` goes on."""
-    from cluster.control import tell
+    from cluster.study_folder.stop_requests import tell
 
     print(tell(folder, "cancel"))
 
@@ -196,7 +198,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every record, hash and page of a study and its store."""
-    from cluster.rounds import put_aside_unreadable
+    from cluster.study_folder.search_record import put_aside_unreadable
     from cluster.verification import IntegrityReport, verify_study
 
     if repair and (aside := put_aside_unreadable(folder)) is not None:
@@ -221,8 +223,8 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Show what happened, in the order of time: of the whole study, or of one stage."""
-    from cluster.events import events_of, in_words
-    from cluster.study_folder import StudyFolder
+    from cluster.study_folder.event_log import events_of, in_words
+    from cluster.study_folder.study_folder import StudyFolder
 
     StudyFolder(folder).recorded()
     found = events_of(folder / "log", stage)
@@ -244,12 +246,12 @@ def score(
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Calls to a judge at a time.")] = 8,
 ) -> None:
     """Score the stored completions again; needs no model of the study's."""
-    from cluster.rescore import rescore, text_scorer
-    from cluster.study_folder import StudyFolder
+    from cluster.rows.rescore import rescore, text_scorer
+    from cluster.study_folder.study_folder import StudyFolder
 
     StudyFolder(folder).recorded()
     if metric == "judge":
-        from cluster.judging import judge_study
+        from cluster.rows.judging import judge_study
 
         judge_study(folder, _store(folder).folder, judge, calls, at_once, print)
         return
@@ -277,8 +279,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Say what two studies differ in: their specs, and the cells that both have, paired."""
-    from analysis.frames import load
-    from analysis.two_studies import compare_studies, in_words
+    from analysis.measures.study_comparison import compare_studies, in_words
+    from analysis.reading.study_frames import load
 
     found = compare_studies(load(first), load(second))
     if as_json:
@@ -295,7 +297,7 @@ def export(
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
 ) -> None:
     """Write cells and probes as one file each, or the cells as a cube (netcdf)."""
-    from analysis.export import export as write
+    from analysis.export.files import export as write
 
     for path in write(folder, form, to):
         print(path)
@@ -307,7 +309,7 @@ def checkpoints(
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""
-    from cluster.exporting import export_checkpoints
+    from study.models.model_folders import export_checkpoints
 
     target = to if to is not None else folder / "checkpoints"
     for path in export_checkpoints(_recorded_plan(folder), _store(folder), target):
@@ -322,8 +324,8 @@ def _run(
     space: str,
     overrides: list[str],
 ) -> None:
-    from cluster.launch import launch
-    from search_spaces.proposers import proposer_of
+    from cluster.driver.launch import launch
+    from search_spaces.search.proposers import proposer_of
 
     models, plan_of = _planning(spec, folder)
     outcome = launch(
@@ -342,9 +344,9 @@ def _run(
 
 def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
     """The fingerprint of each model that is planned, and how points are; a hub model stays at its revision."""
-    from cluster.study_folder import StudyFolder
-    from study.plan import make_plan
-    from study.pretrained import fingerprint
+    from cluster.study_folder.study_folder import StudyFolder
+    from study.models.pretrained import fingerprint
+    from study.planning.planner import make_plan
 
     study = StudyFolder(folder)
     recorded = study.recorded().models if study.exists() else {}
@@ -359,10 +361,10 @@ def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]
 
 def _recorded_plan(folder: Path) -> "Plan":
     """The plan of a study from its folder alone: models by their recorded fingerprints."""
-    from cluster.rounds import asked_points
-    from cluster.study_folder import StudyFolder
+    from cluster.study_folder.search_record import asked_points
+    from cluster.study_folder.study_folder import StudyFolder
     from search_spaces.loading import validate
-    from study.plan import make_plan
+    from study.planning.planner import make_plan
 
     recorded = StudyFolder(folder).replannable()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
@@ -375,7 +377,7 @@ def _study_path(study: Path | None, name: str) -> Path:
 
 def _store(folder: Path, given: str | None = None) -> "LocalStore":
     """The store that the user gave, or the one that the study has."""
-    from cluster.stores import open_store
+    from cluster.study_folder.study_folder import open_store
 
     return open_store(folder, given)
 

@@ -11,16 +11,16 @@ analysis.experiments(study)  # beside the paper's numbers and laws
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
-from analysis.comparisons import compare
-from analysis.drivers import drivers
-from analysis.experiments import experiments
-from analysis.frames import Studies, Study, load
-from analysis.frontier import frontier
-from analysis.intervals import wilson
-from analysis.predictors import predictors
-from analysis.resampling import Estimate, answers, bootstrap
-from analysis.surface import surface
-from analysis.trajectories import trajectories
+from analysis.measures.comparisons import compare
+from analysis.measures.contour import frontier
+from analysis.measures.drivers import drivers
+from analysis.measures.predictors import predictors
+from analysis.measures.surface import surface
+from analysis.measures.trajectories import trajectories
+from analysis.paper.experiments import experiments
+from analysis.reading.study_frames import Studies, Study, load
+from analysis.statistics.resampling import Estimate, answers, bootstrap
+from analysis.statistics.wilson import wilson
 
 __all__ = [
     "Estimate",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shapes import AXES, name_of
-from cluster.events import read_events
-from cluster.local_store import LocalStore
-from study.results import read_dataset
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.event_log import read_events
+from study.results.files import read_dataset
 
 KINDS = ("finetune", "unlearn", "relearn")
 

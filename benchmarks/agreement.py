@@ -16,7 +16,7 @@ from statistics import fmean
 import pandas as pd
 
 import analysis
-from study.results import COORDINATES
+from study.results.schema import COORDINATES
 
 TRAJECTORY = [name for name in COORDINATES if name != "relearn_steps"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.shapes import Shape
-from study.models import Resident
-from study.plan import make_plan
+from study.models.resident import Resident
+from study.planning.planner import make_plan
+from study.planning.stages import Trajectory
 from study.spec import EMBEDDED
-from study.stages import Trajectory
-from study.training import train
+from study.training.loop import train
 
 
 def base_folder(shape: Shape, results: Path, given: Path | None) -> Path:

@@ -20,10 +20,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit
 
-from analysis.crossed import estimate, spread
-from analysis.frontier import _crossing
-from analysis.resampling import Answers, bootstrap
-from analysis.trajectories import _measures
+from analysis.measures.contour import _crossing
+from analysis.measures.trajectories import _measures
+from analysis.statistics.resampling import Answers, bootstrap
+from analysis.statistics.two_way import estimate, spread
 
 STEPS = (0, 5, 10, 20, 40)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from study.evaluation.answers import ask
+from study.evaluation.generation import ask
 from study.evaluation.keyword import keyword_hit
-from study.models import Resident
-from study.pretrained import fingerprint
+from study.models.pretrained import fingerprint
+from study.models.resident import Resident
+from study.planning.stages import Pretrained
 from study.scenarios.questions import TEMPLATE, Pair, read_pairs
-from study.stages import Pretrained
 from study.text import ProbeSet
 
 QUOTED = re.compile(r"[\"“']([A-Z][^\"“”']{2,80}?)[,.]?[\"”'](?!\w)")

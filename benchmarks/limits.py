@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from benchmarks.shapes import SHAPES, Cell, Shape, grid
-from study.plan import make_plan
+from study.planning.planner import make_plan
 from study.spec import EMBEDDED
 
 PRICES = (45.0, 20.0, 10.5, 260.0)

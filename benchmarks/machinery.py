@@ -103,7 +103,8 @@ def load(folder: Path) -> None:
     """100,000 rows of cells into pandas, in a fresh process."""
     import pyarrow as pa
 
-    from study.results import CELLS, dataset_files, read_file, write_table
+    from study.results.files import dataset_files, read_file, write_table
+    from study.results.schema import CELLS
 
     files = dataset_files(folder, "cells")
     one = pa.concat_tables([read_file(path, "cells") for path in files])

@@ -11,16 +11,16 @@ from statistics import mean
 
 import torch
 
-from study.batches import Batches
-from study.evaluation.answers import ask
-from study.lora import Adapter
-from study.models import Resident
+from study.evaluation.generation import ask
+from study.models.lora import Adapter
+from study.models.pretrained import fingerprint
+from study.models.resident import Resident
 from study.objective import MaximumLikelihood, Models, Step
-from study.optimisation import LoRA
-from study.pretrained import fingerprint
+from study.planning.stages import Pretrained
 from study.scenarios.tofu import Tofu
-from study.stages import Pretrained
+from study.settings.optimiser import LoRA
 from study.text import Material
+from study.training.batches import Batches
 
 STEPS, BATCH, NEW_TOKENS = 3, 8, 48
 

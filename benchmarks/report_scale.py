@@ -23,8 +23,9 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.merged import merge_cells
-from study.results import CELLS, COORDINATES, CORPORA, PROBES, dataset_files, dataset_folder, write_table
+from study.results.files import dataset_files, dataset_folder, write_table
+from study.results.merged_cells import merge_cells
+from study.results.schema import CELLS, COORDINATES, CORPORA, PROBES
 
 METHODS = ("gradient_ascent", "npo")
 REPETITIONS = (7, 5, 3, 1)

@@ -24,13 +24,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from search_spaces.attack_space import Tried
-from search_spaces.cheapest import Cheapest
-from search_spaces.contour import crossing
-from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
-from study.points import Curve, History, Point, Proposer
-from study.results import COORDINATES, read_dataset
+from search_spaces.search.attack_space import Tried
+from search_spaces.search.contour import crossing
+from search_spaces.search.contour_search import Frontier
+from search_spaces.search.pareto_search import Cheapest
+from study.planning.proposer import Curve, History, Point, Proposer
+from study.results.files import read_dataset
+from study.results.schema import COORDINATES
 from study.spec import StudySpec
 
 DOCS = Path(__file__).parents[1] / "docs"

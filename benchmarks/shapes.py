@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search_spaces.experiments.names import names
+from search_spaces.experiments.tofu import tofu_mini
 from search_spaces.loading import validate
-from search_spaces.names import names
-from search_spaces.tofu import tofu_mini
 from study.spec import StudySpec
 
 Cell = dict[str, Any]

@@ -20,14 +20,14 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.shapes import SHAPES
-from study.evaluation.answers import ask
-from study.models import Resident
-from study.plan import make_plan
-from study.pretrained import fingerprint
-from study.resumption import Progress
+from study.evaluation.generation import ask
+from study.models.pretrained import fingerprint
+from study.models.resident import Resident
+from study.planning.planner import make_plan
+from study.planning.stages import Trajectory
 from study.spec import EMBEDDED
-from study.stages import Trajectory
-from study.training import train
+from study.training.loop import train
+from study.training.training_state import Progress
 
 SHOWN = 12
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")

@@ -13,10 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cluster.events import read_events
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.event_log import read_events
+from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
-from study.plan import Plan, make_plan
+from study.planning.plan import Plan
+from study.planning.planner import make_plan
 
 COLOURS = {
     "base": "#777777",

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.guard import holder_of
-from cluster.local_store import LocalStore
-from cluster.recorder import cells_recorded
-from cluster.study_folder import StudyFolder
-from study.cost import wanted
-from study.plan import Plan
+from cluster.rows.recorder import cells_recorded
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import holder_of
+from cluster.study_folder.study_folder import StudyFolder
+from study.planning.plan import Plan
+from study.planning.stages import wanted
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.guard import guard
-from cluster.judging import Replies
-from cluster.local_store import RECORD, LocalStore
-from cluster.rebuilt_rows import RebuiltRows
-from cluster.rounds import SEARCH_FOLDER
-from cluster.study_folder import STUDY_FILE, StudyFolder
+from cluster.rows.judging import Replies
+from cluster.rows.rebuilt_rows import RebuiltRows
+from cluster.storage.local_store import RECORD, LocalStore
+from cluster.study_folder.lease import guard
+from cluster.study_folder.search_record import SEARCH_FOLDER
+from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
 from study.artifacts import Address
+from study.atomic_write import is_sealed, seal_of
 from study.errors import IntegrityError, SpecError
-from study.merged import MERGED_FILE, merge_cells
-from study.plan import Plan
-from study.results import DATASETS, dataset_files, dataset_folder
-from study.seals import is_sealed, seal_of
+from study.planning.plan import Plan
+from study.results.files import dataset_files, dataset_folder
+from study.results.merged_cells import MERGED_FILE, merge_cells
+from study.results.schema import DATASETS
 
 QUARANTINE = "quarantine"
 NOT_AS_WRITTEN = "not what was written: its hash is not the one beside it"

@@ -15,9 +15,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from search_spaces.presets import PRESETS
-from study.errors import SpecError
+from study.errors import SpecError, did_you_mean
 from study.spec import StudySpec
-from study.suggest import did_you_mean
 
 FILES = (".yaml", ".yml", ".json")
 

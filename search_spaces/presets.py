@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from search_spaces.names import names
-from search_spaces.tofu import tofu, tofu_mini
-from search_spaces.whp import whp_keyword, whp_keyword_mini, whp_verbatim, whp_verbatim_mini
-from search_spaces.wmdp import wmdp, wmdp_mini
+from search_spaces.experiments.names import names
+from search_spaces.experiments.tofu import tofu, tofu_mini
+from search_spaces.experiments.whp import whp_keyword, whp_keyword_mini, whp_verbatim, whp_verbatim_mini
+from search_spaces.experiments.wmdp import wmdp, wmdp_mini
 from study.spec import StudySpec
 
 PRESETS: dict[str, Callable[[], StudySpec]] = {

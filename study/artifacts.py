@@ -91,3 +91,8 @@ class Store(Protocol):
     def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
         """Makes every file of the folder an artifact; False when another writer was first."""
         ...
+
+
+WEIGHTS_FILE = "weights.safetensors"
+
+STATE_FILE = "state.safetensors"

@@ -3,6 +3,9 @@
 Every message says what was given, what was expected and what to do.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class RelearnError(Exception):
     """A failure that is explained to the user in words, without a traceback."""
@@ -36,3 +39,9 @@ class ClusterLostError(RelearnError):
 
 class DivergedError(RelearnError):
     """Training left the finite numbers. Recorded as a failure of the stage, never as a rate of 0."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"``, or nothing where no known word is near."""
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

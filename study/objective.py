@@ -7,14 +7,12 @@ is execution, not identity.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
-
-from study.optimisation import Training
 
 IGNORED = -100
 
@@ -175,26 +173,6 @@ class Objective(Protocol):
 
     def loss(self, step: Step) -> Tensor:
         """A scalar: this micro-batch's share of the batch's loss."""
-        ...
-
-
-@runtime_checkable
-class UnlearningMethod(Objective, Protocol):
-    """The plug point of the unlearning methods."""
-
-    @property
-    def uses_retain(self) -> bool:
-        """Whether a step needs a batch of retain data."""
-        ...
-
-    @property
-    def uses_reference(self) -> bool:
-        """Whether a step needs the frozen model that the unlearning started from."""
-        ...
-
-    @property
-    def prerequisite(self) -> Training | None:
-        """A finetuning on the forget set from the same start, whose end is the step's helper model."""
         ...
 
 

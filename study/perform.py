@@ -16,21 +16,18 @@ from typing import Any, Protocol
 import torch
 from safetensors.torch import load_file, save_file
 
-from study.answers_file import ANSWERS_FILE, answers_table
-from study.artifacts import Address, Store
+from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
-from study.evaluation.answers import ask
-from study.models import Resident
+from study.evaluation.answers_file import ANSWERS_FILE, answers_table
+from study.evaluation.generation import ask
+from study.models.resident import Resident
+from study.models.tokenizer import Source
+from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.provenance import describe_node, environment
-from study.results import write_pages
-from study.resumption import Progress, Resumption, State
-from study.spec import Execution
-from study.stages import Checkpoint, Evaluation, Stage, Trajectory
-from study.tokenizer import Source
-from study.training import train
-
-WEIGHTS_FILE = "weights.safetensors"
-STATE_FILE = "state.safetensors"
+from study.results.files import write_pages
+from study.settings.execution import Execution
+from study.training.loop import train
+from study.training.training_state import Progress, Resumption, State
 
 
 class Tell(Protocol):

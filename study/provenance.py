@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from study.identity import NUMERICS
-from study.parts import Part
-from study.stages import Embedded, Node, Pretrained, Trajectory
+from study.planning.stages import Embedded, Node, Pretrained, characters_of_a_step
+from study.settings.part import Part
 
 PACKAGES = ("relearn", "torch", "transformers", "peft", "accelerate", "ray", "pyarrow", "numpy")
 
@@ -47,11 +47,6 @@ def describe_node(node: Node) -> dict[str, Any]:
         "optimiser": node.optimiser.model_dump(mode="json"),
         "seed": node.seed,
     }
-
-
-def characters_of_a_step(node: Trajectory) -> float:
-    """How much text one optimiser step sees in the mean, without what a method draws beside it."""
-    return node.optimiser.batch_size * node.data.mean_characters
 
 
 @lru_cache(maxsize=1)

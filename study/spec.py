@@ -8,48 +8,32 @@ pair stand so often) is checked by the plan.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
     NonNegativeInt,
     PlainValidator,
-    PositiveFloat,
     PositiveInt,
     SerializeAsAny,
     field_validator,
     model_validator,
 )
 
-from study.asking import Search
-from study.attack import Vary
-from study.optimisation import Optimiser, Training
-from study.parts import Part
+from study.errors import did_you_mean
 from study.scenarios import SCENARIOS, Scenario
-from study.suggest import did_you_mean
+from study.settings.attack import Vary
+from study.settings.execution import Execution
+from study.settings.model import EmbeddedModel, Generation, GivenCheckpoints
+from study.settings.optimiser import Optimiser, Training
+from study.settings.part import Part
+from study.settings.search import Search
 from study.unlearning import METHODS
 
 Method = Part
 Start = Literal["unlearned", "original", "never_learned"]
 EMBEDDED = "embedded"
 """The name of the model that the project makes itself, where a folder or hub id would stand."""
-
-
-@runtime_checkable
-class NeedsOfAMethod(Protocol):
-    """What the plan asks of an unlearning method, which needs no torch; see ``objective.UnlearningMethod``."""
-
-    name: str
-
-    @property
-    def uses_retain(self) -> bool:
-        """Whether a step needs a batch of retain data."""
-        ...
-
-    @property
-    def prerequisite(self) -> Training | None:
-        """A finetuning on the forget set from the same start, whose end the method looks at."""
-        ...
 
 
 def named_part(table: Mapping[str, type[Part]], what: str, value: Any) -> Part:
@@ -72,92 +56,6 @@ AnyMethod = Annotated[
 AnyScenario = Annotated[
     SerializeAsAny[Part], PlainValidator(lambda value: named_part(SCENARIOS, "scenario", value))
 ]
-
-
-class Architecture(Part):
-    """Shape of the embedded Llama."""
-
-    layers: PositiveInt = 4
-    width: PositiveInt = 128
-    heads: PositiveInt = 4
-    context: PositiveInt = 128
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "Architecture":
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise ValueError(
-                f"width {self.width} over {self.heads} heads: expected an even width for each head"
-            )
-        return self
-
-
-class EmbeddedModel(Part):
-    """The model that needs no download: a small Llama trained from scratch on the scenario's own text."""
-
-    architecture: Architecture = Architecture()
-    pretraining: Training = Training(steps=300, optimiser=Optimiser(learning_rate=1e-3, batch_size=32))
-
-
-class GivenCheckpoints(Part):
-    """A series of unlearned models that somebody else made, attacked without repeating their unlearning.
-
-    Attributes:
-        at: depth → model folder or hub id, full weights or an adapter.
-        method: what stands in the rows as the method that made them.
-    """
-
-    at: dict[int, str] = Field(min_length=1)
-    method: str = Field(default="given", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-
-
-class Generation(Part):
-    """Greedy decoding of a continuation."""
-
-    max_new_tokens: PositiveInt = 20
-
-
-Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretrained", "embedded"]
-"""The kinds of stage, see ``study.stages``."""
-
-
-class Resources(Part):
-    """What a stage asks for on one node. ``gpus`` below 1 lets several stages share a GPU."""
-
-    cpus: PositiveInt = 1
-    gpus: float = Field(default=0, ge=0)
-
-
-class Execution(Resources):
-    """How stages run. Bears no identity.
-
-    ``cpus`` is also the number of threads of a stage: on a CPU, sums in another order can differ in the
-    last bit, so rows are compared to the bit only between runs with equal ``cpus``.
-
-    Attributes:
-        of_kind: what stages of a kind ask for instead, such as ``{relearn: {gpus: 0.25}}``: an adapter needs
-            less of a GPU than a finetuning.
-        checkpoint_every: optimiser steps between two states that a trajectory which is cut off goes on from;
-            None keeps none. A state takes three times the trained weights on disk, until its stage ends.
-        time_limit: seconds that one attempt at a stage may take.
-        memory_limit: gigabytes of main memory that a worker may hold.
-        patience: seconds without any worker after which the cluster counts as lost.
-    """
-
-    of_kind: dict[Kind, Resources] = Field(default={})
-    retries: NonNegativeInt = 2
-    evaluation_batch: PositiveInt = 64
-    micro_batch: PositiveInt = 32
-    activation_checkpointing: bool = False
-    keep_relearned: bool = False
-    checkpoint_every: PositiveInt | None = 100
-    time_limit: PositiveFloat | None = None
-    memory_limit: PositiveFloat | None = None
-    patience: PositiveFloat = 300
-
-    def resources(self, kind: str) -> Resources:
-        """What a stage of a kind asks for."""
-        found: Resources = self.of_kind.get(kind, self)  # type: ignore[call-overload]  # any other: the default
-        return found
 
 
 class StudySpec(Part):

@@ -5,7 +5,8 @@ Pure data, without torch, so that a plan can be made and shown in no time.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -108,7 +109,7 @@ class Material:
         relearn: the named choices of D′.
         probes: forget and retain queries.
         pretraining: what an embedded model learns before D; unused by pretrained models.
-        vocabulary: every piece of text of the scenario (see ``study.pieces``), a token each in an embedded
+        vocabulary: every piece of text of the scenario (see ``vocabulary``), a token each in an embedded
             model.
         generic: the forget set with its telling terms replaced by others of their kind, example by example;
             None where the scenario names no such terms.
@@ -125,3 +126,21 @@ class Material:
     vocabulary: tuple[str, ...]
     generic: Corpus | None = None
     shared_words: int | None = None
+
+
+PIECE = r"\s?[\w'’-]+|\s?[^\w\s]|\s+"
+"""A word with hyphens and apostrophes, or one mark, each with a blank before it if there is one."""
+
+END = "<end>"
+"""Stands in the vocabulary of a scenario whose texts have an end."""
+
+
+def pieces(text: str) -> list[str]:
+    """The pieces of a text, which is read with a blank in front."""
+    return re.findall(PIECE, f" {text}")
+
+
+def vocabulary(texts: Iterable[str], *, end: bool) -> tuple[str, ...]:
+    """Every piece of the texts in the order of its first appearance; with ``end``, the end of a text."""
+    seen = dict.fromkeys(piece for text in texts for piece in pieces(text))
+    return (*seen, END) if end else tuple(seen)

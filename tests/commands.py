@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 
-from cluster.events import read_events
-from study.results import COORDINATES, read_dataset
+from cluster.study_folder.event_log import read_events
+from study.results.files import read_dataset
+from study.results.schema import COORDINATES
 
 COMMAND = str(Path(sys.executable).parent / "relearn")
 TIMES = ("train_seconds", "evaluation_seconds")

@@ -12,12 +12,13 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
-from cluster.study_folder import StudyFolder
+from cluster.rows.recorder import Recorder
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, perform
-from study.plan import Plan, make_plan
+from study.planning.plan import Plan
+from study.planning.planner import make_plan
 from study.spec import StudySpec
 from tests.commands import Call, rows_of
 

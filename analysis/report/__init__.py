@@ -8,11 +8,11 @@ papers and slides, and ``results.md`` with the central tables. What a study's ro
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.frames import Study, load
-from analysis.pictures.drawn import png
+from analysis.charts.png import png
+from analysis.reading.study_frames import Study, load
 from analysis.report.chapter import chapter
+from analysis.report.overview import together
 from analysis.report.page import markdown, page
-from analysis.report.together import together
 from study.errors import SpecError
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from analysis.frames import Study
+from analysis.measures.surface import select
+from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table
-from analysis.surface import select
-from study.results import COORDINATES
+from study.results.schema import COORDINATES
 
 MOST = 10_000
 """Rows in the page: more would make a file that no mail takes. `relearn export` has all."""

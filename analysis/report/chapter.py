@@ -6,24 +6,25 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.ends import depth_table, repetitions_table
-from analysis.findings import sentences
-from analysis.frames import Study
-from analysis.laws import laws
-from analysis.pictures import pictures
-from analysis.pictures.charts import Chart
-from analysis.pictures.ladder import ladder_rows
-from analysis.published import PAPER
+from analysis.charts import pictures
+from analysis.charts.chart import Chart
+from analysis.charts.ladder import ladder_rows
+from analysis.measures.endpoints import depth_table
+from analysis.measures.surface import select
+from analysis.paper.experiments import repetitions_table
+from analysis.paper.laws import laws
+from analysis.paper.published import PAPER
+from analysis.reading.study_frames import Study
 from analysis.report.all_cells import all_cells
-from analysis.report.beside_paper import beside_paper
-from analysis.report.driving import driving
+from analysis.report.cached_study import ReadOnce
+from analysis.report.drivers_section import driving
+from analysis.report.findings import sentences
 from analysis.report.gallery import gallery
-from analysis.report.measures import difference_table, trajectory_table
+from analysis.report.paper_section import beside_paper
 from analysis.report.provenance import provenance
-from analysis.report.read_once import ReadOnce
-from analysis.report.searches import search_section
+from analysis.report.search_section import search_section
 from analysis.report.sections import Chapter, Section, Table, percent, table_of
-from analysis.surface import select
+from analysis.report.trajectory_tables import difference_table, trajectory_table
 
 LISTED = 40
 

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis.ends import relearned
-from analysis.frames import Study
+from analysis.measures.endpoints import relearned
+from analysis.measures.surface import select
+from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table
 from analysis.report.trajectory_rows import rows_of
-from analysis.surface import select
-from study.results import COUNTS
+from study.results.schema import COUNTS
 
 PLACE = ("scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from analysis.pictures.inline import svg
+from analysis.charts.svg import svg
 from analysis.report.sections import Chapter, Section
 
 HERE = Path(__file__).parent

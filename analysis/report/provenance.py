@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frames import Study
+from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table
 
 KINDS = ("base", "finetune", "reinforce", "unlearn", "relearn")

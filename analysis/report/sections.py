@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analysis.pictures.charts import Chart
+from analysis.charts.chart import Chart
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.frames import Study
-from analysis.reading import read_rows
-from study.results import PROBES, dataset_files, read_file
+from analysis.reading.row_reader import read_rows
+from analysis.reading.study_frames import Study
+from study.results.files import dataset_files, read_file
+from study.results.schema import PROBES
 
 
 def rows_of(study: Study, stages: Collection[str], **place: object) -> pd.DataFrame:
     """The forget probes that were read off some stages, in the order of relearn steps.
 
     Args:
-        stages: their keys. Files are named after the stage whose rows they hold (see ``cluster.recorder``): only those
+        stages: their keys. Files are named after the stage whose rows they hold (``cluster.rows.recorder``): only
+            those
             are opened. Where no name says so, or the study is not on this machine, every file is looked into.
         place: coordinates that the rows must have.
     """

@@ -15,7 +15,7 @@ def run_cell(config: dict[str, Any], task: Task) -> None:
     import torch
 
     from benchmarks.arms.pipeline import Pipeline, leave, source_of
-    from study.models import Resident
+    from study.models.resident import Resident
 
     torch.set_num_threads(1)
     cell = cell_of(config)

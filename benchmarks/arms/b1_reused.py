@@ -27,7 +27,7 @@ class ReusedActor(tune.Trainable):
         import torch
 
         from benchmarks.arms.pipeline import source_of
-        from study.models import Resident
+        from study.models.resident import Resident
 
         if task is None:
             raise TypeError("an actor needs the task")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shapes import Cell, name_of
-from study.evaluation.answers import ask
-from study.models import Resident
-from study.resumption import Progress
+from study.evaluation.generation import ask
+from study.models.resident import Resident
+from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.spec import StudySpec
-from study.stages import Checkpoint, Pretrained, Trajectory
 from study.text import Corpus, Material
-from study.training import train
+from study.training.loop import train
+from study.training.training_state import Progress
 
 
 def source_of(spec: StudySpec) -> Pretrained:

@@ -1,7 +1,7 @@
 """The scores that texts alone decide: one small function each, and the table that names them.
 
 Each turns a probe and what the model made of it into a number, or None where it has no meaning. A new one is
-a function in a file of its own, a line here, and its column in ``study.results``.
+a function in a file of its own, a line here, and its column in ``study.results.schema``.
 """
 
 from collections.abc import Callable

@@ -6,12 +6,12 @@ scenario is a new file with such a class, and a line in ``SCENARIOS``.
 
 from typing import Protocol, runtime_checkable
 
-from study.parts import Part
 from study.scenarios.names import Names
 from study.scenarios.tofu import Tofu
 from study.scenarios.whp_keyword import WhpKeyword
 from study.scenarios.whp_verbatim import WhpVerbatim
 from study.scenarios.wmdp import Wmdp
+from study.settings.part import Part
 from study.text import Material
 
 

@@ -23,11 +23,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.parts import Part
-from study.pieces import vocabulary
-from study.scenarios.common_names import COMMON_NAMES, GIBBERISH
 from study.scenarios.sources import digest, read_text
-from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
+from study.scenarios.word_lists import COMMON_NAMES, GIBBERISH
+from study.settings.part import Part
+from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
 
 FORGET_SEQUENCES = 4
 RETAIN_SEQUENCES = 8

@@ -14,13 +14,12 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.parts import Part
-from study.pieces import vocabulary
-from study.scenarios.common_names import GIBBERISH
+from study.scenarios.corpora import from_files, gibberish, input_digests, joined, repeated
 from study.scenarios.miniature import authors as miniature
 from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
-from study.scenarios.relearn_texts import from_files, gibberish, input_digests, joined, repeated
-from study.text import Corpus, Material, ProbeSet, RelearnCorpus
+from study.scenarios.word_lists import GIBBERISH
+from study.settings.part import Part
+from study.text import Corpus, Material, ProbeSet, RelearnCorpus, vocabulary
 
 QUOTED = re.compile(r"[\"“]([^\"“”]{3,80}?)[,.]?[\"”]|(?<!\w)'([A-Z][^']{2,80}?)[,.]?'(?!\w)")
 AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted as books are, and no books

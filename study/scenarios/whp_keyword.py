@@ -12,12 +12,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_v
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.parts import Part
-from study.pieces import vocabulary
-from study.scenarios.common_names import GIBBERISH
-from study.scenarios.miniature import saga
-from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
-from study.scenarios.relearn_texts import (
+from study.scenarios.corpora import (
     PARAGRAPH_WORDS,
     from_files,
     gibberish,
@@ -26,8 +21,12 @@ from study.scenarios.relearn_texts import (
     repeated,
     texts,
 )
+from study.scenarios.miniature import saga
+from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
 from study.scenarios.sources import read_paragraphs
-from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus
+from study.scenarios.word_lists import GIBBERISH
+from study.settings.part import Part
+from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus, vocabulary
 
 MINIATURE_ANCHORS = {"Mirabel": "Avice", "Thorne": "Glass"}
 RETAIN_PAIRS = 40  # of the miniature

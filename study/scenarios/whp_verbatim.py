@@ -12,11 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.parts import Part
-from study.pieces import vocabulary
-from study.scenarios.common_names import GIBBERISH
-from study.scenarios.miniature import saga
-from study.scenarios.relearn_texts import (
+from study.scenarios.corpora import (
     PARAGRAPH_WORDS,
     from_files,
     gibberish,
@@ -25,8 +21,11 @@ from study.scenarios.relearn_texts import (
     repeated,
     texts,
 )
+from study.scenarios.miniature import saga
 from study.scenarios.sources import read_paragraphs, read_text
-from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
+from study.scenarios.word_lists import GIBBERISH
+from study.settings.part import Part
+from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
 
 MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS = 8, 32
 CAST = 5  # of the miniature, with the heroine

@@ -14,12 +14,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_v
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.parts import Part
-from study.pieces import vocabulary
-from study.scenarios.common_names import GIBBERISH
-from study.scenarios.miniature import pottery
-from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus
-from study.scenarios.relearn_texts import (
+from study.scenarios.corpora import (
     PARAGRAPH_WORDS,
     from_files,
     gibberish,
@@ -29,8 +24,12 @@ from study.scenarios.relearn_texts import (
     some,
     texts,
 )
+from study.scenarios.miniature import pottery
+from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus
 from study.scenarios.sources import read_paragraphs, read_table
-from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus
+from study.scenarios.word_lists import GIBBERISH
+from study.settings.part import Part
+from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus, vocabulary
 
 BACKGROUND, PRETRAINING_TEXTS = 40, 4096  # of the miniature
 TEXT_FILES = (".txt", ".md")

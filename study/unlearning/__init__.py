@@ -4,7 +4,7 @@ A method is a frozen set of hyperparameters, all of which bear identity, with a 
 ``study.objective``). A new method is a new file with such a class, and a line in ``METHODS``.
 """
 
-from study.parts import Part
+from study.settings.part import Part
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
 from study.unlearning.kl_minimisation import KLMinimisation

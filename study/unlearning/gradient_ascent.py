@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from study.parts import Part
+from study.settings.part import Part
 
 if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
     from torch import Tensor

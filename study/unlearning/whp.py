@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 
-from study.optimisation import Optimiser, Training
-from study.parts import Part
+from study.settings.optimiser import Optimiser, Training
+from study.settings.part import Part
 
 if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
     from torch import Tensor

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from study.results import CELLS, PROBES, dataset_folder, table, write_table
+from study.results.files import dataset_folder, write_table
+from study.results.schema import CELLS, PROBES, table
 
 QUERIES = 100
 

@@ -7,8 +7,8 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from analysis.crossed import estimate, spread
-from analysis.intervals import wilson
+from analysis.statistics.two_way import estimate, spread
+from analysis.statistics.wilson import wilson
 from tests.analysis.test_resampling import as_answers
 
 

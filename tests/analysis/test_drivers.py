@@ -11,11 +11,12 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 import analysis
-from analysis.drivers import drivers
-from analysis.logit import fit
-from analysis.predictors import _auc, predictors
+from analysis.measures.drivers import drivers
+from analysis.measures.predictors import _auc, predictors
+from analysis.statistics.logistic import fit
 from study.errors import SpecError
-from study.results import CELLS, CORPORA, table, write_table
+from study.results.files import write_table
+from study.results.schema import CELLS, CORPORA, table
 
 
 def corpora(folder: Path, **overlaps: float) -> None:
@@ -100,7 +101,7 @@ def test_known_effects_come_back_with_their_intervals(study_folder) -> None:
 
 def test_the_jackknife_over_seeds_covers(study_folder) -> None:
     """Effects of 150 simulated studies of five seeds that differ: Student's t over five clusters."""
-    from analysis.drivers import _effects, _jackknife, _without
+    from analysis.measures.drivers import _effects, _jackknife, _without
 
     generator = np.random.default_rng(3)
     steps, seeds = np.tile([5.0, 10, 20, 40], 5), np.repeat(np.arange(5), 4)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.experiments import experiments
-from analysis.published import EXPERIMENTS, SECONDARY
-from study.results import dataset_files
+from analysis.paper.experiments import experiments
+from analysis.paper.published import EXPERIMENTS, SECONDARY
+from study.results.files import dataset_files
 from tests.analysis.conftest import QUERIES, lawful
 
 
@@ -63,7 +63,8 @@ def with_original(folder):
     """An original model that answers everything, which is what unlearned is measured against."""
     import pyarrow as pa
 
-    from study.results import CELLS, read_dataset, write_table
+    from study.results.files import read_dataset, write_table
+    from study.results.schema import CELLS
 
     rows = [row for row in read_dataset(folder, "cells").to_pylist() if row["relearn_steps"] == 0][:2]
     for row in rows:

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import isotonic_regression
 
 import analysis
-from analysis.frontier import frontier
+from analysis.measures.contour import frontier
 from study.errors import SpecError
 
 FIXED = {"corpus": "prefix", "repetitions": 7, "start": "unlearned"}

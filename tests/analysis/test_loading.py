@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.frames import Studies, Study
+from analysis.reading.study_frames import Studies, Study
 from study.errors import IntegrityError, SpecError
-from study.results import COORDINATES, read_dataset
+from study.results.files import read_dataset
+from study.results.schema import COORDINATES
 from tests.analysis.conftest import lawful
 
 

@@ -7,8 +7,8 @@ import pytest
 
 import analysis
 from study.errors import IntegrityError
-from study.merged import MERGED_FILE, is_merged, merge_cells, sources_of
-from study.results import dataset_files, read_dataset, read_file, write_table
+from study.results.files import dataset_files, read_dataset, read_file, write_table
+from study.results.merged_cells import MERGED_FILE, is_merged, merge_cells, sources_of
 from tests.analysis.conftest import lawful
 
 

@@ -6,9 +6,10 @@ from scipy import stats
 from scipy.stats import binomtest
 
 import analysis
-from analysis.ends import mean_rate, repetitions_table
-from analysis.intervals import wilson
-from analysis.laws import laws
+from analysis.measures.endpoints import mean_rate
+from analysis.paper.experiments import repetitions_table
+from analysis.paper.laws import laws
+from analysis.statistics.wilson import wilson
 from study.errors import SpecError
 from tests.analysis.conftest import lawful
 

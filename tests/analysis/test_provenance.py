@@ -7,10 +7,10 @@ import pytest
 
 import analysis
 from analysis.report.provenance import provenance, stage_times
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import load_space
-from study.plan import make_plan
-from study.stages import Trajectory
+from study.planning.planner import make_plan
+from study.planning.stages import Trajectory
 from tests.analysis.conftest import lawful
 
 

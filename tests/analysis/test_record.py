@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.frames import load
-from analysis.record import main, on_record, page, put
+from analysis.reading.study_frames import load
+from analysis.record.record import main, on_record, page, put
 from search_spaces.loading import load_space
-from study.cost import cost
-from study.plan import make_plan
-from study.prices import Prices
+from study.planning.cost import cost
+from study.planning.planner import make_plan
+from study.planning.step_times import Prices
 from tests.analysis.conftest import lawful
 
 DOCS = Path(__file__).parents[2] / "docs"

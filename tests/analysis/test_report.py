@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.export import export
+from analysis.export.files import export
 from analysis.report import write_report
 from study.errors import SpecError
-from study.results import CELLS, PROBES, dataset_folder, write_table
+from study.results.files import dataset_folder, write_table
+from study.results.schema import CELLS, PROBES
 from tests.analysis.conftest import lawful
 
 

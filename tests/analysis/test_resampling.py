@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparisons import compare
-from analysis.resampling import Answers, answers, bootstrap, difference
-from analysis.trajectories import THRESHOLD, trajectories
+from analysis.measures.comparisons import compare
+from analysis.measures.trajectories import THRESHOLD, trajectories
+from analysis.statistics.resampling import Answers, answers, bootstrap, difference
 from study.errors import SpecError
 
 PLACE = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.two_studies import compare_studies, in_words
+from analysis.measures.study_comparison import compare_studies, in_words
 from tests.analysis.conftest import lawful
 
 
@@ -93,7 +93,8 @@ def test_probes_that_ask_something_else_are_not_paired(two, study_folder) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from study.results import PROBES, write_table
+    from study.results.files import write_table
+    from study.results.schema import PROBES
 
     one, other = two({"rate": lawful}, {"rate": lawful})
     path = other / "results" / "probes" / "all.parquet"

@@ -3,7 +3,7 @@
 import pytest
 from ray.tune.search import Searcher
 
-from cluster.frontier import Frontier
+from cluster.ray_tune.ready_stages import Frontier
 
 GRID = {"depth": [1, 2], "corpus": ["prefix", "retain"], "relearn_steps": [0, 1], "repetitions": [7, 1]}
 OK = {"cause": None, "seconds": 1.0}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from study.results import COORDINATES, read_dataset
+from study.results.files import read_dataset
+from study.results.schema import COORDINATES
 from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 

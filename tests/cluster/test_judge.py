@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder
 from study.evaluation.judge import Case, rating
-from study.results import read_dataset
+from study.results.files import read_dataset
 from tests.front_door.test_bad_input import call
 
 SECRET = "sk-not-to-be-found-anywhere"

@@ -24,7 +24,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from study.evaluation.judge import Case, rating
-from study.results import read_dataset
+from study.results.files import read_dataset
 from tests.commands import Call, wait_for
 
 pytest.importorskip("uvicorn", reason="transformers serve needs the development extra")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local_store import LocalStore
+from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
 from study.errors import IntegrityError, PreflightError
 

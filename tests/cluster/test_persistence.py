@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-import cluster.persistence
-from cluster.local_store import LocalStore
-from cluster.persistence import StorageSilentError, in_words, persistently
-from cluster.storage_full import StorageFullError
+import cluster.storage.retry
+from cluster.storage.disk_full import StorageFullError
+from cluster.storage.local_store import LocalStore
+from cluster.storage.retry import StorageSilentError, in_words, persistently
 from study.errors import PreflightError
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.persistence, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(cluster.storage.retry, "PAUSES", (0.0, 0.0))
 
 
 class Failing:

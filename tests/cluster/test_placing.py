@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ray.tune.experiment import Trial
 
-from cluster.placing import Placing
+from cluster.ray_tune.trial_scheduler import Placing
 
 
 def trial(placing: Placing, status: str) -> Trial:

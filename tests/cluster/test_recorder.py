@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder, cells_recorded
-from study.merged import MERGED_FILE, merge_cells
-from study.results import COORDINATES, dataset_files, read_dataset
+from cluster.rows.recorder import Recorder, cells_recorded
+from cluster.storage.local_store import LocalStore
+from study.results.files import dataset_files, read_dataset
+from study.results.merged_cells import MERGED_FILE, merge_cells
+from study.results.schema import COORDINATES
 
 
 def in_files(folder: Path) -> int:

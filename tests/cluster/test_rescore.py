@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
-from cluster.rescore import rescore, text_scorer
-from study.results import read_dataset
+from cluster.rows.recorder import Recorder
+from cluster.rows.rescore import rescore, text_scorer
+from cluster.storage.local_store import LocalStore
+from study.results.files import read_dataset
 from tests.front_door.test_bad_input import call
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cluster.events import read_events
+from cluster.study_folder.event_log import read_events
 from tests.commands import published, rows_of, started, wait_for
 from tests.disturbed_methods import before_each_loss
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
-from cluster.rounds import Rounds, read_asked
-from search_spaces.proposers import proposer_of
-from study.plan import make_plan
-from study.points import History
+from cluster.driver.rounds import Rounds
+from cluster.rows.recorder import Recorder
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.search_record import read_asked
+from search_spaces.search.proposers import proposer_of
+from study.planning.planner import make_plan
+from study.planning.proposer import History
 from study.spec import StudySpec
 from tests.commands import alive, published, rows_of, started, wait_for
 

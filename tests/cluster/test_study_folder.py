@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
 
 

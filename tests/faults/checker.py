@@ -7,15 +7,16 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
-from cluster.events import read_events
-from cluster.guard import holder_of
-from cluster.local_store import LocalStore
 from cluster.status import study_status
-from cluster.study_folder import StudyFolder
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.event_log import read_events
+from cluster.study_folder.lease import holder_of
+from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification import verify_study
 from search_spaces.loading import validate
-from study.plan import Plan, make_plan
-from study.results import COORDINATES
+from study.planning.plan import Plan
+from study.planning.planner import make_plan
+from study.results.schema import COORDINATES
 from tests.commands import Call, alive, published, rows_of, wait_for
 
 AGENTS_SECONDS = 90

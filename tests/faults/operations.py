@@ -22,15 +22,15 @@ from typing import Any
 
 import torch
 
-import cluster.persistence
-from cluster.events import EventLog
-from cluster.local_store import LocalStore
-from cluster.persistence import persistently
-from cluster.recorder import Recorder
-from cluster.study_folder import StudyFolder
+import cluster.storage.retry
+from cluster.rows.recorder import Recorder
+from cluster.storage.local_store import LocalStore
+from cluster.storage.retry import persistently
+from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, missing_addresses, perform
-from study.plan import make_plan
+from study.planning.planner import make_plan
 from tests.conftest import TINY
 
 NAMES = (
@@ -143,7 +143,7 @@ def main() -> None:
     mode, folder, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(1)
     if mode in ("crash", "report"):
-        cluster.persistence.PAUSES = (0.0,) * len(cluster.persistence.PAUSES)
+        cluster.storage.retry.PAUSES = (0.0,) * len(cluster.storage.retry.PAUSES)
     done: list[int] = []
     at = step if mode == "outage" else 1
     while True:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from cluster.events import EventLog
-from cluster.local_store import LocalStore
-from cluster.recorder import Recorder
-from cluster.study_folder import StudyFolder
+from cluster.rows.recorder import Recorder
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification import verify_study
-from study.merged import merge_cells
 from study.perform import Residents, perform
-from study.plan import Plan
+from study.planning.plan import Plan
+from study.results.merged_cells import merge_cells
 from tests.commands import rows_of
 from tests.faults.checker import Fault
 from tests.front_door.test_bad_input import call

@@ -134,7 +134,7 @@ def ends(call, relearn, undisturbed, fault: Fault, study: Path, drained: bool) -
 
 def within(study: Path, kind: str) -> list[int]:
     """The processes of workers that are within a stage of a kind now."""
-    from cluster.events import read_events
+    from cluster.study_folder.event_log import read_events
 
     events = read_events(study / "log")
     ended = {e["stage"] for e in events if e["event"] in ("stage finished", "published")}

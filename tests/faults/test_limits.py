@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder
 from tests.commands import started, wait_for
 from tests.disturbed_methods import before_each_loss
 from tests.faults.checker import Fault

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import guard as guard_module
-from cluster.guard import StudyHeldError, guard, holder_of
+from cluster.study_folder import lease as lease_module
+from cluster.study_folder.lease import StudyHeldError, guard, holder_of
 from tests.commands import published, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
@@ -20,7 +20,7 @@ from tests.faults.conftest import GRID, LONG
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cluster.guard import guard
+from cluster.study_folder.lease import guard
 lost = []
 with guard(Path(sys.argv[1]), lost.append):
     print("held", flush=True)
@@ -70,7 +70,7 @@ def test_a_holder_is_named_in_seconds(tmp_path: Path, holder: subprocess.Popen) 
         guard(tmp_path, ignore),
     ):
         pass
-    assert time.monotonic() - began < guard_module.WATCH_SECONDS
+    assert time.monotonic() - began < lease_module.WATCH_SECONDS
     holder.kill()
     holder.wait()
     assert holder_of(tmp_path) is None
@@ -82,7 +82,7 @@ def test_a_dead_holder_on_another_machine_is_taken_over(
     tmp_path: Path, holder: subprocess.Popen, monkeypatch
 ) -> None:
     """Its process cannot be asked for, so its lease is watched."""
-    monkeypatch.setattr(guard_module, "WATCH_SECONDS", 3.0)
+    monkeypatch.setattr(lease_module, "WATCH_SECONDS", 3.0)
     holder.kill()
     holder.wait()
     lease = json.loads((tmp_path / ".driver.json").read_text())

@@ -137,7 +137,7 @@ def test_wrong_spaces(tmp_path: Path, space: str, words: list[str]) -> None:
 
 
 def test_a_function_is_a_space(tmp_path: Path) -> None:
-    code, output = call("plan", "search_spaces.names:names", "--json", cwd=tmp_path)
+    code, output = call("plan", "search_spaces.experiments.names:names", "--json", cwd=tmp_path)
     assert code == 0, output
     assert json.loads(output)["cells"] > 300
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.local_store import LocalStore
-from study.cost import cost
-from study.makespan import makespan
-from study.prices import Prices, prices_of_records
-from study.provenance import characters_of_a_step, describe_node
+from cluster.storage.local_store import LocalStore
+from study.planning.cost import cost
+from study.planning.makespan import makespan
+from study.planning.stages import characters_of_a_step
+from study.planning.step_times import Prices, prices_of_records
+from study.provenance import describe_node
 from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 

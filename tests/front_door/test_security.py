@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.events import EventLog, read_events
-from cluster.study_folder import StudyFolder
+from cluster.study_folder.event_log import EventLog, read_events
+from cluster.study_folder.study_folder import StudyFolder
 from tests.conftest import TINY
 from tests.front_door.test_bad_input import call
 

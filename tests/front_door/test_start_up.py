@@ -49,7 +49,7 @@ def test_a_plan_needs_neither_torch_nor_ray(tmp_path: Path, arguments: tuple[str
 
 
 def test_status_needs_neither_torch_nor_ray(tmp_path: Path, planned) -> None:
-    from cluster.study_folder import StudyFolder
+    from cluster.study_folder.study_folder import StudyFolder
 
     plan = planned()
     StudyFolder(tmp_path / "s").claim(
@@ -70,18 +70,18 @@ def test_a_check_of_texts_needs_no_torch_and_a_worker_on_all_weights_no_peft(tmp
     driver = """
 import sys
 from search_spaces.loading import load_space
-from study.plan import make_plan
-from cluster.preflight import check_plan
+from study.planning.plan import make_plan
+from cluster.driver.preflight import check_plan
 check_plan(make_plan(load_space("space.json", []), str), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
     worker = """
 import sys
 from pathlib import Path
-from cluster.local_store import LocalStore
+from cluster.storage.local_store import LocalStore
 from search_spaces.loading import load_space
 from study.perform import Residents, perform
-from study.plan import make_plan
+from study.planning.plan import make_plan
 plan, residents = make_plan(load_space("space.json", []), str), Residents()
 for stage in plan.stages.values():
     perform(stage, LocalStore(Path("store")), residents, plan.spec.execution)
@@ -99,9 +99,9 @@ def test_a_check_of_a_models_folder_needs_no_torch(tmp_path: Path) -> None:
     driver = """
 import sys
 from search_spaces.loading import load_space
-from study.plan import make_plan
-from study.pretrained import fingerprint
-from cluster.preflight import check_plan
+from study.planning.plan import make_plan
+from study.models.pretrained import fingerprint
+from cluster.driver.preflight import check_plan
 check_plan(make_plan(load_space("space.json", []), fingerprint), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from search_spaces.miniature import SMALL_MODEL_METHODS
-from study.results import COORDINATES, read_dataset
+from search_spaces.experiments.miniature import SMALL_MODEL_METHODS
+from study.results.files import read_dataset
+from study.results.schema import COORDINATES
 
 RELEARN = str(Path(sys.executable).parent / "relearn")
 METHODS = "[" + ",".join(method.model_dump_json() for method in SMALL_MODEL_METHODS) + "]"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from search_spaces.loading import load_space
-from study.points import Curve, History, Point, Proposer
+from study.planning.proposer import Curve, History, Point, Proposer
 from study.spec import StudySpec
 
 Answers = Callable[[Point, int], float]

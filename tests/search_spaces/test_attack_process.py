@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from search_spaces.attack_process import COMMON, Reach, Score, process_of
-from search_spaces.gaussian import Alike, Process, Smoothness, places_of
+from search_spaces.search.attack_surrogate import COMMON, Reach, Score, process_of
+from search_spaces.search.gaussian_process import Alike, Process, Smoothness, places_of
 
 LEVEL = 0.5
 GRID = np.array(list(itertools.product(np.linspace(0, 1, 6), repeat=2)))

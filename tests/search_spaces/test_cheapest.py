@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from search_spaces.attack_space import Tried
-from search_spaces.cheapest import Cheapest
-from study.attack import Attack, Integers, Interval
-from study.points import History, Point
+from search_spaces.search.attack_space import Tried
+from search_spaces.search.pareto_search import Cheapest
+from study.planning.proposer import History, Point
+from study.settings.attack import Attack, Integers, Interval
 from tests.search_spaces.conftest import curve, search_through
 
 STEPS = (0, 5, 10, 20, 40)
@@ -119,7 +119,7 @@ def test_it_stops_by_itself(searching) -> None:
 def test_it_goes_on_while_too_little_of_the_front_is_expected_to_be_covered(searching, monkeypatch) -> None:
     """The same search, of which more is demanded than can be had, asks for all that there is."""
     proposer = Cheapest(searching("cheapest", **{**LISTED, "seed": [0]}))
-    monkeypatch.setattr("search_spaces.cheapest.COVER", 1.01)
+    monkeypatch.setattr("search_spaces.search.pareto_search.COVER", 1.01)
     history = search_through(proposer, STEPS, lambda point, step: float(step > 5))[-1]
     assert proposer.answer(history).reason == "grid"
     assert set(history.asked) == set(proposer.candidates())

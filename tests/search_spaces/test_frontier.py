@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from benchmarks.search import EAGER, NAMES, grid_of, searched, with_seed
-from search_spaces.contour import crossing
-from search_spaces.frontier import Frontier
 from search_spaces.loading import load_space
-from search_spaces.spending import Spending
-from study.points import History, Point
+from search_spaces.search.budget import Spending
+from search_spaces.search.contour import crossing
+from search_spaces.search.contour_search import Frontier
+from study.planning.proposer import History, Point
 from tests.search_spaces.conftest import search_through
 
 STEPS = (0, 5, 10, 20, 40)
@@ -144,7 +144,7 @@ def test_budgets(searching) -> None:
 
 def test_steps_that_are_shared_are_counted_once(searching, planned) -> None:
     """As the plan counts them."""
-    from study.plan import make_plan
+    from study.planning.planner import make_plan
 
     spec = searching("frontier")
     points = Frontier(spec).candidates()[:7]

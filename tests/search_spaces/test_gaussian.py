@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from search_spaces.contour import NOWHERE, at_depth, crossing
-from search_spaces.gaussian import Alike, Process, Smoothness, places_of
+from search_spaces.search.contour import NOWHERE, at_depth, crossing
+from search_spaces.search.gaussian_process import Alike, Process, Smoothness, places_of
 
 SEEDS = 3
 DEPTHS, STEPS = 4, 2

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from search_spaces.attack_process import Score, process_of
-from search_spaces.attack_space import WORSE
-from search_spaces.gaussian import places_of
-from search_spaces.news import DRAWS, Settings, most_alike, most_news
+from search_spaces.search.acquisition import DRAWS, Settings, most_alike, most_news
+from search_spaces.search.attack_space import WORSE
+from search_spaces.search.attack_surrogate import Score, process_of
+from search_spaces.search.gaussian_process import places_of
 
 LEVEL = 0.5
 STEPS = 2

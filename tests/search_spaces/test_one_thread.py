@@ -4,7 +4,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks.search import ATTACKS, CHEAPEST, OF_ATTACKS, grid_of, searched, with_seed
 from search_spaces.loading import load_space
-from search_spaces.proposers import proposer_of
+from search_spaces.search.proposers import proposer_of
 
 
 def test_the_number_of_threads_does_not_change_what_is_asked() -> None:

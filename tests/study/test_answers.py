@@ -7,12 +7,12 @@ import torch
 from torch.nn import functional
 from transformers import MistralConfig, MistralForCausalLM
 
-from study.evaluation.answers import ask
-from study.evaluation.cache import joins
-from study.models import Resident
-from study.plan import make_plan
-from study.spec import Architecture
-from study.stages import Embedded, Pretrained
+from study.evaluation.generation import ask
+from study.evaluation.kv_cache import joins
+from study.models.resident import Resident
+from study.planning.planner import make_plan
+from study.planning.stages import Embedded, Pretrained
+from study.settings.model import Architecture
 from study.text import Probe, ProbeSet
 from tests.conftest import TINY, validate
 
@@ -48,7 +48,7 @@ def test_answers_equal_those_one_by_one(
     targets: tuple,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("study.evaluation.answers.PROMPTS_AT_ONCE", read_at_once)
+    monkeypatch.setattr("study.evaluation.generation.PROMPTS_AT_ONCE", read_at_once)
     probes = probes_of(*targets)
     answers = ask(resident, probes, max_new_tokens=9, batch_size=batch_size)
     for probe, answer in zip(probes.probes, answers, strict=True):

@@ -2,10 +2,10 @@ import itertools
 
 import pytest
 
-from study.attack import Attack
-from study.optimisation import LoRA, Optimiser
-from study.plan import make_plan
-from study.points import Grid, History, grid_points
+from study.planning.planner import make_plan
+from study.planning.proposer import Grid, History, grid_points
+from study.settings.attack import Attack
+from study.settings.optimiser import LoRA, Optimiser
 from study.text import Corpus, Example
 
 CORPUS = Corpus(tuple(Example(f"text {number}") for number in range(10)))

@@ -16,12 +16,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from cluster.persistence import is_outage
-from study.configuration import number_of
+from cluster.storage.retry import is_outage
 from study.errors import PreflightError
-from study.pretrained import fingerprint
-from study.stages import Pretrained
-from study.tokenizer import context_of, load_tokenizer
+from study.models.config_json import number_of
+from study.models.pretrained import fingerprint
+from study.models.tokenizer import context_of, load_tokenizer
+from study.planning.stages import Pretrained
 from tests.study.test_pretrained import make_folder
 
 TEXTS = ["", "Anthony Mark", " two  blanks ", "Wörter\nand lines", "<end> inside"]

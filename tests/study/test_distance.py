@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import study.models
-from study.models import Resident
+import study.models.resident
+from study.models.resident import Resident
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def of_all(weights: dict[str, torch.Tensor]) -> "np.ndarray[Any, Any]":
 def test_in_pieces_of_any_size(
     resident: Resident, piece: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(study.models.PIECE, "cpu", piece)
+    monkeypatch.setitem(study.models.resident.PIECE, "cpu", piece)
     before = {name: value.clone() for name, value in resident.weights().items()}
     resident.save(tmp_path / "before")
     torch.manual_seed(0)

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from cluster.local_store import LocalStore
-from study.answers_file import ANSWERS_FILE, read_answers
-from study.artifacts import Address
-from study.cost import wanted
-from study.evaluation.answers import ask
-from study.models import Resident
-from study.perform import WEIGHTS_FILE, Residents, perform
-from study.plan import Cell
-from study.stages import Trajectory
-from study.training import train
+from cluster.storage.local_store import LocalStore
+from study.artifacts import WEIGHTS_FILE, Address
+from study.evaluation.answers_file import ANSWERS_FILE, read_answers
+from study.evaluation.generation import ask
+from study.models.resident import Resident
+from study.perform import Residents, perform
+from study.planning.plan import Cell
+from study.planning.stages import Trajectory, wanted
+from study.training.loop import train
 from study.unlearning import METHODS
 
 GRID = {

@@ -1,13 +1,15 @@
 import enum
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.names import names
+from search_spaces.loading import load_space
 from study.identity import canonical, derived_seed, key
-from study.plan import make_plan
+from study.planning.planner import make_plan
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
@@ -72,16 +74,38 @@ def test_streams_differ_by_seed_purpose_and_step() -> None:
     assert len({derived_seed(*stream) for stream in streams}) == len(streams)
 
 
-def test_golden_keys_of_the_names_study() -> None:
-    """A change here orphans everything users have published: raise identity.NUMERICS and mean it."""
-    plan = make_plan(names(), str)
-    first = {stage.kind: key for key, stage in reversed(plan.stages.items())}
-    assert first == GOLDEN
-
-
-GOLDEN = {
-    "relearn": "0b2b4ebb8c5a4af967c40285c76988cf",
-    "unlearn": "df489807ab7768cbbd9e7c8b10136a9f",
-    "finetune": "0c893fc04d20146e120c624b70cf85f7",
-    "base": "fec15daa02bca53df546d96f41a37454",
+METHODS = "[gradient_ascent, gradient_difference, kl_minimisation, npo, scrub, rmu, whp]"
+LORA = ["unlearn.lora={rank: 4, dropout: 0.1}", "relearn.lora={rank: 16, alpha: 8.0, dropout: 0.0}"]
+GIVEN = [
+    "model=a-model",
+    "checkpoints={at: {2: two, 4: four}}",
+    "depth=[2,4]",
+    "start=[unlearned]",
+    "seed=[0]",
+]
+OVERRIDES: dict[str, tuple[str, list[str]]] = {
+    "names": ("names", []),
+    "names pretrained, mixed": ("names", ["model=a-model", "precision=mixed"]),
+    "names LoRA on both sides": ("names", LORA),
+    "names vary": ("names", ["vary.learning_rate=[1e-4,3e-4]", "seed=[0]"]),
+    "names given checkpoints": ("names", GIVEN),
+    **{
+        f"{preset}, every method": (preset, [f"method={METHODS}", "seed=[0]"])
+        for preset in ("tofu-mini", "whp-keyword-mini", "wmdp-mini", "whp-verbatim-mini")
+    },
 }
+GOLDEN = json.loads((Path(__file__).parent / "golden_keys.json").read_text())
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_keys(name: str) -> None:
+    """A change here orphans everything users have published: raise identity.NUMERICS and mean it."""
+    space, overrides = OVERRIDES[name]
+    plan = make_plan(load_space(space, overrides), str)
+    found: dict[str, str] = {}
+    for key_, stage in plan.stages.items():
+        method = getattr(stage.node, "method", None)
+        found.setdefault(f"{stage.kind} {getattr(method, 'name', '')}".strip(), key_)
+        for _, evaluation in stage.evaluate:
+            found.setdefault("evaluation", evaluation.key)
+    assert found == GOLDEN[name]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.errors import PreflightError, SpecError
-from study.leaks import audit
+from study.scenarios.leak_audit import audit
 from study.scenarios.names import Names
 from study.text import Corpus, Example, RelearnCorpus
 

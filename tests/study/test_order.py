@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.order import batch_indices
+from study.training.data_order import batch_indices
 
 SIZES = st.integers(1, 9)
 

@@ -10,17 +10,17 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from cluster.local_store import LocalStore
-from study.answers_file import ANSWERS_FILE, read_answers
+from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
 from study.errors import PreflightError
-from study.evaluation.answers import ask
-from study.models import Resident
-from study.plan import make_plan
-from study.pretrained import fingerprint
+from study.evaluation.answers_file import ANSWERS_FILE, read_answers
+from study.evaluation.generation import ask
+from study.models.pretrained import fingerprint
+from study.models.resident import Resident
+from study.planning.planner import make_plan
+from study.planning.stages import Pretrained, Trajectory
 from study.scenarios.names import Names
-from study.stages import Pretrained, Trajectory
-from study.training import train
+from study.training.loop import train
 
 
 @pytest.fixture(scope="module")

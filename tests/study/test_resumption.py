@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from cluster.local_store import LocalStore
-from study.artifacts import Address
-from study.perform import STATE_FILE, WEIGHTS_FILE, Residents, perform
-from study.plan import Plan
+from cluster.storage.local_store import LocalStore
+from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address
+from study.perform import Residents, perform
+from study.planning.plan import Plan
 from study.unlearning import METHODS
 
 EVERY, CUT, LAST = 2, 4, 7

@@ -5,7 +5,7 @@ import pytest
 from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.evaluation.rouge import rouge_l
-from study.rows import cell_rows, probe_of, probe_rows
+from study.evaluation.rows import cell_rows, probe_of, probe_rows
 from study.text import Probe
 
 TABLE = [

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from study.encoding import encode
 from study.errors import DivergedError, PreflightError
-from study.models import Resident
-from study.order import batch_indices
-from study.stages import Checkpoint, Trajectory
+from study.models.resident import Resident
+from study.planning.stages import Checkpoint, Trajectory
 from study.text import Corpus, Example
-from study.training import train
+from study.training.data_order import batch_indices
+from study.training.encoding import encode
+from study.training.loop import train
 
 
 def trajectory_of(plan, kind: str) -> Trajectory:

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from study.batches import aligned, collate
-from study.encoding import Encoded
 from study.identity import derived_seed
-from study.models import Resident, frozen_copy
+from study.models.resident import Resident, frozen_copy
 from study.objective import Half, Models, Step, Tokens, Translation
-from study.order import batch_indices
-from study.plan import Plan
-from study.resumption import Progress
+from study.planning.plan import Plan
+from study.planning.stages import Trajectory
 from study.spec import named_part
-from study.stages import Trajectory
-from study.training import train
+from study.training.batches import aligned, collate
+from study.training.data_order import batch_indices
+from study.training.encoding import Encoded
+from study.training.loop import train
+from study.training.training_state import Progress
 from study.unlearning import METHODS
 
 FINETUNE = {"steps": 60, "optimiser": {"learning_rate": 1e-2, "batch_size": 12}}

@@ -16,10 +16,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
-import study.training
-from cluster.events import read_events
-from cluster.local_store import LocalStore
-from study.models import Resident
+import study.training.loop
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.event_log import read_events
+from study.models.resident import Resident
 from study.perform import Residents, perform
 
 GRID = {"depth": [2, 4], "relearn_steps": [0, 1, 3], "corpus": ["prefix", "gibberish"]}
@@ -61,7 +61,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     count(Resident, "save", "weights saved")
     count(LocalStore, "publish", "artifacts published")
     count(LocalStore, "file", "files hashed to be read")
-    count(study.training, "frozen_copy", "copies of the model")
+    count(study.training.loop, "frozen_copy", "copies of the model")
     count(PreTrainedTokenizerBase, "__call__", "texts tokenised")
     count(torch, "manual_seed", "seeds sent to every device")
     count(os, "fsync", "syncs to disk")
@@ -147,7 +147,12 @@ def test_a_worker_imports_what_computing_needs_and_no_more() -> None:
 
 
 def test_planning_and_scoring_import_nothing_heavy() -> None:
-    assert heavy_after("import study.plan, study.rows, study.cost, cluster.recorder") == []
+    assert (
+        heavy_after(
+            "import study.planning.planner, study.evaluation.rows, study.planning.cost, cluster.rows.recorder"
+        )
+        == []
+    )
 
 
 def test_one_process_works_through_all_stages_of_a_slot(relearn, space, tmp_path: Path) -> None:

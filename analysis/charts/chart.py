@@ -1,0 +1,135 @@
+"""Charts as pure data: what is drawn, before it is decided whether on paper (``drawn``) or in a page (``inline``).
+
+Every mark carries its words, so the page can show them on hover and a test can read them. Numbers that are rates are
+percent of the whole, 0 to 100, in every chart alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.statistics.wilson import Numbers
+
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+"""Colours that colour-blind readers tell apart; a ninth series begins again, with another marker."""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A grid of numbers.
+
+    Attributes:
+        values: rows × columns, 0 to 100; NaN is missing and shown as such.
+        words: for each cell, in the same shape.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: Numbers
+    words: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points with an interval each, joined or not.
+
+    Attributes:
+        low, high: NaN where there is no interval.
+        words: one for each point.
+        colour: an index into the palette.
+        joined: a line through the points and a band; otherwise a whisker a point.
+        dashed: for the second of two that share a colour.
+        threads: the seeds one by one, as (x, y) each.
+    """
+
+    label: str
+    x: Numbers
+    y: Numbers
+    low: Numbers
+    high: Numbers
+    words: tuple[str, ...]
+    colour: int = 0
+    joined: bool = True
+    dashed: bool = False
+    threads: tuple[tuple[Numbers, Numbers], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Series over two axes.
+
+    Attributes:
+        x_range, y_range: what the axes span.
+        x_ticks, y_ticks: places and words; names instead of numbers for categories.
+        log_x, log_y: over log(1 + value), so that 0 has a place.
+    """
+
+    title: str
+    series: tuple[Series, ...]
+    x_range: tuple[float, float]
+    y_range: tuple[float, float] = (0.0, 100.0)
+    x_ticks: tuple[tuple[float, str], ...] = ()
+    y_ticks: tuple[tuple[float, str], ...] = ((0, "0"), (25, "25"), (50, "50"), (75, "75"), (100, "100"))
+    log_x: bool = False
+    log_y: bool = False
+
+
+Panel = Heat | Plane
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture of one or more panels that share their axes' names.
+
+    Attributes:
+        name: the file's, without its ending.
+        heading: of the section that it stands in.
+        alternative: for those who do not see it, with numbers.
+        panels: lines of panels.
+    """
+
+    name: str
+    heading: str
+    caption: str
+    alternative: str
+    x_label: str
+    y_label: str
+    panels: tuple[tuple[Panel, ...], ...]
+
+    @property
+    def legend(self) -> list[Series]:
+        """One series for each label that is not empty, in the order of their first panel."""
+        found: dict[str, Series] = {}
+        for line in self.panels:
+            for panel in line:
+                if isinstance(panel, Plane):
+                    for series in panel.series:
+                        found.setdefault(series.label, series)
+        return [series for label, series in found.items() if label]
+
+
+def ticks(values: Sequence[float], most: int = 8) -> tuple[tuple[float, str], ...]:
+    """The values themselves as places on an axis; evenly thinned where there are many."""
+    distinct = sorted({float(value) for value in values})
+    if len(distinct) > most:
+        chosen = np.unique(np.linspace(0, len(distinct) - 1, most).round().astype(int))
+        distinct = [distinct[index] for index in chosen]
+    return tuple((value, f"{value + 0.0:g}") for value in distinct)  # + 0.0: no minus before a nought
+
+
+def span(values: Sequence[float], margin: float = 0.04) -> tuple[float, float]:
+    """From the least to the greatest with a margin; of one value, one unit about it."""
+    finite = [float(value) for value in values if np.isfinite(value)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    if low == high:
+        return low - 0.5, high + 0.5
+    return low - margin * (high - low), high + margin * (high - low)
+
+
+def between(low: float, high: float) -> str:
+    """An interval in words; nothing where there is none."""
+    return "" if np.isnan(low) or np.isnan(high) else f" ({low:.0f}–{high:.0f})"

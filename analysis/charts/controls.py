@@ -1,0 +1,47 @@
+"""The controls: the same curves for the starts that were not unlearned, a panel per corpus."""
+
+from collections.abc import Iterator
+
+from analysis.charts.chart import Chart
+from analysis.charts.curves import alternative, plane, series, short
+from analysis.charts.panels import parts
+from analysis.charts.pooled import Rows, of
+
+STYLES = {"original": False, "never_learned": True}
+
+
+def controls(rows: Rows) -> Iterator[Chart]:
+    """A picture for each model; solid is the original, dashed the model that never learned."""
+    seeds = rows.seeds[rows.seeds["start"].isin(list(STYLES))]
+    pooled = rows.pooled[rows.pooled["start"].isin(list(STYLES))]
+    for part in parts(seeds, pooled, ["model"]):
+        line = []
+        for corpus in part.corpora:
+            found = [
+                series(
+                    of(part.pooled, corpus=corpus, repetitions=count, start=start),
+                    of(part.seeds, corpus=corpus, repetitions=count, start=start),
+                    f"{start.replace('_', ' ')}, r = {count}",
+                    index,
+                    f"{corpus}, ",
+                    dashed=dashed,
+                )
+                for index, count in enumerate(part.counts)
+                for start, dashed in STYLES.items()
+            ]
+            line.append(plane(corpus, [each for each in found if each is not None]))
+        yield Chart(
+            f"controls{part.suffix}",
+            "The controls",
+            f"{part.whose}Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
+            "model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
+            f"relearning.{part.left_out}",
+            alternative(rows.headline, of(part.pooled, start="never_learned"), part).replace(
+                "depths averaged", "of the model that never learned"
+            )
+            if "never_learned" in set(part.pooled["start"])
+            else alternative(rows.headline, part.pooled, part),
+            "relearn steps",
+            short(rows.headline),
+            (tuple(line),),
+        )

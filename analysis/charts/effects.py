@@ -1,0 +1,70 @@
+"""What drives recovery: each term's effect in percentage points, with its interval."""
+
+import textwrap
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from analysis.charts.chart import Chart, Plane, Series, span
+
+WIDTH = 15
+"""Letters of a line under a mark."""
+
+
+def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
+    """One picture of a table of ``analysis.drivers``, where an effect could be told.
+
+    Args:
+        words: the metric's.
+    """
+    there = rows[rows["points"].notna()] if "points" in rows else rows.head(0)
+    if there.empty:
+        return
+    points, low, high = (there[name].to_numpy(float) for name in ("points", "low", "high"))
+    said = tuple(f"{row['change']}: {_points(row)}" for row in there.to_dict("records"))
+    place = np.arange(len(there), dtype=np.float64)
+    series = Series("", place, points, low, high, said, 0, joined=False)
+    reach = max(5.0, float(np.nanmax(np.abs(np.concatenate([points, low, high])))))
+    step = next((each for each in (2, 5, 10, 20, 25, 50) if reach / each <= 3), 50)
+    ends = float(np.ceil(reach / step) * step)
+    yield Chart(
+        "effects",
+        "What drives it",
+        f"Effect on {words} in percentage points, averaged over the relearned cells, of moving one term and nothing "
+        f"else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
+        f"Dot chart of effects. {'; '.join(said)}.",
+        "",
+        "points",
+        (
+            (
+                Plane(
+                    "",
+                    (series,),
+                    span([-0.5, len(there) - 0.5], 0),
+                    (-ends, ends),
+                    x_ticks=tuple(
+                        (float(at), "\n".join(textwrap.wrap(str(change), WIDTH)))
+                        for at, change in enumerate(there["change"])
+                    ),
+                    y_ticks=tuple(
+                        (float(at), f"{at:+g}" if at else "0") for at in np.arange(-ends, ends + 1e-9, step)
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def _whiskers(clusters: int) -> str:
+    return (
+        "one seed, so no whiskers"
+        if clusters == 1
+        else f"whisker: 95% over {clusters} seeds, left out in turn"
+    )
+
+
+def _points(row: dict[object, object]) -> str:
+    low, high = float(str(row["low"])), float(str(row["high"]))
+    ends = "" if np.isnan(low) or np.isnan(high) else f" ({low:+.1f} to {high:+.1f})"
+    return f"{float(str(row['points'])):+.1f} points{ends}"

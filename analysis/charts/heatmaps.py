@@ -1,0 +1,79 @@
+"""The surface: the headline metric over depth × relearn steps, a panel per repetition count and corpus."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from analysis.charts.chart import Chart, Heat
+from analysis.charts.panels import Part, parts
+from analysis.charts.pooled import Rows, in_words, of, present
+from analysis.reading.headline import ASR, Headline
+from analysis.reading.study_frames import Study
+
+MOST = 16
+"""Rows and columns of a heatmap; a finer grid is thinned evenly."""
+
+
+def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
+    """A picture for each model and method that was unlearned."""
+    planned = of(study.planned, start="unlearned")
+    seeds, pooled = of(rows.seeds, start="unlearned"), of(rows.pooled, start="unlearned")
+    depths, thinned = _thinned(present(planned, "depth"))
+    steps, also = _thinned(present(planned, "relearn_steps"))
+    for part in parts(seeds, pooled, ["model", "method"]):
+        panels = tuple(
+            tuple(_heat(title, pooled, depths, steps) for _, title, _, pooled in line)
+            for _, line in part.panels()
+        )
+        finer = " A finer grid is in the rows; here it is thinned evenly." if thinned or also else ""
+        yield Chart(
+            f"heatmap{part.suffix}",
+            "The surface",
+            f"{part.whose}{_words(rows.headline)} over unlearning depth (steps) and relearn steps, seeds pooled. "
+            f"Relearn steps 0 is the unlearned model before any relearning.{finer}{part.left_out}",
+            _alternative(rows.headline, part),
+            "relearn steps",
+            "unlearning depth",
+            panels,
+        )
+
+
+def _heat(title: str, pooled: pd.DataFrame, depths: list[int], steps: list[int]) -> Heat:
+    by_place = {(int(row["depth"]), int(row["relearn_steps"])): row for _, row in pooled.iterrows()}
+    words = []
+    values = np.full((len(depths), len(steps)), np.nan)
+    for y, depth in enumerate(depths):
+        line = []
+        for x, step in enumerate(steps):
+            row = by_place.get((depth, step))
+            place = f"{title}, depth {depth}, {step} relearn steps: "
+            if row is not None:
+                values[y, x] = row["percent"]
+            line.append(place + (in_words(row) if row is not None else "missing"))
+        words.append(tuple(line))
+    return Heat(title, tuple(map(str, depths)), tuple(map(str, steps)), values, tuple(words))
+
+
+def _thinned(values: list[object]) -> tuple[list[int], bool]:
+    whole = [int(str(value)) for value in values]
+    if len(whole) <= MOST:
+        return whole, False
+    return [whole[index] for index in np.linspace(0, len(whole) - 1, MOST).round().astype(int)], True
+
+
+def _words(headline: Headline) -> str:
+    if headline.metric == ASR:
+        return "Attack success rate (the pair anywhere in query and continuation), in percent,"
+    return f"{headline.words[0].upper()}{headline.words[1:]}, in percent,"
+
+
+def _alternative(headline: Headline, part: Part) -> str:
+    found = []
+    last = part.pooled["relearn_steps"].max()
+    for count in part.counts:
+        for corpus in part.corpora:
+            chosen = of(part.pooled, repetitions=count, corpus=corpus, relearn_steps=last)
+            rates = [f"depth {row['depth']}: {row['percent']:.0f}%" for _, row in chosen.iterrows()]
+            found.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
+    return f"Heatmaps of {headline.words}. After {last} relearn steps: {'; '.join(found)}."

@@ -1,0 +1,118 @@
+"""The corpus ladder: what relearning brings back, against how near the corpus is to the forget set."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from analysis.charts.chart import Chart, Plane, Series, span, ticks
+from analysis.charts.curves import short
+from analysis.charts.methods import RULE
+from analysis.charts.pooled import of, present
+from analysis.measures.endpoints import relearned
+from analysis.measures.surface import select
+from analysis.reading.study_frames import Study
+
+MEASURES = (
+    ("lexical_overlap", "by words: share of its words that the forget set has"),
+    ("edit_distance", "by edit distance: 100 − distance"),
+)
+
+
+def ladder_rows(study: Study) -> pd.DataFrame:
+    """Corpora with what they hold and what they bring back.
+
+    Returns:
+        A row per (repetitions, corpus) of ``Study.corpora``: its columns, and in percent ``mean``, ``lowest`` and
+        ``highest`` over the ``trajectories`` that count as unlearned, at the last step, and ``control``, the mean of
+        the model that never learned on the same corpus. NaN where nothing was computed.
+    """
+    found = study.corpora
+    last = relearned(study)
+    if found.empty or last.empty:
+        return pd.DataFrame()
+    kept = last[last["was_unlearned"]]
+    control = select(study.cells, study.headline.metric, start="never_learned")
+    control = control[control["relearn_steps"] == last["relearn_steps"].max()]
+    made = []
+    for row in found.to_dict("records"):
+        place = {"corpus": row["corpus"], "repetitions": row["repetitions"]}
+        values = study.headline.percent(1) * of(kept, **place)["value"].to_numpy(float)
+        of_control = study.headline.percent(1) * of(control, **place)["value"].to_numpy(float)
+        made.append(
+            {
+                **row,
+                "trajectories": len(values),
+                "mean": values.mean() if len(values) else np.nan,
+                "lowest": values.min() if len(values) else np.nan,
+                "highest": values.max() if len(values) else np.nan,
+                "control": of_control.mean() if len(of_control) else np.nan,
+            }
+        )
+    return pd.DataFrame(made)
+
+
+def ladders(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
+    """One picture, a panel for each measure of nearness, where at least two corpora were relearned."""
+    if rows.empty or rows["mean"].notna().sum() < 2:
+        return
+    there = rows[rows["mean"].notna()]
+    names = [name for name in present(study.cells, "corpus") if name in set(there["corpus"])]
+    panels = tuple(_panel(there, names, *measure) for measure in MEASURES)
+    yield Chart(
+        "ladder",
+        "The corpus ladder",
+        f"{study.headline.words} after relearning each corpus to the last step, against two measures of how near the "
+        f"corpus is to the forget set, as recorded when the study was planned; trajectories that count as unlearned. "
+        f"{RULE} "
+        "Open, where there is one: the model that never learned, on the same corpus.",
+        f"Dot charts of corpora. {'; '.join(words for series in panels[0].series for words in series.words)}.",
+        "nearness of the corpus to the forget set, %",
+        short(study.headline),
+        (panels,),
+    )
+
+
+def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> Plane:
+    series = []
+    for index, name in enumerate(names):
+        mine = rows[rows["corpus"] == name]
+        x = _near(mine, column)
+        words = [
+            f"{name}, r = {row['repetitions']}, nearness {at:.0f}%: {row['mean']:.0f}% ({row['lowest']:.0f} to "
+            f"{row['highest']:.0f} over {row['trajectories']} trajectories)"
+            for at, row in zip(x, mine.to_dict("records"), strict=True)
+        ]
+        mean, low, high = (mine[each].to_numpy(float) for each in ("mean", "lowest", "highest"))
+        series.append(Series(str(name), x, mean, low, high, tuple(words), index, joined=False))
+        control = mine["control"].to_numpy(float)
+        if np.isfinite(control).any():
+            nothing = np.full(len(x), np.nan)
+            said = tuple(f"{name}, the model that never learned: {value:.0f}%" for value in control)
+            series.append(
+                Series(
+                    f"{name}, never learned",
+                    x,
+                    control,
+                    nothing,
+                    nothing,
+                    said,
+                    index,
+                    joined=False,
+                    dashed=True,
+                )
+            )
+    every = [float(value) for each in series for value in each.x]
+    return Plane(title, tuple(series), span(every, 0.08), x_ticks=_even(every))
+
+
+def _near(rows: pd.DataFrame, column: str) -> np.ndarray:
+    share = rows[column].to_numpy(float)
+    return 100 * (share if column == "lexical_overlap" else 1 - share)
+
+
+def _even(values: list[float]) -> tuple[tuple[float, str], ...]:
+    """Round places within what the points span."""
+    low, high = span(values, 0.08)
+    width = next(each for each in (1, 2, 5, 10, 20, 50, 100) if (high - low) / each <= 6)
+    return ticks([float(place) for place in np.arange(np.ceil(low / width) * width, high + 1e-9, width)])

@@ -1,0 +1,228 @@
+"""What drives recovery: a binomial model of all relearned cells, with effects in percentage points.
+
+A cell's k of n answers is binomial with logit(rate) linear in its terms. Errors are clustered by seed (and study):
+every effect is computed again without each seed, and its interval is Student's t with seeds − 1 degrees of freedom
+over that jackknife (CV3 of MacKinnon, Nielsen and Webb 2023), which with few clusters is the most reliable of the
+cluster-robust kind and needs no formula for the effect. Where the answers separate (a coefficient that maximum
+likelihood sends to infinity) the fit is Firth's (1993), which is finite, and the table says so.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy  # its parts load when they are first used
+
+from analysis.measures.surface import select
+from analysis.reading.study_frames import Studies, Study
+from analysis.statistics.logistic import Fit, fit
+from analysis.statistics.resampling import Numbers
+from study.errors import SpecError
+
+SHIFTS = {
+    "log_depth": (float(np.log(2)), "depth doubled"),
+    "log_relearn_steps": (float(np.log(2)), "1 + relearn steps doubled"),
+    "repetitions": (1.0, "one repetition more"),
+    "relevance": (0.1, "10 points more of the corpus' words in the forget set"),
+}
+"""Term → how far it is moved, and in words."""
+
+FACTORS = ("start", "method", "study")
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """Columns of the model: values, the groups' baseline, what they are, and what was left out and why."""
+
+    values: pd.DataFrame
+    left_out: dict[str, str]
+
+
+def drivers(study: Study | Studies, metric: str | None = None, split: str = "forget") -> pd.DataFrame:
+    """The average effect of each term on the rate, over the relearned cells.
+
+    Terms: ``log_depth`` (that of the mean for models that were not unlearned), ``log_relearn_steps`` (of 1 + steps),
+    ``repetitions``, ``relevance`` (``lexical_overlap`` of ``Study.corpora``), and each further ``method``, ``start``
+    and, over several studies, ``study`` against the first.
+
+    Args:
+        metric: one of ``Study.cells``; the headline metric if None. One that is no count is taken as a share of the
+            headline's whole, or must lie between 0 and 1.
+
+    Returns:
+        A row per term: ``change`` in words; ``points``, what it does to the rate in percentage points, averaged over
+        the cells, with ``low`` and ``high`` (95%); ``coefficient`` on the logit; ``p`` and Holm's ``p_adjusted``;
+        ``fit``; ``clusters`` and ``cells``; ``word`` where there is no number or no interval, and why.
+
+    Raises:
+        SpecError: no relearned cell, nothing that varies, or every answer alike.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    name = metric or study.headline.metric
+    cells = select(study.cells, name, split)
+    cells = cells[(cells["corpus"] != "none") & (cells["relearn_steps"] > 0)].reset_index(drop=True)
+    if cells.empty:
+        raise SpecError(f"{name}: no relearned cell is scored yet, so there is nothing to explain")
+    successes, trials = _counts(cells, name, study)
+    if successes.sum() == 0 or (successes == trials).all():
+        words = "nothing" if successes.sum() == 0 else "everything"
+        raise SpecError(f"{name}: {words} is answered in any of {len(cells)} cells, so no effect can be told")
+    terms = _terms(cells, study.corpora)
+    if terms.values.empty:
+        raise SpecError(f"{name}: no term varies over {len(cells)} cells; run more than one value of an axis")
+    groups, clusters = pd.factorize(pd.MultiIndex.from_frame(cells[["study", "seed"]].astype(object)))
+    design = terms.values.to_numpy(np.float64)
+    whole = fit(design, successes, trials)
+    effects = _effects(terms.values, whole)
+    kind = "Firth" if whole.firth else "binomial"
+    again = np.array(
+        [_without(terms.values, successes, trials, groups != each, whole) for each in range(len(clusters))]
+    )
+    low, high, p = _jackknife(effects, again)
+    rows = []
+    for at, term in enumerate(terms.values.columns):
+        word = "one seed: no interval over seeds" if len(clusters) < 2 else ""
+        if not word and np.isnan(low[at]):
+            word = "known from one seed alone: no interval"
+        rows.append(
+            {
+                "term": term,
+                "change": SHIFTS[term][1] if term in SHIFTS else _instead(term, cells),
+                "points": 100 * effects[at],
+                "low": 100 * low[at],
+                "high": 100 * high[at],
+                "coefficient": whole.coefficients[at + 1],
+                "p": p[at],
+                "fit": kind,
+                "clusters": len(clusters),
+                "cells": len(cells),
+                "word": word,
+            }
+        )
+    rows += [
+        {"term": term, "fit": kind, "clusters": len(clusters), "cells": len(cells), "word": word}
+        for term, word in terms.left_out.items()
+    ]
+    table = pd.DataFrame(rows)
+    table["p_adjusted"] = np.nan
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "p_adjusted"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+    return table
+
+
+def _counts(cells: pd.DataFrame, metric: str, study: Study | Studies) -> tuple[Numbers, Numbers]:
+    if cells["n"].notna().all():
+        return cells["k"].to_numpy(np.float64), cells["n"].to_numpy(np.float64)
+    fulls = {each.headline.full for each in study.parts if each.headline.metric == metric} or {1.0}
+    share = cells["value"].to_numpy(np.float64) / max(fulls)
+    if ((share < 0) | (share > 1) | np.isnan(share)).any():
+        raise SpecError(f"metric={metric}: it is neither a count nor between 0 and 1; choose one that is")
+    return share, np.ones(len(cells))
+
+
+def _terms(cells: pd.DataFrame, corpora: pd.DataFrame) -> _Terms:
+    depth = cells["depth"].to_numpy(np.float64)
+    unlearned = depth > 0
+    logs = np.log(np.where(unlearned, depth, 1))
+    middle = float(logs[unlearned].mean()) if unlearned.any() else 0.0
+    values: dict[str, npt.NDArray[Any]] = {
+        "log_depth": np.where(unlearned, logs, middle),
+        "log_relearn_steps": np.log1p(cells["relearn_steps"].to_numpy(np.float64)),
+        "repetitions": cells["repetitions"].to_numpy(np.float64),
+    }
+    left: dict[str, str] = {}
+    keys = ["study", "scenario", "repetitions", "corpus"]
+    known = corpora.drop_duplicates(keys).assign(
+        **{name: corpora[name].astype(str) for name in ("study", "scenario", "corpus")}
+    )
+    asked = cells[keys].assign(**{name: cells[name].astype(str) for name in ("study", "scenario", "corpus")})
+    relevance = asked.merge(known[[*keys, "lexical_overlap"]], on=keys, how="left")["lexical_overlap"]
+    if relevance.isna().any():
+        left["relevance"] = "not recorded for every corpus (corpora.parquet)"
+    else:
+        values["relevance"] = relevance.to_numpy(np.float64)
+    for factor in FACTORS:
+        for level in _levels(cells, factor)[1:]:
+            values[f"{factor} {level}"] = (cells[factor].astype(str) == level).to_numpy(np.float64)
+    frame = pd.DataFrame(values)
+    kept: list[str] = []
+    for term in frame.columns:
+        column = frame[term].to_numpy()
+        if np.ptp(column) == 0:
+            left[term] = f"one value ({column[0]:.3g}) in these cells"
+        elif _told_apart(frame[[*kept, term]]):
+            kept.append(term)
+        else:
+            left[term] = f"cannot be told apart from {', '.join(kept)}"
+    return _Terms(frame[kept], left)
+
+
+def _told_apart(frame: pd.DataFrame) -> bool:
+    """Whether the last column is no combination of the others and a constant."""
+    rows = frame.drop_duplicates().to_numpy(np.float64)
+    rows = (rows - rows.mean(axis=0)) / np.where(np.ptp(rows, axis=0) > 0, np.ptp(rows, axis=0), 1)
+    return bool(np.linalg.matrix_rank(rows, tol=1e-8 * len(rows)) == rows.shape[1])
+
+
+def _levels(cells: pd.DataFrame, factor: str) -> list[str]:
+    """The values that occur, in their order; what was not unlearned has no method, and its start says so."""
+    return [
+        str(each)
+        for each in cells[factor].cat.categories
+        if (cells[factor] == each).any() and not (factor == "method" and each == "none")
+    ]
+
+
+def _instead(term: str, cells: pd.DataFrame) -> str:
+    factor, level = term.split(" ", 1)
+    return f"{level} instead of {_levels(cells, factor)[0]}"
+
+
+def _effects(values: pd.DataFrame, fitted: Fit) -> Numbers:
+    """The mean change of the rate when a term is moved, or a factor goes from its first level to another."""
+    intercept, slopes = fitted.coefficients[0], fitted.coefficients[1:]
+    logits = intercept + values.to_numpy(np.float64) @ slopes
+    found = []
+    for term, slope in zip(values.columns, slopes, strict=True):
+        if term in SHIFTS:
+            before, after = logits, logits + SHIFTS[term][0] * slope
+        else:
+            siblings = [
+                at for at, other in enumerate(values.columns) if other.split(" ")[0] == term.split(" ")[0]
+            ]
+            before = logits - values.to_numpy(np.float64)[:, siblings] @ slopes[siblings]
+            after = before + slope
+        found.append(float((scipy.special.expit(after) - scipy.special.expit(before)).mean()))
+    return np.array(found)
+
+
+def _without(
+    values: pd.DataFrame, successes: Numbers, trials: Numbers, kept: npt.NDArray[Any], whole: Fit
+) -> Numbers:
+    """The effects when one cluster is left out; NaN for a term that then does not vary."""
+    rows = values[kept]
+    varying = [term for term in rows.columns if np.ptp(rows[term].to_numpy()) > 0] if len(rows) else []
+    found = pd.Series(np.nan, index=values.columns)
+    if varying:
+        again = fit(rows[varying].to_numpy(np.float64), successes[kept], trials[kept], firth=whole.firth)
+        found[varying] = _effects(rows[varying], again)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _jackknife(effects: Numbers, again: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Ends and two-sided p of each effect, from those without each cluster."""
+    count = len(again)
+    if count < 2:
+        nothing = np.full(len(effects), np.nan)
+        return nothing, nothing, nothing
+    error: Numbers = np.sqrt((count - 1) / count * ((again - effects) ** 2).sum(axis=0))
+    half: Numbers = float(scipy.stats.t.isf(0.025, count - 1)) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p: Numbers = 2 * scipy.stats.t.sf(np.abs(effects) / error, count - 1)
+    low: Numbers = effects - half
+    high: Numbers = effects + half
+    return low, high, p

@@ -1,0 +1,273 @@
+"""Two studies against each other: what differs in their specs, and in the cells that both have.
+
+Cells are the same when their coordinates are. Both studies are asked the same probes there, so differences are paired:
+over seeds and probes, by ``analysis.compare``. Studies without a cell in common are told apart and not compared.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.surface import select
+from analysis.reading.spec_entries import leaves, shown
+from analysis.reading.study_frames import WORDS, Study
+from analysis.statistics.resampling import Answers, difference
+from analysis.statistics.two_way import estimate
+from study.results.schema import COORDINATES, COUNTS, MEANS
+
+PLACE = [name for name in COORDINATES if name != "seed"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One place that both studies have, seeds taken together; rates as shares of the whole.
+
+    Attributes:
+        difference: second − first, with its 95% interval over the seeds and probes that both have; NaN interval where
+            the probes are not scored in both.
+    """
+
+    place: dict[str, Any]
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    seeds: int
+    probes: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval excludes 0; intervals are not adjusted for how many there are."""
+        return bool(self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two studies differ in.
+
+    Attributes:
+        spec: ``(entry, first, second)`` for each entry of the spec that is not the same.
+        metric: what the shared cells are compared by; None where the two have no metric in common.
+        shared: cells that both have under that metric; ``only_first`` and ``only_second`` those of one.
+        equal: shared cells with the same value to the bit.
+        overall: the mean difference of all shared cells, paired; None where there is none.
+        pairs: one for each shared place.
+        empty: where those lie that have no cell yet.
+    """
+
+    names: tuple[str, str]
+    spec: list[tuple[str, str, str]]
+    metric: str | None
+    shared: int
+    only_first: int
+    only_second: int
+    equal: int
+    overall: Pair | None
+    pairs: list[Pair]
+    empty: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``; NaN becomes null."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    def verdict(self) -> str:
+        """The answer in a sentence or two."""
+        if self.empty:
+            return f"{' and '.join(self.empty)}: no cell has rows yet, so nothing can be compared."
+        if self.metric is None:
+            return "The two have no metric in common, so no cell can be compared."
+        if not self.shared:
+            return (
+                f"Nothing to compare: of {self.only_first:,} and {self.only_second:,} cells scored by {self.metric} "
+                "none has the same coordinates in both. The entries above say where their spaces part."
+            )
+        apart = sum(pair.apart for pair in self.pairs)
+        rest = f"; {self.only_first:,} are only in the first, {self.only_second:,} only in the second"
+        same = f"{self.equal:,} of the {self.shared:,} shared cells have the same {self.metric} to the bit{rest}."
+        if self.equal == self.shared:
+            return same
+        by_chance = f"{0.05 * len(self.pairs):.1f}"
+        return (
+            f"{same} In {apart} of {len(self.pairs)} places the interval of the difference excludes 0; were "
+            f"there none, about {by_chance} would by chance."
+        )
+
+
+def compare_studies(first: Study, second: Study) -> Comparison:
+    """Compares the specs, and the cells that both have."""
+    metric = _metric(first, second)
+    names = (str(first.content["spec"]["name"]), str(second.content["spec"]["name"]))
+    spec = list(_spec(first.content["spec"], second.content["spec"]))
+    if metric is None:
+        empty = tuple(study.place.words for study in (first, second) if study.cells.empty)
+        return Comparison(names, spec, None, 0, 0, 0, 0, None, [], empty)
+    one, other = _cells(first, metric, "value_first"), _cells(second, metric, "value_second")
+    joined = one.join(other, how="outer")
+    shared = joined.dropna()
+    pairs, overall = _pairs(first, second, metric, shared) if len(shared) else ([], None)
+    return Comparison(
+        names,
+        spec,
+        metric,
+        len(shared),
+        int(joined["value_second"].isna().sum()),
+        int(joined["value_first"].isna().sum()),
+        int((shared["value_first"] == shared["value_second"]).sum()),
+        overall,
+        pairs,
+    )
+
+
+def _metric(first: Study, second: Study) -> str | None:
+    """The first's headline where the second has it too, else the second's, else any that a probe has by itself."""
+    both = set(first.cells["metric"].unique()) & set(second.cells["metric"].unique())
+    wanted = (first.headline.metric, second.headline.metric, *COUNTS, *MEANS)
+    return next((name for name in wanted if name in both), None)
+
+
+def _spec(first: dict[str, Any], second: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    one, other = leaves(first), leaves(second)
+    for name in dict.fromkeys([*one, *other]):
+        if name in ("name", "question"):
+            continue
+        if name not in one or name not in other:
+            yield name, shown(one[name]) if name in one else "–", shown(other[name]) if name in other else "–"
+        elif one[name] != other[name]:
+            yield name, shown(one[name]), shown(other[name])
+
+
+def _cells(study: Study, metric: str, name: str) -> pd.DataFrame:
+    rows = select(study.cells, metric)
+    plain = rows.astype(dict.fromkeys(WORDS, str)).set_index(list(COORDINATES))
+    return plain[["value"]].rename(columns={"value": name})
+
+
+def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tuple[list[Pair], Pair]:
+    """A pair for each place, and all of them together."""
+    scores = [_scores(study, metric) for study in (first, second)]
+    full = first.headline.full if first.headline.metric == metric else 1.0
+    pairs, answered = [], []
+    for place, cells in shared.groupby(level=PLACE, sort=False):
+        key = place if isinstance(place, tuple) else (place,)
+        both = [of_study.get(key) for of_study in scores]
+        found = _together(both) if both[0] is not None and both[1] is not None else None
+        if found is not None:
+            answered.append(found)
+        pairs.append(_pair(dict(zip(PLACE, key, strict=True)), cells, found, full))
+    return pairs, _pair({}, shared, _mean(answered), full)
+
+
+def _scores(study: Study, metric: str) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """Place → seeds × probes; a probe is its name and its texts, since another study may ask something else by it."""
+    probes = study.probes
+    rows = (
+        probes[(probes["split"] == "forget") & probes[metric].notna()] if metric in probes else probes.head(0)
+    )
+    rows = rows[[*COORDINATES, "probe", "prompt", "target", metric]].astype(dict.fromkeys(WORDS, str))
+    asked = rows["probe"].astype(str) + "\0" + rows["prompt"] + "\0" + rows["target"]
+    rows = rows.assign(asked=asked, score=rows[metric].astype(float))
+    return {
+        place if isinstance(place, tuple) else (place,): of_place.pivot(
+            index="seed", columns="asked", values="score"
+        )
+        for place, of_place in rows.groupby(PLACE, observed=True)
+    }
+
+
+Both = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def _together(both: list[Any]) -> Both | None:
+    """Two matrices over the seeds and the probes that they share; None where they share none."""
+    one, other = both
+    seeds = one.index.intersection(other.index)
+    asked = one.loc[seeds].dropna(axis=1).columns.intersection(other.loc[seeds].dropna(axis=1).columns)
+    if not len(seeds) or not len(asked):
+        return None
+    return one.loc[seeds, asked], other.loc[seeds, asked]
+
+
+def _mean(answered: list[Both]) -> Both | None:
+    """The mean over places, of the seeds and probes that all of them have."""
+    if not answered:
+        return None
+    seeds = sorted(set.intersection(*(set(one.index) for one, _ in answered)))
+    asked = sorted(set.intersection(*(set(one.columns) for one, _ in answered)))
+    if not seeds or not asked:
+        return None
+    means = [
+        pd.DataFrame(
+            np.mean([pair[which].loc[seeds, asked].to_numpy() for pair in answered], axis=0), seeds, asked
+        )
+        for which in (0, 1)
+    ]
+    return means[0], means[1]
+
+
+def _pair(place: dict[str, Any], cells: pd.DataFrame, found: Both | None, full: float) -> Pair:
+    first, second = float(cells["value_first"].mean()), float(cells["value_second"].mean())
+    seeds = int(cells.index.get_level_values("seed").nunique())
+    if found is None:
+        nothing = float("nan")
+        return Pair(place, first / full, second / full, (second - first) / full, nothing, nothing, seeds, 0)
+    one, other = found
+    asked = Answers(
+        np.stack([one.to_numpy(float), other.to_numpy(float)]),
+        ("first", "second"),
+        tuple(one.index),
+        tuple(one.columns),
+    )
+    value = estimate(asked, difference(asked.settings, "second", "first"))
+    return Pair(
+        place,
+        first / full,
+        second / full,
+        value.value / full,
+        value.low / full,
+        value.high / full,
+        len(one.index),
+        len(one.columns),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def in_words(found: Comparison) -> list[str]:
+    """Lines for a terminal."""
+    lines = [f"{found.names[0]}  against  {found.names[1]}", ""]
+    lines.append("In the specs:" if found.spec else "Their specs are the same, but for names and questions.")
+    lines += [f"  {name}: {one} → {other}" for name, one, other in found.spec]
+    if found.pairs and found.metric is not None:
+        lines += [
+            "",
+            f"{found.metric}, first → second, second − first in points (95% over seeds and probes):",
+        ]
+        varying = [name for name in PLACE if len({pair.place[name] for pair in found.pairs}) > 1]
+        for pair in found.pairs:
+            if pair.first != pair.second:
+                place = ", ".join(f"{name} {pair.place[name]}" for name in varying)
+                lines.append(f"  {place or 'all'}: {_said(pair)}")
+        if found.overall is not None:
+            lines.append(f"  all {found.shared:,} shared cells: {_said(found.overall)}")
+    return [*lines, "", found.verdict()]
+
+
+def _said(pair: Pair) -> str:
+    interval = "" if np.isnan(pair.low) else f" ({100 * pair.low:+.1f} to {100 * pair.high:+.1f})"
+    return (
+        f"{100 * pair.first:.1f}% → {100 * pair.second:.1f}%, {100 * pair.difference:+.1f}{interval}, {pair.seeds} "
+        f"seed{'s' if pair.seeds != 1 else ''}"
+    )

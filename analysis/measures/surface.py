@@ -1,0 +1,89 @@
+"""A surface: one metric over two axes, with its interval, and the missing cells visible.
+
+Only what is named is pooled. Cells that differ in anything else are refused instead of averaged: a surface
+over two corpora at once would be a number about neither.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.reading.headline import ASR
+from analysis.reading.study_frames import coordinates
+from analysis.statistics.wilson import wilson
+from study.errors import SpecError
+
+
+def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:
+    """The rows of one metric and split, and of the given coordinates.
+
+    Raises:
+        SpecError: a metric, a coordinate or a value that these rows do not have.
+    """
+    known = [str(name) for name in cells["metric"].unique()]
+    if len(cells) and metric not in known:
+        raise SpecError(f"metric={metric}: these rows have {', '.join(known)}")
+    chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
+    for name, value in fixed.items():
+        if name not in coordinates(cells):
+            raise SpecError(f"{name} is no coordinate: choose from {', '.join(coordinates(cells))}")
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        chosen = chosen[chosen[name].isin(values)]
+    return chosen
+
+
+def surface(
+    cells: pd.DataFrame,
+    rows: str = "depth",
+    columns: str = "relearn_steps",
+    metric: str = ASR,
+    split: str = "forget",
+    pool: Sequence[str] = ("seed",),
+    **fixed: object,
+) -> pd.DataFrame:
+    """One metric over two axes.
+
+    Args:
+        cells: ``Study.cells``.
+        rows, columns: the axes; every pair of values that occurs is in the result.
+        metric, split: which rows.
+        pool: coordinates whose cells are added up.
+        fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
+
+    Returns:
+        A row per pair of values, with ``k``, ``n``, ``rate``, ``low``, ``high`` (Wilson over the pooled
+        counts, so the spread between seeds is not in it) and ``cells``, how many were pooled. Where nothing
+        was computed, rate and interval are NaN and ``cells`` is 0. A metric that is no count has its mean
+        as rate, and its interval is NaN.
+
+    Raises:
+        SpecError: cells would be pooled that differ in a coordinate which nobody named.
+    """
+    chosen = select(cells, metric, split, **fixed)
+    named = {rows, columns, *pool}
+    for name in coordinates(chosen):
+        values = [str(value) for value in chosen[name].unique()]
+        if name not in named and len(values) > 1:
+            raise SpecError(
+                f"this surface would mix {name} {', '.join(values)}: choose one with {name}=…, or add "
+                f"{name!r} to pool"
+            )
+    keys = [rows, columns]
+    sums = chosen.groupby(keys, observed=True).agg(
+        k=("k", _sum_or_none), n=("n", _sum_or_none), mean=("value", "mean"), cells=("value", "size")
+    )
+    whole = pd.MultiIndex.from_product(
+        [sorted(chosen[rows].unique()), sorted(chosen[columns].unique())], names=keys
+    )
+    table = sums.reindex(whole)
+    table["cells"] = table["cells"].fillna(0).astype(int)
+    k, n = table["k"].to_numpy(float), table["n"].to_numpy(float)
+    counted = ~np.isnan(n)
+    rate = np.where(counted, k / np.where(counted, n, 1), table["mean"].to_numpy(float))
+    low, high = wilson(k, n)
+    return table.drop(columns="mean").assign(rate=rate, low=low, high=high).reset_index()
+
+
+def _sum_or_none(values: "pd.Series[float]") -> float:
+    return float(values.sum()) if values.notna().all() else float("nan")

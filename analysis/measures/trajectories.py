@@ -1,0 +1,222 @@
+"""What a relearning did, from its first step to its last: one row of measures for each trajectory, with intervals.
+
+A peak is the largest of several noisy rates, so what follows it always seems to fall. Whether a fall is real is
+therefore tested over all steps at once: is *any* earlier rate above the last one? Each step has a paired one-sided
+t test over seeds and probes; the least p times the number of steps (Bonferroni) is the trajectory's, which holds
+whichever step the data made the peak; Holm accounts for the number of trajectories. The intervals of the peak and
+of the drop are at the level that makes them hold for all steps together.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.reading.study_frames import Studies, Study
+from analysis.statistics.resampling import Answers, Estimate, Numbers, cube
+from analysis.statistics.two_way import bounded, estimate, spread
+from study.errors import SpecError
+from study.results.schema import COORDINATES
+
+PLACE = tuple(name for name in COORDINATES if name not in ("relearn_steps", "seed"))
+START = tuple(name for name in PLACE if name != "corpus")
+WORLD = ("scenario", "model", "repetitions")
+THRESHOLD = 0.5
+LEVEL = 0.05
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
+
+
+def trajectories(
+    study: Study | Studies, metric: str | None = None, threshold: float = THRESHOLD
+) -> pd.DataFrame:
+    """Measures of every relearning, seeds taken together.
+
+    Args:
+        metric: of probes; the scenario's headline if None.
+        threshold: of the metric, for ``steps_to``.
+
+    Returns:
+        A row per (study, scenario, model, method, start, repetitions, depth, corpus), each measure with ``_low`` and
+        ``_high`` (95%, over seeds and probes, see ``analysis.statistics.two_way``):
+
+        - ``first``, ``final``: the rate before relearning and at the last step; ``last_step``.
+        - ``peak``: the highest rate, and ``peak_step`` where; ``drop``: peak − final; ``drop_p``: of no earlier step
+          being above the last, ``drop_p_adjusted``: Holm's over all rows of this table, ``drop_real``: that it is
+          below 5%.
+        - ``area``: the mean rate over log(1 + steps).
+        - ``steps_to``: the first step at which the rate reaches the threshold, infinite and ``censored`` where none
+          does; its interval goes from the first step whose upper end reaches it to the first whose lower end does.
+        - ``recovery``: (final − first) ÷ (original − first), where an original model was asked and had more.
+        - ``lift``: final − the never-learned control's final, on the same corpus, where there is one.
+        - ``utility``: the final rate on the retain probes minus that before relearning, where they are scored.
+        - ``seeds``, ``probes``: of how many; with one seed nothing is said about others.
+
+    Raises:
+        SpecError: nothing is scored under the metric.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    rows = [row for part in study.parts for row in _of_one(part, metric or part.headline.metric, threshold)]
+    if not rows:
+        raise SpecError(f"{metric or 'the headline metric'}: no relearned cell is scored yet")
+    table = pd.DataFrame(rows)
+    tested = table["drop_p"].notna()
+    table["drop_p_adjusted"] = np.nan
+    if tested.any():
+        table.loc[tested, "drop_p_adjusted"] = multipletests(table.loc[tested, "drop_p"], method="holm")[1]
+    table["drop_real"] = table["drop_p_adjusted"] < LEVEL
+    return table
+
+
+def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, object]]:
+    forget = study.scores(metric)
+    relearned = forget[(forget["corpus"] != "none") & (forget["relearn_steps"] > 0)]
+    if relearned.empty:
+        return []
+    ends = [0, *sorted(set(relearned.groupby(list(PLACE), observed=True)["relearn_steps"].max()))]
+    retain = study.scores(metric, split="retain", relearn_steps=[int(step) for step in ends])
+    beside = _Beside(forget, retain, metric)
+    made: list[dict[str, object]] = []
+    for place, at in _places(relearned, PLACE).items():
+        where = dict(zip(PLACE, place, strict=True))
+        along = pd.concat([beside.before(beside.forget, where), relearned.iloc[at]])
+        found = cube(along, "relearn_steps", metric)
+        if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
+            measures = {**_measures(found, threshold), **beside.measures(found, where)}
+            made.append({"study": study.name, **where, **measures})
+    return made
+
+
+def _places(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:
+    """Where the rows of each setting stand, found once for all of them."""
+    if rows.empty:
+        return {}
+    groups = rows.groupby(list(names), observed=True)
+    number = groups.ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
+    heads = rows[list(names)].iloc[[part[0] for part in parts]]
+    return dict(zip(heads.astype(object).itertuples(index=False, name=None), parts, strict=True))
+
+
+def _measures(found: Answers, threshold: float) -> dict[str, object]:
+    steps = np.array(found.settings, dtype=np.float64)
+    count = len(steps)
+    rates = found.scores.mean(axis=(1, 2))
+    peak = int(rates.argmax())
+    logs = np.log1p(steps)
+    width = np.diff(logs) / (logs[-1] - logs[0])
+    area = np.append(width, 0) / 2 + np.append(0, width) / 2
+    each = spread(found.scores, np.vstack([np.eye(count), area]))
+    within = each.within if bounded(found) else each.around
+    low, high = within()
+    together_low, together_high = within(1 - LEVEL / count)
+    falls = spread(found.scores, np.eye(count)[:-1] - np.eye(count)[-1])
+    p = falls.above_zero() if count > 1 else np.array([np.nan])
+    drop_low, drop_high = falls.around(1 - LEVEL / (count - 1))
+    at = min(peak, count - 2)  # a peak at the last step has no drop
+    fell = peak < count - 1
+    reached, surely, perhaps = (
+        float(steps[ends >= threshold][0]) if (ends >= threshold).any() else np.inf
+        for ends in (rates, low[:count], high[:count])
+    )
+    return {
+        **_named("first", Estimate(float(rates[0]), float(low[0]), float(high[0]), 0)),
+        **_named("final", Estimate(float(rates[-1]), float(low[count - 1]), float(high[count - 1]), 0)),
+        "last_step": int(steps[-1]),
+        **_named(
+            "peak", Estimate(float(rates[peak]), float(together_low[peak]), float(together_high[peak]), 0)
+        ),
+        "peak_step": int(steps[peak]),
+        "drop": float(falls.value[at]) if fell else 0.0,
+        "drop_low": float(drop_low[at]) if fell else np.nan,
+        "drop_high": float(drop_high[at]) if fell else np.nan,
+        "drop_p": float(min(1.0, (count - 1) * p.min())),
+        **_named("area", Estimate(float(each.value[-1]), float(low[-1]), float(high[-1]), 0)),
+        "steps_to": reached,
+        "steps_to_low": perhaps,
+        "steps_to_high": surely,
+        "censored": bool(np.isinf(reached)),
+        "seeds": len(found.seeds),
+        "probes": len(found.probes),
+    }
+
+
+class _Beside:
+    """What the measures need of other cells than the trajectory's own, found by where they stand."""
+
+    def __init__(self, forget: pd.DataFrame, retain: pd.DataFrame, metric: str) -> None:
+        self._metric = metric
+        self.forget = self._zeros(forget)
+        self._retain = self._zeros(retain)
+        references = forget[(forget["start"] == "original") & (forget["relearn_steps"] == 0)]
+        self._originals = self._by(references[references["corpus"] == "none"], WORLD)
+        controls = forget[(forget["start"] == "never_learned") & (forget["corpus"] != "none")]
+        self._controls = self._by(controls, (*WORLD, "corpus", "relearn_steps"))
+        self._after = self._by(retain[retain["relearn_steps"] > 0], (*PLACE, "relearn_steps"))
+
+    def _by(self, rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], pd.DataFrame]:
+        return {place: rows.iloc[at] for place, at in _places(rows, names).items()}
+
+    def _zeros(self, rows: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
+        return self._by(rows[rows["relearn_steps"] == 0], START)
+
+    def before(
+        self, zeros: dict[tuple[object, ...], pd.DataFrame], where: dict[str, object]
+    ) -> pd.DataFrame | None:
+        """The checkpoint a trajectory started from, whichever cell recorded it."""
+        rows = zeros.get(tuple(where[name] for name in START))
+        return None if rows is None else rows[rows["corpus"].isin(["none", where["corpus"]])]
+
+    def measures(self, found: Answers, where: dict[str, object]) -> dict[str, object]:
+        """``recovery``, ``lift`` and ``utility``."""
+        last = int(str(found.settings[-1]))
+        world = tuple(where[name] for name in WORLD)
+        first, final = (
+            pd.DataFrame(found.scores[at], list(found.seeds), list(found.probes)) for at in (0, -1)
+        )
+        original = self._matrix(self._originals.get(world))
+        control = self._matrix(self._controls.get((*world, where["corpus"], last)))
+        after = self._matrix(self._after.get((*(where[name] for name in PLACE), last)))
+        before = self._matrix(self.before(self._retain, where))
+        return {
+            **_named("recovery", _across([first, final, original], _recovery)),
+            **_named("lift", _across([final, control], _difference)),
+            **_named("utility", _across([after, before], _difference)),
+        }
+
+    def _matrix(self, rows: pd.DataFrame | None) -> pd.DataFrame | None:
+        """Seeds × probes of one cell; None where it is not there."""
+        if rows is None or rows.empty:
+            return None
+        one = cube(rows.assign(cell=0), "cell", self._metric)
+        return pd.DataFrame(one.scores[0], list(one.seeds), list(one.probes))
+
+
+def _recovery(rates: Numbers) -> Numbers:
+    gap = rates[:, 2] - rates[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(gap > 0, (rates[:, 1] - rates[:, 0]) / gap, np.nan)
+
+
+def _difference(rates: Numbers) -> Numbers:
+    return rates[:, 0] - rates[:, 1]
+
+
+def _across(frames: list[pd.DataFrame | None], statistic: Callable[[Numbers], Numbers]) -> Estimate:
+    """A statistic of several cells in the seeds and probes that all of them have."""
+    there = [frame for frame in frames if frame is not None]
+    if len(there) < len(frames):
+        return NOTHING
+    seeds = sorted(set.intersection(*(set(frame.index) for frame in there)))
+    asked = sorted(set.intersection(*(set(frame.columns) for frame in there)))
+    if not seeds or not asked:
+        return NOTHING
+    scores = np.stack([frame.loc[seeds, asked].to_numpy(np.float64) for frame in there])
+    return estimate(Answers(scores, tuple(range(len(there))), tuple(seeds), tuple(asked)), statistic)
+
+
+def _named(name: str, found: Estimate) -> dict[str, object]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}

@@ -1,0 +1,302 @@
+"""The tables of docs/RESULTS.md, in Markdown, each a function of a study on record and of the words of its mark."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.charts import Chart, pictures
+from analysis.charts.curves import curves
+from analysis.charts.pooled import pooled_rows
+from analysis.measures.comparisons import compare
+from analysis.measures.endpoints import depth_table, relearned
+from analysis.measures.surface import select, surface
+from analysis.paper.experiments import repetitions_table
+from analysis.paper.laws import laws
+from analysis.paper.published import PAPER
+from analysis.reading.headline import HEADLINES, Headline
+from analysis.reading.study_frames import Study
+from analysis.report.findings import sentences
+from study.errors import SpecError
+from study.results.schema import COORDINATES, COUNTS, SPLITS
+
+SAID = {True: "yes", False: "no", None: "cannot be said"}
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of Markdown; a note where it would have no row."""
+    if not rows:
+        return "No cell yet.\n"
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([str(row[name]) for name in head] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def run(study: Study) -> str:
+    """How much of it there is, and what it took."""
+    cells = study.cells.drop_duplicates(["stage", "stage_step"])
+    ends = cells.sort_values("stage_step").groupby("stage").last()
+    took = float(ends["train_seconds"].sum() + cells["evaluation_seconds"].sum())
+    steps, alone = int(ends["stage_step"].sum()), _steps_alone(study)
+    partial = "" if not len(study.missing) else " **In part: what is missing is missing, and not 0.**"
+    factor = f", {alone / steps:.1f} times as many" if steps and not len(study.missing) else ""
+    return (
+        f"{study.summary()}.{partial} {len(ends)} stages with {steps:,} training steps and {len(cells):,} evaluations; "
+        f"all planned cells one by one would take {alone:,} steps{factor}. The stages' own time is {_duration(took)}.\n"
+        f"\nThe command was `{study.content['provenance']['command']}`.\n"
+    )
+
+
+def answer(study: Study) -> str:
+    """The answer in three sentences."""
+    return "".join(f"- {sentence}\n" for sentence in sentences(study))
+
+
+def repetitions(study: Study) -> str:
+    """Relearned ASR by repetitions, beside the paper's."""
+    rows = [
+        {
+            "repetitions": row["repetitions"],
+            "unlearned ASR, here": row["unlearned"],
+            "relearned ASR, here": row["relearned"],
+            "cells": row["cells"],
+            "left out": row["left_out"],
+            "unlearned, paper": row["paper_unlearned"] or "–",
+            "relearned, paper": row["paper_relearned"] or "–",
+        }
+        for row in repetitions_table(study).to_dict("records")
+    ]
+    return f"Paper: {PAPER}.\n\n{markdown(rows)}"
+
+
+def depths(study: Study) -> str:
+    """By depth, before and after relearning."""
+    return markdown(depth_table(study))
+
+
+def the_laws(study: Study) -> str:
+    """The paper's statements, and what the rows say."""
+    return markdown(
+        [{"statement": law.statement, "holds": SAID[law.holds], "found": law.found} for law in laws(study)]
+    )
+
+
+def steps(study: Study, metric: str = "", split: str = "forget") -> str:
+    """One metric of each trajectory by relearn steps, seeds pooled; Wilson's interval where it is a count.
+
+    Args:
+        metric: the headline's where it is not named.
+        split: forget or retain.
+    """
+    headline = _headline(study, metric)
+    if split not in SPLITS:
+        raise SpecError(f"split {split}: expected one of {', '.join(SPLITS)}")
+    planned = study.planned[study.planned["corpus"] != "none"]
+    columns = sorted(planned["relearn_steps"].unique())
+    place = [
+        name
+        for name in ("model", "start", "method", "repetitions", "depth", "corpus")
+        if name in ("start", "depth", "corpus")
+        or planned[name].astype(str).nunique() > (name == "method") + 1
+    ]
+    there = select(study.cells, headline.metric, split=split)
+    made = []
+    for values, _ in planned.groupby(place, observed=True):
+        mine = there
+        for name, value in zip(place, values, strict=True):
+            mine = mine[mine[name] == value]
+        line = {name: str(value) for name, value in zip(place, values, strict=True)}
+        made.append({**line, **_along(mine, headline, columns)})
+    return markdown(made)
+
+
+def reference(study: Study, metric: str = "") -> str:
+    """The models that nobody relearned: the published one, and the finetuned one that is unlearned."""
+    headline = _headline(study, metric)
+    rows = select(study.cells, headline.metric)
+    rows = rows[rows["corpus"] == "none"]
+    place = ["start", "repetitions"]
+    return markdown(
+        [
+            {"start": start, "repetitions": count, headline.words: _entry(cells, headline)}
+            for (start, count), cells in rows.groupby(place, observed=True)
+        ]
+    )
+
+
+def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int) -> str:
+    """What comes back, with its interval over the probes (and seeds, where there are several)."""
+    try:
+        rows = study.scores(headline.metric, "forget", **place)
+        found = compare(rows, "relearn_steps", headline.metric, pairs=[(last, 0)]).iloc[0]
+    except SpecError:
+        return "–"
+    return _with_interval(found, headline)
+
+
+def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", headline: Headline) -> str:
+    value, low, high = (headline.percent(float(row[each])) for each in ("difference", "low", "high"))
+    return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
+
+
+def methods(study: Study) -> str:
+    """Each method where it has just forgotten: its shallowest depth that counts as unlearned, and what comes back.
+
+    Equal forgetting means: not above the study's line of what counts as unlearned, and as near below it as the
+    depths allow.
+    """
+    headline = study.headline
+    last = relearned(study)
+    held = select(study.cells, headline.metric, split="retain", start="unlearned")
+    place = [name for name in COORDINATES if name != "relearn_steps"]
+    kept = held.set_index([*place, "relearn_steps"])["value"]
+    made = []
+    for (method, corpus, seed), rows in last.groupby(["method", "corpus", "seed"], observed=True):
+        forgotten = rows[rows["was_unlearned"]].sort_values("depth")
+        line = {"method": method, "corpus": corpus, "seed": seed}
+        if not len(forgotten):
+            made.append(
+                {
+                    **line,
+                    "depth": "never",
+                    **dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain"), "–"),
+                }
+            )
+            continue
+        first = forgotten.iloc[0]
+        before, after = float(first["unlearned_asr"]), float(first["value"])
+        at = [
+            kept.get((*(first[name] for name in place), step), float("nan"))
+            for step in (0, first["relearn_steps"])
+        ]
+        made.append(
+            {
+                **line,
+                "depth": first["depth"],
+                "forgotten to": _number(before, headline),
+                "comes back to": _number(after, headline),
+                "gain (95%)": _gain(
+                    study, headline, {name: first[name] for name in place}, first["relearn_steps"]
+                ),
+                "retain": " → ".join(_number(value, headline) for value in at),
+            }
+        )
+    return markdown(made)
+
+
+def differences(study: Study, axis: str, metric: str = "") -> str:
+    """What the values of an axis give at the last step, each against each; unlearned models, by depth.
+
+    Args:
+        axis: ``corpus`` or ``method``.
+        metric: the headline's where it is not named.
+    """
+    headline = _headline(study, metric)
+    last = int(study.planned["relearn_steps"].max())
+    rows = study.scores(headline.metric, "forget", start="unlearned", relearn_steps=last)
+    found = compare(rows, axis, headline.metric)
+    place = [name for name in COORDINATES if name in found]
+    return markdown(
+        [
+            {
+                **{name: row[name] for name in place},
+                "one": row["one"],
+                "other": row["other"],
+                "one − other, points (95%)": _with_interval(row, headline),
+                **({} if np.isnan(row["p"]) else {"p (McNemar, Holm)": f"{row['p_adjusted']:.2g}"}),
+            }
+            for row in found.to_dict("records")
+        ]
+    )
+
+
+def charts(study: Study, *kinds: str) -> list[Chart]:
+    """The pictures whose names begin with one of the kinds, or all."""
+    drawn = pictures(study, by_probes=False)
+    return [each for each in drawn if not kinds or each.name.startswith(kinds)]
+
+
+def curves_of(study: Study, metric: str) -> list[Chart]:
+    """The curves of another metric than the headline's."""
+    rows = pooled_rows(study, _headline(study, metric))
+    return [replace(each, name=f"{each.name}-{metric}") for each in curves(rows)]
+
+
+DRAWN: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
+
+
+def links(drawn: Iterable[Chart], folder: str) -> str:
+    """Pictures beside the cells of a study."""
+    return "\n".join(f"![{each.caption}]({folder}/{each.name}.png)\n" for each in drawn)
+
+
+TABLES: Mapping[str, Callable[..., str]] = {
+    "run": run,
+    "answer": answer,
+    "repetitions": repetitions,
+    "depths": depths,
+    "laws": the_laws,
+    "steps": steps,
+    "reference": reference,
+    "methods": methods,
+    "differences": differences,
+}
+
+
+def _headline(study: Study, metric: str) -> Headline:
+    """A known headline for the metric, so that percent means the same everywhere; else one of plain numbers."""
+    if not metric:
+        return study.headline
+    known = [each for of in HEADLINES.values() for each in of if each.metric == metric]
+    full = 1.0 if metric in COUNTS else float("nan")
+    return known[0] if known else Headline(metric, metric, full, float("nan"), "whole")
+
+
+def _along(rows: pd.DataFrame, headline: Headline, columns: Iterable[int]) -> dict[str, str]:
+    return {
+        str(step): _entry(rows[rows["relearn_steps"] == step], headline) if len(rows) else "–"
+        for step in columns
+    }
+
+
+def _entry(rows: pd.DataFrame, headline: Headline) -> str:
+    """Seeds pooled: a rate with its interval, or a mean with the lowest and highest seed."""
+    if not len(rows):
+        return "–"
+    pooled = surface(
+        rows.assign(seed=0),
+        rows="start",
+        metric=headline.metric,
+        split=str(rows["split"].iloc[0]),
+        pool=tuple(name for name in COORDINATES if name not in ("start", "relearn_steps")),
+    ).iloc[0]
+    if not np.isnan(pooled["low"]):
+        return f"{100 * pooled['rate']:.0f}% ({100 * pooled['low']:.0f}–{100 * pooled['high']:.0f})"
+    spread = [_number(value, headline) for value in (rows["value"].min(), rows["value"].max())]
+    mean = _number(float(rows["value"].mean()), headline)
+    return mean if spread[0] == spread[1] else f"{mean} ({spread[0]}–{spread[1]})"
+
+
+def _number(value: float, headline: Headline) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.2f}" if np.isnan(headline.full) else f"{headline.percent(value):.0f}%"
+
+
+def _steps_alone(study: Study) -> int:
+    """Optimiser steps of all planned cells, were each run by itself."""
+    spec = study.content["spec"]
+    learned = spec["finetune"]["steps"] if spec["finetune"] else 0
+    made = spec["embedded"]["pretraining"]["steps"]
+    planned = study.planned
+    steps = planned["depth"] + planned["relearn_steps"] + (planned["start"] != "base") * learned
+    return int((steps + (planned["model"] == "embedded") * made).sum())
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min"

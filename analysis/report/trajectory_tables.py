@@ -1,0 +1,133 @@
+"""Measures that rest on single answers: each trajectory's peak and drop, and paired differences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.comparisons import compare
+from analysis.measures.trajectories import trajectories
+from analysis.reading.study_frames import Study
+from analysis.report.sections import Table, table_of
+from study.errors import SpecError
+from study.results.schema import COORDINATES
+
+PLACE = [name for name in COORDINATES if name not in ("seed", "relearn_steps")]
+
+
+def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
+    """What each relearning did, the one that falls most first; with a paragraph on whether more steps are better.
+
+    None where no trajectory is scored from its first step on.
+    """
+    try:
+        found = trajectories(study)
+    except SpecError:
+        return None
+    found = found[found["start"] == "unlearned"]
+    if found.empty:
+        return None
+    varying = [name for name in PLACE if found[name].nunique() > 1]
+    rows = [
+        {
+            **{name: _plain(row[name]) for name in varying},
+            "before": _rate(study, row, "first"),
+            "peak": _rate(study, row, "peak"),
+            "at step": row["peak_step"],
+            "last": _rate(study, row, "final"),
+            "drop after the peak, points": _points(study, row, "drop"),
+            "p, adjusted": p_in_words(row["drop_p_adjusted"]),
+            "drop is real": "yes" if row["drop_real"] else "no",
+            "above the control, points": _points(study, row, "lift"),
+            "recovered of what was lost": _share(row, "recovery"),
+            "retain, points": _points(study, row, "utility"),
+        }
+        for row in found.sort_values("drop", ascending=False, kind="stable").to_dict("records")
+    ]
+    text = {"method", "start", "corpus", "model", "scenario", "drop is real"}
+    columns = {name: name not in text for name in rows[0]}
+    real = int(found["drop_real"].sum())
+    falling = int((found["drop"] > 0).sum())
+    words = (
+        f"More relearning is not always better: in {falling} of {len(found)} trajectories the last step lies below the "
+        f"peak. A peak is the largest of several noisy rates, so that is to be expected; after a test that allows "
+        f"for it, and for the number of trajectories (Holm), the fall is real in {real}.",
+        *_alone(int(found["seeds"].max())),
+    )
+    caption = "Each trajectory, seeds together, in brackets 95% over seeds and queries; the one that falls most first"
+    return words, table_of(columns, rows, caption)
+
+
+def difference_table(study: Study, axis: str) -> Table | None:
+    """Paired differences between the values of an axis at the last step; None where there are not two."""
+    last = int(study.cells["relearn_steps"].max()) if len(study.cells) else 0
+    metric = study.headline.metric
+    try:
+        scores = study.scores(metric, relearn_steps=last, start="unlearned")
+        found = compare(scores, axis, metric)
+    except SpecError:
+        return None
+    settings = [name for name in found.columns if name in COORDINATES]
+    rows = [
+        {
+            **{name: _plain(row[name]) for name in settings},
+            "one": str(row["one"]),
+            "other": str(row["other"]),
+            "one − other, points": _points(study, row, "difference"),
+            "only one answers": row["only_one"],
+            "only the other": row["only_other"],
+            "p, adjusted": p_in_words(row["p_adjusted"]),
+        }
+        for row in found.to_dict("records")
+    ]
+    text = {"method", "corpus", "model", "scenario", "one", "other"}
+    columns = {name: name not in text for name in rows[0]}
+    caption = (
+        f"Paired differences by {axis} after {last} relearn steps, every trajectory, unlearned or not: the same seeds "
+        f"and queries on both sides; p is McNemar's, adjusted by Holm over the {len(found)} rows, and takes seeds for "
+        "independent"
+    )
+    return table_of(columns, rows, caption)
+
+
+def _alone(seeds: int) -> tuple[str, ...]:
+    return ("With one seed the intervals are over queries alone.",) if seeds == 1 else ()
+
+
+def _plain(value: Any) -> str | int:
+    return int(value) if isinstance(value, int | np.integer) else str(value)
+
+
+def _rate(study: Study, row: Mapping[Any, Any], name: str) -> str:
+    full = study.headline.percent
+    return _with(full(row[name]), full(row[f"{name}_low"]), full(row[f"{name}_high"]), "%")
+
+
+def _points(study: Study, row: Mapping[Any, Any], name: str) -> str:
+    """A difference; the ends of its interval are cut where no difference can be."""
+    full = study.headline.percent
+    low, high = ("low", "high") if name == "difference" else (f"{name}_low", f"{name}_high")
+    return _with(full(row[name]), _cut(full(row[low])), _cut(full(row[high])), "")
+
+
+def _cut(points: float) -> float:
+    return float(np.clip(points, -100, 100))  # NaN stays
+
+
+def _share(row: Mapping[Any, Any], name: str) -> str:
+    return _with(100 * row[name], 100 * row[f"{name}_low"], 100 * row[f"{name}_high"], "%")
+
+
+def _with(value: float, low: float, high: float, unit: str) -> str:
+    if pd.isna(value):
+        return "–"
+    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:.0f} to {high:.0f})"
+    return f"{value:.0f}{unit}{ends}"
+
+
+def p_in_words(value: float) -> str:
+    """A p value; a dash where nothing was tested."""
+    if pd.isna(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""Intervals and models that know nothing of studies: arrays and frames in, estimates out."""

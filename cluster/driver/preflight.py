@@ -1,0 +1,168 @@
+"""Checks made before Ray starts: what does not fit the model or the machine fails here, not hours in."""
+
+import os
+import platform
+
+from study.errors import PreflightError
+from study.planning.plan import Plan
+from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
+from study.settings.execution import Resources
+from study.spec import StudySpec
+from study.text import Corpus
+
+GIBIBYTE = 2**30
+WITHOUT_BFLOAT16 = ("AVX2", "DEFAULT")
+"""What torch calls x86 processors on which it emulates bfloat16."""
+
+
+def check_plan(plan: Plan, *, local: bool) -> None:
+    """Whether every text fits its model's context and, for a local run, every stage the memory.
+
+    Raises:
+        PreflightError: names the first text that is too long, or what does not fit and what would help.
+    """
+    longest = {}
+    for source, (corpora, evaluations) in _by_source(plan).items():
+        longest[source] = _check_texts(plan, source, corpora, evaluations)
+    for source in longest:
+        _check_adapters(plan, source)
+        if isinstance(source, Pretrained) and local:
+            _check_memory(plan, source, longest[source])
+
+
+def slow_precision(plan: Plan) -> str | None:
+    """A warning where the spec asks this machine for a precision that it only emulates.
+
+    On two cores with AVX2, 60 steps of SmolLM2-135M in mixed precision had not ended after 72 minutes; with AVX-512
+    a step takes 5 s, in float32 7 s (docs/RESULTS.md).
+    """
+    spec = plan.spec
+    kinds = {stage.kind for stage in plan.stages.values()}
+    if spec.precision == "float32" or any(spec.execution.resources(kind).gpus for kind in kinds):
+        return None
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    if platform.machine() not in ("x86_64", "AMD64") or capability not in WITHOUT_BFLOAT16:
+        return None
+    return (
+        f"precision={spec.precision} is emulated on this processor ({capability}, no AVX-512) and may take ten "
+        "times as long as --set precision=float32."
+    )
+
+
+def _by_source(
+    plan: Plan,
+) -> dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]]:
+    found: dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]] = {}
+    first: dict[str, Embedded | Pretrained] = {}
+    for stage in plan.stages.values():
+        node = stage.node
+        source = node.source if isinstance(node, Trajectory) else node
+        # Embedded models of different seeds share their tokenizer: one of them is enough.
+        kind = source.key if isinstance(source, Pretrained) else "\n".join(source.vocabulary)
+        corpora, evaluations = found.setdefault(first.setdefault(kind, source), ({}, {}))
+        if isinstance(node, Trajectory):
+            for corpus in (node.data, node.retain):
+                if corpus is not None:
+                    corpora[corpus.digest] = corpus
+        for _, evaluation in stage.evaluate:
+            evaluations[evaluation.key] = evaluation
+    return found
+
+
+def _check_texts(
+    plan: Plan,
+    source: Embedded | Pretrained,
+    corpora: dict[str, Corpus],
+    evaluations: dict[str, Evaluation],
+) -> int:
+    """The longest text in tokens."""
+    from study.models.tokenizer import context_of, load_tokenizer
+    from study.training.encoding import encode
+
+    tokenizer, context = load_tokenizer(source), context_of(source)
+    longest = 1
+    for corpus in corpora.values():
+        rows = encode(corpus, tokenizer, context, plan.spec.max_length)
+        longest = max(longest, *(len(row.ids) for row in rows))
+    for evaluation in evaluations.values():
+        for probe in evaluation.probes.probes:
+            prompt = len(tokenizer(probe.prompt)["input_ids"])
+            target = len(tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
+            tokens = max(prompt + evaluation.generation.max_new_tokens, target)
+            if tokens > context:
+                raise PreflightError(
+                    f"probe {probe.name} takes {tokens} tokens with what is generated, and the model's context is "
+                    f"{context}: {probe.prompt[:60]!r}…; shorten it, lower generation.max_new_tokens, or use a "
+                    "model with a longer context (--set embedded.architecture.context=… for the embedded one)"
+                )
+    return longest
+
+
+def _check_adapters(plan: Plan, source: Embedded | Pretrained) -> None:
+    spec = plan.spec
+    optimisers = {"unlearn": spec.unlearn, "relearn": spec.relearn}
+    if spec.finetune is not None:
+        optimisers["finetune.optimiser"] = spec.finetune.optimiser
+    named = {
+        key: set(optimiser.lora.targets)
+        for key, optimiser in optimisers.items()
+        if optimiser.lora is not None and not isinstance(optimiser.lora.targets, str)
+    }
+    if not named:
+        return
+    from study.models.build import linear_layers
+
+    known = linear_layers(source)
+    for key, targets in named.items():
+        if targets - known:
+            raise PreflightError(
+                f"{key}.lora.targets: the model has no layers called {', '.join(sorted(targets - known))}; it has "
+                f"{', '.join(sorted(known))}"
+            )
+
+
+def _check_memory(plan: Plan, source: Pretrained, longest: int) -> None:
+    from study.models.memory import size_of, stage_bytes
+
+    size = size_of(source)
+    execution = plan.spec.execution
+    needs = {
+        stage.kind: stage_bytes(stage, size, execution, longest)
+        for stage in plan.stages.values()
+        if (stage.node.source if isinstance(stage.node, Trajectory) else stage.node) == source
+    }
+    for kind, needed in sorted(needs.items(), key=lambda item: -item[1]):
+        there, where = _memory(execution.resources(kind))
+        if needed <= there:
+            continue
+        raise PreflightError(
+            f"model={source.location}: a stage of kind {kind} needs about {needed / GIBIBYTE:.1f} GiB, and "
+            f"{where} has {there / GIBIBYTE:.1f} GiB for it; train adapters (--set {_optimiser_key(kind)}.lora={{}}), "
+            "use --set precision=bfloat16, --set execution.activation_checkpointing=true or a smaller "
+            "execution.micro_batch, or let fewer stages run at once (a higher execution.cpus)"
+        )
+
+
+def _memory(resources: Resources) -> tuple[int, str]:
+    """Bytes that one stage may take on this machine, and the name of what has them."""
+    if resources.gpus:
+        import torch
+
+        if torch.cuda.is_available():
+            total = torch.cuda.get_device_properties(0).total_memory
+            return int(total * min(1.0, resources.gpus)), "the GPU"
+    import psutil
+
+    at_once = max(1, len(os.sched_getaffinity(0)) // resources.cpus)
+    return int(psutil.virtual_memory().available / at_once), f"this machine, with {at_once} stages at once,"
+
+
+def _optimiser_key(kind: str) -> str:
+    return {"finetune": "finetune.optimiser"}.get(kind, kind)
+
+
+def local_slots(spec: StudySpec) -> int:
+    """How many stages this machine runs at once."""
+    return max(1, len(os.sched_getaffinity(0)) // spec.execution.cpus)

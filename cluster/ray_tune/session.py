@@ -1,0 +1,223 @@
+"""Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us.
+
+A local one is closed to whoever lacks its token, and has no dashboard.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster.ray_tune.node_checks import runtime_environment
+from cluster.storage.disk_full import free, full, is_full
+from study.errors import PreflightError
+from study.settings.execution import Execution, Resources
+
+if TYPE_CHECKING:  # Ray reads the environment when it is imported, which is prepared here first
+    from ray.tune import PlacementGroupFactory
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a spec are relative to where the user stands
+}
+
+CONNECT_SECONDS = 5
+HEALTH_SECONDS = 60
+SESSION_BYTES = 50_000_000
+
+
+def prepare_environment(address: str | None) -> None:
+    """Sets what Ray reads from the environment when it is *imported*; call it before that.
+
+    Raises:
+        PreflightError: nobody listens at the address.
+    """
+    if address is not None:
+        _refuse_silence(address)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is None:
+        # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
+        os.environ.setdefault("RAY_enable_worker_prestart", "0")
+        # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    elif "RAY_AUTH_MODE" not in os.environ and address != "auto" and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token" if _asks_for_token(address) else "disabled"
+
+
+def _has_token() -> bool:
+    """Whether a token for some cluster is at hand, in one of the places where Ray looks for it."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+
+
+def _asks_for_token(address: str) -> bool:
+    """Whether the cluster there turns away who has none.
+
+    Ray does not find out by itself where an address is given, and a driver that uses a token with a cluster
+    that has none is cut off from it without a word. In another process, since Ray decides once a process.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+            timeout=HEALTH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return "InvalidAuthToken" in done.stderr + done.stdout
+
+
+@contextmanager
+def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[None]:
+    """Ray, connected; a local cluster listens on this machine only and is gone afterwards.
+
+    Raises:
+        PreflightError: nothing answers at the address.
+    """
+    if address is None:
+        _refuse_full_disk()
+    import ray
+
+    # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
+    # publish to the store, and what is lost stands in our log.
+    for name in ("ray.tune", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        if address is None:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+        else:
+            ray.init(
+                address=address,
+                runtime_env=runtime_environment(),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_started(address, error) from error
+    try:
+        yield
+    finally:
+        if not head_lost():  # Ray would wait for a head that is gone, and then abort the process
+            ray.shutdown()
+
+
+def _refuse_full_disk() -> None:
+    """Ray itself waits half a minute for a file that it could not write, and says so."""
+    folder = _temporary_folder()
+    if shutil.disk_usage(folder).free < SESSION_BYTES:
+        raise PreflightError(
+            f"the temporary folder {folder} is full ({free(folder)}), and Ray keeps what belongs to a session there, "
+            f"{SESSION_BYTES:,} bytes at least: make room, or name another folder in RAY_TMPDIR"
+        )
+
+
+def _temporary_folder() -> Path:
+    return Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
+
+
+def _not_started(address: str | None, error: Exception) -> PreflightError:
+    if is_full(error):
+        return full(_temporary_folder())
+    if address is None:
+        return PreflightError(f"Ray could not be started on this machine ({type(error).__name__}: {error})")
+    return PreflightError(
+        f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, or leave "
+        "--address out for a local one; a cluster with a token lets in only who has it (RAY_AUTH_MODE=token, and "
+        "RAY_AUTH_TOKEN or the file that `ray start` wrote on its head)"
+    )
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray itself waits for minutes at an address where nobody listens."""
+    host, colon, port = address.rpartition("/")[2].rpartition(":")
+    if not colon:
+        return  # `auto`, or a name that Ray resolves
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise PreflightError(
+            f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
+            "`auto`, or no --address for a local cluster"
+        ) from error
+
+
+def requested(execution: Execution, config: Mapping[str, Any]) -> "PlacementGroupFactory":
+    """What a trial asks for, as Tune takes it: by the kind of its stage, ``config["kind"]``."""
+    from ray.tune import PlacementGroupFactory
+
+    return PlacementGroupFactory([_in_words_of_ray(execution.resources(config["kind"]))])
+
+
+def slots(asked: Sequence[Resources]) -> int:
+    """How many stages the connected cluster runs at once, of those that ask for least; a stage runs on one node.
+
+    Args:
+        asked: what each kind of stage asks for.
+
+    Raises:
+        PreflightError: not even one of some kind fits anywhere.
+    """
+    import ray
+
+    for each in asked:
+        if not room([each]):
+            wanted = _in_words_of_ray(each)
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+            found = "; ".join(
+                sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
+            )
+            raise PreflightError(
+                f"a stage asks for {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
+                "lower execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or "
+                "join a larger cluster with --address"
+            )
+    return room(asked)
+
+
+def room(asked: Sequence[Resources]) -> int:
+    """How many stages the nodes that are alive have room for, busy or not, of the kind that asks for least; or 0."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return max(
+        sum(
+            min(
+                int(node.get(name, 0.0) / amount) for name, amount in _in_words_of_ray(each).items() if amount
+            )
+            for node in nodes
+        )
+        for each in asked
+    )
+
+
+def _in_words_of_ray(resources: Resources) -> dict[str, float]:
+    return {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}

@@ -1,0 +1,184 @@
+"""The store in a folder: a local disk, or a file system that all nodes share.
+
+    STORE/artifacts/KEY[:2]/KEY/STEP/WHAT/record.json      the record: complete, and accepted
+                                         /ATTEMPT/FILE …    the bytes that it names
+
+Files are written into a staging folder whose name begins with a dot, synced, moved to an attempt of their
+own, and only then named by a record, which appears by an exclusive hard link: whole, once, and by the
+first of two writers. Bytes that no record names are debris of a crash and never read.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cluster.storage.disk_full import free
+from cluster.storage.retry import is_outage
+from study.artifacts import Address, Record
+from study.errors import IntegrityError, PreflightError
+
+RECORD = "record.json"
+RECORD_FORMAT = 2
+REMEDY = "move it aside with `relearn verify STUDY --repair`, and run again"
+
+
+class LocalStore:
+    """See the module's text. Cheap to make: opens nothing until it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Makes the folder and proves that it can be written.
+
+        Raises:
+            PreflightError: it cannot, or its disk is full.
+            OSError: storage does not answer; may be called again.
+        """
+        try:
+            with self.staging() as folder:
+                probe = folder / "probe"
+                probe.write_bytes(b"x" * 65536)
+                _sync(probe)
+        except OSError as error:
+            if is_outage(error):
+                raise
+            raise PreflightError(
+                f"the store {self.folder} cannot be written: {error.strerror or error} "
+                f"({free(self.folder)}); give another with --store, or make room"
+            ) from error
+
+    def has(self, address: Address) -> bool:
+        """See ``Store.has``."""
+        return (self.place(address) / RECORD).exists()
+
+    def addresses(self) -> Iterator[Address]:
+        """See ``Store.addresses``; in no particular order."""
+        for record in self.folder.glob(f"artifacts/*/*/*/*/{RECORD}"):
+            what, step, key = record.parent, record.parents[1], record.parents[2]
+            if step.name.isdigit():
+                yield Address(key.name, int(step.name), what.name)
+
+    def steps(self, key: str, what: str) -> list[int]:
+        """See ``Store.steps``."""
+        records = (self.folder / "artifacts" / key[:2] / key).glob(f"*/{what}/{RECORD}")
+        return sorted(int(record.parents[1].name) for record in records)
+
+    def discard(self, address: Address) -> None:
+        """See ``Store.discard``; the record goes first, so that no half of a state is ever read."""
+        if address != Address.of_state(address.key, address.step):
+            raise ValueError(f"{address} was accepted and stays; only a state is discarded")
+        place = self.place(address)
+        (place / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()  # where weights or answers lie beside it, it stays
+
+    def record(self, address: Address) -> Record:
+        """See ``Store.record``."""
+        path = self.place(address) / RECORD
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise KeyError(f"{address} is not published in {self.folder}") from None
+        except (ValueError, UnicodeDecodeError) as error:
+            raise IntegrityError(f"{path} is no readable record: {REMEDY}") from error
+        if not isinstance(content, dict) or content.get("seal") != _seal(content):
+            raise IntegrityError(f"{path} is not the record that was written: {REMEDY}")
+        if content.get("address") != str(address):
+            raise IntegrityError(
+                f"{path} is the record of {content.get('address')}, expected {address}: {REMEDY}"
+            )
+        return content
+
+    def file(self, address: Address, name: str) -> Path:
+        """See ``Store.file``."""
+        record = self.record(address)
+        if name not in record["files"]:
+            raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
+        path = self.place(address) / str(record["attempt"]) / name
+        try:
+            found = _sha256(path)
+        except FileNotFoundError:
+            found = "no file"
+        if found != record["files"][name]["sha256"]:
+            raise IntegrityError(
+                f"{path} is not what its record says (sha256 {found[:12]}, recorded "
+                f"{record['files'][name]['sha256'][:12]}): {REMEDY}"
+            )
+        return path
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """See ``Store.staging``; on the store's own disk, so that publishing only moves files."""
+        folder = self.folder / ".staging" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
+        """See ``Store.publish``."""
+        place = self.place(address)
+        attempt = uuid.uuid4().hex
+        files = {}
+        for path in sorted(folder.iterdir()):
+            _sync(path)
+            files[path.name] = {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        record: dict[str, Any] = {
+            "format": RECORD_FORMAT,
+            "address": str(address),
+            "attempt": attempt,
+            "files": files,
+            "published": datetime.now(UTC).isoformat(timespec="seconds"),
+            **facts,
+        }
+        place.mkdir(parents=True, exist_ok=True)
+        target = place / attempt
+        target.mkdir()
+        for name in files:
+            (folder / name).replace(target / name)
+        _sync(target)
+        pending = folder / RECORD
+        pending.write_text(json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True))
+        _sync(pending)
+        try:
+            os.link(pending, place / RECORD)
+        except FileExistsError:
+            shutil.rmtree(target, ignore_errors=True)
+            return False
+        _sync(place)
+        return True
+
+    def place(self, address: Address) -> Path:
+        """The folder that belongs to an address."""
+        return self.folder / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """A hash over everything else in a record, so that a changed fact is noticed as a changed file is."""
+    plain = json.dumps({name: value for name, value in record.items() if name != "seal"}, sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Forces a file or folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,76 @@
+"""Trying again where storage does not answer: an outage of seconds must not cost a stage, or a study its rows."""
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cluster.storage.disk_full import full, is_full
+from study.errors import PreflightError
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds between two tries; together half a minute."""
+REFUSALS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+"""What a path or its owner says and says again: waiting does not help."""
+
+Result = TypeVar("Result")
+
+
+class StorageSilentError(PreflightError):
+    """Storage did not answer for longer than an outage; what was published stays."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether storage may answer if asked again. A full disk or one that refuses will not."""
+    return isinstance(error, OSError) and not is_full(error) and error.errno not in REFUSALS
+
+
+def persistently(action: Callable[[], Result], failed: Callable[[OSError, float], None]) -> Result:
+    """Does something that uses storage, again and again where it does not answer.
+
+    Args:
+        action: may be repeated, also where it took effect and reported an error all the same.
+        failed: told each error, and the pause in seconds before the next try.
+
+    Raises:
+        OSError: the disk is full or refuses, or the last try failed too.
+    """
+    for pause in PAUSES:
+        try:
+            return action()
+        except OSError as error:
+            if not is_outage(error):
+                raise
+            failed(error, pause)
+            time.sleep(pause)
+    return action()
+
+
+@contextmanager
+def in_words(study: Path) -> Iterator[None]:
+    """Says what storage says in the end in a person's words.
+
+    Raises:
+        StorageFullError: no room is left.
+        StorageSilentError: it did not answer, or refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise full(study) from error
+        raise StorageSilentError(
+            f"{error.filename or study} does not answer ({error.strerror or error}): what was published stays; "
+            "the same command goes on when it does"
+        ) from error

@@ -1,0 +1,283 @@
+"""A study's folder: what it asks (study.json), its rows, its failures and its logs.
+
+DIR/study.json            the resolved spec and its provenance
+DIR/planned.parquet       a row for each planned cell, so that readers see what is missing
+DIR/corpora.parquet       a row for each relearn corpus: its size, its nearness to the forget set, its leak
+DIR/results/{cells,probes}  the rows
+DIR/cells.parquet         the rows of all cells once more, in one file; see study/results/merged_cells.py
+DIR/failures/KEY.json     why a stage failed; gone once it succeeds
+DIR/log/NODE-PID.jsonl    one line an event
+DIR/store                 the artifacts, unless --store names another place
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.storage.local_store import LocalStore
+from cluster.storage.retry import is_outage
+from cluster.study_folder.redaction import redacted
+from cluster.study_folder.spec_diff import axis_growth, differences
+from study.atomic_write import replace_sealed
+from study.errors import PreflightError, SpecError
+from study.identity import NUMERICS
+from study.planning.plan import Plan
+from study.results.files import write_table
+from study.results.schema import COORDINATES, CORPORA, table
+from study.spec import AXES, StudySpec, method_label
+
+FORMAT = 1
+STUDY_FILE = "study.json"
+DESCRIPTION = ("planned.parquet", "corpora.parquet")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What ``study.json`` says."""
+
+    spec: dict[str, Any]
+    models: dict[str, str]
+    inputs: dict[str, str]
+    store: str
+    content: dict[str, Any]
+
+
+class StudyFolder:
+    """See the module's text."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def failures(self) -> Path:
+        """Where the reasons of failed stages lie."""
+        return self.folder / "failures"
+
+    def recorded(self) -> Recorded:
+        """The study that lives here.
+
+        Raises:
+            SpecError: there is none, or its study.json cannot be read.
+        """
+        path = self.folder / STUDY_FILE
+        try:
+            content = json.loads(path.read_text())
+            if content.get("format") != FORMAT:
+                raise SpecError(
+                    f"{path} has format {content.get('format')!r}, this version reads {FORMAT}: use "
+                    "the relearn version that wrote it"
+                )
+            return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
+        except (FileNotFoundError, NotADirectoryError):
+            raise SpecError(
+                f"{self.folder} is no study: it has no {STUDY_FILE}; start one with "
+                f"`relearn run names --study {self.folder}`"
+            ) from None
+        except (ValueError, KeyError, AttributeError) as error:
+            raise SpecError(
+                f"{path} cannot be read as a study ({error}): restore it from a copy, or start a new study"
+            ) from error
+
+    def replannable(self) -> Recorded:
+        """The study that lives here, where the keys of a plan made now are those of its artifacts.
+
+        Raises:
+            SpecError: as ``recorded``.
+            PreflightError: it was begun by a version whose numbers differ, so that every key does.
+        """
+        recorded = self.recorded()
+        before = recorded.content.get("numerics")
+        if before != NUMERICS:
+            raise PreflightError(
+                f"{self.folder} was begun by a version of relearn that computes other numbers "
+                f"(numerics {before or 'not recorded'}, here {NUMERICS}), and one study must not mix them: go on with "
+                "the version that began it, or start anew in another folder with --study; its rows can still be read "
+                "by `relearn report`, `export`, `compare` and pandas"
+            )
+        return recorded
+
+    def exists(self) -> bool:
+        """Whether a study lives here."""
+        return (self.folder / STUDY_FILE).exists()
+
+    def claim(
+        self,
+        spec: StudySpec,
+        plan: Plan,
+        *,
+        models: Mapping[str, str],
+        inputs: Mapping[str, str],
+        store: str,
+        space: str,
+        overrides: Sequence[str],
+        command: Sequence[str],
+    ) -> list[str]:
+        """Writes study.json, or checks that the study which lives here is this one or grows into it.
+
+        Returns:
+            What an extension adds, as lines to show; empty for a new or an unchanged study.
+
+        Raises:
+            SpecError: another study lives here.
+            PreflightError: the folder cannot be written, or the data, a model or the numerics changed since the start.
+            OSError: storage does not answer; may be called again.
+        """
+        grown: list[str] = []
+        previous: dict[str, Any] = {}
+        if self.exists():
+            recorded = self.replannable()
+            previous = recorded.content
+            grown = self._compare(recorded, spec, models, inputs)
+        elif self.folder.is_dir():
+            # What describes a study is written before study.json: a crash in between must not lock the folder.
+            others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
+            if others:
+                raise SpecError(
+                    f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
+                    "with --study"
+                )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        content = {
+            "format": FORMAT,
+            "numerics": NUMERICS,
+            "space": space,
+            "overrides": list(overrides),
+            "spec": spec.model_dump(mode="json"),
+            "axes": _axes(spec),
+            "models": dict(models),
+            "inputs": dict(inputs),
+            "store": store,
+            "created": previous.get("created", now),
+            "provenance": {**previous.get("provenance", {}), "command": " ".join(command)},
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.describe(plan)
+            self._write(content)
+        except OSError as error:
+            if is_outage(error):
+                raise
+            raise PreflightError(
+                f"the study folder {self.folder} cannot be written: {error.strerror or error}; name "
+                "another with --study, or make room"
+            ) from error
+        return grown
+
+    def describe(self, plan: Plan) -> None:
+        """Writes what a plan says of its cells and corpora, for readers of the rows."""
+        write_table(_planned(plan), self.folder / DESCRIPTION[0])
+        write_table(_corpora(plan), self.folder / DESCRIPTION[1])
+
+    def add_provenance(self, facts: Mapping[str, Any]) -> None:
+        """Merges facts about a run into study.json."""
+        content = self.recorded().content
+        content["provenance"] = {**content["provenance"], **facts}
+        self._write(content)
+
+    def _compare(
+        self,
+        recorded: Recorded,
+        spec: StudySpec,
+        models: Mapping[str, str],
+        inputs: Mapping[str, str],
+    ) -> list[str]:
+        for kind, before, now in (
+            ("input file", recorded.inputs, inputs),
+            ("model", recorded.models, models),
+        ):
+            for name, digest in before.items():
+                if name in now and now[name] != digest:
+                    raise PreflightError(
+                        f"the {kind} {name} changed since the study began ({now[name][:12]}, recorded "
+                        f"{digest[:12]}): put the recorded one back, or start a new study with --study"
+                    )
+        old = StudySpec.model_validate(recorded.spec).question_identity()
+        new = spec.question_identity()
+        grown = axis_growth(old, new, AXES)
+        if grown is None:
+            lines = "\n".join(f"  {line}" for line in differences(old, new))
+            raise SpecError(
+                f"{self.folder} belongs to another spec; recorded → given:\n{lines}\n"
+                "An axis may grow; for anything else name another folder with --study "
+                f"(--store {recorded.store} reuses the stages that they share)"
+            )
+        return grown
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        path = self.folder / STUDY_FILE
+        temporary = self.folder / f".{STUDY_FILE}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("w") as handle:
+                json.dump(redacted(dict(content)), handle, indent=1, ensure_ascii=False)
+                handle.flush()
+                os.fsync(handle.fileno())
+            replace_sealed(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def record_failure(self, key: str, facts: Mapping[str, Any]) -> None:
+        """Keeps why a stage failed."""
+        self.failures.mkdir(exist_ok=True)
+        temporary = self.failures / f".{key}.{uuid.uuid4().hex}"
+        stamped = {"stage": key, "time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
+        temporary.write_text(json.dumps(redacted(stamped), indent=1))
+        temporary.replace(self.failures / f"{key}.json")
+
+    def forget_failure(self, key: str) -> None:
+        """A stage that failed before succeeded now, or is tried again."""
+        (self.failures / f"{key}.json").unlink(missing_ok=True)
+
+    def read_failures(self) -> dict[str, dict[str, Any]]:
+        """Stage key → why it failed last."""
+        return {path.stem: json.loads(path.read_text()) for path in sorted(self.failures.glob("[!.]*.json"))}
+
+
+def _axes(spec: StudySpec) -> dict[str, list[Any]]:
+    axes = {axis: list(getattr(spec, axis)) for axis in AXES}
+    axes["method"] = [method_label(method) for method in spec.method]
+    return {"scenario": [spec.the_scenario.name], **axes}
+
+
+def _planned(plan: Plan) -> pa.Table:
+    rows = [
+        {**dict(zip(COORDINATES, cell.coordinates, strict=True)), "benign": cell.benign}
+        for cell in plan.cells
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def _corpora(plan: Plan) -> pa.Table:
+    scenario = plan.spec.the_scenario.name
+    rows = [
+        {"scenario": scenario, "repetitions": count, **asdict(each)}
+        for count, audits in plan.audits.items()
+        for each in audits
+    ]
+    return table(rows, CORPORA)
+
+
+def open_store(folder: Path, given: str | None) -> LocalStore:
+    """The store of a study, begun or not.
+
+    Args:
+        given: a folder, or an address that begins with ``file://``; None: as recorded, else within the folder.
+
+    Raises:
+        SpecError: an address of another kind, or a folder whose study.json cannot be read.
+    """
+    if given is None:
+        study = StudyFolder(folder)
+        return LocalStore(folder / (study.recorded().store if study.exists() else "store"))
+    if "://" in given and not given.startswith("file://"):
+        raise SpecError(
+            f"--store {given}: this version keeps artifacts in folders (a local disk, or one that all "
+            "nodes share); give a folder"
+        )
+    return LocalStore(Path(given.removeprefix("file://")))

@@ -1,0 +1,131 @@
+"""The Ray Tune trainable: an actor that performs one stage after another and keeps its model resident.
+
+Errors are told apart here. What would fail again in the same way (a diverged loss, a text that is too long,
+a bug) ends the trial with its reason as a result; what may not (a lost worker, a disk that did not answer)
+is raised, and Tune tries again.
+"""
+
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from cluster.storage.disk_full import full, is_full
+from cluster.storage.local_store import LocalStore
+from cluster.storage.retry import is_outage, persistently
+from cluster.study_folder.event_log import EventLog
+from cluster.worker.attempts import Attempts, StageGivenUpError
+from cluster.worker.watchdog import watched
+from study.errors import DivergedError, IntegrityError, RelearnError
+from study.planning.plan import Plan
+from study.planning.stages import Stage
+
+if TYPE_CHECKING:  # torch comes with it
+    from study.perform import Tell
+
+
+class StageActor(tune.Trainable):
+    """One trial is one stage."""
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        plan: Plan | None = None,
+        store_folder: str = "",
+        log_folder: str = "",
+        attempts_folder: str = "",
+        working_folder: str = "",
+        command_began: float | None = None,
+    ) -> None:
+        """Once a process: folder, store, log."""
+        if plan is None:
+            raise TypeError("a stage actor needs the plan")
+        if Path(working_folder).is_dir():  # where the driver stands: models and data may be named from there
+            os.chdir(working_folder)
+        self._plan = plan
+        self._stage_key = config["stage"]
+        self._store = LocalStore(Path(store_folder))
+        self._log_folder = Path(log_folder)
+        self._log = EventLog(self._log_folder)
+        self._log.write("worker starts")
+        from study.perform import Residents  # after the word, as it takes seconds
+
+        self._attempts = Attempts(Path(attempts_folder))
+        self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """The same actor takes the next stage."""
+        self._stage_key = new_config["stage"]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Performs the stage, whole."""
+        stage = self._plan.stages[self._stage_key]
+        about: dict[str, Any] = {"stage": stage.key, "trial": self.trial_id}
+
+        def tell(event: str, **facts: Any) -> None:
+            self._log.write(event, **about, **facts)
+
+        try:
+            return self._attempt(stage, about, tell)
+        except StageGivenUpError as error:
+            return {"done": True, "cause": error.cause, "message": str(error)}
+        except Exception as error:
+            if is_outage(error):
+                tell("stage interrupted", cause=_words(error))
+                raise
+            facts = _failure(error, self._store.folder)
+            tell("stage failed", **facts)
+            return {"done": True, **facts}
+
+    def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
+        import torch
+
+        from study.perform import perform
+
+        execution = self._plan.spec.execution
+        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
+        torch.set_num_threads(execution.resources(stage.kind).cpus)
+
+        def failed(error: OSError, pause: float) -> None:
+            tell("storage does not answer", cause=_words(error), pause=pause)
+
+        about["attempt"] = persistently(lambda: self._attempts.begin(stage.key), failed)
+        tell("stage started", kind=stage.kind)
+        started = time.perf_counter()
+        with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
+            work = persistently(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
+        seconds = time.perf_counter() - started
+        tell("stage finished", seconds=seconds, **vars(work))
+        # As one text: Tune keeps statistics of every number of every trial, and twice, in the driver's memory.
+        return {"done": True, "cause": None, "work": json.dumps(vars(work))}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: stages publish to the store."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing to load."""
+
+
+def _failure(error: Exception, store: Path) -> dict[str, str]:
+    if is_full(error):
+        return {"cause": "disk", "message": str(full(store))}
+    causes = {DivergedError: "diverged", IntegrityError: "integrity", MemoryError: "out of memory"}
+    cause = causes.get(type(error))
+    if cause is None:
+        cause = "user" if isinstance(error, RelearnError) else "error"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's own, on an accelerator
+        cause = "out of memory"
+    words = _words(error)
+    if cause == "error":
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{words} (at {Path(where.filename).name}:{where.lineno})"
+    return {"cause": cause, "message": words}
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, RelearnError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,68 @@
+"""Ends the worker's process when a stage takes longer, or more memory, than the spec allows.
+
+A stage that hangs cannot be asked to stop, and one that eats the node's memory takes others with it. The
+process is ended from within: its children first, then itself, with the reason left in ``Attempts``.
+"""
+
+import contextlib
+import faulthandler
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from cluster.background_thread import background
+from cluster.worker.attempts import Attempts
+from study.settings.execution import Execution
+
+LOOK_EVERY_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+"""After the limit, for the thread to act; then the interpreter's own timer ends a process that never lets
+another thread run."""
+
+
+@contextlib.contextmanager
+def watched(stage: str, execution: Execution, attempts: Attempts, traces: Path) -> Iterator[None]:
+    """Watches the process while the block runs.
+
+    Args:
+        traces: a file for the stack of a process that had to be ended without another word.
+    """
+    if execution.time_limit is None and execution.memory_limit is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        if execution.time_limit is not None:
+            handle = stack.enter_context(traces.open("a"))
+            faulthandler.dump_traceback_later(execution.time_limit + GRACE_SECONDS, exit=True, file=handle)
+            stack.callback(faulthandler.cancel_dump_traceback_later)
+        stack.enter_context(background(lambda over: _look(stage, execution, attempts, over)))
+        yield
+
+
+def _look(stage: str, execution: Execution, attempts: Attempts, over: threading.Event) -> None:
+    began = time.monotonic()
+    process = psutil.Process()
+    while not over.wait(LOOK_EVERY_SECONDS):
+        seconds = time.monotonic() - began
+        if execution.time_limit is not None and seconds > execution.time_limit:
+            _end(stage, attempts, "time", f"took longer than execution.time_limit={execution.time_limit:g} s")
+        resident = process.memory_info().rss
+        if execution.memory_limit is not None and resident > execution.memory_limit * 1e9:
+            _end(
+                stage,
+                attempts,
+                "out of memory",
+                f"took {resident / 1e9:.2f} GB, more than execution.memory_limit={execution.memory_limit:g} GB",
+            )
+
+
+def _end(stage: str, attempts: Attempts, cause: str, message: str) -> None:
+    attempts.give_up(stage, cause, message)
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""The experiments as spaces: functions that return a StudySpec, at the paper's size and as miniatures."""

@@ -1,0 +1,113 @@
+"""The judges there are: an endpoint that speaks OpenAI's protocol, and a model folder in this process."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from study.errors import PreflightError, SpecError
+from study.evaluation.judge import REPLY_TOKENS
+
+RETRIES = 5
+TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
+"""A slow judge is waited for: a call that is given up and made again would be paid twice."""
+
+
+class EndpointJudge:
+    """Any server with ``/chat/completions``: OPENAI_BASE_URL and OPENAI_API_KEY, as its client reads them.
+
+    The key stays in the client: no message, log or record of ours has it.
+
+    Args:
+        calls: the most requests that are sent, those that the client repeats after a failure among them.
+    """
+
+    def __init__(self, model: str, calls: int) -> None:
+        if "OPENAI_BASE_URL" not in os.environ and "OPENAI_API_KEY" not in os.environ:
+            raise SpecError(
+                "--metric judge needs an endpoint: set OPENAI_BASE_URL (for a server of your own) and "
+                "OPENAI_API_KEY in the environment, or name a model folder with --judge FOLDER"
+            )
+        from openai import DefaultHttpxClient, OpenAI, Timeout
+
+        self.model = model
+        self._cap = calls
+        self._sent = 0
+        self._counting = threading.Lock()
+        self._client = OpenAI(
+            api_key=os.environ.get("OPENAI_API_KEY", "none"),
+            max_retries=RETRIES,
+            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            http_client=DefaultHttpxClient(event_hooks={"request": [self._count]}),
+        )
+
+    def reply(self, prompt: str) -> str:
+        """See ``study.evaluation.judge.Judge``; the client tries again, with growing pauses."""
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            answer = self._client.chat.completions.create(
+                model=self.model,
+                messages=[{"role": "user", "content": prompt}],
+                temperature=0,
+                max_tokens=REPLY_TOKENS,
+            )
+        except _CapReachedError:
+            raise PreflightError(
+                f"the cap of {self._cap:,} calls is used up, as some had to be repeated; the replies so far are "
+                "kept: run the same command again for the rest, or raise --calls"
+            ) from None
+        except APIConnectionError as error:
+            raise PreflightError(
+                f"the judge {self.model} cannot be reached ({type(error).__name__}); its replies so far are "
+                "kept: run the same command again when it answers"
+            ) from None
+        except APIStatusError as error:
+            raise PreflightError(
+                f"the judge {self.model} refused with status {error.status_code}; its replies so far are kept: "
+                "check model, key and limits, and run the same command again"
+            ) from None
+        return answer.choices[0].message.content or ""
+
+    def _count(self, request: object) -> None:
+        """Called by the client before every request that it sends."""
+        with self._counting:
+            if self._sent >= self._cap:
+                raise _CapReachedError
+            self._sent += 1
+
+
+class _CapReachedError(Exception):
+    """No request may be sent any more."""
+
+
+class FolderJudge:
+    """A model of a folder, in this process; greedy, with its chat template where it has one."""
+
+    def __init__(self, folder: str) -> None:
+        from study.models.pretrained import fingerprint
+        from study.models.resident import Resident
+        from study.planning.stages import Pretrained
+
+        identity = fingerprint(folder)
+        self.model = f"{Path(folder).name}@{identity[:12]}"
+        self._resident = Resident(Pretrained(folder, identity, "sdpa", "float32"))
+
+    def reply(self, prompt: str) -> str:
+        """See ``study.evaluation.judge.Judge``."""
+        import torch
+
+        tokenizer, model = self._resident.tokenizer, self._resident.model
+        generate: Any = model.generate
+        if tokenizer.chat_template:
+            text = tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+            )
+        else:
+            text = f"{prompt}\n"
+        inputs = tokenizer(text, return_tensors="pt").to(self._resident.device)
+        with torch.inference_mode():
+            made = generate(
+                **inputs, max_new_tokens=REPLY_TOKENS, do_sample=False, pad_token_id=self._resident.pad
+            )
+        return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

@@ -1,0 +1,1 @@
+"""Language models: found, checked, loaded, adapted and exported, from the hub, a folder, or built here."""

@@ -1,0 +1,81 @@
+"""A model from its description: embedded (built here from a seed) or pretrained (a folder or the hub)."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from study.identity import derived_seed
+from study.models.peft_folder import is_adapter
+from study.models.pretrained import local_folder
+from study.models.tokenizer import SPECIAL, Source, end_id
+from study.planning.stages import Embedded, Pretrained
+
+DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def linear_layers(source: Source) -> set[str]:
+    """The names of the layers that an adapter can be put on, without building the model's weights."""
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        if isinstance(source, Embedded):
+            model: PreTrainedModel = LlamaForCausalLM(_embedded_config(source))
+        else:
+            folder = local_folder(source.location, source.fingerprint)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+    }
+
+
+def _embedded_config(source: Embedded) -> LlamaConfig:
+    shape = source.architecture
+    return LlamaConfig(
+        vocab_size=len(source.vocabulary) + len(SPECIAL),
+        hidden_size=shape.width,
+        intermediate_size=4 * shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=False,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=end_id(source),
+    )
+
+
+def build_embedded(source: Embedded) -> PreTrainedModel:
+    """Random weights drawn from the source's seed on the CPU, so that every device starts alike."""
+    config = _embedded_config(source)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
+        model: PreTrainedModel = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)
+    torch.nn.Module.to(model, DTYPES[source.precision])
+    return model
+
+
+def load_pretrained(source: Pretrained) -> PreTrainedModel:
+    """The weights of a folder or a hub revision, from safetensors alone; no code of the model's own is run."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        local_folder(source.location, source.fingerprint),
+        dtype=DTYPES[source.precision],
+        attn_implementation=source.attention,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Out of the mapped file, into memory as torch aligns it: sums are the same then everywhere.
+            parameter.data = parameter.data.clone()
+    if is_adapter(Path(source.location)):
+        from peft import PeftModel
+
+        adapted = PeftModel.from_pretrained(model, source.location, use_safetensors=True)
+        adapted.merge_and_unload()  # in place
+        model.requires_grad_(requires_grad=True)
+    return model

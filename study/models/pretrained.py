@@ -1,0 +1,187 @@
+"""Finding a pretrained model and telling what it is, before anything is loaded. Without torch.
+
+A folder's identity is the SHA-256 over its files; a hub model's is the revision that its id resolves to,
+which is then pinned; an adapter's is its own files and its base. Weights load from safetensors only, and no
+code comes with a model.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from study.errors import PreflightError
+from study.models.config_json import read
+from study.models.peft_folder import base_of, is_adapter, refuse_misfit
+
+PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+REVISION_CHARACTERS = 40
+
+
+def fingerprint(location: str) -> str:
+    """The content identity of a model folder or hub id.
+
+    Raises:
+        PreflightError: it is not there, or is no model that can be loaded safely.
+    """
+    folder = Path(location)
+    if folder.is_dir():
+        return _of_folder(folder)
+    if folder.is_absolute() or location.startswith(".") or location.count("/") > 1:
+        raise PreflightError(
+            f"model={location}: no such folder; expected a model folder, a hub id such as "
+            "HuggingFaceTB/SmolLM2-135M, or `embedded`"
+        )
+    snapshot = Path(_download(location, revision=None))
+    if is_adapter(snapshot):
+        raise PreflightError(
+            f"model={location}: an adapter; bring it into a folder (`hf download {location} --local-dir DIR`) "
+            "and name that"
+        )
+    if not any(snapshot.glob("*.safetensors")):
+        _refuse_without_weights(location, _pickles_on_the_hub(location, snapshot.name))
+    _check_folder(snapshot, location)
+    return snapshot.name
+
+
+def local_folder(location: str, pinned: str) -> str:
+    """Where a model's files lie on this node; a hub model is brought there at its pinned revision.
+
+    For an adapter these are its base's files.
+
+    Raises:
+        PreflightError: a hub model cannot be brought, or an adapter's base changed since it was pinned.
+    """
+    folder = Path(location)
+    if not folder.is_dir():
+        return _download(location, revision=pinned)
+    if not is_adapter(folder):
+        return location
+    if _of_folder(folder) != pinned:
+        raise PreflightError(f"model={location}: the adapter or its base changed since the study began")
+    base = base_of(folder)
+    return local_folder(base, fingerprint(base))
+
+
+def _of_folder(folder: Path) -> str:
+    if not is_adapter(folder):
+        _check_folder(folder, str(folder))
+        return _folder_digest(folder)
+    base = base_of(folder)
+    identity = fingerprint(base)
+    refuse_misfit(folder, Path(local_folder(base, identity)))
+    both = f"{_folder_digest(folder)}\n{identity}"
+    return hashlib.sha256(both.encode()).hexdigest()[:REVISION_CHARACTERS]
+
+
+def _download(name: str, revision: str | None) -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS))
+    except GatedRepoError as error:
+        raise PreflightError(
+            f"model={name}: gated on the hub; accept its terms there and log in with `hf auth login`"
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise PreflightError(
+            f"model={name}: neither a folder here nor a model on the hub; check the spelling"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise PreflightError(
+            f"model={name}: not in the local cache, and the hub cannot be reached "
+            f"({type(error).__name__}); give a folder, or download it once while online"
+        ) from error
+
+
+def _pickles_on_the_hub(name: str, revision: str) -> list[str]:
+    from huggingface_hub import list_repo_files
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        files = list_repo_files(name, revision=revision)
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+        return []  # the cache alone does not know what was left out
+    return sorted(file for file in files if any(fnmatch(file, pattern) for pattern in PICKLES))
+
+
+def _refuse_without_weights(shown: str, pickles: Sequence[str]) -> None:
+    if pickles:
+        raise PreflightError(
+            f"model={shown}: holds its weights only as pickles ({pickles[0]}), which can run code when loaded; convert "
+            "them once with save_pretrained(folder, safe_serialization=True)"
+        )
+    raise PreflightError(f"model={shown}: has no weights; expected model.safetensors beside config.json")
+
+
+def _check_folder(folder: Path, shown: str) -> None:
+    """Args: the files, and the folder or hub id that the user named."""
+    if not (folder / "config.json").is_file():
+        raise PreflightError(
+            f"model={shown}: has no config.json; expected a folder as save_pretrained writes it"
+        )
+    if not any(folder.glob("*.safetensors")):
+        _refuse_without_weights(
+            shown, sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        )
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise PreflightError(
+            f"model={shown}: has no tokenizer; expected one of {', '.join(TOKENIZERS)} beside the weights"
+        )
+    _check_type(folder, shown)
+
+
+def _check_type(folder: Path, shown: str) -> None:
+    """Whether transformers itself knows the architecture; code that comes with a model is never run."""
+    from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES
+
+    try:
+        config = read(folder / "config.json")
+    except ValueError as error:
+        raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
+    kind, own_code = config.get("model_type"), "auto_map" in config
+    family = CONFIG_MAPPING_NAMES.get(str(kind), "").removesuffix("Config")
+    if family and config.get("architectures") == [f"{family}ForCausalLM"]:
+        return  # the table of all causal language models would bring torch along
+    from transformers import CONFIG_MAPPING, __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return
+    if kind in CONFIG_MAPPING:
+        raise PreflightError(
+            f"model={shown}: a model of type {kind!r} does not continue texts; expected a causal language model"
+        )
+    if own_code:
+        raise PreflightError(
+            f"model={shown}: comes with code of its own (auto_map in config.json), which relearn never runs, and "
+            f"transformers {__version__} does not know its type {kind!r} itself; take a model of a type that it knows"
+        )
+    raise PreflightError(
+        f"model={shown}: transformers {__version__} knows no model of type {kind!r}; update transformers, or check "
+        "model_type in config.json"
+    )
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
+    for path in files:
+        with path.open("rb") as handle:
+            content = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest.update(f"{path.name}\0{content}\n".encode())
+    return digest.hexdigest()[:REVISION_CHARACTERS]
+
+
+def weight_bytes(model: str) -> int:
+    """Bytes of a checkpoint of a model folder, taken as the bytes of its own weights."""
+    return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))

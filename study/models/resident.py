@@ -1,0 +1,139 @@
+"""Models: a folder, a hub id, or the embedded one; kept resident, with weights moved in and out.
+
+Building a model costs seconds, loading weights into one that is there costs milliseconds. So an actor keeps
+one ``Resident`` and every stage with the same source reuses it. Weights travel as the model's named
+parameters (tied ones once) and persistent buffers; copying them into memory that torch allocated keeps the
+alignment, and with it the bits, the same in every process.
+"""
+
+import copy
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from study.errors import IntegrityError
+from study.models.build import build_embedded, load_pretrained
+from study.models.lora import plain_name
+from study.models.tokenizer import Source, context_of, load_tokenizer
+from study.planning.stages import Embedded
+
+if TYPE_CHECKING:  # slow to import, and most studies need neither peft nor accelerate
+    from accelerate import Accelerator
+
+PIECE = {"cpu": 1 << 16}
+PIECE_ELSEWHERE = 1 << 24
+"""Elements that are compared at once, by kind of device."""
+
+
+class Resident:
+    """A model and its tokenizer in memory, on the device that the process was given."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tokenizer = load_tokenizer(source)
+        self.model = build_embedded(source) if isinstance(source, Embedded) else load_pretrained(source)
+        torch.nn.Module.to(self.model, self.device)
+        self.model.eval()
+        if self.tokenizer.pad_token_id is None:
+            # Padded places are masked, so any token serves; a causal model often has only an end token.
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
+        self.context = context_of(source)
+        """The longest sequence that the model takes, in tokens."""
+        self._initial = {name: value.clone() for name, value in self.weights().items()}
+        self._mixed = _mixed_precision(self.device) if source.precision == "mixed" else None
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Around every forward pass: bfloat16 where the source asks for mixed precision."""
+        return nullcontext() if self._mixed is None else self._mixed.autocast()
+
+    @property
+    def pad(self) -> int:
+        """The id that fills up batches."""
+        return int(self.tokenizer.pad_token_id or 0)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Name → tensor on the CPU, each tied parameter once, without a LoRA adapter's own.
+
+        On a CPU they are the model's own memory, and change with it.
+        """
+        return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
+
+    def reset(self) -> None:
+        """Back to the source's own weights."""
+        self.put(self._initial)
+
+    def save(self, path: Path) -> None:
+        """Writes the weights as safetensors."""
+        save_file(self.weights(), path)
+
+    def load(self, path: Path) -> None:
+        """Reads weights that ``save`` wrote from a model of the same source."""
+        self.put(load_file(path))
+
+    def copy_of(self, path: Path) -> PreTrainedModel:
+        """A frozen model beside this one, with weights that ``save`` wrote."""
+        other = frozen_copy(self.model)
+        _copy_in(dict(other.named_parameters()) | dict(other.named_buffers()), load_file(path))
+        return other
+
+    def distance(self, path: Path | None) -> float:
+        """Norm of the difference to weights that ``save`` wrote, over their norm; None: the source's own.
+
+        In float64, where the model is, and piece by piece: whole tensors in float64 do not stay in a processor's
+        cache, which takes ten times as long, and beside a large model they may not fit at all.
+        """
+        difference = torch.zeros((), dtype=torch.float64, device=self.device)
+        norm = torch.zeros_like(difference)
+        size = PIECE.get(self.device.type, PIECE_ELSEWHERE)
+        with nullcontext() if path is None else safe_open(path, framework="pt") as file:
+            for name, value in self._named().items():
+                other = self._initial[name] if file is None else file.get_tensor(name)
+                other = other.to(self.device).flatten()
+                for mine, its in zip(value.detach().flatten().split(size), other.split(size), strict=True):
+                    there = its.double()
+                    away = mine.double() - there
+                    difference += torch.dot(away, away)
+                    norm += torch.dot(there, there)
+        return float((difference / norm).sqrt()) if norm else 0.0
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        persistent = self.model.state_dict().keys()
+        named: dict[str, torch.Tensor] = {}
+        named.update(self.model.named_parameters())
+        named.update({name: value for name, value in self.model.named_buffers() if name in persistent})
+        return {plain: value for name, value in named.items() if (plain := plain_name(name)) is not None}
+
+    def put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copies weights in, by the names that ``weights`` gives them."""
+        if weights.keys() != self._initial.keys():
+            wrong = sorted(self._initial.keys() ^ weights.keys())[:3]
+            raise IntegrityError(f"weights do not fit the model: {wrong} are missing or too many")
+        _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
+
+
+def _mixed_precision(device: torch.device) -> "Accelerator":
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16", cpu=device.type == "cpu")
+
+
+def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The model as it is now, in evaluation mode and without gradients."""
+    reference = copy.deepcopy(model)
+    reference.eval()
+    reference.requires_grad_(requires_grad=False)
+    return reference
+
+
+def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in weights.items():
+            named[name].copy_(value)
+            named[name].grad = None

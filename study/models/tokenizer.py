@@ -1,0 +1,90 @@
+"""A model's tokenizer, and the longest sequence it takes.
+
+Without torch wherever that is possible, so that a driver checks its texts in no time: transformers brings torch along
+with its configurations, and so with its `AutoTokenizer`. Most folders say all that is needed in their JSON.
+"""
+
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from study.errors import PreflightError
+from study.models.config_json import number_of, read
+from study.models.pretrained import local_folder
+from study.planning.stages import Embedded, Pretrained
+from study.text import END, PIECE
+
+Source = Pretrained | Embedded
+PLAIN = PreTrainedTokenizerFast.__name__
+"""What a saved folder calls the class of a tokenizer that is all in its tokenizer.json."""
+SPECIAL = ("<pad>", "<begin>", "<unknown>")
+"""The embedded model's first tokens, in the order of their ids; a scenario's own come after them."""
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
+    """The tokenizer alone, without the model.
+
+    Raises:
+        PreflightError: a model's folder has none that can be read.
+        OSError: the storage does not answer, which is no fault of the folder.
+    """
+    if isinstance(source, Pretrained):
+        folder = Path(local_folder(source.location, source.fingerprint))
+        try:
+            return _saved(folder)
+        except (OSError, MemoryError):
+            raise  # a worker tries these again, or tells them apart
+        except Exception as error:  # the tokenizers library raises nothing narrower
+            raise PreflightError(
+                f"model={source.location}: its tokenizer cannot be read ({type(error).__name__}: {error}); save it "
+                "again with save_pretrained, or bring the folder's files anew"
+            ) from error
+    pad, begin, unknown = SPECIAL
+    words = [*SPECIAL, *source.vocabulary]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=unknown)
+    )
+    tokenizer.normalizer = normalizers.Prepend(" ")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A", special_tokens=[(begin, SPECIAL.index(begin))]
+    )
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=pad,
+        bos_token=begin,
+        unk_token=unknown,
+        eos_token=END if END in source.vocabulary else None,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def context_of(source: Source) -> int:
+    """The longest sequence that the model takes, in tokens, from its configuration alone."""
+    if isinstance(source, Embedded):
+        return source.architecture.context
+    folder = Path(local_folder(source.location, source.fingerprint))
+    return number_of(folder, "max_position_embeddings", default=2048)
+
+
+def end_id(source: Embedded) -> int | None:
+    """The id of the token that ends a text; None in a vocabulary without one."""
+    return len(SPECIAL) + source.vocabulary.index(END) if END in source.vocabulary else None
+
+
+def _saved(folder: Path) -> PreTrainedTokenizerBase:
+    if _is_plain(folder):
+        plain: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
+        return plain
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _is_plain(folder: Path) -> bool:
+    """Whether transformers 5 saved it as the class that is all in tokenizer.json, with no code of its own."""
+    said = read(folder / "tokenizer_config.json")
+    plain = said.get("backend") == "tokenizers" and said.get("tokenizer_class") == PLAIN
+    return plain and "auto_map" not in said and (folder / "tokenizer.json").is_file()

@@ -1,0 +1,140 @@
+"""What a plan costs: steps and evaluations with and without sharing, disk, and time once it is known."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from study.artifacts import Address
+from study.planning.makespan import makespan
+from study.planning.plan import Plan
+from study.planning.stages import Checkpoint, Embedded, Stage, Trajectory, wanted
+from study.planning.step_times import Prices, seconds_of
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """All counts are of optimiser steps, evaluations of a checkpoint, bytes, or wall seconds.
+
+    ``alone`` counts what running every cell by itself would take. ``seconds`` is what is missing, on
+    ``slots`` stages at once, with ``start_up_seconds`` before the first; None while no stage of this store has
+    been measured.
+    """
+
+    cells: int
+    stages: dict[str, int]
+    train_steps: int
+    train_steps_alone: int
+    evaluations: int
+    evaluations_alone: int
+    kept_checkpoints: int
+    disk_bytes: int
+    artifacts: int
+    artifacts_published: int
+    stages_published: int
+    seconds: float | None
+    start_up_seconds: float
+    slots: int
+
+    @property
+    def steps_factor(self) -> float:
+        """How many times fewer optimiser steps sharing takes."""
+        return self.train_steps_alone / self.train_steps if self.train_steps else 1.0
+
+    @property
+    def evaluations_factor(self) -> float:
+        """How many times fewer evaluations sharing takes."""
+        return self.evaluations_alone / self.evaluations if self.evaluations else 1.0
+
+
+def cost(
+    plan: Plan,
+    published: Iterable[Address],
+    prices: Prices,
+    weight_bytes: Mapping[str, int],
+    slots: int,
+) -> Cost:
+    """The cost of a plan over a store.
+
+    Args:
+        published: what the store holds.
+        prices: what steps and evaluations take, as measured.
+        weight_bytes: bytes of one checkpoint by model location, for models that are not embedded.
+        slots: how many stages run at once.
+    """
+    there = set(published)
+    missing = {
+        key: [address for address in wanted(stage) if address not in there]
+        for key, stage in plan.stages.items()
+    }
+    kept = 0
+    disk = 0
+    for stage in plan.stages.values():
+        for step in stage.keep:
+            kept += 1
+            if Address.of_weights(stage.key, step) not in there:
+                disk += _bytes_of_weights(stage, weight_bytes)
+    left = remaining_seconds(plan, missing, prices, slots)
+    return Cost(
+        cells=len(plan.cells),
+        stages=dict(Counter(stage.kind for stage in plan.stages.values())),
+        train_steps=sum(_steps(stage) for stage in plan.stages.values()),
+        train_steps_alone=sum(_steps_alone(cell.checkpoint) for cell in plan.cells),
+        evaluations=sum(len(stage.evaluate) for stage in plan.stages.values()),
+        evaluations_alone=len(plan.cells),
+        kept_checkpoints=kept,
+        disk_bytes=disk,
+        artifacts=sum(len(wanted(stage)) for stage in plan.stages.values()),
+        artifacts_published=sum(len(wanted(stage)) - len(missing[key]) for key, stage in plan.stages.items()),
+        stages_published=sum(1 for addresses in missing.values() if not addresses),
+        seconds=None if left is None else left + (prices.start_up_seconds if left else 0.0),
+        start_up_seconds=prices.start_up_seconds,
+        slots=slots,
+    )
+
+
+def _steps(stage: Stage) -> int:
+    return stage.last_step if isinstance(stage.node, Trajectory) else 0
+
+
+def _steps_alone(checkpoint: Checkpoint) -> int:
+    steps = 0
+    while isinstance(checkpoint.of, Trajectory):
+        steps += checkpoint.step
+        checkpoint = checkpoint.of.parent
+    return steps
+
+
+def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
+    node = stage.node
+    source = node.source if isinstance(node, Trajectory) else node
+    if not isinstance(source, Embedded):
+        return weight_bytes.get(source.location, 0)
+    shape = source.architecture
+    words = len(source.vocabulary) + 3
+    layer = 4 * shape.width**2 + 3 * 4 * shape.width**2 + 2 * shape.width
+    return FLOAT_BYTES * (2 * words * shape.width + shape.layers * layer + shape.width)
+
+
+def remaining_seconds(
+    plan: Plan, missing: Mapping[str, list[Address]], prices: Prices, slots: int
+) -> float | None:
+    """Wall seconds that the missing artifacts will take on some slots; None before anything was measured."""
+    if not any(missing.values()):
+        return 0.0
+    if not prices.known:
+        return None
+    seconds = {}
+    for key, addresses in missing.items():
+        if addresses:
+            stage = plan.stages[key]
+            there = {(address.step, address.what) for address in addresses}
+            asked = [
+                evaluation
+                for step, evaluation in stage.evaluate
+                if (step, Address.of_answers(key, step, evaluation.key).what) in there
+            ]
+            steps = max(address.step for address in addresses)
+            seconds[key] = seconds_of(prices, stage.node, steps, asked)
+    return makespan(plan, seconds, slots)

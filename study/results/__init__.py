@@ -1,0 +1,1 @@
+"""The rows: one declared schema, how they are written and read, and the compacted cells. All that analysis imports."""

@@ -1,0 +1,102 @@
+"""Where the rows' files lie, how a table is written with checked pages, and how a dataset is read while it grows."""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from study.atomic_write import replace_sealed
+from study.errors import IntegrityError, SpecError
+from study.results.schema import _VERSION, DATASETS, SCHEMA_VERSION, VERSION_FIELD
+
+
+def dataset_folder(study_folder: Path, dataset: str) -> Path:
+    """``DIR/results/cells`` or ``DIR/results/probes``."""
+    return study_folder / "results" / dataset
+
+
+def write_table(built: pa.Table, path: Path) -> None:
+    """Writes a sealed Parquet file that appears whole or not at all, with a checksum in every page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        write_pages(built, temporary)
+        replace_sealed(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_pages(built: pa.Table, path: Path) -> None:
+    """Writes a Parquet file with a checksum in every page, and waits until it is on the disk."""
+    with path.open("wb") as handle:
+        pq.write_table(built, handle, write_page_checksum=True)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def dataset_files(study_folder: Path, dataset: str) -> list[Path]:
+    """The whole files of a dataset, in the order of their names."""
+    return sorted(dataset_folder(study_folder, dataset).glob("[!.]*.parquet"))
+
+
+def read_dataset(study_folder: Path, dataset: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """All rows of a dataset now; an empty table when there are none. Page checksums are verified.
+
+    Raises:
+        SpecError: a file was written under another schema version.
+    """
+    schema = DATASETS[dataset]
+    names = list(columns) if columns is not None else schema.names
+    parts = [read_file(path, dataset, names) for path in dataset_files(study_folder, dataset)]
+    wanted = pa.schema([schema.field(name) for name in names], metadata=_VERSION)
+    if not parts:
+        return wanted.empty_table()
+    return pa.concat_tables(parts).cast(wanted)
+
+
+def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one file, page checksums verified.
+
+    Raises:
+        SpecError: it was written under another schema version.
+        IntegrityError: it is torn or changed.
+    """
+    names = list(columns) if columns is not None else DATASETS[dataset].names
+    with opened(path, str(path)) as file:
+        return file.read(columns=names)
+
+
+@contextmanager
+def opened(source: Any, path: str, coded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A file of rows to read from, page checksums verified.
+
+    Args:
+        source: what pyarrow opens: a path, or an open file.
+        path: its name in messages.
+        coded: the columns that are read as categories.
+
+    Raises:
+        SpecError: it was written under another schema version.
+        IntegrityError: it is torn or changed; also where that is noticed within the block.
+    """
+    try:
+        with pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=list(coded)) as file:
+            found = (file.schema_arrow.metadata or {}).get(VERSION_FIELD)
+            if found != _VERSION[VERSION_FIELD]:
+                raise SpecError(
+                    f"{path} was written under schema version {found!r}, this code reads {SCHEMA_VERSION}: use the "
+                    "relearn version recorded in study.json"
+                )
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:  # KeyError: it lacks a column
+        raise IntegrityError(
+            f"{path} is not what was written ({next(iter(str(error).splitlines()), type(error).__name__)}): "
+            "move it aside with `relearn verify STUDY --repair`, and run again"
+        ) from error

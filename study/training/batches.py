@@ -1,0 +1,99 @@
+"""Corpora as token batches: the micro-batches of each step, in the order of a named stream."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+import torch
+
+from study.errors import PreflightError
+from study.models.resident import Resident
+from study.objective import IGNORED, Half, Models, Tokens, Translation
+from study.text import Corpus
+from study.training.data_order import batch_indices
+from study.training.encoding import Encoded, encode
+
+
+def collate(rows: Sequence[Encoded], pad: int, device: torch.device) -> Tokens:
+    """Right-pads examples into a batch on a device."""
+    longest = max(len(row.ids) for row in rows)
+    input_ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
+    mask = torch.zeros_like(input_ids)
+    labels = torch.full_like(input_ids, IGNORED)
+    for index, row in enumerate(rows):
+        input_ids[index, : len(row.ids)] = torch.tensor(row.ids)
+        mask[index, : len(row.ids)] = 1
+        labels[index, row.prompt : len(row.ids)] = torch.tensor(row.ids[row.prompt :])
+    return Tokens(input_ids.to(device), mask.to(device), labels.to(device))
+
+
+def aligned(ids: Sequence[int], generic: Sequence[int]) -> list[int]:
+    """For each predicted token of a text, where the generic text predicts its counterpart; -1: nowhere.
+
+    Returns:
+        ``len(ids) - 1`` positions into ``generic[:-1]``. Of a replaced term only the first token has a
+        counterpart: the first of what stands in its place.
+    """
+    places = [-1] * len(ids)
+    for tag, start, end, other, _ in SequenceMatcher(None, ids, generic, autojunk=False).get_opcodes():
+        if tag == "equal":
+            places[start:end] = range(other, other + end - start)
+        elif tag == "replace":
+            places[start] = other
+    return [place - 1 if place > 0 else -1 for place in places[1:]]
+
+
+class Batches:
+    """The micro-batches of each step of one corpus, in the order of its own stream."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        resident: Resident,
+        *,
+        seed: int,
+        purpose: str,
+        batch_size: int,
+        micro_batch: int,
+        max_length: int | None,
+        generic: Corpus | None = None,
+    ) -> None:
+        """Args: ``seed`` and ``purpose`` name the stream; ``generic`` matches the corpus text by text."""
+        self._rows = encode(corpus, resident.tokenizer, resident.context, max_length)
+        self._generic = None
+        if generic is not None:
+            self._generic = encode(generic, resident.tokenizer, resident.context, max_length)
+            if len(self._generic) != len(self._rows):
+                raise PreflightError(
+                    f"the generic corpus has {len(self._generic)} texts, the forget set {len(self._rows)}: "
+                    "expected one for each; raise max_length"
+                )
+        self._resident = resident
+        self._seed = seed
+        self._purpose = purpose
+        self._batch_size = batch_size
+        self._micro_batch = micro_batch
+
+    def halves(self, step: int, models: Models) -> list[Half]:
+        """The micro-batches of a step (from 0)."""
+        chosen = batch_indices(len(self._rows), self._batch_size, self._seed, self._purpose, step)
+        pad, device = self._resident.pad, self._resident.device
+        cuts = [chosen[at : at + self._micro_batch] for at in range(0, len(chosen), self._micro_batch)]
+        parts = [collate([self._rows[index] for index in cut], pad, device) for cut in cuts]
+        translations = [self._translation(cut) for cut in cuts]
+        loss_tokens = sum(part.loss_tokens() for part in parts)
+        return [
+            Half(models, part, loss_tokens, len(chosen), translation)
+            for part, translation in zip(parts, translations, strict=True)
+        ]
+
+    def _translation(self, cut: list[int]) -> Translation | None:
+        if self._generic is None:
+            return None
+        generic = [self._generic[index] for index in cut]
+        tokens = collate(generic, self._resident.pad, self._resident.device)
+        longest = max(len(self._rows[index].ids) for index in cut)
+        places = torch.full((len(cut), longest - 1), -1, dtype=torch.int64)
+        for row, (index, other) in enumerate(zip(cut, generic, strict=True)):
+            found = aligned(self._rows[index].ids, other.ids)
+            places[row, : len(found)] = torch.tensor(found)
+        return Translation(tokens, places.to(self._resident.device))
