@@ -27,7 +27,7 @@ def canonical(value: Any) -> Any:
 
     Raises:
         TypeError: for a type that has no canonical form.
-        ValueError: for a float that is not a number.
+        ValueError: for a float that is not a number, and a pydantic model that validation would change.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -51,12 +51,23 @@ def canonical(value: Any) -> Any:
         names = [field.name for field in dataclasses.fields(value)]
     elif hasattr(type(value), "model_fields"):
         names = list(type(value).model_fields)
+        _refuse_what_validation_changes(value, names)
     else:
         raise TypeError(
             f"a {type(value).__name__} cannot be part of a key: expected None, bool, int, float, str, "
             "bytes, a list, a mapping, a dataclass, a pydantic model or an object with identity()"
         )
     return {type(value).__name__: [[name, canonical(getattr(value, name))] for name in names]}
+
+
+def _refuse_what_validation_changes(value: Any, names: list[str]) -> None:
+    """A spec is written down, read again and validated: a value that comes back another has two keys."""
+    again = type(value).model_validate({name: getattr(value, name) for name in names})
+    if repr(again) != repr(value):
+        raise ValueError(
+            f"{value!r} was made without validation, which makes it {again!r}: its key would change when the spec "
+            f"is read again; make it with {type(value).__name__}.model_validate(…)"
+        )
 
 
 def key(value: Any) -> str:
