@@ -19,7 +19,8 @@ from analysis.measures.surface import surface
 from analysis.measures.trajectories import trajectories
 from analysis.paper.experiments import experiments
 from analysis.reading.study_frames import Studies, Study, load
-from analysis.statistics.resampling import Estimate, answers, bootstrap
+from analysis.statistics.crossed_design import answers
+from analysis.statistics.intervals import Estimate
 from analysis.statistics.wilson import wilson
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "Studies",
     "Study",
     "answers",
-    "bootstrap",
     "compare",
     "drivers",
     "experiments",

@@ -9,7 +9,7 @@ from analysis.charts.chart import Chart, Plane, Series, span, ticks
 from analysis.charts.curves import short
 from analysis.charts.methods import RULE
 from analysis.charts.pooled import of, present
-from analysis.measures.endpoints import relearned
+from analysis.measures.before_and_after import relearned
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
 

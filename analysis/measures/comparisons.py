@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.reading.study_frames import coordinates
-from analysis.statistics.resampling import Answers, answers, difference
-from analysis.statistics.two_way import estimate
+from analysis.statistics.crossed_design import Answers, answers
+from analysis.statistics.intervals import difference, estimate
 from study.errors import SpecError
 
 ADJUSTMENT = "holm"

@@ -1,6 +1,6 @@
 """The frontier: where along one axis an attack begins to work, for each value of another, with its band.
 
-The curve's rates have pointwise intervals over seeds and probes (``analysis.statistics.two_way``), and
+The curve's rates have pointwise intervals over seeds and probes (``analysis.statistics.intervals``), and
 the band of the crossing
 is where these cross the level: a place is in it as long as its interval holds the level. Rates are read between two
 computed places on the logarithm of steps, and never beyond the last.
@@ -16,9 +16,9 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis.reading.study_frames import Studies, Study, coordinates
-from analysis.statistics.resampling import Answers, Numbers, cube
-from analysis.statistics.two_way import bounded, spread
-from analysis.statistics.wilson import wilson
+from analysis.statistics.crossed_design import Answers, crossed
+from analysis.statistics.intervals import bounded, spread
+from analysis.statistics.wilson import Numbers, wilson
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
@@ -121,7 +121,7 @@ def _rows(
             raise SpecError(f"this frontier would mix {name} {', '.join(values)}: choose one with {name}=…")
     made = []
     for value, group in scores.groupby(columns, observed=True):
-        found = cube(group.sort_values("corpus", ascending=False, kind="stable"), rows, metric)
+        found = crossed(group.sort_values("corpus", ascending=False, kind="stable"), rows, metric)
         if len(found.settings) > 1 and found.seeds and found.probes:
             counts = group.groupby(rows, observed=True)["n"].sum() if "n" in group else None
             made.append({columns: value, **_crossing(found, rows, level, counts)})

@@ -18,7 +18,7 @@ import scipy  # its parts load when they are first used
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Studies, Study
 from analysis.statistics.logistic import Fit, fit
-from analysis.statistics.resampling import Numbers
+from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
 SHIFTS = {

@@ -12,7 +12,7 @@ import scipy  # its parts load when they are first used
 
 from analysis.reading.study_frames import Studies, Study
 from analysis.statistics.logistic import fit
-from analysis.statistics.resampling import Numbers
+from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
 PLACE = ["scenario", "model", "method", "start", "repetitions", "depth", "seed"]

@@ -14,8 +14,8 @@ import pandas as pd
 from analysis.measures.surface import select
 from analysis.reading.spec_entries import leaves, shown
 from analysis.reading.study_frames import WORDS, Study
-from analysis.statistics.resampling import Answers, difference
-from analysis.statistics.two_way import estimate
+from analysis.statistics.crossed_design import Answers
+from analysis.statistics.intervals import difference, estimate
 from study.results.schema import COORDINATES, COUNTS, MEANS
 
 PLACE = [name for name in COORDINATES if name != "seed"]

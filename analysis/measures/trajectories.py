@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.reading.study_frames import Studies, Study
-from analysis.statistics.resampling import Answers, Estimate, Numbers, cube
-from analysis.statistics.two_way import bounded, estimate, spread
+from analysis.statistics.crossed_design import Answers, crossed
+from analysis.statistics.intervals import Estimate, bounded, estimate, spread
+from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
@@ -39,7 +40,7 @@ def trajectories(
 
     Returns:
         A row per (study, scenario, model, method, start, repetitions, depth, corpus), each measure with ``_low`` and
-        ``_high`` (95%, over seeds and probes, see ``analysis.statistics.two_way``):
+        ``_high`` (95%, over seeds and probes, see ``analysis.statistics.intervals``):
 
         - ``first``, ``final``: the rate before relearning and at the last step; ``last_step``.
         - ``peak``: the highest rate, and ``peak_step`` where; ``drop``: peak − final; ``drop_p``: of no earlier step
@@ -82,7 +83,7 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, objec
     for place, at in _places(relearned, PLACE).items():
         where = dict(zip(PLACE, place, strict=True))
         along = pd.concat([beside.before(beside.forget, where), relearned.iloc[at]])
-        found = cube(along, "relearn_steps", metric)
+        found = crossed(along, "relearn_steps", metric)
         if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
             measures = {**_measures(found, threshold), **beside.measures(found, where)}
             made.append({"study": study.name, **where, **measures})
@@ -191,7 +192,7 @@ class _Beside:
         """Seeds × probes of one cell; None where it is not there."""
         if rows is None or rows.empty:
             return None
-        one = cube(rows.assign(cell=0), "cell", self._metric)
+        one = crossed(rows.assign(cell=0), "cell", self._metric)
         return pd.DataFrame(one.scores[0], list(one.seeds), list(one.probes))
 
 

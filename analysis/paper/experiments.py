@@ -11,12 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.measures.endpoints import mean_rate, relearned
+from analysis.measures.before_and_after import mean_rate, relearned
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
 from analysis.paper.reference_cells import NOTHING, ReferenceCells, answers_of, difference, rate
 from analysis.reading.study_frames import Studies, Study
-from analysis.statistics.resampling import Estimate
-from analysis.statistics.two_way import estimate
+from analysis.statistics.intervals import Estimate, estimate
 
 COLUMNS = (
     "study experiment what before before_low before_high ours low high unit seeds paper_before paper evidence "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.measures.endpoints import relearned
+from analysis.measures.before_and_after import relearned
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
 from analysis.statistics.wilson import wilson

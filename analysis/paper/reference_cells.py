@@ -5,8 +5,8 @@ import pandas as pd
 
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
-from analysis.statistics.resampling import Answers, Estimate, cube
-from analysis.statistics.two_way import estimate
+from analysis.statistics.crossed_design import Answers, crossed
+from analysis.statistics.intervals import Estimate, estimate
 
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
@@ -55,7 +55,7 @@ def answers_of(rows: pd.DataFrame, metric: str, places: list[dict[str, object]])
         if not chosen.any():
             return None
         parts.append(rows[chosen].assign(cell=at))
-    found = cube(pd.concat(parts), "cell", metric)
+    found = crossed(pd.concat(parts), "cell", metric)
     return found if found.seeds and found.probes else None
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from analysis.charts import Chart, pictures
 from analysis.charts.curves import curves
 from analysis.charts.pooled import pooled_rows
+from analysis.measures.before_and_after import depth_table, relearned
 from analysis.measures.comparisons import compare
-from analysis.measures.endpoints import depth_table, relearned
 from analysis.measures.surface import select, surface
 from analysis.paper.experiments import repetitions_table
 from analysis.paper.laws import laws
@@ -224,7 +224,7 @@ def curves_of(study: Study, metric: str) -> list[Chart]:
     return [replace(each, name=f"{each.name}-{metric}") for each in curves(rows)]
 
 
-DRAWN: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
+PICTURES: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
 
 
 def links(drawn: Iterable[Chart], folder: str) -> str:

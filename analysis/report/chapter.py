@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.charts import pictures
 from analysis.charts.chart import Chart
 from analysis.charts.ladder import ladder_rows
-from analysis.measures.endpoints import depth_table
+from analysis.measures.before_and_after import depth_table
 from analysis.measures.surface import select
 from analysis.paper.experiments import repetitions_table
 from analysis.paper.laws import laws

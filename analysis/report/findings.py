@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from analysis.measures.endpoints import mean_rate, relearned
+from analysis.measures.before_and_after import mean_rate, relearned
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis.measures.endpoints import relearned
+from analysis.measures.before_and_after import relearned
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table

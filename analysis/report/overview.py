@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.measures.endpoints import relearned
+from analysis.measures.before_and_after import relearned
 from analysis.measures.surface import select
 from analysis.reading.spec_entries import leaves, shown
 from analysis.reading.study_frames import Studies, Study

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its parts load when they are first used
 
-from analysis.statistics.resampling import Numbers
+from analysis.statistics.wilson import Numbers
 
 ROUNDS = 60
 CLOSE = 1e-9

@@ -1,6 +1,6 @@
 """Wilson's interval for one count.
 
-Over several seeds its n is not the number of answers: see ``analysis.statistics.two_way``.
+Over several seeds its n is not the number of answers: see ``analysis.statistics.intervals``.
 """
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Every public function at the edges: a clear word or a number with its interval, never a crash or a bare 0."""
 
-import numpy as np
 import pytest
 
 import analysis
@@ -124,21 +123,3 @@ def test_compare_never_pairs_across_studies(study_folder, tmp_path) -> None:
     both = analysis.load(first, second).scores("keyword_anywhere", relearn_steps=40, start="unlearned")
     with pytest.raises(SpecError, match="nothing to compare"):
         analysis.compare(both, "corpus", "keyword_anywhere")
-
-
-def test_the_bootstrap_and_the_interval_agree_where_seeds_are_many(study_folder) -> None:
-    study = analysis.load(
-        study_folder(
-            lambda seed, relearn_steps, **_: 0.3 + 0.03 * (seed % 10),
-            seeds=tuple(range(12)),
-            repetitions=(7,),
-            corpora=("prefix",),
-            depths=(8,),
-        )
-    )
-    found = analysis.answers(study.scores("keyword_anywhere"), "keyword_anywhere", start="unlearned")
-    drawn = analysis.bootstrap(found, lambda rates: rates[:, -1])
-    (row,) = analysis.trajectories(study).query("start == 'unlearned'").to_dict("records")
-    assert (drawn.low, drawn.high) == pytest.approx((row["final_low"], row["final_high"]), abs=0.02)
-    assert drawn.value == row["final"]
-    assert np.isfinite(row["area_low"])

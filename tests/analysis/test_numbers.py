@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.stats import binomtest
 
 import analysis
-from analysis.measures.endpoints import mean_rate
+from analysis.measures.before_and_after import mean_rate
 from analysis.paper.experiments import repetitions_table
 from analysis.paper.laws import laws
 from analysis.statistics.wilson import wilson

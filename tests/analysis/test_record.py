@@ -10,7 +10,9 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.reading.study_frames import load
-from analysis.record.record import main, on_record, page, put
+from analysis.record.__main__ import main
+from analysis.record.recorded_study import on_record, put
+from analysis.record.results_page import page
 from search_spaces.loading import load_space
 from study.planning.cost import cost
 from study.planning.planner import make_plan

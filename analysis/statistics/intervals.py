@@ -1,33 +1,49 @@
-"""Intervals for answers of several seeds to the same probes: two-way variance, few-seeds degrees of freedom.
+"""Intervals for a crossed design of seeds × probes: two-way variance components, degrees of freedom for few seeds.
 
 The design is crossed: every seed is asked every probe, in every setting. A statistic that is linear in the rates
 (a rate, a difference, an area) is then the mean of a table of seeds × probes, z = Σ weights × scores, whose
-variance has three parts (Cornfield and Tukey 1956):
+variance has three components (Cornfield and Tukey 1956), each a mean square:
 
-    variance = (between seeds + between probes − what is left) ÷ (seeds × probes)
+    variance = (seeds + probes − residual) ÷ (number of seeds × number of probes)
 
-with its degrees of freedom by Satterthwaite (1946): near seeds − 1 where seeds differ most, many where they do not;
-made cautious for few seeds, which took the coverage with two of them from 88–90% to 92–94% in simulations.
-What is between 0 and 1 gets Wilson's interval at the effective number of answers, scaled by those degrees of freedom
-(Korn and Graubard 1998 for Clopper–Pearson), so it stays between 0 and 1 and has a width where all answers are
-alike. Anything else gets Student's t, with a floor of one changed answer in probes + 2 (Agresti and Min 2005).
-Statistics that are not linear are replaced by their tangent (delta method). The percentile bootstrap of
-``analysis.statistics.resampling`` has no such degrees of freedom, and covers much less with two or three seeds:
-docs/STATISTICS.md has both, measured.
+Its degrees of freedom are Satterthwaite's (1946): near seeds − 1 where seeds differ most, many where they do not. Few
+seeds are counted cautiously, which raised the coverage with two of them from 88–90% to 92–94% in simulations.
+What lies between 0 and 1 gets Wilson's interval at the effective number of answers, scaled by those degrees of freedom
+(Korn and Graubard 1998, for Clopper–Pearson): it stays between 0 and 1, and has a width where all answers are alike.
+Anything else gets Student's t, with a floor of one changed answer in probes + 2 (Agresti and Min 2005).
+Statistics that are not linear are replaced by their tangent (delta method).
+
+There is deliberately no bootstrap: with two or three seeds there are too few ways to draw seeds with replacement, and a
+percentile interval covers 61–97% (docs/DECISIONS.md). What these intervals cover is in docs/STATISTICS.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
-from analysis.statistics.resampling import Answers, Estimate, Numbers
-from analysis.statistics.wilson import wilson
+from analysis.statistics.crossed_design import Answers
+from analysis.statistics.wilson import Numbers, wilson
 
 SHIFT = 1e-5
 """Of a rate, for the tangent of a statistic."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval.
+
+    Attributes:
+        value, low, high: NaN where nothing can be said.
+        seeds: how many it rests on; with one, the interval is over probes alone.
+    """
+
+    value: float
+    low: float
+    high: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -172,3 +188,9 @@ def estimate(
 def bounded(found: Answers) -> bool:
     """Whether all scores lie between 0 and 1."""
     return _within_one(found.scores)
+
+
+def difference(settings: Sequence[object], one: object, other: object) -> Callable[[Numbers], Numbers]:
+    """The statistic "rate of one setting minus rate of another"."""
+    first, second = list(settings).index(one), list(settings).index(other)
+    return lambda rates: rates[:, first] - rates[:, second]

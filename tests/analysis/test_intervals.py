@@ -7,9 +7,9 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from analysis.statistics.two_way import estimate, spread
+from analysis.statistics.intervals import difference, estimate, spread
 from analysis.statistics.wilson import wilson
-from tests.analysis.test_resampling import as_answers
+from tests.analysis.test_comparisons import as_answers
 
 
 def binary(seeds: int, probes: int, settings: int = 1, seed: int = 0) -> np.ndarray:
@@ -94,6 +94,14 @@ def test_a_ratio_has_the_delta_methods_spread() -> None:
     shared = np.cov(scores[0, 0], scores[1, 0])[0, 1] / 4000
     spread_of = np.sqrt((1 - a) / (4000 * a) + (1 - b) / (4000 * b) - 2 * shared / (a * b))
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * spread_of, rel=0.005)
+
+
+def test_what_two_cells_share_cancels() -> None:
+    """A difference that is the same for every probe has no spread over probes: only the floor is left."""
+    base = np.random.default_rng(2).random((1, 3, 50)) / 2
+    found = estimate(as_answers(np.concatenate([base, base + 0.5])), difference((0, 1), 1, 0))
+    assert found.value == pytest.approx(0.5)
+    assert (found.high - found.low) / 2 == pytest.approx(stats.norm.ppf(0.975) / 52)
 
 
 @pytest.mark.parametrize(("seeds", "differ", "least"), [(3, 1.0, 0.92), (5, 0.3, 0.93), (5, 1.0, 0.92)])

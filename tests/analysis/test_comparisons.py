@@ -1,4 +1,4 @@
-"""The bootstrap over seeds and probes, paired comparisons and trajectory measures, against oracles and known truths."""
+"""Paired comparisons and trajectory measures, against oracles and known truths."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from scipy import stats
 
 from analysis.measures.comparisons import compare
 from analysis.measures.trajectories import THRESHOLD, trajectories
-from analysis.statistics.resampling import Answers, answers, bootstrap, difference
+from analysis.statistics.crossed_design import Answers, answers
 from study.errors import SpecError
 
 PLACE = {
@@ -39,34 +39,6 @@ def frame(
 def as_answers(scores: np.ndarray) -> Answers:
     settings, seeds, probes = scores.shape
     return Answers(scores, tuple(range(settings)), tuple(range(seeds)), tuple(map(str, range(probes))))
-
-
-def test_with_one_seed_it_is_the_ordinary_bootstrap() -> None:
-    scores = (np.random.default_rng(0).random((1, 1, 80)) < 0.3).astype(float)
-    found = bootstrap(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
-    oracle = stats.bootstrap((scores[0, 0],), np.mean, n_resamples=20000, method="percentile", rng=1)
-    assert found.value == scores.mean()
-    assert found.low == pytest.approx(oracle.confidence_interval.low, abs=0.0126)  # a probe is 1/80
-    assert found.high == pytest.approx(oracle.confidence_interval.high, abs=0.0126)
-
-
-def test_its_spread_is_that_of_the_two_way_model() -> None:
-    """Seeds and probes drawn on their own: for additive scores the variances of the two means add up."""
-    generator = np.random.default_rng(1)
-    seeds, probes = generator.normal(size=6), generator.normal(size=40)
-    scores = (seeds[:, None] + probes[None, :])[None]
-    found = bootstrap(as_answers(scores), lambda rates: rates[:, 0], draws=20000)
-    spread = np.sqrt(seeds.var() / 6 + probes.var() / 40)
-    assert (found.high - found.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * spread, rel=0.06)
-
-
-def test_what_two_cells_share_cancels() -> None:
-    """A difference that is the same for every probe has no spread over probes, however they differ."""
-    generator = np.random.default_rng(2)
-    base = generator.normal(size=(1, 3, 50)) * 10
-    scores = np.concatenate([base, base + 0.5])
-    found = bootstrap(as_answers(scores), difference((0, 1), 1, 0))
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_mcnemar_is_the_binomial_test_of_the_pairs_that_differ() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
-from analysis.statistics.two_way import spread
+from analysis.statistics.intervals import spread
 from study.results.schema import COORDINATES
 
 
@@ -54,7 +54,7 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
 
     Seeds may have different numbers of cells: each answer counts once, and a seed's share in the variance is that
     of its cells (a ratio estimate, linearised; see
-    ``analysis.statistics.two_way``). Where the probes are not there, or not
+    ``analysis.statistics.intervals``). Where the probes are not there, or not
     the same in all of the cells, the interval is over seeds alone, and there is none with one seed.
     """
     if not len(cells):

@@ -1,21 +1,14 @@
-"""The place of record: docs/RESULTS.md, whose tables and pictures come from the cells that are committed beside it.
+"""A study on record: what is committed of it under docs/NAME, and read like any other study.
 
-``python -m analysis.record docs`` writes them anew. ``docs/NAME/`` holds what is left of a study there: its
-cells, the scores of its forget probes without any text, its planned cells, its corpora and its study.json, in
-which a model's folder is the model's name and no path of a machine is left.
-``python -m analysis.record docs STUDY…`` puts studies there first, finished or not: what is missing is missing.
-
-The words of RESULTS.md are a person's. Only what stands between ``<!-- NAME: TABLE … -->`` and ``<!-- end -->``
-is written here; TABLE is one of ``analysis.record.tables.TABLES`` or ``DRAWN``. Pictures that no mark
-shows are taken away.
+Kept are its cells, the scores of its forget probes without any text (which may not be ours to hand on), its planned
+cells, its corpora and its study.json. No path of a machine is left: a model's folder becomes the model's name.
 """
 
 import json
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,20 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.charts.png import png
 from analysis.reading.study_frames import Study, load
-from analysis.record.tables import DRAWN, TABLES, links
-from study.errors import RelearnError, SpecError
+from study.errors import SpecError
 from study.results.files import dataset_folder, read_dataset
 from study.results.schema import CELLS, COORDINATES, PROBES, table
 
-PAGE = "RESULTS.md"
-MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end -->\n", re.DOTALL)
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)")
 KEPT = ("format", "space", "overrides", "spec", "axes", "created", "provenance")
 """What of study.json is for readers elsewhere."""
-NOTHING = "Nothing is on record yet."
-"""In place of the tables of a study that is still to be run."""
 DESCRIBED = ("planned.parquet", "corpora.parquet")
 
 
@@ -98,38 +85,6 @@ def on_record(folder: Path) -> Iterator[Study]:
         yield load(place)
 
 
-def page(records: Path) -> tuple[str, dict[Path, bytes]]:
-    """RESULTS.md with every marked part written anew, and the pictures it shows, by their files.
-
-    Raises:
-        SpecError: a mark names a table that there is not.
-    """
-    studies: dict[str, Study] = {}
-    shown: dict[Path, bytes] = {}
-    with ExitStack() as opened:
-
-        def written(found: re.Match[str]) -> str:
-            name, (kind, *rest) = found["name"], found["words"].split()
-            if kind not in (*TABLES, *DRAWN):
-                raise SpecError(
-                    f"{PAGE}: no table is called {kind!r}; there are {', '.join((*TABLES, *DRAWN))}"
-                )
-            if name not in studies and (records / name).exists():
-                studies[name] = opened.enter_context(on_record(records / name))
-            if name not in studies:
-                made = f"{NOTHING}\n"
-            elif kind in DRAWN:
-                charts = DRAWN[kind](studies[name], *rest)
-                shown.update({records / name / f"{chart.name}.png": png(chart) for chart in charts})
-                made = links(charts, name)
-            else:
-                made = TABLES[kind](studies[name], *rest)
-            return f"<!-- {name}: {found['words']} -->\n\n{made}\n<!-- end -->\n"
-
-        text = MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
-    return text, shown
-
-
 def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of probes without what was said, which may not be ours to hand on."""
     return {**row, "prompt": "", "target": "", "completion": "", "judge_reply": None}
@@ -148,30 +103,3 @@ def _without_paths(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_paths(each) for each in value]
     return value
-
-
-def main(arguments: list[str]) -> int:
-    """See the module's text; the exit code."""
-    if not arguments:
-        sys.stderr.write("usage: python -m analysis.record RECORDS [STUDY…]\n")
-        return 2
-    records = Path(arguments[0])
-    try:
-        for study in arguments[1:]:
-            sys.stdout.write(f"{put(Path(study), records)}\n")
-        text, pictures = page(records)
-        (records / PAGE).write_text(text, encoding="utf-8")
-        for path, content in pictures.items():
-            path.write_bytes(content)
-            sys.stdout.write(f"{path}\n")
-        for path in {path for folder in {each.parent for each in pictures} for path in folder.glob("*.png")}:
-            if path not in pictures:
-                path.unlink()
-    except RelearnError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""docs/RESULTS.md: the words are a person's, what stands between two marks is written here from recorded studies.
+
+A mark is ``<!-- NAME: TABLE … -->`` … ``<!-- end -->``: NAME is a recorded study, TABLE one of
+``analysis.record.tables.TABLES`` or ``PICTURES``, and further words are its arguments.
+"""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+from analysis.charts.png import png
+from analysis.reading.study_frames import Study
+from analysis.record.recorded_study import on_record
+from analysis.record.tables import PICTURES, TABLES, links
+from study.errors import SpecError
+
+PAGE = "RESULTS.md"
+MARKED = re.compile(r"<!-- (?P<name>[\w.-]+): (?P<words>[^>]*?) -->\n.*?<!-- end -->\n", re.DOTALL)
+NOTHING = "Nothing is on record yet."
+"""In place of the tables of a study that is still to be run."""
+
+
+def page(records: Path) -> tuple[str, dict[Path, bytes]]:
+    """The text of RECORDS/RESULTS.md with every marked part computed again, and the pictures it shows.
+
+    Returns:
+        The text; and for each picture its path and the bytes of a PNG.
+
+    Raises:
+        SpecError: a mark names a table that there is not.
+    """
+    studies: dict[str, Study] = {}
+    shown: dict[Path, bytes] = {}
+    with ExitStack() as opened:
+
+        def written(found: re.Match[str]) -> str:
+            name, (kind, *rest) = found["name"], found["words"].split()
+            if kind not in (*TABLES, *PICTURES):
+                raise SpecError(
+                    f"{PAGE}: no table is called {kind!r}; there are {', '.join((*TABLES, *PICTURES))}"
+                )
+            if name not in studies and (records / name).exists():
+                studies[name] = opened.enter_context(on_record(records / name))
+            if name not in studies:
+                made = f"{NOTHING}\n"
+            elif kind in PICTURES:
+                charts = PICTURES[kind](studies[name], *rest)
+                shown.update({records / name / f"{chart.name}.png": png(chart) for chart in charts})
+                made = links(charts, name)
+            else:
+                made = TABLES[kind](studies[name], *rest)
+            return f"<!-- {name}: {found['words']} -->\n\n{made}\n<!-- end -->\n"
+
+        text = MARKED.sub(written, (records / PAGE).read_text(encoding="utf-8"))
+    return text, shown

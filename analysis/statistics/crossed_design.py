@@ -1,0 +1,97 @@
+"""The scores of a crossed design: settings × seeds × probes, as one array.
+
+All seeds are asked the same probes, and all cells of a scenario too. So two settings are compared within each pair
+(seed, probe), and what the two share cancels. Only seeds and probes that every setting has are kept; nothing is
+filled in.
+The intervals are in ``analysis.statistics.intervals``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.reading.study_frames import coordinates
+from analysis.statistics.wilson import Numbers
+from study.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The scores of several settings, asked the same probes in the same seeds.
+
+    Attributes:
+        scores: settings × seeds × probes.
+        settings: the value of the axis for each setting.
+        seeds, probes: their names.
+    """
+
+    scores: Numbers
+    settings: tuple[object, ...]
+    seeds: tuple[int, ...]
+    probes: tuple[str, ...]
+
+
+def answers(
+    probes: pd.DataFrame, metric: str, axis: str = "relearn_steps", split: str = "forget", **fixed: object
+) -> Answers:
+    """The scores along one axis, of the settings, seeds and probes that are there for all of it.
+
+    Args:
+        probes: ``Study.probes``.
+        metric: a column of scores; truth values count as 0 and 1.
+        axis: the coordinate whose values are the settings, in order.
+        fixed: the other coordinates, as in ``analysis.surface``.
+
+    Raises:
+        SpecError: no such column or coordinate, other coordinates vary, nothing is scored, or the settings
+            share no seed or no probe.
+    """
+    if metric not in probes.columns:
+        raise SpecError(f"metric={metric}: the probes have no such column of scores")
+    unknown = [name for name in (axis, *fixed) if name not in coordinates(probes)]
+    if unknown:
+        raise SpecError(f"{unknown[0]} is no coordinate: choose from {', '.join(coordinates(probes))}")
+    rows = probes[(probes["split"] == split) & probes[metric].notna()]
+    for name, value in fixed.items():
+        rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
+    if rows.empty:
+        raise SpecError(f"{metric}: no scored {split} probe of {_words(fixed)}")
+    for name in coordinates(rows):
+        values = [str(value) for value in rows[name].unique()]
+        if name not in (axis, "seed") and len(values) > 1:
+            raise SpecError(f"these answers would mix {name} {', '.join(values)}: choose one with {name}=…")
+    found = crossed(rows, axis, metric)
+    if not found.seeds or not found.probes:
+        raise SpecError(
+            f"{metric}: the values of {axis} share no {'probe' if found.seeds else 'seed'}; compare fewer"
+        )
+    return found
+
+
+def crossed(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
+    """Scores along an axis, of the seeds and probes that all its values have; there may be none.
+
+    Args:
+        rows: one row per (value of the axis, seed, probe); of several the first counts.
+    """
+    positions, names = [], []
+    for name in (axis, "seed", "probe"):
+        codes, values = pd.factorize(rows[name], sort=True)
+        positions.append(codes[::-1])
+        names.append(list(values))
+    scores = np.full([len(each) for each in names], np.nan)
+    scores[tuple(positions)] = rows[metric].to_numpy(np.float64, na_value=np.nan)[::-1]
+    there = ~np.isnan(scores)
+    seeds = there.any(axis=2).all(axis=0)
+    probes = there[:, seeds].all(axis=(0, 1)) if seeds.any() else np.zeros(scores.shape[2], dtype=bool)
+    return Answers(
+        scores[:, seeds][:, :, probes],
+        tuple(names[0]),
+        tuple(int(each) for each, kept in zip(names[1], seeds, strict=True) if kept),
+        tuple(str(each) for each, kept in zip(names[2], probes, strict=True) if kept),
+    )
+
+
+def _words(fixed: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in fixed.items()) or "this study"
