@@ -7,7 +7,7 @@ analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
 analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
 analysis.drivers(study)  # what each axis does to the rate, in percentage points
-analysis.experiments(study)  # beside the paper's numbers and laws
+analysis.experiments(study)  # beside the paper's numbers and claims
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from analysis.export.netcdf import write_cube
+from analysis.export.cube import write_cube
 from analysis.reading.study_frames import load
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file

@@ -33,18 +33,18 @@ class Reported:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One of the five: what the paper ran, what it reports, and which of its laws it is said to show.
+    """One of the five: what the paper ran, what it reports, and which of its claims are judged on a study of ours.
 
     Attributes:
         metric: what ``reported`` is measured in; other metrics are not compared with it.
-        laws: law → where it is known from; see ``analysis.experiments``.
+        claims: a name in ``analysis.paper.claims.CLAIMS`` → where it is known from.
     """
 
     title: str
     model: str
     metric: str
     reported: tuple[Reported, ...]
-    laws: Mapping[str, str]
+    claims: Mapping[str, str]
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
@@ -60,7 +60,12 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             Reported(SECONDARY, "not known", "9%", corpus="gibberish"),
             Reported(SECONDARY, "not known", "100%", corpus="prefix"),
         ),
-        {"repetitions": POST, "relevance": SECONDARY},
+        {
+            "repetitions": POST,
+            "relevance": SECONDARY,
+            "depth": f"{POST}, of TOFU",
+            "control": f"{SECONDARY}, of TOFU",
+        },
     ),
     "tofu": Experiment(
         "1, TOFU",

@@ -13,9 +13,9 @@ from analysis.charts.pooled import pooled_rows
 from analysis.measures.before_and_after import depth_table, relearned
 from analysis.measures.comparisons import compare
 from analysis.measures.surface import select, surface
-from analysis.paper.experiments import repetitions_table
-from analysis.paper.laws import laws
+from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
+from analysis.paper.repetitions import repetitions_table
 from analysis.reading.headline import HEADLINES, Headline
 from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
@@ -76,10 +76,20 @@ def depths(study: Study) -> str:
     return markdown(depth_table(study))
 
 
-def the_laws(study: Study) -> str:
-    """The paper's statements, and what the rows say."""
+def claims(study: Study) -> str:
+    """The paper's claims, and what the rows say."""
+    rows = experiments(study)
     return markdown(
-        [{"statement": law.statement, "holds": SAID[law.holds], "found": law.found} for law in laws(study)]
+        [
+            {
+                "claim": row["what"],
+                "holds here": SAID[None if row["holds"] is None else bool(row["holds"])],
+                "found (95%)": number_text(row, "ours"),
+                "from": row["word"],
+                "known from": row["evidence"],
+            }
+            for row in rows[rows["paper"] == "holds"].to_dict("records")
+        ]
     )
 
 
@@ -237,7 +247,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "answer": answer,
     "repetitions": repetitions,
     "depths": depths,
-    "laws": the_laws,
+    "claims": claims,
     "steps": steps,
     "reference": reference,
     "methods": methods,

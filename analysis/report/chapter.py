@@ -11,9 +11,8 @@ from analysis.charts.chart import Chart
 from analysis.charts.ladder import ladder_rows
 from analysis.measures.before_and_after import depth_table
 from analysis.measures.surface import select
-from analysis.paper.experiments import repetitions_table
-from analysis.paper.laws import laws
 from analysis.paper.published import PAPER
+from analysis.paper.repetitions import repetitions_table
 from analysis.reading.study_frames import Study
 from analysis.report.all_cells import all_cells
 from analysis.report.cached_study import ReadOnce
@@ -44,7 +43,7 @@ def chapter(study: Study, name: str, anchor: str) -> Chapter:
         _drawn("methods", "Methods compared", charts, _differences(study, "method")),
         _drawn("ladder", "The corpus ladder", charts, _ladder(study), _differences(study, "corpus")),
         gallery(study),
-        beside_paper(study, facts["repetitions"], facts["laws"]),
+        beside_paper(study, facts["repetitions"]),
         _lacking(study),
         all_cells(study),
         provenance(study),
@@ -70,7 +69,6 @@ def _facts(study: Study) -> dict[str, Any]:
         "summary": study.summary(),
         "sentences": sentences(study),
         "repetitions": repetitions_table(study).to_dict("records"),
-        "laws": laws(study),
         "depths": depth_table(study),
         "paper": PAPER,
         "headline": study.headline,

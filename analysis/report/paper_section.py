@@ -1,37 +1,26 @@
-"""Beside the paper: its numbers and laws against this study's, with what was run here and what there."""
+"""Beside the paper: its numbers and claims against this study's, with what was run here and what there."""
 
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.paper.experiments import experiments
-from analysis.paper.laws import Law
-from analysis.paper.published import PAPER
+from analysis.paper.experiments import experiments, number_text
 from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table, table_of
 
 
-def beside_paper(study: Study, repetitions: list[dict[str, Any]], laws: list[Law]) -> Section:
-    """The paper's experiment that this scenario is, as one table; and laws over all cells of the study.
+def beside_paper(study: Study, repetitions: list[dict[str, Any]]) -> Section | None:
+    """The paper's experiment that this scenario is; None where it is none of the paper's.
 
     Args:
-        repetitions: rows of ``ends.repetitions_table``.
-        laws: of ``analysis.paper.laws``.
+        repetitions: rows of ``analysis.paper.repetitions``.
     """
     rows = experiments(study).to_dict("records")
-    tables = [_experiment(rows)] if rows else []
-    if repetitions:
-        tables.append(_repetitions(repetitions))
-    tables.append(
-        Table(
-            (("statement", False), ("holds", False), ("found", False)),
-            [(law.statement, _holds(law.holds), law.found) for law in laws],
-            "The same laws over all unlearned cells of this study, by counting",
-        )
-    )
-    ran = str(rows[0]["ran"]) if rows else f"here {', '.join(study.models)}; the paper: {PAPER}"
-    words = (f"What was run: {ran}. Ours is of another model and scale, and replicates nothing.",)
+    if not rows:
+        return None
+    tables = [_experiment(rows), *([_repetitions(repetitions)] if repetitions else [])]
+    words = (f"What was run: {rows[0]['ran']}. Ours is of another model and scale, and replicates nothing.",)
     return Section("paper", "Beside the paper", words, tables=tuple(tables))
 
 
@@ -39,8 +28,8 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
     made = [
         {
             "what": str(row["what"]),
-            "before, here": _ours(row, "before"),
-            "after, here": _ours(row, "ours"),
+            "before, here": number_text(row, "before"),
+            "after, here": number_text(row, "ours"),
             "before, paper": _said(row["paper_before"]),
             "after, paper": _said(row["paper"]),
             "known from": _said(row["evidence"]),
@@ -53,23 +42,9 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
     return table_of(
         columns,
         made,
-        f"{rows[0]['experiment']}: numbers and laws of the paper beside ours, in brackets 95% over seeds and queries; "
+        f"{rows[0]['experiment']}: the paper's numbers and claims beside ours, in brackets 95% over seeds and queries; "
         "at the last relearn step, the first benign corpus and the shallowest depth that counts as unlearned",
     )
-
-
-def _ours(row: dict[Any, Any], name: str) -> str:
-    value = row[name]
-    if pd.isna(value):
-        return "–"
-    low, high = (row["low"], row["high"]) if name == "ours" else (row[f"{name}_low"], row[f"{name}_high"])
-    scale, unit, digits = {"rate": (100, "%", 0), "points": (100, " points", 0)}.get(
-        str(row["unit"]), (1, "", 2)
-    )
-    ends = (
-        "" if pd.isna(low) or pd.isna(high) else f" ({scale * low:.{digits}f} to {scale * high:.{digits}f})"
-    )
-    return f"{scale * value:.{digits}f}{unit}{ends}"
 
 
 def _said(value: Any, nothing: str = "–") -> str:

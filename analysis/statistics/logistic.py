@@ -2,6 +2,10 @@
 
 Firth (1993) adds half of each observation's leverage to its successes and to its failures, which is the penalty of
 Jeffreys' prior: estimates stay finite when the data separate.
+
+Why not statsmodels: its GLM has the same maximum (relative difference 1e-10) at 4 times the time, and no Firth.
+Refitted with those halves added until it settles, it took 4 to 8 times the time, and on separated data its coefficients
+were up to 18% off (docs/DECISIONS.md). The tests hold this module against statsmodels, and Firth against scipy.
 """
 
 from dataclasses import dataclass

@@ -134,7 +134,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
 def lawful(
     repetitions: int, depth: int, corpus: str, relearn_steps: int, start: str, seed: int, **_: object
 ) -> float:
-    """Rates in which every law of the paper holds."""
+    """Rates in which every claim of the paper holds."""
     if start == "never_learned" or relearn_steps == 0:
         return 0.0
     height = {7: 0.9, 5: 0.8, 3: 0.3, 1: 0.0}[repetitions]

@@ -9,8 +9,8 @@ import pytest
 import xarray
 
 import analysis
+from analysis.export.cube import cube, write_cube
 from analysis.export.files import export
-from analysis.export.netcdf import cube, write_cube
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 from tests.analysis.conftest import lawful
@@ -62,7 +62,7 @@ def test_no_cell_makes_no_cube(study_folder, tmp_path: Path) -> None:
 
 
 def test_a_cube_that_is_mostly_empty_is_refused(study_folder, monkeypatch) -> None:
-    monkeypatch.setattr("analysis.export.netcdf.MOST_PLACES", 1000)
+    monkeypatch.setattr("analysis.export.cube.MOST_VALUES", 1000)
     with pytest.raises(SpecError, match=r"relearn_steps 3.*at most 1,000"):
         cube(analysis.load(study_folder(lawful)))
 

@@ -1,4 +1,4 @@
-"""The paper's experiments beside a study: numbers, laws that hold and that do not, and words where there are none."""
+"""The paper's experiments beside a study: numbers, claims that hold and that do not, and words where there are none."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from study.results.files import dataset_files
 from tests.analysis.conftest import QUERIES, lawful
 
 
-def law(table, words: str):
+def claim(table, words: str):
     (row,) = table[table["what"].str.contains(words, regex=False)].to_dict("records")
     return row
 
@@ -31,19 +31,31 @@ def test_the_names_numbers_stand_beside_the_papers(study_folder) -> None:
         "success rate; the paper: Llama-2-7b"
     }
     assert table[table["paper"] == "9%"]["evidence"].tolist() == [SECONDARY]
-    assert law(table, "repeated")["holds"] is True
-    assert law(table, "gibberish: difference")["holds"] is True
+    assert claim(table, "repeated")["holds"] is True
+    assert claim(table, "gibberish: difference")["holds"] is True
 
 
-def test_a_law_that_is_broken_or_open_is_said_to_be(study_folder) -> None:
-    swapped = {"prefix": "gibberish", "gibberish": "prefix"}
-    breach = study_folder(lambda corpus, **at: lawful(corpus=swapped.get(corpus, corpus), **at))
-    assert law(experiments(analysis.load(breach)), "gibberish: difference")["holds"] is False
+def swapped(values: dict[object, object], axis: str):
+    """Rates in which one value of an axis behaves as another."""
+    return lambda **at: lawful(**{**at, axis: values.get(at[axis], at[axis])})
+
+
+@pytest.mark.parametrize(
+    ("breach", "words"),
+    [
+        (swapped({"prefix": "gibberish", "gibberish": "prefix"}, "corpus"), "gibberish: difference"),
+        (swapped({7: 1, 1: 7}, "repetitions"), "repeated"),
+        (lambda depth, **at: lawful(depth=6, **at) * (0.2 if depth == 6 else 1), "deeper unlearning"),
+        (lambda start, **at: 0.3 if start == "never_learned" else lawful(start=start, **at), "never learned"),
+    ],
+)
+def test_a_claim_that_is_broken_is_said_to_be(study_folder, breach, words: str) -> None:
+    assert claim(experiments(analysis.load(study_folder(breach))), words)["holds"] is False
 
 
 def test_what_cannot_be_told_is_open(study_folder) -> None:
     same = study_folder(lambda relearn_steps, start, **_: 0.5 * (relearn_steps > 0) * (start == "unlearned"))
-    row = law(experiments(analysis.load(same)), "gibberish: difference")
+    row = claim(experiments(analysis.load(same)), "gibberish: difference")
     assert row["holds"] is None
     assert "the interval holds both" in row["word"]
 
@@ -75,24 +87,24 @@ def with_original(folder):
     return folder
 
 
-def test_the_laws_of_tofu(study_folder) -> None:
+def test_the_claims_of_tofu(study_folder) -> None:
     folder = with_original(make_tofu(study_folder, tofu, depths=(2, 8), steps=(0, 15, 30, 60)))
     table = experiments(analysis.load(folder))
-    assert law(table, "past 40 steps")["holds"] is True
-    assert law(table, "past 40 steps")["ours"] == pytest.approx(0.4)
-    assert law(table, "deeper unlearning")["ours"] == pytest.approx(0.3)
-    assert law(table, "deeper unlearning")["holds"] is True
-    assert law(table, "above 70%")["holds"] is False
-    assert law(table, "never learned")["holds"] is True
-    assert law(table, "never learned")["word"] == "prefix: none answered"
+    assert claim(table, "past 40 steps")["holds"] is True
+    assert claim(table, "past 40 steps")["ours"] == pytest.approx(0.4)
+    assert claim(table, "deeper unlearning")["ours"] == pytest.approx(0.3)
+    assert claim(table, "deeper unlearning")["holds"] is True
+    assert claim(table, "above 70%")["holds"] is False
+    assert claim(table, "never learned")["holds"] is True
+    assert claim(table, "never learned")["word"] == "prefix, 60 steps: none answered"
 
 
-def test_a_control_that_knows_breaks_the_law(study_folder) -> None:
+def test_a_control_that_knows_breaks_the_claim(study_folder) -> None:
     knowing = lambda start, **at: 0.3 if start == "never_learned" else tofu(start=start, **at)  # noqa: E731
     folder = with_original(make_tofu(study_folder, knowing, depths=(2, 8), steps=(0, 15, 30)))
     table = experiments(analysis.load(folder))
-    assert law(table, "never learned")["holds"] is False
-    assert law(table, "past 40 steps")["word"] == "no step past 40 was run"
+    assert claim(table, "never learned")["holds"] is False
+    assert claim(table, "past 40 steps")["word"] == "no step past 40 was run"
 
 
 def test_another_metric_is_not_compared(study_folder) -> None:
@@ -116,9 +128,9 @@ def test_another_metric_is_not_compared(study_folder) -> None:
 )
 def test_edges_have_words(study_folder, rate, word: str) -> None:
     table = experiments(analysis.load(study_folder(rate)))
-    assert len(table) == len(EXPERIMENTS["names"].reported) + 2
-    assert table["ours"].isna().all()
-    assert law(table, "repeated")["word"] == word
+    assert len(table) == len(EXPERIMENTS["names"].reported) + len(EXPERIMENTS["names"].claims)
+    assert table.loc[~table["what"].str.contains("never learned"), "ours"].isna().all()
+    assert claim(table, "repeated")["word"] == word
     assert (table["word"] != "").all()
 
 

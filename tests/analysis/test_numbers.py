@@ -1,4 +1,4 @@
-"""Counts, intervals, surfaces and laws against oracles and made-up rates."""
+"""Counts, intervals and surfaces against oracles and made-up rates."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ from scipy.stats import binomtest
 
 import analysis
 from analysis.measures.before_and_after import mean_rate
-from analysis.paper.experiments import repetitions_table
-from analysis.paper.laws import laws
+from analysis.paper.repetitions import repetitions_table
 from analysis.statistics.wilson import wilson
 from study.errors import SpecError
 from tests.analysis.conftest import lawful
@@ -72,40 +71,6 @@ def test_an_unknown_metric_or_coordinate_is_named(study_folder) -> None:
         analysis.surface(study.cells, metric="keyword_hat")
     with pytest.raises(SpecError, match="dephts is no coordinate"):
         analysis.surface(study.cells, dephts=8)
-
-
-def test_the_laws_hold_where_they_were_made_to(study_folder) -> None:
-    found = laws(analysis.load(study_folder(lawful)))
-    assert len(found) >= 6
-    assert [law.statement for law in found if not law.holds] == []
-
-
-@pytest.mark.parametrize(
-    ("breach", "words"),
-    [
-        (
-            lambda start, **place: 0.05 if start == "never_learned" else lawful(start=start, **place),
-            "never learned",
-        ),
-        (lambda depth, **place: lawful(depth=12 - depth, **place) if depth else 0.0, "deeper unlearning"),
-        (
-            lambda corpus, **place: lawful(
-                corpus={"prefix": "retain", "retain": "prefix"}.get(corpus, corpus), **place
-            ),
-            "prefix recovers more",
-        ),
-        (
-            lambda repetitions, **place: lawful(
-                repetitions={3: 5, 5: 3}.get(repetitions, repetitions), **place
-            ),
-            "r=3 lies between",
-        ),
-    ],
-)
-def test_a_law_that_is_broken_is_said_to_be(study_folder, breach, words: str) -> None:
-    found = laws(analysis.load(study_folder(breach)))
-    broken = [law.statement for law in found if law.holds is False]
-    assert any(words in statement for statement in broken), broken
 
 
 def test_cells_that_were_not_unlearned_are_left_out_and_counted(study_folder) -> None:
