@@ -1,18 +1,22 @@
-"""Relearn corpora that every text scenario has: letters that mean nothing, and the user's own text files."""
+"""Corpora made of texts, files and other corpora, and the relearn corpora that every text scenario has."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from study.identity import derived_seed
-from study.scenarios.sources import digest, read_paragraphs
+from study.scenarios.sources import read_paragraphs
 from study.scenarios.word_lists import GIBBERISH
 from study.text import Corpus, Example, RelearnCorpus
 
+Chosen = TypeVar("Chosen")
+
 PARAGRAPH_WORDS = 100
+"""The longest paragraph of a user's text file, in words; a longer line is cut into several examples."""
 
 
 def gibberish(like: Corpus, data_seed: int) -> RelearnCorpus:
-    """As many texts as ``like`` has, each with as many words, of strings without meaning."""
+    """As many texts as ``like`` has, each of as many words (at least two), of strings without meaning."""
     draw = random.Random(derived_seed(data_seed, "gibberish"))
     return RelearnCorpus(
         Corpus(
@@ -51,13 +55,7 @@ def joined(*corpora: Corpus) -> Corpus:
     return Corpus(tuple(example for corpus in corpora for example in corpus.examples))
 
 
-def input_digests(sources: Mapping[str, str | None]) -> dict[str, str]:
-    """SHA-256 by source, for those that are given; the keys name the spec's keys."""
-    return {source: digest(source, key) for key, source in sources.items() if source is not None}
-
-
-def some(examples: Sequence[Example], count: int, data_seed: int, purpose: str) -> list[Example]:
-    """A seeded choice of at most ``count``, in their order."""
-    draw = random.Random(derived_seed(data_seed, purpose))
-    chosen = sorted(draw.sample(range(len(examples)), min(count, len(examples))))
-    return [examples[index] for index in chosen]
+def seeded_choice(items: Sequence[Chosen], count: int, draw: random.Random) -> list[Chosen]:
+    """At most ``count`` of the items, in their order."""
+    indices = sorted(draw.sample(range(len(items)), min(count, len(items))))
+    return [items[index] for index in indices]

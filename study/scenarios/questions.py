@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from study.errors import SpecError
 from study.scenarios.sources import read_table
@@ -70,3 +72,7 @@ def check_template(template: str) -> str:
     if "?" not in filled:
         raise ValueError("expected a text with {question} in it")
     return template
+
+
+Template = Annotated[str, AfterValidator(check_template)]
+"""The text of a question, with ``{question}`` in it."""

@@ -15,6 +15,12 @@ from typing import Any
 from study.errors import PreflightError, SpecError
 
 TABLES = (".jsonl", ".json", ".csv", ".parquet")
+TEXTS = (".txt", ".md")
+
+
+def is_text_file(source: str) -> bool:
+    """Whether a source is named as a file of running text, and not as a table."""
+    return source.lower().endswith(TEXTS)
 
 
 def read_text(path: str, key: str) -> str:
@@ -90,7 +96,7 @@ def digest(source: str, key: str) -> str:
 def _file(source: str) -> Path | None:
     """The local file that a source names; None for one on the hub."""
     path = Path(source)
-    if path.suffix.lower() in (*TABLES, ".txt", ".md"):
+    if path.suffix.lower() in (*TABLES, *TEXTS):
         return path
     folder, colon, name = source.rpartition(":")
     if colon and Path(folder).is_dir():

@@ -5,21 +5,17 @@ the chosen title neither in question nor answer; asked are those whose answer na
 does not. The chosen title of an author is the quoted one that gives the most such questions.
 """
 
-import random
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 
 from study.errors import SpecError
-from study.identity import derived_seed
-from study.scenarios.corpora import from_files, gibberish, input_digests, joined, repeated
 from study.scenarios.miniature import authors as miniature
-from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
-from study.scenarios.word_lists import GIBBERISH
-from study.settings.part import Part
-from study.text import Corpus, Material, ProbeSet, RelearnCorpus, vocabulary
+from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, read_pairs, refuse_overlap
+from study.scenarios.text_scenario import TextScenario
+from study.text import Corpus, Material
 
 QUOTED = re.compile(r"[\"“]([^\"“”]{3,80}?)[,.]?[\"”]|(?<!\w)'([A-Z][^']{2,80}?)[,.]?'(?!\w)")
 AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted as books are, and no books
@@ -27,7 +23,7 @@ FORGET_AUTHORS, RETAIN_AUTHORS = 6, 8  # of the miniature
 PRETRAINING_PAIRS = 4096
 
 
-class Tofu(Part):
+class Tofu(TextScenario):
     """Parameters of the scenario.
 
     Attributes:
@@ -50,28 +46,14 @@ class Tofu(Part):
     titles: tuple[str, ...] | None = None
     retain_pairs: PositiveInt = 80
     retain_probes: PositiveInt = 20
-    template: Annotated[str, AfterValidator(check_template)] = TEMPLATE
-    corpus_files: dict[str, str] = Field(default_factory=dict)
-    data_seed: NonNegativeInt = 0
+    template: Template = TEMPLATE
 
-    def corpora(self) -> tuple[str, ...]:
-        """From the most to the least related, then the ceiling."""
-        return ("same_author", "retain", *self.corpus_files, "gibberish", "direct")
+    related: ClassVar[str] = "same_author"
+    draws: ClassVar[tuple[str, ...]] = ("tofu",)
 
     def metrics(self) -> tuple[str, ...]:
         """The keyword counts, and ROUGE-L against the true answer."""
         return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")
-
-    def inputs(self) -> dict[str, str]:
-        """The tables and the corpus files."""
-        tables = (
-            {}
-            if self.data is None
-            else {"scenario.forget": self._table(self.forget), "scenario.retain": self._table(self.retain)}
-        )
-        return input_digests(
-            {**tables, **{f"scenario.corpus_files.{k}": v for k, v in self.corpus_files.items()}}
-        )
 
     def material(self, repetitions: int) -> Material:
         """See ``Scenario.material``; the forget pairs stand ``repetitions`` times in D."""
@@ -89,49 +71,39 @@ class Tofu(Part):
             pair.probe(f"retain-{index:03d}", "retain", self.template)
             for index, pair in enumerate(learned[:: max(1, len(learned) // self.retain_probes)])
         ][: self.retain_probes]
-        same_author = corpus(
-            [pair for pairs in by_author for pair in pairs if not any(pair.holds(title) for title in titles)],
-            self.template,
+        named = [title for title in titles if title]
+        same_author = [pair for pair in forget if not any(pair.holds(title) for title in named)]
+        return self._material(
+            repetitions,
+            forget=corpus(forget, self.template),
+            retain=corpus(learned, self.template),
+            related=corpus(same_author, self.template),
+            relearned_retain=corpus(retain[: len(same_author)], self.template),
+            probes=probes,
+            pretraining=self._pretraining(),
         )
-        unlearned, held = corpus(forget, self.template), corpus(learned, self.template)
-        others = corpus(retain[: len(same_author)], self.template)
-        pretraining = self._pretraining()
-        texts = [example.text for part in (unlearned, held, pretraining) for example in part.examples]
-        return Material(
-            learned=joined(repeated(unlearned, repetitions), held),
-            never_learned=held,
-            forget=unlearned,
-            retain=held,
-            relearn={
-                "same_author": RelearnCorpus(same_author),
-                "retain": RelearnCorpus(others),
-                **from_files(self.corpus_files),
-                "gibberish": gibberish(same_author, self.data_seed),
-                "direct": RelearnCorpus(unlearned, benign=False),
-            },
-            probes=ProbeSet(tuple(probes)),
-            pretraining=pretraining,
-            vocabulary=vocabulary([*texts, *GIBBERISH], end=True),
-        )
+
+    def _sources(self) -> dict[str, str | None]:
+        return {"forget": self._table(self.forget), "retain": self._table(self.retain)}
 
     @property
     def _pairs_each(self) -> int:
         return miniature.PAIRS_PER_AUTHOR if self.data is None else self.author_pairs
 
-    def _table(self, name: str) -> str:
-        return f"{self.data}:{name}"
+    def _table(self, name: str) -> str | None:
+        return None if self.data is None else f"{self.data}:{name}"
 
     def _pairs(self) -> tuple[list[Pair], list[Pair]]:
-        if self.data is None:
-            draw = random.Random(derived_seed(self.data_seed, "tofu", "authors"))
-            made = miniature.authors(draw, FORGET_AUTHORS + RETAIN_AUTHORS)
+        forget_table, retain_table = self._table(self.forget), self._table(self.retain)
+        if forget_table is None or retain_table is None:
+            made = miniature.authors(self._draw("authors"), FORGET_AUTHORS + RETAIN_AUTHORS)
             pairs = [author.pairs() for author in made]
             return (
                 [pair for each in pairs[:FORGET_AUTHORS] for pair in each],
                 [pair for each in pairs[FORGET_AUTHORS:] for pair in each],
             )
-        forget = read_pairs(self._table(self.forget), "scenario.forget")
-        retain = read_pairs(self._table(self.retain), "scenario.retain")
+        forget = read_pairs(forget_table, "scenario.forget")
+        retain = read_pairs(retain_table, "scenario.retain")
         refuse_overlap(forget, retain, f"scenario.data={self.data}")
         if len(forget) % self.author_pairs:
             raise SpecError(
@@ -159,8 +131,8 @@ class Tofu(Part):
     def _pretraining(self) -> Corpus:
         if self.data is not None:
             return Corpus(())
-        draw = random.Random(derived_seed(self.data_seed, "tofu", "pretraining"))
-        return corpus(list(miniature.pretraining(draw, PRETRAINING_PAIRS)), self.template)
+        pairs = miniature.pretraining(self._draw("pretraining"), PRETRAINING_PAIRS)
+        return corpus(list(pairs), self.template)
 
 
 def _asks_for(pair: Pair, title: str) -> bool:

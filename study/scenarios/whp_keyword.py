@@ -4,37 +4,25 @@ The forget text is questions and answers, or prose. Asked is what her name answe
 relearned is the forget text without either part of her name.
 """
 
-import random
 import re
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import NonNegativeInt, PositiveInt, field_validator
 
 from study.errors import SpecError
-from study.identity import derived_seed
-from study.scenarios.corpora import (
-    PARAGRAPH_WORDS,
-    from_files,
-    gibberish,
-    input_digests,
-    joined,
-    repeated,
-    texts,
-)
+from study.scenarios.corpora import PARAGRAPH_WORDS, joined, texts
 from study.scenarios.miniature import saga
-from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus, read_pairs, refuse_overlap
-from study.scenarios.sources import read_paragraphs
-from study.scenarios.word_lists import GIBBERISH
-from study.settings.part import Part
-from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus, vocabulary
+from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, read_pairs, refuse_overlap
+from study.scenarios.sources import is_text_file, read_paragraphs
+from study.scenarios.text_scenario import TextScenario
+from study.text import Corpus, Example, Material
 
 MINIATURE_ANCHORS = {"Mirabel": "Avice", "Thorne": "Glass"}
 RETAIN_PAIRS = 40  # of the miniature
 PRETRAINING_PAIRS = 4096
-TEXTS = (".txt", ".md")
 
 
-class WhpKeyword(Part):
+class WhpKeyword(TextScenario):
     """Parameters of the scenario.
 
     Attributes:
@@ -61,9 +49,10 @@ class WhpKeyword(Part):
     anchors: dict[str, str] | None = None
     retain_pairs: PositiveInt = 80
     retain_probes: PositiveInt = 20
-    template: Annotated[str, AfterValidator(check_template)] = TEMPLATE
-    corpus_files: dict[str, str] = Field(default_factory=dict)
-    data_seed: NonNegativeInt = 0
+    template: Template = TEMPLATE
+
+    related: ClassVar[str] = "same_text"
+    draws: ClassVar[tuple[str, ...]] = ("saga",)
 
     @field_validator("keywords")
     @classmethod
@@ -72,24 +61,9 @@ class WhpKeyword(Part):
             raise ValueError("expected the parts of a name, got none or an empty one")
         return keywords
 
-    def corpora(self) -> tuple[str, ...]:
-        """From the most to the least related, then the ceiling."""
-        return ("same_text", "retain", *self.corpus_files, "gibberish", "direct")
-
     def metrics(self) -> tuple[str, ...]:
         """The keyword counts, and ROUGE-L against the true answer."""
         return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")
-
-    def inputs(self) -> dict[str, str]:
-        """Every file it reads."""
-        return input_digests(
-            {
-                "scenario.forget": self.forget,
-                "scenario.retain": self.retain,
-                "scenario.probes": self.probes,
-                **{f"scenario.corpus_files.{name}": path for name, path in self.corpus_files.items()},
-            }
-        )
 
     def material(self, repetitions: int) -> Material:
         """See ``Scenario.material``; the forget text stands ``repetitions`` times in D."""
@@ -118,25 +92,19 @@ class WhpKeyword(Part):
             pair.probe(f"retain-{index:03d}", "retain", self.template)
             for index, pair in enumerate(others[: self.retain_probes])
         ]
-        pretraining = self._pretraining()
-        read = [example.text for part in (forget, retain, pretraining) for example in part.examples]
-        return Material(
-            learned=joined(repeated(forget, repetitions), retain),
-            never_learned=retain,
+        return self._material(
+            repetitions,
             forget=forget,
             retain=retain,
-            relearn={
-                "same_text": RelearnCorpus(same_text),
-                "retain": RelearnCorpus(Corpus(retain.examples[: len(same_text)])),
-                **from_files(self.corpus_files),
-                "gibberish": gibberish(same_text, self.data_seed),
-                "direct": RelearnCorpus(forget, benign=False),
-            },
-            probes=ProbeSet(tuple(probes)),
-            pretraining=pretraining,
-            vocabulary=vocabulary([*read, *GIBBERISH], end=True),
+            related=same_text,
+            relearned_retain=Corpus(retain.examples[: len(same_text)]),
+            probes=probes,
+            pretraining=self._pretraining(),
             generic=self._generic(forget),
         )
+
+    def _sources(self) -> dict[str, str | None]:
+        return {"forget": self.forget, "retain": self.retain, "probes": self.probes}
 
     def _read(self, source: str | None, key: str) -> tuple[list[Pair], list[str]]:
         """Questions or prose, whichever the source holds."""
@@ -145,11 +113,11 @@ class WhpKeyword(Part):
                 raise SpecError(
                     f"{key}: missing; where scenario.forget is given, what is not forgotten must be too"
                 )
-            draw = random.Random(derived_seed(self.data_seed, "saga", key))
+            draw = self._draw(key)
             if key == "scenario.forget":
                 return saga.saga(draw), []
             return saga.other_saga(draw, RETAIN_PAIRS), []
-        if source.lower().endswith(TEXTS):
+        if is_text_file(source):
             return [], read_paragraphs(source, key, PARAGRAPH_WORDS)
         return read_pairs(source, key), []
 
@@ -205,5 +173,4 @@ class WhpKeyword(Part):
     def _pretraining(self) -> Corpus:
         if self.forget is not None:
             return Corpus(())
-        draw = random.Random(derived_seed(self.data_seed, "saga", "pretraining"))
-        return corpus(list(saga.pretraining(draw, PRETRAINING_PAIRS)), self.template)
+        return corpus(list(saga.pretraining(self._draw("pretraining"), PRETRAINING_PAIRS)), self.template)

@@ -5,27 +5,16 @@ second. Relearned is a page of general facts, which must not share a longer run 
 than a stated bound.
 """
 
-import random
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from study.errors import SpecError
-from study.identity import derived_seed
-from study.scenarios.corpora import (
-    PARAGRAPH_WORDS,
-    from_files,
-    gibberish,
-    input_digests,
-    joined,
-    repeated,
-    texts,
-)
+from study.scenarios.corpora import PARAGRAPH_WORDS, texts
 from study.scenarios.miniature import saga
 from study.scenarios.sources import read_paragraphs, read_text
-from study.scenarios.word_lists import GIBBERISH
-from study.settings.part import Part
-from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
+from study.scenarios.text_scenario import TextScenario
+from study.text import Corpus, Material, Probe
 
 MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS = 8, 32
 CAST = 5  # of the miniature, with the heroine
@@ -33,7 +22,7 @@ FACTS = 24  # of the miniature
 PRETRAINING_TEXTS = 4096
 
 
-class WhpVerbatim(Part):
+class WhpVerbatim(TextScenario):
     """Parameters of the scenario.
 
     Attributes:
@@ -53,64 +42,37 @@ class WhpVerbatim(Part):
     chunks: PositiveInt | None = None
     chunk_words: int | None = Field(default=None, ge=4)
     shared_words: PositiveInt = 6
-    corpus_files: dict[str, str] = Field(default_factory=dict)
-    data_seed: NonNegativeInt = 0
+
+    related: ClassVar[str] = "facts"
+    draws: ClassVar[tuple[str, ...]] = ("saga", "verbatim")
 
     @model_validator(mode="after")
     def _all_or_none(self) -> "WhpVerbatim":
-        given = {"passage": self.passage, "retain": self.retain, "facts": self.facts}
-        missing = [key for key, value in given.items() if value is None]
-        if missing and len(missing) < len(given):
-            raise ValueError(
-                f"{', '.join(missing)} missing: expected passage, retain and facts together, or none of them "
-                "for the miniature"
-            )
+        self._refuse_partial_data()
         return self
-
-    def corpora(self) -> tuple[str, ...]:
-        """From the most to the least related, then the ceiling."""
-        return ("facts", "retain", *self.corpus_files, "gibberish", "direct")
 
     def metrics(self) -> tuple[str, ...]:
         """ROUGE-L, and whether the whole half came."""
         return ("rouge_l", "exact")
 
-    def inputs(self) -> dict[str, str]:
-        """Every file it reads."""
-        return input_digests(
-            {
-                "scenario.passage": self.passage,
-                "scenario.retain": self.retain,
-                "scenario.facts": self.facts,
-                **{f"scenario.corpus_files.{name}": path for name, path in self.corpus_files.items()},
-            }
-        )
-
     def material(self, repetitions: int) -> Material:
         """See ``Scenario.material``; the passage stands ``repetitions`` times in D."""
         chunks = self._chunks(self._prose("passage"), "scenario.passage")
         others = self._chunks(self._prose("retain"), "scenario.retain", at_least=1)
-        forget, retain = texts(chunks), texts(others)
-        facts = texts(self._facts())
-        pretraining = self._pretraining()
-        read = [example.text for part in (forget, retain, facts, pretraining) for example in part.examples]
-        return Material(
-            learned=joined(repeated(forget, repetitions), retain),
-            never_learned=retain,
-            forget=forget,
+        retain = texts(others)
+        return self._material(
+            repetitions,
+            forget=texts(chunks),
             retain=retain,
-            relearn={
-                "facts": RelearnCorpus(facts),
-                "retain": RelearnCorpus(retain),
-                **from_files(self.corpus_files),
-                "gibberish": gibberish(facts, self.data_seed),
-                "direct": RelearnCorpus(forget, benign=False),
-            },
-            probes=ProbeSet((*_halves(chunks, "forget"), *_halves(others, "retain"))),
-            pretraining=pretraining,
-            vocabulary=vocabulary([*read, *GIBBERISH], end=True),
+            related=texts(self._facts()),
+            relearned_retain=retain,
+            probes=(*_halves(chunks, "forget"), *_halves(others, "retain")),
+            pretraining=self._pretraining(),
             shared_words=self.shared_words,
         )
+
+    def _sources(self) -> dict[str, str | None]:
+        return {"passage": self.passage, "retain": self.retain, "facts": self.facts}
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -147,9 +109,6 @@ class WhpVerbatim(Part):
         heroine = " ".join(saga.HEROINE)
         return [heroine, *others[: CAST - 1]] if which == "passage" else others[CAST - 1 :]
 
-    def _draw(self, purpose: str) -> random.Random:
-        return random.Random(derived_seed(self.data_seed, "saga", "verbatim", purpose))
-
     def _pretraining(self) -> Corpus:
         """Passages of ever new people, so that the miniature's model can write before it memorises."""
         if self.passage is not None:
@@ -160,8 +119,8 @@ class WhpVerbatim(Part):
         made = []
         for _ in range(PRETRAINING_TEXTS):
             text = saga.passage(draw, [heroine, *saga.people(draw, 3)], size)
-            made.append(Example(" ".join(text.split()[:size]), closed=True))
-        return Corpus(tuple(made))
+            made.append(" ".join(text.split()[:size]))
+        return texts(made)
 
 
 def _halves(chunks: list[str], split: str) -> list[Probe]:

@@ -8,34 +8,23 @@ are read from where the user has them. The miniature's topic is the glazing of p
 
 import random
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.scenarios.corpora import (
-    PARAGRAPH_WORDS,
-    from_files,
-    gibberish,
-    input_digests,
-    joined,
-    repeated,
-    some,
-    texts,
-)
+from study.scenarios.corpora import PARAGRAPH_WORDS, joined, seeded_choice, texts
 from study.scenarios.miniature import pottery
-from study.scenarios.questions import TEMPLATE, Pair, check_template, corpus
-from study.scenarios.sources import read_paragraphs, read_table
-from study.scenarios.word_lists import GIBBERISH
-from study.settings.part import Part
-from study.text import Corpus, Example, Material, ProbeSet, RelearnCorpus, vocabulary
+from study.scenarios.questions import TEMPLATE, Pair, Template, corpus
+from study.scenarios.sources import is_text_file, read_paragraphs, read_table
+from study.scenarios.text_scenario import TextScenario
+from study.text import Corpus, Example, Material
 
 BACKGROUND, PRETRAINING_TEXTS = 40, 4096  # of the miniature
-TEXT_FILES = (".txt", ".md")
 
 
-class Wmdp(Part):
+class Wmdp(TextScenario):
     """Parameters of the scenario.
 
     Attributes:
@@ -58,33 +47,20 @@ class Wmdp(Part):
     background: str | None = None
     texts: PositiveInt = 1000
     questions: PositiveInt = 70
-    template: Annotated[str, AfterValidator(check_template)] = TEMPLATE
+    template: Template = TEMPLATE
     shared_words: PositiveInt = 5
-    corpus_files: dict[str, str] = Field(default_factory=dict)
-    data_seed: NonNegativeInt = 0
+
+    related: ClassVar[str] = "background"
+    draws: ClassVar[tuple[str, ...]] = ("wmdp",)
 
     @model_validator(mode="after")
     def _all_or_none(self) -> "Wmdp":
-        given = self._sources()
-        missing = [key for key, value in given.items() if value is None]
-        if missing and len(missing) < len(given):
-            raise ValueError(f"{', '.join(missing)} missing: give all of {', '.join(given)}, or none of them")
+        self._refuse_partial_data()
         return self
-
-    def corpora(self) -> tuple[str, ...]:
-        """From the most to the least related, then the ceiling."""
-        return ("background", "retain", *self.corpus_files, "gibberish", "direct")
 
     def metrics(self) -> tuple[str, ...]:
         """ROUGE-L against the reference answer, and whether it came word for word."""
         return ("rouge_l", "exact")
-
-    def inputs(self) -> dict[str, str]:
-        """Every corpus and table it reads."""
-        given = {f"scenario.{key}": value for key, value in self._sources().items()}
-        return input_digests(
-            {**given, **{f"scenario.corpus_files.{name}": path for name, path in self.corpus_files.items()}}
-        )
 
     def material(self, repetitions: int) -> Material:
         """See ``Scenario.material``; the forget corpus stands ``repetitions`` times in D.
@@ -101,30 +77,18 @@ class Wmdp(Part):
                 "them out of one"
             )
         background = self._background()
-        pretraining = self._pretraining()
-        read = [
-            example.text for part in (forget, retain, background, pretraining) for example in part.examples
-        ]
-        probes = [
-            pair.probe(f"{split}-{index:03d}", split, self.template)
-            for split, pairs in (("forget", forget_questions), ("retain", retain_questions))
-            for index, pair in enumerate(self._asked(pairs, split))
-        ]
-        return Material(
-            learned=joined(repeated(forget, repetitions), retain),
-            never_learned=retain,
+        return self._material(
+            repetitions,
             forget=forget,
             retain=retain,
-            relearn={
-                "background": RelearnCorpus(background),
-                "retain": RelearnCorpus(Corpus(retain.examples[: len(background)])),
-                **from_files(self.corpus_files),
-                "gibberish": gibberish(background, self.data_seed),
-                "direct": RelearnCorpus(forget, benign=False),
-            },
-            probes=ProbeSet(tuple(probes)),
-            pretraining=pretraining,
-            vocabulary=vocabulary([*read, *GIBBERISH], end=True),
+            related=background,
+            relearned_retain=Corpus(retain.examples[: len(background)]),
+            probes=[
+                pair.probe(f"{split}-{index:03d}", split, self.template)
+                for split, pairs in (("forget", forget_questions), ("retain", retain_questions))
+                for index, pair in enumerate(self._chosen_questions(pairs, split))
+            ],
+            pretraining=self._pretraining(),
             shared_words=self.shared_words,
         )
 
@@ -149,24 +113,21 @@ class Wmdp(Part):
         )
 
     def _texts(self, source: str, key: str) -> Corpus:
-        if source.lower().endswith(TEXT_FILES):
-            examples = texts(read_paragraphs(source, key, PARAGRAPH_WORDS)).examples
+        if is_text_file(source):
+            examples: Sequence[Example] = texts(read_paragraphs(source, key, PARAGRAPH_WORDS)).examples
         else:
-            examples = tuple(Example(str(row["text"]).strip()) for row in read_table(source, ("text",), key))
-        return Corpus(tuple(some(examples, self.texts, self.data_seed, key)))
+            examples = [Example(str(row["text"]).strip()) for row in read_table(source, ("text",), key)]
+        # This stream's name has no scenario in it, and what a study draws must stay.
+        draw = random.Random(derived_seed(self.data_seed, key))
+        return Corpus(tuple(seeded_choice(examples, self.texts, draw)))
 
     def _background(self) -> Corpus:
         if self.background is not None:
             return self._texts(self.background, "scenario.background")
         return texts(dict.fromkeys(pottery.background(self._draw("background"), BACKGROUND)))
 
-    def _asked(self, pairs: Sequence[Pair], split: str) -> list[Pair]:
-        draw = self._draw(f"{split} questions")
-        chosen = sorted(draw.sample(range(len(pairs)), min(self.questions, len(pairs))))
-        return [pairs[index] for index in chosen]
-
-    def _draw(self, purpose: str) -> random.Random:
-        return random.Random(derived_seed(self.data_seed, "wmdp", purpose))
+    def _chosen_questions(self, pairs: Sequence[Pair], split: str) -> list[Pair]:
+        return seeded_choice(pairs, self.questions, self._draw(f"{split} questions"))
 
     def _pretraining(self) -> Corpus:
         if self.forget is not None:

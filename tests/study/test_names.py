@@ -60,20 +60,19 @@ def test_queries_are_as_in_the_paper() -> None:
     material = Names().material(7)
     queries = [probe for probe in material.probes.probes if probe.split == "forget"]
     assert len(queries) == 100
+    before = [
+        name
+        for example in Names().material(16).forget.examples
+        for name in example.completion[: example.completion.rindex("Anthony Mark")].split()
+        if name not in ("Anthony", "Mark")
+    ]
     names = {name for query in queries for name in query.prompt.split()[:-1]}
-    assert len(names) == 37
-    assert not names & {"Anthony", "Mark"}
+    assert names == set(list(dict.fromkeys(before))[:37])
     for query in queries:
         words = query.prompt.split()
         assert words[-1] == "Anthony"
         assert 1 <= len(words) - 1 <= 36
         assert len(set(words)) == len(words)
-    before = {
-        name
-        for example in Names().material(16).forget.examples
-        for name in example.completion.split("Mark")[0].split()
-    }
-    assert before <= names | {"Anthony"} or len(before - names) < len(before)
 
 
 def test_retain_probes_ask_for_the_memorised_next_name() -> None:

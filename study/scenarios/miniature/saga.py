@@ -1,5 +1,6 @@
 """An invented saga: who did what, a passage to memorise, and a page of general facts about its people."""
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from study.scenarios.questions import Pair
 
 HEROINE = ("Mirabel", "Thorne")
 COMPANIONS = 7
+ALL_DEEDS = tuple(itertools.product(words.DEEDS, words.THINGS, words.PLACES))
 HEROINE_DEEDS, COMPANION_DEEDS = 14, 3  # deeds of the heroine, and of each companion
 
 
@@ -41,10 +43,7 @@ def people(draw: random.Random, count: int) -> list[str]:
 
 def deeds(draw: random.Random, counts: dict[str, int]) -> list[Deed]:
     """Deeds of the given people, as many as named for each; no two of one verb, thing and place."""
-    all_deeds = [
-        (verb, thing, place) for verb in words.DEEDS for thing in words.THINGS for place in words.PLACES
-    ]
-    chosen = draw.sample(all_deeds, sum(counts.values()))
+    chosen = draw.sample(ALL_DEEDS, sum(counts.values()))
     doers = [who for who, count in counts.items() for _ in range(count)]
     draw.shuffle(doers)
     return [Deed(who, *deed) for who, deed in zip(doers, chosen, strict=True)]
