@@ -1,24 +1,47 @@
 """The real command, called as a user calls it, and what a study's folder says afterwards."""
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pyarrow as pa
 
+import relearn
 from cluster.study_folder.event_log import read_events
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES
 
 COMMAND = str(Path(sys.executable).parent / "relearn")
 TIMES = ("train_seconds", "evaluation_seconds")
+
+
+def call(*arguments: object, cwd: Path) -> tuple[int, str]:
+    """Exit code and output of ``relearn`` in this process: for verbs that start no Ray, where no process is tested.
+
+    An exception that leaves the command prints its traceback and exits with 1, as the interpreter would.
+    """
+    output = io.StringIO()
+    words = ["relearn", *map(str, arguments)]
+    with chdir(cwd), mock.patch.object(sys, "argv", words), redirect_stdout(output), redirect_stderr(output):
+        try:
+            relearn.main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    return code, output.getvalue()
 
 
 class Call:

@@ -21,6 +21,7 @@ from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.spec import StudySpec
 from tests.commands import Call, rows_of
+from tests.without_ray import take_ray_out
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -119,6 +120,12 @@ def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
             call.process.wait()
         if call.process.stdout is not None:
             call.process.stdout.close()
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``call("run", …)`` computes a study in this process."""
+    take_ray_out(monkeypatch)
 
 
 @pytest.fixture

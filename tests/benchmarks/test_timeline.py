@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.timeline import Bar, bars_of, draw, occupation
+from tests.commands import call
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def test_idle_time_is_told_apart(schedule) -> None:
     assert found.nothing_ready == 30 + 2  # beside the chain, and after the first relearning's end
 
 
-def test_bars_come_from_the_log_and_are_drawn(relearn, space, tmp_path: Path) -> None:
+def test_bars_come_from_the_log_and_are_drawn(without_ray, space, tmp_path: Path) -> None:
     path = space(depth=[1, 2], corpus=["prefix"])
-    code, output = relearn("run", path, "--study", "s").finish()
+    code, output = call("run", path, "--study", "s", cwd=tmp_path)
     assert code == 0, output
     bars = bars_of(tmp_path / "s")
     assert [bar.kind for bar in bars[:3]] == ["base", "finetune", "unlearn"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.commands import ray_head, rows_of
+from tests.commands import call, ray_head, rows_of
 
 
 def test_a_running_cluster_is_used_and_left_running(relearn, space, undisturbed, tmp_path: Path) -> None:
@@ -12,8 +12,8 @@ def test_a_running_cluster_is_used_and_left_running(relearn, space, undisturbed,
     assert rows_of(tmp_path / "s")["cells"].equals(undisturbed()["cells"])
 
 
-def test_nobody_there(relearn, space) -> None:
-    code, output = relearn("run", space(), "--study", "s", "--address", "127.0.0.1:1").finish(60)
+def test_nobody_there(space, tmp_path: Path) -> None:
+    code, output = call("run", space(), "--study", "s", "--address", "127.0.0.1:1", cwd=tmp_path)
     assert code == 3
     assert "nobody listens there" in output
     assert "Traceback" not in output

@@ -8,9 +8,10 @@ import pytest
 
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES
+from tests.commands import call
 from tests.conftest import TINY
-from tests.front_door.test_bad_input import call
 
+pytestmark = pytest.mark.usefixtures("without_ray")
 GRID = {"depth": [1, 3], "corpus": ["prefix", "retain"], "relearn_steps": [0, 1, 2], "seed": [3]}
 SCORES = ["probe", "completion", "target_nll", "target_rank", "keyword_hit"]
 PLACE = [name for name in COORDINATES if name not in ("method", "model")]

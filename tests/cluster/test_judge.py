@@ -12,7 +12,7 @@ import pytest
 from cluster.study_folder.study_folder import StudyFolder
 from study.evaluation.judge import Case, rating
 from study.results.files import read_dataset
-from tests.front_door.test_bad_input import call
+from tests.commands import call
 
 SECRET = "sk-not-to-be-found-anywhere"
 

@@ -9,7 +9,7 @@ from cluster.rows.recorder import Recorder
 from cluster.rows.rescore import rescore, text_scorer
 from cluster.storage.local_store import LocalStore
 from study.results.files import read_dataset
-from tests.front_door.test_bad_input import call
+from tests.commands import call
 
 
 def study(planned, work_through, folder: Path) -> Path:
@@ -47,8 +47,8 @@ def test_scoring_twice_is_scoring_once(planned, work_through, tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == files
 
 
-def test_the_command_and_its_mistakes(tmp_path: Path, relearn, space) -> None:
-    assert relearn("run", space(), "--study", "s").finish()[0] == 0
+def test_the_command_and_its_mistakes(finished, tmp_path: Path) -> None:
+    finished()
     code, output = call("score", "s", "--metric", "rouge_l", cwd=tmp_path)
     assert code == 0, output
     assert "probes have a score rouge_l" in output

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cluster.study_folder.event_log import read_events
-from tests.commands import published, rows_of, started, wait_for
+from tests.commands import call, published, rows_of, started, wait_for
 from tests.disturbed_methods import before_each_loss
 
 GRID = {
@@ -41,7 +41,7 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
     # Nothing runs twice.
     before = published(study)
     assert len(before) == len(set(before))
-    code, output = relearn("resume", "s").finish()
+    code, output = call("resume", "s", cwd=tmp_path)
     assert (code, published(study)) == (0, before), output
     assert "0 stages run now" in output
 
@@ -56,18 +56,19 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
     assert grown["cells"].equals(longer["cells"])
     assert grown["probes"].equals(longer["probes"])
 
-    code, output = relearn("status", "s", "--json").finish()
+    code, output = call("status", "s", "--json", cwd=tmp_path)
     status = json.loads(output)
     assert (code, status["cells_recorded"], status["stages_missing"]) == (0, status["cells"], 0)
 
     # Another study over the same store has all of it.
-    code, output = relearn("run", path, "--study", "t", "--store", study / "store").finish()
+    code, output = call("run", path, "--study", "t", "--store", study / "store", cwd=tmp_path)
     assert code == 0, output
     assert "0 stages run now" in output
     assert rows_of(tmp_path / "t")["probes"].equals(rows["probes"])
 
     # Another question does not fit into the folder.
-    code, output = relearn("run", path, "--study", "s", "--set", "relearn.learning_rate=1e-5").finish()
+    changed = "relearn.learning_rate=1e-5"
+    code, output = call("run", path, "--study", "s", "--set", changed, cwd=tmp_path)
     assert code == 2
     assert "relearn.learning_rate: 0.0003 → 1e-05" in output
     assert "Traceback" not in output
@@ -79,7 +80,7 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 1, output
     assert "Traceback" not in output
-    code, output = relearn("status", "s", "--json").finish()
+    code, output = call("status", "s", "--json", cwd=tmp_path)
     status = json.loads(output)
     assert {failure["cause"] for failure in status["failures"]} == {"diverged"}
     assert {failure["kind"] for failure in status["failures"]} == {"unlearn"}
@@ -92,27 +93,28 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
 
     # The log tells the same, of the whole study and of one stage by the beginning of its key.
     stage = status["failures"][0]["stage"]
-    code, output = relearn("logs", "s").finish()
+    code, output = call("logs", "s", cwd=tmp_path)
     assert code == 0
     assert "run started" in output.splitlines()[0]
     assert "run ended" in output.splitlines()[-1]
-    code, output = relearn("logs", "s", stage[:12], "--json").finish()
+    code, output = call("logs", "s", stage[:12], "--json", cwd=tmp_path)
     events = json.loads(output)
     assert code == 0
     assert {event["stage"] for event in events} == {stage}
     assert [event["event"] for event in events] == ["stage started", "stage failed", "stage given up"]
     assert events[1]["cause"] == "diverged"
     assert {"time", "node", "pid", "trial", "attempt"} <= set(events[1])
-    code, output = relearn("logs", "s", "nothing").finish()
+    code, output = call("logs", "s", "nothing", cwd=tmp_path)
     assert (code, "found none" in output) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:
     optimiser = {"learning_rate": 1e-3, "batch_size": 5}
     path = space(**GRID, finetune={"steps": 1500, "optimiser": optimiser})  # still on when the other comes
     first = relearn("run", path, "--study", "s")
     wait_for(lambda: len(published(tmp_path / "s")) >= 1)
-    code, output = relearn("run", path, "--study", "s").finish(30)
+    code, output = call("run", path, "--study", "s", cwd=tmp_path)
     assert code == 4, output
     assert f"process {first.process.pid} on" in output
     assert first.finish()[0] == 0
@@ -126,7 +128,13 @@ def test_a_kind_of_stage_asks_for_its_own_resources(relearn, space, tmp_path: Pa
     assert threads == {"base": 1, "finetune": 1, "unlearn": 1, "relearn": 2}
 
 
-@pytest.mark.parametrize("where", ["execution.gpus=64", "execution.of_kind={relearn: {gpus: 64}}"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "execution.of_kind={relearn: {gpus: 64}}",
+        pytest.param("execution.gpus=64", marks=pytest.mark.slow),
+    ],
+)
 def test_impossible_resources_are_told_in_numbers(relearn, space, where: str) -> None:
     code, output = relearn("run", space(), "--study", "s", "--set", where).finish(60)
     assert code == 3, output
@@ -135,6 +143,7 @@ def test_impossible_resources_are_told_in_numbers(relearn, space, where: str) ->
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a machine of two slots")
 def test_a_slot_that_is_free_after_a_chain_gets_its_worker(relearn, space, tmp_path: Path) -> None:
     """One stage at first, then ten shorter than the start of a worker: none that was begun is ended again."""

@@ -7,6 +7,7 @@ import pytest
 
 from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
+from tests.commands import call
 
 
 def claim(folder: Path, plan) -> list[str]:
@@ -41,7 +42,7 @@ def test_a_folder_with_something_else_beside_stays_locked(planned, tmp_path: Pat
 
 @pytest.mark.parametrize("began", [1, None])
 def test_a_study_of_other_numerics_is_read_and_not_gone_on_with(
-    relearn, space, finished, tmp_path: Path, began: int | None
+    space, finished, tmp_path: Path, began: int | None
 ) -> None:
     """Its keys are others now: gone on with it would hold two roundings, and a repair would take all of it away."""
     path, study = space(), finished()
@@ -55,11 +56,11 @@ def test_a_study_of_other_numerics_is_read_and_not_gone_on_with(
         ["verify", "s", "--repair"],
         ["status", "s"],
     ):
-        code, output = relearn(*verb).finish(120)
+        code, output = call(*verb, cwd=tmp_path)
         assert code == 3, output
         assert f"(numerics {began or 'not recorded'}, here" in output
         assert "start anew in another folder with --study" in output
     after = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
     assert after == before
-    code, output = relearn("export", "s").finish(120)
+    code, output = call("export", "s", cwd=tmp_path)
     assert code == 0, output

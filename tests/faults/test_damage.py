@@ -16,9 +16,8 @@ from cluster.verification import verify_study
 from study.perform import Residents, perform
 from study.planning.plan import Plan
 from study.results.merged_cells import merge_cells
-from tests.commands import rows_of
+from tests.commands import call, rows_of
 from tests.faults.checker import Fault
-from tests.front_door.test_bad_input import call
 
 KINDS = {
     "record": "store/artifacts/*/*/*/*/record.json",

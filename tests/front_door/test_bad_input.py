@@ -6,26 +6,11 @@ Nothing may have been started: no study folder is left behind by a refused comma
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-COMMAND = str(Path(sys.executable).parent / "relearn")
-
-
-def call(*arguments: object, cwd: Path) -> tuple[int, str]:
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
-    return done.returncode, done.stdout + done.stderr
-
+from tests.commands import call
 
 WRONG = [
     (["--set", "dpeth=[8]"], 2, ["dpeth", "did you mean 'depth'"]),

@@ -10,7 +10,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tests.front_door.test_bad_input import call
+from study.errors import PreflightError
+from tests.commands import call
 
 AUTHOR = [
     {"question": "Where was Ann Bo born?", "answer": "Ann Bo was born in Ulm."},
@@ -228,10 +229,17 @@ def test_what_does_not_fit_the_memory_is_told_before(tmp_path: Path, model: Path
     assert "lora={}" in output
 
 
-def test_data_that_changed_since_the_study_began(place: Path, model: Path) -> None:
-    quick = [*GOOD, "--set", f"model={model}", "--set", "execution.gpus=99", "--study", "s"]
-    code, output = call("run", *TOFU, *quick, cwd=place)  # refused by Ray, after the study was claimed
-    assert "GPU 99" in output
+def test_data_that_changed_since_the_study_began(
+    place: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [*GOOD, "--set", f"model={model}", "--study", "s"]
+
+    def stop(*_: object) -> None:
+        raise PreflightError("stopped")
+
+    monkeypatch.setattr("cluster.driver.launch.run_study", stop)  # after the study was claimed
+    code, output = call("run", *TOFU, *quick, cwd=place)
+    assert (code, output) == (3, "relearn: stopped\n")
     write(place / "other.jsonl", [*OTHER, {"question": "New?", "answer": "New."}])
     code, output = call("run", *TOFU, *quick, cwd=place)
     assert code == 3, output

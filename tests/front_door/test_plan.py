@@ -12,8 +12,8 @@ from study.planning.makespan import makespan
 from study.planning.stages import characters_of_a_step
 from study.planning.step_times import Prices, prices_of_records
 from study.provenance import describe_node
+from tests.commands import call
 from tests.conftest import TINY
-from tests.front_door.test_bad_input import call
 
 
 def test_counts_by_hand(planned) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from cluster.study_folder.event_log import EventLog, read_events
 from cluster.study_folder.study_folder import StudyFolder
+from tests.commands import Call, call
 from tests.conftest import TINY
-from tests.front_door.test_bad_input import call
+from tests.without_ray import take_ray_out
 
 VERBS = [
     ["status"],
@@ -47,7 +48,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study, run once."""
     place = tmp_path_factory.mktemp("finished")
     (place / "space.json").write_text(json.dumps(TINY))
-    code, output = call("run", "space.json", "--study", "s", cwd=place)
+    with pytest.MonkeyPatch.context() as patched:
+        take_ray_out(patched)
+        code, output = call("run", "space.json", "--study", "s", cwd=place)
     assert code == 0, output
     return place
 
@@ -137,7 +140,7 @@ def test_no_secret_of_a_run_reaches_a_file(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "space.json").write_text(
         json.dumps({**TINY, "unlearn": {"learning_rate": 1e38, "batch_size": 3}})
     )
-    code, output = call("run", "space.json", "--study", "t", cwd=tmp_path)
+    code, output = Call("run", "space.json", "--study", "t", cwd=tmp_path).finish()
     assert code == 1, output
     files = [path for folder in ("s", "t") for path in (tmp_path / folder).rglob("*") if path.is_file()]
     assert files

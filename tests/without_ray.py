@@ -1,0 +1,42 @@
+"""``relearn run`` with Ray taken out: the driver is the real one, and each stage is performed in its own process.
+
+For tests of what a study computes and writes. ``python -m tests.without_ray VERB …`` is ``relearn VERB …``.
+"""
+
+import json
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import pytest
+
+import relearn
+from cluster.driver.tune_run import TuneRun
+from study.perform import Residents, perform
+
+
+class RunWithoutRay(TuneRun):
+    """Performs the ready stages one after the other; an error of a stage leaves it as it is."""
+
+    def _fit(self, frontier: Any, asked: Any, address: str | None) -> None:
+        residents = Residents()
+        while isinstance(ready := frontier.suggest("trial"), dict):
+            stage = self._plan.stages[ready["stage"]]
+            tell = partial(self._log.write, stage=stage.key, trial="trial")
+            tell("stage started", kind=stage.kind)
+            work = vars(perform(stage, self._store, residents, self._plan.spec.execution, tell))
+            tell("stage finished", seconds=work["train_seconds"], **work)
+            frontier.on_trial_complete("trial", {"cause": None, "work": json.dumps(work)})
+
+
+def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the patch is undone, a study that is run in this process starts no Ray."""
+    monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
+    monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
+    monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address: None)
+    monkeypatch.setattr("cluster.driver.tune_run.slots", lambda asked: 1)
+
+
+if __name__ == "__main__":
+    take_ray_out(pytest.MonkeyPatch())
+    relearn.main()
