@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: study test check faults bench bench-small clean
+.PHONY: study test test-all check faults coverage bench bench-small clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
@@ -15,8 +15,14 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 	$(BIN)/relearn run names --study studies/names
 	$(BIN)/relearn report studies/names
 
-test: $(READY)
+test: $(READY)  ## a part of everything, in ten minutes on two cores
 	$(BIN)/python -m pytest
+
+test-all: faults  ## everything, the slow ones and all faults included: hours
+	$(BIN)/python -m pytest -m 'slow or not slow' --ignore tests/faults --ignore tests/cluster/test_judge_server.py
+
+coverage: $(READY)  ## which lines the tests of `make test` run, by module
+	$(BIN)/python -m pytest --cov --cov-report term
 
 faults: $(READY)  ## every fault on real processes, and a judge that is killed; writes the table of docs/RELIABILITY.md
 	$(BIN)/python -m pytest tests/faults tests/cluster/test_judge_server.py -m 'slow or not slow' --faults-table docs/RELIABILITY.md

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.study_folder.study_folder import StudyFolder
-from tests.commands import started, wait_for
+from tests.commands import call, started, wait_for
 from tests.disturbed_methods import before_each_loss
 from tests.faults.checker import Fault
 
@@ -38,11 +38,11 @@ def test_a_stage_beyond_its_limits(
 ) -> None:
     study = tmp_path / "s"
     path = space(**GRID, execution={**limits, "retries": 1})
-    call = relearn("run", path, "--study", "s", environment=before_each_loss(tmp_path, does))
+    run = relearn("run", path, "--study", "s", environment=before_each_loss(tmp_path, does))
     wait_for(lambda: started(study, "unlearn"))
-    fault.before(study, call)
+    fault.before(study, run)
     fault.inject()
-    code, output = call.finish(120)
+    code, output = run.finish(120)
     assert code == 1, output
     ((_, failure),) = StudyFolder(study).read_failures().items()
     assert failure["cause"] == cause
@@ -60,11 +60,10 @@ def test_a_stage_beyond_its_limits(
 def test_a_stage_that_diverges(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     study = tmp_path / "s"
     fields = {**GRID, "unlearn": {"learning_rate": 1e38, "batch_size": 3}}
-    call = relearn("run", space(**fields), "--study", "s")
-    code, output = call.finish()
+    code, output = relearn("run", space(**fields), "--study", "s").finish()
     fault.inject()
     assert code == 1, output
-    code, output = relearn("status", "s", "--json").finish()
+    code, output = call("status", "s", "--json", cwd=tmp_path)
     found = json.loads(output)
     (failure,) = found["failures"]
     assert failure["cause"] == "diverged"

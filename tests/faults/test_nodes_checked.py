@@ -15,13 +15,13 @@ from tests.faults.conftest import GRID
 
 RAY = str(Path(sys.executable).parent / "ray")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(300),
     # Ray's own Cluster leaves log files open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("root")
 @pytest.mark.fault("a node that does not share the study's folder")
 def test_a_node_with_a_disk_of_its_own(
@@ -72,6 +72,7 @@ def test_a_cluster_with_a_token(relearn, space, tmp_path: Path) -> None:
     assert not any(token["RAY_AUTH_TOKEN"].encode() in text for text in texts)
 
 
+@pytest.mark.slow
 def test_a_local_cluster_is_closed(relearn, space, tmp_path: Path) -> None:
     """Its head lets nobody in without the token of the run, which no file holds."""
     fields = {"finetune": {"steps": 6000, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}}

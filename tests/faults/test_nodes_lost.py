@@ -9,13 +9,13 @@ from tests.faults.checker import Fault
 from tests.faults.conftest import LONG
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(400),
     # Ray's own Cluster leaves log files open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a node lost without grace, and another added")
 def test_a_node_is_lost_and_another_comes(
     cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path
@@ -48,6 +48,7 @@ def test_a_node_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_
     fault.check(study, undisturbed(**LONG), code=code, repeated=1)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("all nodes lost and none back")
 def test_all_nodes_are_lost_and_none_comes_back(
     cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path
@@ -71,6 +72,7 @@ def test_all_nodes_are_lost_and_none_comes_back(
     fault.check(study, undisturbed(**LONG), code=code, repeated=2)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("the head lost, gone on with on another cluster")
 def test_the_head_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)
@@ -91,6 +93,7 @@ def test_the_head_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tm
     fault.check(study, undisturbed(**LONG), code=code, repeated=2)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a preemption notice: a node is drained, then gone")
 def test_a_node_is_drained(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.commands import published, started, wait_for
+from tests.commands import call, published, started, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
 
@@ -20,10 +20,10 @@ HARMS = {
 
 @pytest.mark.fault("study folder moved between two runs")
 def test_a_moved_study_goes_on(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
-    call = relearn("run", space(**GRID), "--study", "s")
+    run = relearn("run", space(**GRID), "--study", "s")
     wait_for(lambda: len(published(tmp_path / "s")) >= 5)
-    call.process.send_signal(signal.SIGTERM)
-    assert call.finish(60)[0] == 130
+    run.process.send_signal(signal.SIGTERM)
+    assert run.finish(60)[0] == 130
     (tmp_path / "elsewhere").mkdir()
     shutil.move(tmp_path / "s", tmp_path / "elsewhere" / "t")
     fault.inject()
@@ -32,7 +32,7 @@ def test_a_moved_study_goes_on(relearn, space, undisturbed, fault: Fault, tmp_pa
     fault.check(tmp_path / "elsewhere" / "t", undisturbed(**GRID), code=code, repeated=2)
     # A finished study: no work, no Ray.
     before = published(tmp_path / "elsewhere" / "t")
-    code, output = relearn("resume", "elsewhere/t").finish(60)
+    code, output = call("resume", "elsewhere/t", cwd=tmp_path)
     assert (code, published(tmp_path / "elsewhere" / "t")) == (0, before), output
     assert "0 stages run now" in output
 

@@ -7,6 +7,7 @@ docs/RESULTS.md shows; what is in FOLDER already is not computed again.
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,9 +16,9 @@ import pandas as pd
 from search_spaces.experiments.miniature import SMALL_MODEL_METHODS
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES
+from study.unlearning import METHODS
 
 RELEARN = str(Path(sys.executable).parent / "relearn")
-METHODS = "[" + ",".join(method.model_dump_json() for method in SMALL_MODEL_METHODS) + "]"
 SCORE = {
     "names": "keyword_anywhere",
     "tofu": "keyword_hit",
@@ -32,7 +33,7 @@ PAPERS_CORPUS = {
     "wmdp": "background",
     "whp-verbatim": "facts",
 }
-COMMON = ["start=[unlearned]", "relearn_steps=[0,5,10,20]", "seed=[0]", f"method={METHODS}"]
+COMMON = ["start=[unlearned]", "relearn_steps=[0,5,10,20]", "seed=[0]"]
 SETS = {
     "names": ["repetitions=[7]", "depth=[4,6,8,10,12]", *COMMON],
     **{name: ["depth=[4,6,8,12,24]", *COMMON] for name in ("tofu", "whp-keyword", "whp-verbatim")},
@@ -40,11 +41,12 @@ SETS = {
 }
 
 
-def run(scenario: str, folder: Path) -> Path:
-    """The study of one scenario, finished, with its report."""
+def run(scenario: str, folder: Path, methods: Collection[str] = METHODS) -> Path:
+    """The study of one scenario with these methods, finished, with its report."""
     space = "names" if scenario == "names" else f"{scenario}-mini"
     study = folder / scenario
-    sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario]]
+    asked = ",".join(each.model_dump_json() for each in SMALL_MODEL_METHODS if each.name in methods)
+    sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario], f"method=[{asked}]"]
     changes = [part for change in sets for part in ("--set", change)]
     subprocess.run([RELEARN, "plan", space, *changes], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([RELEARN, "run", space, "--study", str(study), *changes], check=True)
