@@ -21,7 +21,7 @@ class Bound(NamedTuple):
     Attributes:
         keeps: at most this part of the original model's score is left after unlearning.
         regains: so much of the score, 0 to 1, relearning brings back at least; None where it need not.
-        likelier: or the negative log-likelihood of the target falls by this part of itself; None: only the score counts.
+        likelier: or the negative log-likelihood of the target falls by this part of itself; None: the score decides.
     """
 
     keeps: float
