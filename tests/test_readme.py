@@ -26,7 +26,7 @@ def test_every_folder_has_its_line_in_the_words_of_its_docstring() -> None:
     words = {
         name: (ast.get_docstring(ast.parse((ROOT / module).read_text(encoding="utf-8"))) or "").split("\n")[0]
         for name, module in modules.items()
-        if (ROOT / module).exists()  # benchmarks/nothing is no package
+        if (ROOT / module).exists()  # benchmarks/scaling/without_compute is no package
     }
     assert len(words) > 20
     assert {name: line for name, line in tree().items() if name in words} == words

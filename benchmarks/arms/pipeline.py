@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.shapes import Cell, name_of
+from benchmarks.comparison.workloads import Cell, name_of
 from study.evaluation.generation import ask
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
@@ -37,7 +37,7 @@ class Pipeline:
     def finetune(self) -> None:
         """Learns D."""
         if self._spec.finetune is None:
-            raise ValueError("the benchmark's shapes finetune")
+            raise ValueError("the benchmark's workloads finetune")
         self._take(
             "finetune", self._material.learned, self._spec.finetune.optimiser, self._spec.finetune.steps
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray import tune
 
-from benchmarks.shapes import AXES, Cell, grid
+from benchmarks.comparison.workloads import AXES, Cell, grid
 from study.spec import StudySpec
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.limits import arms, seconds
-from benchmarks.shapes import SMALLEST, B, Shape, grid, sample
-from benchmarks.tables import cost_of, shape_table, wall
-from benchmarks.utilisation import peak_of, weights_of
-from benchmarks.written import replace_between
+from benchmarks.comparison.tables import cost_of, wall, workload_table
+from benchmarks.comparison.unique_work import arms, seconds
+from benchmarks.comparison.utilisation import peak_of, weights_of
+from benchmarks.comparison.workloads import SMALLEST, B, Workload, grid, sample
+from benchmarks.marked_section import replace_between
 
 
 def facts(arm: str, cells: int, **changes: object) -> dict:
@@ -36,7 +36,7 @@ def facts(arm: str, cells: int, **changes: object) -> dict:
     }
 
 
-SHAPE = Shape(
+SHAPE = Workload(
     "x",
     "x",
     {"relearn_steps": [1], "corpus": ["a"], "depth": [1, 2], "seed": [0], "repetitions": [1, 2]},
@@ -59,21 +59,21 @@ def test_work_is_priced_by_what_one_step_took() -> None:
 
 def test_targets_and_differences_are_told() -> None:
     ours = facts("B3", 4)
-    text = shape_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [ours]}, slots=2)
+    text = workload_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [ours]}, slots=2)
     assert "B0/B3 is 1.80; aimed at 2 or more: **missed**" in text
     assert "equal to the bit" in text
     other = {**ours, "cells": {**ours["cells"], "cell 1": "another"}}
-    assert "B3 (run 1) differs in 1 of 4" in shape_table(
+    assert "B3 (run 1) differs in 1 of 4" in workload_table(
         SHAPE, {"B0": [facts("B0", 2)], "B3": [other]}, slots=2
     )
 
 
 def test_utilisation_is_of_the_unique_steps() -> None:
     """A million weights: 1,000 tokens at 6 operations, 100 at 4, in 25 s and in 45 s, of 10 GFLOP/s."""
-    text = shape_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [facts("B3", 4, peak=1e10)]}, slots=2)
+    text = workload_table(SHAPE, {"B0": [facts("B0", 2)], "B3": [facts("B3", 4, peak=1e10)]}, slots=2)
     assert "B3: model FLOP utilisation over the unique steps 2.6%." in text
     assert "B0: model FLOP utilisation over the unique steps 1.4%." in text
-    assert "utilisation" not in shape_table(SHAPE, {"B3": [facts("B3", 4)]}, slots=2)
+    assert "utilisation" not in workload_table(SHAPE, {"B3": [facts("B3", 4)]}, slots=2)
 
 
 def test_the_peak_is_known_by_name_and_precision() -> None:

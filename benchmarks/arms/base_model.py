@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.shapes import Shape
+from benchmarks.comparison.workloads import Workload
 from study.models.resident import Resident
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
@@ -12,13 +12,13 @@ from study.spec import EMBEDDED
 from study.training.loop import train
 
 
-def base_folder(shape: Shape, results: Path, given: Path | None) -> Path:
-    """A model folder: the given one, or the shape's embedded model, made where it is not there yet."""
+def base_folder(workload: Workload, results: Path, given: Path | None) -> Path:
+    """A model folder: the given one, or the workload's embedded model, made where it is not there yet."""
     if given is not None:
         return given.resolve()
-    folder = (results / "base" / shape.name).resolve()
+    folder = (results / "base" / workload.name).resolve()
     if not (folder / "config.json").exists():
-        spec = shape.spec(EMBEDDED)
+        spec = workload.spec(EMBEDDED)
         plan = make_plan(spec, str)
         base = next(stage.node for stage in plan.stages.values() if stage.kind == "base")
         if not isinstance(base, Trajectory):

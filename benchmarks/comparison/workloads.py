@@ -1,6 +1,6 @@
-"""The shapes: which cells are computed, fixed before anything runs, and by which arms.
+"""The workloads: which cells are computed, fixed before anything runs, and by which arms.
 
-Every shape but (c) starts from one pretrained folder that is made once before any clock starts; else making
+Every workload but (c) starts from one pretrained folder that is made once before any clock starts; else making
 it would be most of what a plain grid does, and the comparison too easy. A study of the same spec also asks
 its reference models, which no plain arm does: that counts against this project.
 """
@@ -35,7 +35,7 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class Workload:
     """One set of cells.
 
     Attributes:
@@ -60,7 +60,7 @@ class Shape:
         for path, value in (changes or {}).items():
             group, _, key = path.partition(".")
             fields[group] = {**fields[group], key: value}
-        return validate(fields, place=f"shape {self.name}")
+        return validate(fields, place=f"workload {self.name}")
 
     def cells(self, arm: str) -> list[Cell]:
         """What an arm computes."""
@@ -127,26 +127,26 @@ TINY: dict[str, Any] = {
     "generation": {"max_new_tokens": 4},
 }
 
-SMALLEST = Shape(
+SMALLEST = Workload(
     "smallest",
     "the smallest: a test of the benchmark",
     _names(**TINY, repetitions=[7, 1], depth=[1], relearn_steps=[0, 2]),
 )
-A = Shape(
+A = Workload(
     "a",
     "(a) names, 72 cells: 3 repetition counts × 4 depths × 1 corpus × 6 step counts",
     _names(),
     targets={"B0": 12, "B1": 6, "B2": 1.5},
 )
-RUNG = Shape("rungs", "(a) with one rung switched off", _names(), arms=tuple(RUNGS)[1:])
-B = Shape(
+RUNG = Workload("rungs", "(a) with one rung switched off", _names(), arms=tuple(RUNGS)[1:])
+B = Workload(
     "b",
     "(b) names, 288 cells: (a) × 4 corpora",
     _names(corpus=CORPORA),
     sampled={"B0": 24, "B1": 24},
     targets={"B0": 25},
 )
-C = Shape(
+C = Workload(
     "c",
     "(c) TOFU miniature, SmolLM2-135M, relearned with LoRA",
     _fields(
@@ -159,11 +159,11 @@ C = Shape(
         relearn={"learning_rate": 2e-4, "batch_size": 8, "lora": {"rank": 16, "alpha": 32}},
     ),
 )
-D = Shape(
+D = Workload(
     "d",
     "(d) a study that shares nothing: one cell a seed",
     _names(repetitions=[7], depth=[8], relearn_steps=[24], seed=list(range(16))),
     arms=("B1", "B3"),
     targets={"B1": 0.95},
 )
-SHAPES = {shape.name: shape for shape in (A, B, C, D, RUNG)}
+WORKLOADS = {workload.name: workload for workload in (A, B, C, D, RUNG)}

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.shapes import AXES, name_of
+from benchmarks.comparison.workloads import AXES, name_of
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import read_events
 from study.results.files import read_dataset

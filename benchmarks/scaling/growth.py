@@ -1,6 +1,6 @@
 """How a study's wall time grows with its cells, and with the step counts of a trajectory; drawn.
 
-    python -m benchmarks.growth FOLDER [--write]
+    python -m benchmarks.scaling.growth FOLDER [--write]
 
 72 to 600 cells of the names grid, by corpora, then depths and repetition counts; and one grid whose trajectories are
 looked at 2, 4, 7, 13 and 21 times on the same way. What was run already lies in FOLDER and is not run again.
@@ -15,28 +15,28 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.base_model import base_folder
-from benchmarks.runs import Run, take
-from benchmarks.shapes import CORPORA, SHAPES, Shape, grid
-from benchmarks.tables import steps_of
-from benchmarks.written import replace_between
+from benchmarks.arms.base_model import base_folder
+from benchmarks.comparison.runs import Run, take
+from benchmarks.comparison.tables import steps_of
+from benchmarks.comparison.workloads import CORPORA, WORKLOADS, Workload, grid
+from benchmarks.marked_section import replace_between
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LARGEST = {"corpus": CORPORA, "depth": [6, 7, 8, 10, 12], "repetitions": [7, 5, 3, 2, 1]}
 CELLS = [{"corpus": CORPORA[:1]}, {"corpus": CORPORA[:2]}, {"corpus": CORPORA}, LARGEST]
 LOOKS = [list(range(0, 61, 60 // steps)) for steps in (1, 3, 6, 12, 20)]
 
 
-def shape(name: str, changes: dict[str, Any]) -> Shape:
-    """Shape (a) with other axes, for this project alone."""
-    whole = SHAPES["a"]
+def workload(name: str, changes: dict[str, Any]) -> Workload:
+    """Workload (a) with other axes, for this project alone."""
+    whole = WORKLOADS["a"]
     return replace(whole, name=name, title=name, fields={**whole.fields, **changes}, arms=("B3",))
 
 
-def measured(folder: Path, shapes: list[Shape], model: Path) -> list[dict[str, Any]]:
+def measured(folder: Path, workloads: list[Workload], model: Path) -> list[dict[str, Any]]:
     """The facts of one run of each, printed as they come."""
     found = []
-    for each in shapes:
+    for each in workloads:
         facts = take(Run(each, "B3", 1), folder, model, per_device=4)
         found.append({**facts, "grid": len(grid(each.fields))})
         print(
@@ -88,11 +88,11 @@ def main() -> None:
     """See the module's text."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    model = base_folder(SHAPES["a"], folder, None)
-    cells = measured(folder, [shape(f"growth-{index}", each) for index, each in enumerate(CELLS)], model)
+    model = base_folder(WORKLOADS["a"], folder, None)
+    cells = measured(folder, [workload(f"growth-{index}", each) for index, each in enumerate(CELLS)], model)
     few = {"repetitions": [7], "depth": [6, 8, 10, 12]}
     looks = measured(
-        folder, [shape(f"looks-{len(each)}", {**few, "relearn_steps": each}) for each in LOOKS], model
+        folder, [workload(f"looks-{len(each)}", {**few, "relearn_steps": each}) for each in LOOKS], model
     )
     text = (
         table("axes", ["1 corpus", "2 corpora", "4 corpora", "and 5 depths, 5 repetition counts"], cells)

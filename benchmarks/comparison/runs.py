@@ -13,29 +13,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accounts import of_cells, of_study
+from benchmarks.comparison.read_run import of_cells, of_study
+from benchmarks.comparison.utilisation import peak_of, weights_of
+from benchmarks.comparison.workloads import PLAIN, RUNGS, Workload
 from benchmarks.machine import accelerator, gpus
 from benchmarks.measure import bytes_under, run
-from benchmarks.shapes import PLAIN, RUNGS, Shape
-from benchmarks.utilisation import peak_of, weights_of
 from study.spec import StudySpec
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"B0": "b0_grid", "B1": "b1_reused", "B2": "b2_prefixes"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """Which run of which arm on which shape; ``file`` is where its facts end up."""
+    """Which run of which arm on which workload; ``file`` is where its facts end up."""
 
-    shape: Shape
+    workload: Workload
     arm: str
     repeat: int
 
     def file(self, results: Path) -> Path:
-        size = self.shape.sampled.get(self.arm)
+        size = self.workload.sampled.get(self.arm)
         arm = self.arm.replace(" ", "-") + (f"-{size}-cells" if size else "")
-        return results / "runs" / self.shape.name / f"{arm}.{self.repeat}.json"
+        return results / "runs" / self.workload.name / f"{arm}.{self.repeat}.json"
 
 
 class RunFailedError(Exception):
@@ -63,14 +63,14 @@ def take(one: Run, results: Path, model: Path, per_device: int) -> dict[str, Any
 
 
 def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
-    spec = one.shape.spec(str(model), RUNGS.get(one.arm))
+    spec = one.workload.spec(str(model), RUNGS.get(one.arm))
     place = work / "arm"
     place.mkdir()
     task = work / "task.json"
     if one.arm in PLAIN:
         content = {
             "fields": spec.model_dump(mode="json"),
-            "cells": one.shape.cells(one.arm),
+            "cells": one.workload.cells(one.arm),
             "folder": str(place),
             "gpus": gpus(),
             "per_device": per_device,
@@ -96,12 +96,12 @@ def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
     usage = run(command, work / "output.txt", ROOT, environment)
     if usage.exit_code:
         raise RunFailedError(
-            f"{one.shape.name} {one.arm} ended with {usage.exit_code}; {work / 'output.txt'} ends with: "
+            f"{one.workload.name} {one.arm} ended with {usage.exit_code}; {work / 'output.txt'} ends with: "
             + (work / "output.txt").read_text()[-800:]
         )
     account = of_cells(place) if one.arm in PLAIN else of_study(place)
     return {
-        "shape": one.shape.name,
+        "workload": one.workload.name,
         "arm": one.arm,
         "repeat": one.repeat,
         "load_before": load,

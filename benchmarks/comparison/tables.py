@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.accounts import KINDS
-from benchmarks.shapes import SHAPES, SMALLEST, Shape, grid
-from benchmarks.utilisation import utilisation
+from benchmarks.comparison.read_run import KINDS
+from benchmarks.comparison.utilisation import utilisation
+from benchmarks.comparison.workloads import SMALLEST, WORKLOADS, Workload, grid
 
 Facts = dict[str, Any]
 HEAD = (
@@ -19,31 +19,33 @@ REFERENCE = ("B0", "B1", "B2", "B3")
 """Whose answers the others are compared with: the first of these that computed a cell."""
 
 
-def runs_of(results: Path, shape: Shape) -> dict[str, list[Facts]]:
-    """Arm → its finished runs, in the shape's order of the arms."""
-    found = [json.loads(path.read_text()) for path in sorted((results / "runs" / shape.name).glob("*.json"))]
+def runs_of(results: Path, workload: Workload) -> dict[str, list[Facts]]:
+    """Arm → its finished runs, in the workload's order of the arms."""
+    found = [
+        json.loads(path.read_text()) for path in sorted((results / "runs" / workload.name).glob("*.json"))
+    ]
     return {
         arm: mine
-        for arm in (*shape.arms, "B3")
+        for arm in (*workload.arms, "B3")
         if (mine := [facts for facts in found if facts["arm"] == arm])
     }
 
 
-def shapes_in(results: Path) -> list[Shape]:
-    """The shapes that have a finished run."""
-    known = [SMALLEST, *SHAPES.values()]
-    return [shape for shape in known if (results / "runs" / shape.name).is_dir()]
+def workloads_in(results: Path) -> list[Workload]:
+    """The workloads that have a finished run."""
+    known = [SMALLEST, *WORKLOADS.values()]
+    return [workload for workload in known if (results / "runs" / workload.name).is_dir()]
 
 
-def share_of(shape: Shape, facts: Facts) -> float:
+def share_of(workload: Workload, facts: Facts) -> float:
     """All cells over those that the run computed."""
-    return len(grid(shape.fields)) / len(facts["cells"])
+    return len(grid(workload.fields)) / len(facts["cells"])
 
 
-def wall(shape: Shape, facts: Facts) -> float:
+def wall(workload: Workload, facts: Facts) -> float:
     """Wall seconds; of a sample those of all cells, its start counted once."""
     start, whole = float(facts["seconds_to_first_step"]), float(facts["wall_seconds"])
-    return start + (whole - start) * share_of(shape, facts)
+    return start + (whole - start) * share_of(workload, facts)
 
 
 def cost_of(prices: Facts, facts: Facts, times: float = 1.0) -> float:
@@ -62,26 +64,28 @@ def steps_of(facts: Facts) -> int:
     return sum(facts["train"][kind]["steps"] for kind in KINDS)
 
 
-def shape_table(shape: Shape, runs: dict[str, list[Facts]], slots: int) -> str:
-    """One shape's table and what is to be said with it."""
+def workload_table(workload: Workload, runs: dict[str, list[Facts]], slots: int) -> str:
+    """One workload's table and what is to be said with it."""
     ours = runs.get("B3")
-    lines = [f"### {shape.title}", "", HEAD, "|" + "---|" * HEAD.count(" | ") + "---|"]
+    lines = [f"### {workload.title}", "", HEAD, "|" + "---|" * HEAD.count(" | ") + "---|"]
     for arm, mine in runs.items():
-        lines.append(_row(shape, arm, mine, ours, runs, slots))
+        lines.append(_row(workload, arm, mine, ours, runs, slots))
     notes = [
-        f"{arm} computed {len(mine[0]['cells'])} of {len(grid(shape.fields))} cells, a stratified sample fixed "
+        f"{arm} computed {len(mine[0]['cells'])} of {len(grid(workload.fields))} cells, a stratified sample fixed "
         "beforehand; its times, steps and evaluations are **extrapolated**, the start counted once."
         for arm, mine in runs.items()
-        if share_of(shape, mine[0]) > 1
+        if share_of(workload, mine[0]) > 1
     ]
     if ours:
-        for arm, target in shape.targets.items():
+        for arm, target in workload.targets.items():
             if arm in runs:
-                ratio = _middle(runs[arm], lambda f: wall(shape, f)) / _middle(ours, lambda f: wall(shape, f))
+                ratio = _middle(runs[arm], lambda f: wall(workload, f)) / _middle(
+                    ours, lambda f: wall(workload, f)
+                )
                 verdict = "reached" if ratio >= target else "**missed**"
                 notes.append(f"{arm}/B3 is {ratio:.2f}; aimed at {target:g} or more: {verdict}.")
     if ours and ours[0]["peak"]:
-        notes += [_utilised(shape, arm, mine, ours[0]) for arm, mine in runs.items()]
+        notes += [_utilised(workload, arm, mine, ours[0]) for arm, mine in runs.items()]
     compared = sum(len(facts["cells"]) for mine in runs.values() for facts in mine)
     notes.append(
         f"{compared:,} cells of all runs compared: " + ("; ".join(unequal(runs)) or "equal to the bit.")
@@ -90,14 +94,14 @@ def shape_table(shape: Shape, runs: dict[str, list[Facts]], slots: int) -> str:
 
 
 def _row(
-    shape: Shape,
+    workload: Workload,
     arm: str,
     mine: list[Facts],
     ours: list[Facts] | None,
     runs: dict[str, list[Facts]],
     slots: int,
 ) -> str:
-    scale = share_of(shape, mine[0])
+    scale = share_of(workload, mine[0])
 
     def seconds(pick: Callable[[Facts], float], places: int = 0) -> str:
         values = sorted(pick(facts) for facts in mine)
@@ -109,17 +113,19 @@ def _row(
 
     ratio = busy = allowed = tokens = "–"
     if ours:
-        ratio = f"{_middle(mine, lambda f: wall(shape, f)) / _middle(ours, lambda f: wall(shape, f)):.2f}"
+        ratio = (
+            f"{_middle(mine, lambda f: wall(workload, f)) / _middle(ours, lambda f: wall(workload, f)):.2f}"
+        )
         busy = f"{scale * _middle(mine, _cpu) / _middle(ours, _cpu):.2f}"
         prices = (runs.get("B1") or runs.get("B2") or ours)[0]
         allowed = f"{cost_of(prices, mine[0], scale) / cost_of(prices, ours[0]):.2f}"
         unique = sum(ours[0]["train"][kind]["tokens"] for kind in KINDS)
-        tokens = f"{_middle(mine, lambda f: unique / wall(shape, f)):,.0f}"
+        tokens = f"{_middle(mine, lambda f: unique / wall(workload, f)):,.0f}"
     trained: Callable[[Facts], float] = lambda f: sum(f["train"][kind]["seconds"] for kind in KINDS)  # noqa: E731
     cells = [
         arm,
         str(len(mine)),
-        seconds(lambda f: wall(shape, f), 1),
+        seconds(lambda f: wall(workload, f), 1),
         seconds(lambda f: f["cpu_seconds"] * scale),
         ratio,
         busy,
@@ -137,11 +143,11 @@ def _row(
     return f"| {' | '.join(cells)} |"
 
 
-def _utilised(shape: Shape, arm: str, mine: list[Facts], ours: Facts) -> str:
+def _utilised(workload: Workload, arm: str, mine: list[Facts], ours: Facts) -> str:
     tokens = {kind: ours["train"][kind]["tokens"] for kind in KINDS}
     used = _middle(
         mine,
-        lambda f: utilisation(ours["weights"], tokens, ours["adapters"], wall(shape, f), ours["peak"]),
+        lambda f: utilisation(ours["weights"], tokens, ours["adapters"], wall(workload, f), ours["peak"]),
     )
     return f"{arm}: model FLOP utilisation over the unique steps {100 * used:.2g}%."
 
@@ -174,14 +180,16 @@ def unequal(runs: dict[str, list[Facts]]) -> list[str]:
 def differing(results: Path) -> list[str]:
     """What must not be: cells of the arms that differ. Rungs that change the batch or the threads may."""
     return [
-        f"{shape.name}: {line}"
-        for shape in shapes_in(results)
-        for line in unequal({arm: runs for arm, runs in runs_of(results, shape).items() if arm in REFERENCE})
+        f"{workload.name}: {line}"
+        for workload in workloads_in(results)
+        for line in unequal(
+            {arm: runs for arm, runs in runs_of(results, workload).items() if arm in REFERENCE}
+        )
     ]
 
 
 def tables(results: Path) -> str:
-    """All shapes that were run, and the machine."""
+    """All workloads that were run, and the machine."""
     machine = json.loads((results / "machine.json").read_text())
     versions = machine["versions"]
     about = (
@@ -190,5 +198,8 @@ def tables(results: Path) -> str:
         f"Python {machine['python']}, torch {versions['torch']}, transformers {versions['transformers']}, "
         f"Ray {versions['ray']}."
     )
-    parts = [shape_table(shape, runs_of(results, shape), machine["cores"]) for shape in shapes_in(results)]
+    parts = [
+        workload_table(workload, runs_of(results, workload), machine["cores"])
+        for workload in workloads_in(results)
+    ]
     return "\n\n".join([about, *parts])

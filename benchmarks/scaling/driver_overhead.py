@@ -1,6 +1,6 @@
 """The machinery without the computing: planning, driving, looking and loading at scale.
 
-    python benchmarks/machinery.py [STAGES]
+    python benchmarks/scaling/driver_overhead.py [STAGES]
 
 Plans 100,100 cells; drives a study of STAGES (3,000) stages that compute nothing through Ray Tune on this
 machine; asks for its status; and loads 100,000 rows of cells into pandas. Prints wall times, the time of the
@@ -64,7 +64,7 @@ def drive(folder: Path, stages: int) -> None:
     seeds = max(1, stages // (1 + 1 + 1 + 10 * 2))
     values = [f"seed=[{','.join(map(str, range(seeds)))}]", "depth=[1,2,3,4,5,6,7,8,9,10]", "repetitions=[7]"]
     values += ["corpus=[prefix,retain]", "relearn_steps=[0,1]", "start=[unlearned]", "scenario.queries=2"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "nothing")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "without_compute")}
     command = [COMMAND, "run", "names", "--study", str(folder), *sets(values)]
     with (folder.parent / "output.txt").open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)

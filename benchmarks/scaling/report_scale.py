@@ -1,6 +1,6 @@
 """The analysis at scale: 100,000 cells and 10 million probe rows, loaded and reported.
 
-    python benchmarks/report_scale.py FOLDER [--cells 100000] [--cells-per-file 25]
+    python benchmarks/scaling/report_scale.py FOLDER [--cells 100000] [--cells-per-file 25]
 
 Makes a study's folder with the declared schema and as many files as a real one (a file per relearning, which is 25
 cells here), whose answers follow a known law: success is logistic in depth, steps, repetitions, corpus, seed and probe.
@@ -181,7 +181,7 @@ def describe(folder: Path, seeds: int) -> None:
         "format": 1,
         "spec": spec,
         "axes": axes,
-        "provenance": {"command": "benchmarks/report_scale.py"},
+        "provenance": {"command": "benchmarks/scaling/report_scale.py"},
     }
     (folder / "study.json").write_text(json.dumps(content))
     rows = [

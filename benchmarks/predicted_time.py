@@ -1,8 +1,8 @@
 """Predicted against measured: a study is run, then `relearn plan` says what others over its store will take.
 
-    python -m benchmarks.estimate FOLDER [--write]
+    python -m benchmarks.predicted_time FOLDER [--write]
 
-The first study is the names grid of shape (a); the others differ from it in depths, step counts, corpora or seeds.
+The first study is the names grid of workload (a); the others differ from it in depths, step counts, corpora or seeds.
 Each is planned over the store of the first alone, then run, and its wall seconds measured with everything that starts.
 What was run already lies in FOLDER and is not run again.
 """
@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.base_model import base_folder
-from benchmarks.shapes import SHAPES
-from benchmarks.written import replace_between
+from benchmarks.arms.base_model import base_folder
+from benchmarks.comparison.workloads import WORKLOADS
+from benchmarks.marked_section import replace_between
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEARN = str(Path(sys.executable).parent / "relearn")
@@ -69,10 +69,10 @@ def main() -> None:
     """See the module's text."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    shape = SHAPES["a"]
+    workload = WORKLOADS["a"]
     space = folder / "space.json"
-    model = base_folder(shape, folder, None)
-    space.write_text(json.dumps(shape.spec(str(model)).model_dump(mode="json")))
+    model = base_folder(workload, folder, None)
+    space.write_text(json.dumps(workload.spec(str(model)).model_dump(mode="json")))
     if not (folder / "first.done").exists():
         shutil.rmtree(folder / "first", ignore_errors=True)
         relearn("run", str(space), *sets(FIRST), "--study", str(folder / "first"))

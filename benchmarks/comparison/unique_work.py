@@ -1,16 +1,16 @@
 """What unique work alone allows: steps and evaluations of every arm, counted without running any, and priced.
 
-    python -m benchmarks.limits [FINETUNE UNLEARN RELEARN EVALUATION]
+    python -m benchmarks.comparison.unique_work [FINETUNE UNLEARN RELEARN EVALUATION]
 
-The prices are milliseconds of one step of each kind and of one evaluation, as B1's runs of shape (a) took them: seconds
-and counts stand in ``FOLDER/runs/a/B1*.json``. Start-up, Ray and storage are left out, so these are the ratios that the
-arms would have if they did nothing but compute.
+The prices are milliseconds of one step of each kind and of one evaluation, as B1's runs of workload (a) took them:
+seconds and counts stand in ``FOLDER/runs/a/B1*.json``. Start-up, Ray and storage are left out, so these are the ratios
+that the arms would have if they did nothing but compute.
 """
 
 import sys
 from collections.abc import Mapping
 
-from benchmarks.shapes import SHAPES, Cell, Shape, grid
+from benchmarks.comparison.workloads import WORKLOADS, Cell, Workload, grid
 from study.planning.planner import make_plan
 from study.spec import EMBEDDED
 
@@ -40,23 +40,23 @@ def prefixes(cells: list[Cell], finetuning: int) -> Work:
     }
 
 
-def shared(shape: Shape) -> Work:
+def shared(workload: Workload) -> Work:
     """B3: what the plan says, with the reference models' evaluations. The pretrained model is one for all seeds, made
     beforehand and asked once.
     """
-    stages = make_plan(shape.spec(EMBEDDED), str).stages.values()
+    stages = make_plan(workload.spec(EMBEDDED), str).stages.values()
     kinds = ("finetune", "unlearn", "relearn")
     steps = {kind: sum(stage.last_step for stage in stages if stage.kind == kind) for kind in kinds}
     return {**steps, "evaluations": 1 + sum(len(stage.evaluate) for stage in stages if stage.kind in kinds)}
 
 
-def arms(shape: Shape) -> dict[str, Work]:
-    """The work of each arm on a whole shape."""
-    cells, finetuning = grid(shape.fields), int(shape.fields["finetune"]["steps"])
+def arms(workload: Workload) -> dict[str, Work]:
+    """The work of each arm on a whole workload."""
+    cells, finetuning = grid(workload.fields), int(workload.fields["finetune"]["steps"])
     return {
         "B0, B1": alone(cells, finetuning),
         "B2": prefixes(cells, finetuning),
-        "B3": shared(shape),
+        "B3": shared(workload),
     }
 
 
@@ -70,11 +70,11 @@ def main() -> None:
     """See the module's text."""
     prices = tuple(map(float, sys.argv[1:])) or PRICES
     print(
-        "| shape | arm | finetune | unlearn | relearn | evaluations | seconds | over B3 | without evaluating |"
+        "| workload | arm | finetune | unlearn | relearn | evaluations | seconds | over B3 | without evaluating |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for name in ("a", "b", "d"):
-        found = arms(SHAPES[name])
+        found = arms(WORKLOADS[name])
         training = (*prices[:3], 0.0)
         for arm, work in found.items():
             ratios = [seconds(work, paid) / seconds(found["B3"], paid) for paid in (prices, training)]

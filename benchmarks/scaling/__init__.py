@@ -1,0 +1,1 @@
+"""How time and memory grow with the cells: of a study, of the driver without any computing, and of a report."""
