@@ -73,6 +73,7 @@ def test_a_cell_that_differs_fails_and_no_run_is_repeated(finished) -> None:
     results, _, _ = finished
     path = results / "runs" / "smallest" / "B3.1.json"
     before = path.read_text()
+    runs = facts_of(results)
     facts = json.loads(before)
     name = next(iter(facts["cells"]))
     path.write_text(json.dumps({**facts, "cells": {**facts["cells"], name: "another answer"}}))
@@ -82,4 +83,4 @@ def test_a_cell_that_differs_fails_and_no_run_is_repeated(finished) -> None:
     path.write_text(before)
     code, output = benchmark(results)
     assert code == 0, output
-    assert facts_of(results)["B0"]["began"] == json.loads((path.parent / "B0.1.json").read_text())["began"]
+    assert facts_of(results) == runs
