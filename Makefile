@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: study test test-all check faults coverage bench bench-small clean
+.PHONY: study test test-all check faults coverage bench bench-small docs lines clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
@@ -39,6 +39,16 @@ check: $(READY)  ## the one development loop
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+docs: $(READY)  ## the pages of docs/ as a site, with sample reports: build/site/index.html
+	$(BIN)/python docs/house.py --write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
+lines:  ## how many lines the product, its tests and its benchmarks have
+	@echo "product    $$(git ls-files -- '*.py' '*.jinja' '*.css' '*.js' | grep -vE '^(tests|benchmarks|docs)/' | xargs cat | wc -l)"
+	@echo "tests      $$(git ls-files -- 'tests/*.py' | xargs cat | wc -l)"
+	@echo "benchmarks $$(git ls-files -- 'benchmarks/*.py' | xargs cat | wc -l)"
 
 clean:
 	rm -rf .venv build *.egg-info
