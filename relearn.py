@@ -81,7 +81,7 @@ def plan(
     spec = load_space(space, overrides)
     folder = _study_path(study, spec.name)
     place = _store(folder, store)
-    models, plan_of = _planning(spec, folder)
+    models, plan_of = planning_of(spec, folder)
     planned = plan_of(proposer_of(spec).propose(History()))
     published = list(place.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
@@ -327,7 +327,7 @@ def _run(
     from cluster.driver.launch import launch
     from search_spaces.search.proposers import proposer_of
 
-    models, plan_of = _planning(spec, folder)
+    models, plan_of = planning_of(spec, folder)
     outcome = launch(
         spec,
         proposer_of(spec),
@@ -342,10 +342,14 @@ def _run(
     raise typer.Exit(outcome.exit_code)
 
 
-def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
-    """The fingerprint of each model that is planned, and how points are; a hub model stays at its revision."""
+def planning_of(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
+    """How the points of a spec are planned, and the fingerprints of the models that this has named so far.
+
+    The data is read now, and once. A hub model stays at the revision that the study began with.
+    """
     from cluster.study_folder.study_folder import StudyFolder
     from study.models.pretrained import fingerprint
+    from study.planning.materials import read_materials
     from study.planning.planner import make_plan
 
     study = StudyFolder(folder)
@@ -356,7 +360,8 @@ def _planning(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]
         models[location] = models.get(location) or fingerprint(location)
         return models[location]
 
-    return models, lambda points: make_plan(spec, remembered, points)
+    materials = read_materials(spec)
+    return models, lambda points: make_plan(materials, remembered, points)
 
 
 def _recorded_plan(folder: Path) -> "Plan":
@@ -364,11 +369,13 @@ def _recorded_plan(folder: Path) -> "Plan":
     from cluster.study_folder.search_record import asked_points
     from cluster.study_folder.study_folder import StudyFolder
     from search_spaces.loading import validate
+    from study.planning.materials import read_materials
     from study.planning.planner import make_plan
 
     recorded = StudyFolder(folder).replannable()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
-    return make_plan(spec, lambda location: recorded.models[location], asked_points(folder, spec))
+    points = asked_points(folder, spec)
+    return make_plan(read_materials(spec), lambda location: recorded.models[location], points)
 
 
 def _study_path(study: Path | None, name: str) -> Path:

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from cluster.study_folder.event_log import read_events
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
+from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 
@@ -126,7 +127,9 @@ def main() -> None:
     """See the module's text."""
     folder, path = Path(sys.argv[1]), Path(sys.argv[2])
     recorded = StudyFolder(folder).replannable()
-    plan = make_plan(validate(recorded.spec, place=str(folder)), lambda name: recorded.models[name])
+    plan = make_plan(
+        read_materials(validate(recorded.spec, place=str(folder))), lambda name: recorded.models[name]
+    )
     bars = bars_of(folder)
     draw(bars, path)
     found = occupation(bars, plan)

@@ -17,6 +17,7 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, perform
+from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.spec import StudySpec
@@ -65,7 +66,7 @@ def planned(tiny: Callable[..., StudySpec]) -> Callable[..., Plan]:
     """``planned(depth=[2, 4])``: the plan of the tiny study with other values."""
 
     def make(**changes: Any) -> Plan:
-        return make_plan(tiny(**changes), lambda model: pytest.fail(f"asked for {model}"))
+        return make_plan(read_materials(tiny(**changes)), lambda model: pytest.fail(f"asked for {model}"))
 
     return make
 

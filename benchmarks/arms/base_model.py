@@ -6,6 +6,7 @@ import torch
 
 from benchmarks.comparison.workloads import Workload
 from study.models.resident import Resident
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
 from study.spec import EMBEDDED
@@ -19,7 +20,7 @@ def base_folder(workload: Workload, results: Path, given: Path | None) -> Path:
     folder = (results / "base" / workload.name).resolve()
     if not (folder / "config.json").exists():
         spec = workload.spec(EMBEDDED)
-        plan = make_plan(spec, str)
+        plan = make_plan(read_materials(spec), str)
         base = next(stage.node for stage in plan.stages.values() if stage.kind == "base")
         if not isinstance(base, Trajectory):
             raise TypeError("the embedded model's base is trained")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from benchmarks.comparison.workloads import WORKLOADS, Cell, Workload, grid
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.spec import EMBEDDED
 
@@ -44,7 +45,7 @@ def shared(workload: Workload) -> Work:
     """B3: what the plan says, with the reference models' evaluations. The pretrained model is one for all seeds, made
     beforehand and asked once.
     """
-    stages = make_plan(workload.spec(EMBEDDED), str).stages.values()
+    stages = make_plan(read_materials(workload.spec(EMBEDDED)), str).stages.values()
     kinds = ("finetune", "unlearn", "relearn")
     steps = {kind: sum(stage.last_step for stage in stages if stage.kind == kind) for kind in kinds}
     return {**steps, "evaluations": 1 + sum(len(stage.evaluate) for stage in stages if stage.kind in kinds)}

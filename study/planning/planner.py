@@ -1,12 +1,11 @@
-"""A spec and its materials become the tree of unique stages, and each cell the place where it is read off."""
+"""A spec and its materials become the tree of unique stages, and each cell the checkpoint it is read off."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from study.errors import SpecError, did_you_mean
+from study.planning.materials import Materials
 from study.planning.plan import NO_CORPUS, Cell, Plan
 from study.planning.proposer import NO_METHOD, Point, grid_points
 from study.planning.stages import Checkpoint, Embedded, Evaluation, Node, Pretrained, Stage, Trajectory
-from study.scenarios.leak_audit import audit
 from study.settings.optimiser import Optimiser
 from study.spec import EMBEDDED, Method, StudySpec, method_label
 from study.text import Corpus, Material
@@ -57,43 +56,21 @@ class _Tree:
 
 
 def make_plan(
-    spec: StudySpec, fingerprint: Callable[[str], str], points: Collection[Point] | None = None
+    materials: Materials, fingerprint: Callable[[str], str], points: Collection[Point] | None = None
 ) -> Plan:
-    """The plan of a spec.
+    """The plan of a spec whose data has been read.
 
     Args:
-        spec: what to plan.
+        materials: the spec and its texts; the same for every round of a search.
         fingerprint: the content identity of a pretrained model by its folder or hub id; not asked for the
             embedded model.
         points: the trajectories to plan, each with the reference cells beside it; None: the whole grid.
 
     Raises:
-        SpecError: a corpus that the scenario does not have, an impossible repetition count, a benign
-            corpus that holds the answer, or a range where a grid is asked for.
+        SpecError: a range where a grid is asked for.
     """
-    scenario = spec.the_scenario
-    known = scenario.corpora()
-    for corpus in spec.corpus:
-        if corpus not in known:
-            raise SpecError(
-                f"corpus={corpus}: the scenario {scenario.name} has the corpora {', '.join(known)}"
-                f"{did_you_mean(corpus, known)}"
-            )
-    materials = {count: scenario.material(count) for count in spec.repetitions}
-    audits = {
-        count: audit(material, spec.corpus, spec.leaks, where=f"repetitions={count}")
-        for count, material in materials.items()
-    }
-    if (
-        EMBEDDED in spec.model
-        and spec.asks_original
-        and any(not len(material.pretraining) for material in materials.values())
-    ):
-        raise SpecError(
-            f"model=embedded: with data of your own the scenario {scenario.name} has no text to learn language "
-            "from; name a pretrained model with --set model=FOLDER_OR_ID"
-        )
-    given = {depth: fingerprint(place) for depth, place in _given(spec).items()}
+    spec = materials.spec
+    given = {depth: fingerprint(location) for depth, location in _given(spec).items()}
     asked: dict[tuple[str, int, int], list[Point]] = {}
     for point in grid_points(spec) if points is None else points:
         asked.setdefault((point.model, point.seed, point.repetitions), []).append(point)
@@ -102,17 +79,17 @@ def make_plan(
     for model in dict.fromkeys(model for model, _, _ in asked):
         print_of_model = "" if model == EMBEDDED or not spec.asks_original else fingerprint(model)
         for seed in spec.seed:
-            for count, material in materials.items():
-                wanted = asked.get((model, seed, count))
-                if wanted is None:
+            for count, material in materials.of.items():
+                of_pipeline = asked.get((model, seed, count))
+                if of_pipeline is None:
                     continue
-                benign = {each.corpus: each.benign for each in audits[count]}
-                pipeline = _Pipeline(spec, print_of_model, given, wanted, material, benign)
+                benign = {each.corpus: each.benign for each in materials.audits[count]}
+                pipeline = _Pipeline(spec, print_of_model, given, of_pipeline, material, benign)
                 for cell in pipeline.cells():
                     cells.setdefault(cell.coordinates, cell)
     for cell in cells.values():
         tree.evaluate(cell.checkpoint, cell.evaluation)
-    return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned), audits)
+    return Plan(spec, tuple(cells.values()), tree.stages(spec.execution.keep_relearned), materials.audits)
 
 
 def _given(spec: StudySpec) -> dict[int, str]:
@@ -170,8 +147,8 @@ class _Pipeline:
         return self._unlearned(finetuned, chosen, depth)
 
     def _given_checkpoint(self, depth: int) -> Checkpoint:
-        place = _given(self._spec)[depth]
-        node = Pretrained(place, self._given[depth], self._spec.attention, self._spec.precision)
+        location = _given(self._spec)[depth]
+        node = Pretrained(location, self._given[depth], self._spec.attention, self._spec.precision)
         return Checkpoint(node, 0)
 
     def _base_checkpoint(self, fingerprint: str) -> Checkpoint:

@@ -9,6 +9,7 @@ import analysis
 from analysis.report.provenance import provenance, stage_times
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import load_space
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
 from tests.analysis.conftest import lawful
@@ -16,7 +17,7 @@ from tests.analysis.conftest import lawful
 
 def test_the_steps_alone_are_those_of_the_plan(tmp_path: Path) -> None:
     spec = load_space("tofu-mini", [])
-    plan = make_plan(spec, lambda model: pytest.fail(model))
+    plan = make_plan(read_materials(spec), lambda model: pytest.fail(model))
     folder = StudyFolder(tmp_path / "study")
     told = {"models": {}, "inputs": {}, "store": "store", "space": "tofu-mini", "overrides": []}
     folder.claim(spec, plan, command=["relearn", "run", "tofu-mini"], **told)  # type: ignore[arg-type]

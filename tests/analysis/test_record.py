@@ -15,6 +15,7 @@ from analysis.record.recorded_study import on_record, put
 from analysis.record.results_page import page
 from search_spaces.loading import load_space
 from study.planning.cost import cost
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.step_times import Prices
 from tests.analysis.conftest import lawful
@@ -45,7 +46,7 @@ def test_what_is_on_record_names_no_machine() -> None:
 
 
 def test_the_steps_of_names_are_those_of_its_plan() -> None:
-    plan = make_plan(load_space("names", []), lambda model: pytest.fail(model))
+    plan = make_plan(read_materials(load_space("names", [])), lambda model: pytest.fail(model))
     expected = cost(plan, [], Prices(), {}, 2)
     with on_record(DOCS / "names") as study:
         assert not len(study.missing)

@@ -13,10 +13,14 @@ from cluster.driver.rounds import Rounds
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.search_record import read_asked
+from relearn import planning_of
 from search_spaces.search.proposers import proposer_of
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.proposer import History
+from study.scenarios.names import Names
 from study.spec import StudySpec
+from study.text import Material
 from tests.commands import alive, call, published, rows_of, started, wait_for
 
 SPACE: dict[str, Any] = {
@@ -32,7 +36,8 @@ def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> Rounds:
     """The same search without Ray and without a fault."""
     store = LocalStore(folder / "store")
     store.prepare()
-    rounds = Rounds(folder, spec, proposer_of(spec), lambda points: make_plan(spec, str, points), store)
+    _, plan_of = planning_of(spec, folder)
+    rounds = Rounds(folder, spec, proposer_of(spec), plan_of, store)
     for plan in rounds.plans():
         work_through(plan, store)
         recorder = Recorder(folder, plan, store)
@@ -85,15 +90,30 @@ def test_killed_it_ends_as_if_nothing_had_been(
     assert answer_of(study)["sentences"][-1].split(";")[0] in page
 
 
+def test_the_data_of_a_search_is_read_once(tiny, work_through, tmp_path: Path, monkeypatch) -> None:
+    read: list[int] = []
+    material = Names.material
+
+    def counted(scenario: Names, repetitions: int) -> Material:
+        read.append(repetitions)
+        return material(scenario, repetitions)
+
+    monkeypatch.setattr(Names, "material", counted)
+    rounds = in_this_process(tiny(**SPACE), tmp_path, work_through)
+    assert rounds.number == 3
+    assert sorted(read) == sorted(SPACE["repetitions"])
+
+
 def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: Path) -> None:
     """Another study over the same store had computed a part of the grid."""
     spec = tiny(**SPACE)
     part = tiny(**{**SPACE, "search": None, "repetitions": [7], "corpus": ["prefix"]})
     store = LocalStore(tmp_path / "store")
     store.prepare()
-    work_through(make_plan(part, str), store)
+    work_through(make_plan(read_materials(part), str), store)
     proposer = proposer_of(spec)
-    rounds = Rounds(tmp_path / "s", spec, proposer, lambda points: make_plan(spec, str, points), store)
+    _, plan_of = planning_of(spec, tmp_path / "s")
+    rounds = Rounds(tmp_path / "s", spec, proposer, plan_of, store)
     (tmp_path / "s").mkdir()
     there = set(store.addresses())
     plans = rounds.plans()
@@ -105,7 +125,7 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
         (depth, "prefix", 7) for depth in SPACE["depth"]
     }
     assert not set(found) & set(asked[0])
-    fresh = make_plan(spec, str, asked[0])
+    fresh = make_plan(read_materials(spec), str, asked[0])
     relearned = [key for key, stage in fresh.stages.items() if stage.kind == "relearn"]
     assert relearned
     assert not {address.key for address in there} & set(relearned)

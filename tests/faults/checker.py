@@ -14,6 +14,7 @@ from cluster.study_folder.lease import holder_of
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification import verify_study
 from search_spaces.loading import validate
+from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.results.schema import COORDINATES
@@ -66,7 +67,9 @@ class Fault:
             repeated: how many stages may have been begun again: those in flight at each crash.
         """
         recorded = StudyFolder(study).recorded()
-        plan = make_plan(validate(recorded.spec, place="the study"), lambda name: recorded.models[name])
+        plan = make_plan(
+            read_materials(validate(recorded.spec, place="the study")), lambda name: recorded.models[name]
+        )
         store = LocalStore(study / recorded.store)
         self._rows(study, plan, expected, complete)
         self._status(study, plan, store, code)

@@ -30,6 +30,7 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, missing_addresses, perform
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from tests.conftest import TINY
 
@@ -91,7 +92,7 @@ class Disturbance:
 def study(folder: Path) -> None:
     """What the driver and its workers do, one after the other."""
     spec = validate(FIELDS, place="the test")
-    plan = make_plan(spec, lambda model: model)
+    plan = make_plan(read_materials(spec), lambda model: model)
     place = StudyFolder(folder)
     facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store"}
     failed = lambda error, pause: None  # noqa: E731

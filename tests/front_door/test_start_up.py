@@ -70,9 +70,10 @@ def test_a_check_of_texts_needs_no_torch_and_a_worker_on_all_weights_no_peft(tmp
     driver = """
 import sys
 from search_spaces.loading import load_space
-from study.planning.plan import make_plan
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
 from cluster.driver.preflight import check_plan
-check_plan(make_plan(load_space("space.json", []), str), local=True)
+check_plan(make_plan(read_materials(load_space("space.json", [])), str), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
     worker = """
@@ -81,8 +82,9 @@ from pathlib import Path
 from cluster.storage.local_store import LocalStore
 from search_spaces.loading import load_space
 from study.perform import Residents, perform
-from study.planning.plan import make_plan
-plan, residents = make_plan(load_space("space.json", []), str), Residents()
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
+plan, residents = make_plan(read_materials(load_space("space.json", [])), str), Residents()
 for stage in plan.stages.values():
     perform(stage, LocalStore(Path("store")), residents, plan.spec.execution)
 print(sorted({"torch", "peft"} & set(sys.modules)))
@@ -99,10 +101,11 @@ def test_a_check_of_a_models_folder_needs_no_torch(tmp_path: Path) -> None:
     driver = """
 import sys
 from search_spaces.loading import load_space
-from study.planning.plan import make_plan
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
 from study.models.pretrained import fingerprint
 from cluster.driver.preflight import check_plan
-check_plan(make_plan(load_space("space.json", []), fingerprint), local=True)
+check_plan(make_plan(read_materials(load_space("space.json", [])), fingerprint), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
     assert printed(driver, tmp_path) == "[]"

@@ -144,11 +144,12 @@ def test_budgets(searching) -> None:
 
 def test_steps_that_are_shared_are_counted_once(searching, planned) -> None:
     """As the plan counts them."""
+    from study.planning.materials import read_materials
     from study.planning.planner import make_plan
 
     spec = searching("frontier")
     points = Frontier(spec).candidates()[:7]
-    plan = make_plan(spec, str, points)
+    plan = make_plan(read_materials(spec), str, points)
     assert Spending(spec, ()).steps(points) == sum(stage.last_step for stage in plan.stages.values())
 
 

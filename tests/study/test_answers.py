@@ -10,6 +10,7 @@ from transformers import MistralConfig, MistralForCausalLM
 from study.evaluation.generation import ask
 from study.evaluation.kv_cache import joins
 from study.models.resident import Resident
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Embedded, Pretrained
 from study.settings.model import Architecture
@@ -20,7 +21,11 @@ from tests.conftest import TINY, validate
 @pytest.fixture(scope="module")
 def resident() -> Resident:
     """Random weights, enlarged so that the model is far from uniform and each prompt has its own end."""
-    words = make_plan(validate(TINY, place="the test"), str).cells[0].checkpoint.of.parent.of.vocabulary
+    words = (
+        make_plan(read_materials(validate(TINY, place="the test")), str)
+        .cells[0]
+        .checkpoint.of.parent.of.vocabulary
+    )
     made = Resident(Embedded(Architecture(layers=2, width=32), words, "sdpa", "float32", seed=0))
     with torch.no_grad():
         for parameter in made.model.parameters():

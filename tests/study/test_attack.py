@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.proposer import Grid, History, grid_points
 from study.settings.attack import Attack
@@ -57,9 +58,9 @@ def test_what_varies_bears_identity(planned, vary) -> None:
 
 def test_a_plan_of_some_points_is_the_part_of_the_grid_that_they_need(planned, tiny) -> None:
     spec = tiny(depth=[1, 2, 3], repetitions=[7, 3], seed=[0, 1], corpus=["prefix", "retain"])
-    whole = make_plan(spec, str)
+    whole = make_plan(read_materials(spec), str)
     some = [point for point in grid_points(spec) if point.depth == 2 and point.seed == 1][:2]
-    part = make_plan(spec, str, some)
+    part = make_plan(read_materials(spec), str, some)
     assert {cell.point for cell in part.cells} == {*some, None}
     by_coordinates = {cell.coordinates: cell for cell in whole.cells}
     assert all(by_coordinates[cell.coordinates] == cell for cell in part.cells)
@@ -71,6 +72,6 @@ def test_the_grid_proposes_everything_once(tiny) -> None:
     spec = tiny(depth=[1, 2], start=["unlearned", "never_learned"])
     grid = Grid(spec)
     points = grid.propose(History())
-    assert make_plan(spec, str, points) == make_plan(spec, str)
+    assert make_plan(read_materials(spec), str, points) == make_plan(read_materials(spec), str)
     assert grid.propose(History(rounds=(points,))) == ()
     assert grid.answer(History()) is None

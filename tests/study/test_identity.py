@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from search_spaces.loading import load_space
 from study.identity import canonical, derived_seed, key
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 
 PLAIN = st.recursive(
@@ -101,7 +102,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden_keys.json").read_text())
 def test_golden_keys(name: str) -> None:
     """A change here orphans everything users have published: raise identity.NUMERICS and mean it."""
     space, overrides = OVERRIDES[name]
-    plan = make_plan(load_space(space, overrides), str)
+    plan = make_plan(read_materials(load_space(space, overrides)), str)
     found: dict[str, str] = {}
     for key_, stage in plan.stages.items():
         method = getattr(stage.node, "method", None)

@@ -17,6 +17,7 @@ from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.generation import ask
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Pretrained, Trajectory
 from study.scenarios.names import Names
@@ -52,7 +53,7 @@ def test_names_are_several_tokens_and_the_tree_still_equals_each_cell_alone(
     folder: Path, tiny, work_through, tmp_path: Path
 ) -> None:
     spec = tiny(model=[str(folder)], depth=[1, 2], relearn_steps=[0, 1, 2])
-    plan = make_plan(spec, fingerprint)
+    plan = make_plan(read_materials(spec), fingerprint)
     store = LocalStore(tmp_path)
     work_through(plan, store)
     probe = plan.cells[0].evaluation.probes.probes[0]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from search_spaces.loading import load_space, validate
 from study.errors import SpecError
 from study.identity import key
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.settings.optimiser import LoRA, Optimiser
 from study.spec import StudySpec
@@ -84,9 +85,9 @@ test_a_thousand_changed_presets = pytest.mark.slow(MANY(given(CHANGED_PRESETS)(a
 )
 def test_stages_keep_their_keys(override: str) -> None:
     spec = load_space("names", [override, "seed=[0]"])
-    stages = list(make_plan(spec, str).stages)
+    stages = list(make_plan(read_materials(spec), str).stages)
     for again in written_and_read(spec):
-        assert list(make_plan(again, str).stages) == stages
+        assert list(make_plan(read_materials(again), str).stages) == stages
 
 
 def test_what_was_made_without_validation_has_no_key() -> None:
