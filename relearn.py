@@ -255,8 +255,7 @@ def score(
 
         judge_study(folder, _store(folder).folder, judge, calls, at_once, print)
         return
-    scored = rescore(folder, text_scorer(metric))
-    print(f"{scored:,} probes have a score {metric}")
+    print(f"{rescore(folder, text_scorer(metric)):,} probes have a score {metric}")
 
 
 @app.command()
@@ -311,8 +310,7 @@ def checkpoints(
     """Write the unlearned models as ordinary model folders."""
     from study.models.model_folders import export_checkpoints
 
-    target = to if to is not None else folder / "checkpoints"
-    for path in export_checkpoints(_recorded_plan(folder), _store(folder), target):
+    for path in export_checkpoints(_recorded_plan(folder), _store(folder), to or folder / "checkpoints"):
         print(path)
 
 
@@ -343,10 +341,7 @@ def _run(
 
 
 def planning_of(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
-    """How the points of a spec are planned, and the fingerprints of the models that this has named so far.
-
-    The data is read now, and once. A hub model stays at the revision that the study began with.
-    """
+    """Models by fingerprint as they get known (a hub model stays at its revision), and how points are planned."""
     from cluster.study_folder.study_folder import StudyFolder
     from study.models.pretrained import fingerprint
     from study.planning.materials import read_materials
@@ -374,8 +369,7 @@ def _recorded_plan(folder: Path) -> "Plan":
 
     recorded = StudyFolder(folder).replannable()
     spec = validate(recorded.spec, place=str(folder / "study.json"))
-    points = asked_points(folder, spec)
-    return make_plan(read_materials(spec), lambda location: recorded.models[location], points)
+    return make_plan(read_materials(spec), recorded.models.__getitem__, asked_points(folder, spec))
 
 
 def _study_path(study: Path | None, name: str) -> Path:

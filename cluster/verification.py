@@ -20,7 +20,7 @@ from cluster.study_folder.lease import guard
 from cluster.study_folder.search_record import SEARCH_FOLDER
 from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
 from study.artifacts import Address
-from study.atomic_write import is_sealed, seal_of
+from study.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, SpecError
 from study.planning.plan import Plan
 from study.results.files import dataset_files, dataset_folder
@@ -28,7 +28,7 @@ from study.results.merged_cells import MERGED_FILE, merge_cells
 from study.results.schema import DATASETS
 
 QUARANTINE = "quarantine"
-NOT_AS_WRITTEN = "not what was written: its hash is not the one beside it"
+NOT_AS_WRITTEN = "not what was written: its checksum is not the one beside it"
 STUDY_REMEDY = (
     "put a copy of it back, or give the study's first command again with another --study and this --store"
 )
@@ -176,14 +176,14 @@ class _Verification:
 
     def _study(self) -> None:
         path = self._folder / STUDY_FILE
-        if not is_sealed(path):
+        if not matches_checksum(path):
             self.report.problems.append(Problem(path, f"{NOT_AS_WRITTEN}; {STUDY_REMEDY}", None))
         for name in (*DESCRIPTIONS, MERGED_FILE):
             path = self._folder / name
-            if path.exists() and not is_sealed(path):
+            if path.exists() and not matches_checksum(path):
                 self._wrong(path, NOT_AS_WRITTEN)
         for path in sorted((self._folder / SEARCH_FOLDER).glob("[!.]*")):
-            if not is_sealed(path):
+            if not matches_checksum(path):
                 self._wrong(path, NOT_AS_WRITTEN)
         for path in sorted(StudyFolder(self._folder).failures.glob("[!.]*.json")):
             try:
@@ -198,7 +198,7 @@ class _Verification:
             folder = dataset_folder(self._folder, dataset)
             for path in dataset_files(self._folder, dataset):
                 self.report.row_files += 1
-                if not is_sealed(path):
+                if not matches_checksum(path):
                     self._wrong(path, NOT_AS_WRITTEN)
                     continue
                 try:
@@ -215,7 +215,7 @@ class _Verification:
                     continue
                 taken |= dict.fromkeys(cells, path)
             files = dataset_files(self._folder, dataset)
-            whole = {*files, *map(seal_of, files)}
+            whole = {*files, *map(checksum_file, files)}
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
                 if path in whole:
                     continue

@@ -1,48 +1,103 @@
-"""A seal: the hash of a file of rows beside it, in a file whose name begins with a dot.
+"""Files that appear whole or not at all, and that a power cut cannot take back.
 
-Page checksums cover the values of a Parquet file and not its statistics or its schema. Readers of rows need
-no seal; `relearn verify` does.
+The bytes go into a temporary file beside the final one, whose name begins with a dot, so that no reader takes it for
+data; it is forced to disk before it gets its name, and then the folder, which holds that name.
+
+A file may have a checksum beside it, in a file whose name begins with a dot: page checksums cover the values of a
+Parquet file and not its statistics or its schema. Readers of rows need no checksum file; `relearn verify` does.
 """
 
-import hashlib
+import json
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from study.identity import file_sha256
 
 
-def seal_of(path: Path) -> Path:
-    """Where the seal of a file lies."""
+def write_file(
+    path: Path,
+    write: Callable[[Path], object],
+    *,
+    checksum: bool = False,
+    replace: bool = True,
+    durable: bool = True,
+) -> bool:
+    """Makes a file of what ``write`` puts into the temporary path that it is given; folders are made where they lack.
+
+    Args:
+        checksum: whether the file has its checksum beside it.
+        replace: whether a file that is there is replaced; otherwise the first of two writers wins.
+        durable: whether the call waits for the disk. Not for what is worthless after a power cut.
+
+    Returns:
+        Whether the file is this call's.
+
+    Raises:
+        OSError: the file that was there, if any, is there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        write(temporary)
+        if durable:
+            sync(temporary)
+        if not replace:
+            try:
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+        elif checksum:
+            _replace_with_checksum(temporary, path)
+        else:
+            temporary.replace(path)
+        if durable:
+            sync(path.parent)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes, **how: bool) -> bool:
+    """A file of bytes; see ``write_file`` for the rest."""
+    return write_file(path, lambda temporary: temporary.write_bytes(content), **how)
+
+
+def write_json(path: Path, content: Any, **how: bool) -> bool:
+    """A file of JSON in UTF-8; see ``write_file`` for the rest."""
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    # Half of a surrogate pair, as in the name of a file that is no UTF-8, has no bytes; JSON can escape it.
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"), **how)
+
+
+def sync(path: Path) -> None:
+    """Forces a file or a folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checksum_file(path: Path) -> Path:
+    """Where the checksum of a file lies."""
     return path.parent / f".{path.name}.sha256"
 
 
-def replace_sealed(temporary: Path, path: Path) -> None:
-    """Puts a whole file in its place; at every moment the file that is there is one that the seal knows."""
-    digest = _digest(temporary)
-    before = seal_of(path).read_text() if seal_of(path).exists() else ""
-    _write(seal_of(path), f"{before}{digest}\n")
+def matches_checksum(path: Path) -> bool:
+    """Whether a file is what was written."""
+    beside = checksum_file(path)
+    return beside.exists() and file_sha256(path) in beside.read_text(errors="replace").split()
+
+
+def _replace_with_checksum(temporary: Path, path: Path) -> None:
+    """At every moment the file that is there is one whose checksum is known: for that moment two are."""
+    digest = file_sha256(temporary)
+    beside = checksum_file(path)
+    before = beside.read_text(errors="replace") if beside.exists() else ""
+    write_bytes(beside, f"{before}{digest}\n".encode())
     temporary.replace(path)
     if before:
-        _write(seal_of(path), f"{digest}\n")
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether a file is what was written."""
-    seal = seal_of(path)
-    return seal.exists() and _digest(path) in seal.read_text(errors="replace").split()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.parent / f"{path.name}.{uuid.uuid4().hex}"
-    try:
-        with temporary.open("w") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_bytes(beside, f"{digest}\n".encode())

@@ -1,4 +1,4 @@
-"""Canonical bytes of a value, and the content key made of them. Standard library only.
+"""Canonical bytes of a value, the content key made of them, and the SHA-256 of a file. Standard library only.
 
 Two values have one key exactly when everything that could change a number is equal, so the encoding
 is typed and closed: it raises on whatever it does not know, instead of guessing (``repr`` of an object
@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 NUMERICS = 2
@@ -74,6 +75,12 @@ def key(value: Any) -> str:
     """The content key of a value: 128 bits of SHA-256 over its canonical form, as 32 hex digits."""
     text = json.dumps([NUMERICS, canonical(value)], ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_CHARACTERS]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits; the file is read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:

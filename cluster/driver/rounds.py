@@ -19,9 +19,9 @@ from cluster.study_folder.search_record import (
     FORMAT,
     SEARCH_FOLDER,
     read_asked,
-    write_json,
 )
 from study.artifacts import Address
+from study.atomic_write import write_json
 from study.planning.plan import Plan, answers_address
 from study.planning.proposer import Answer, Curve, History, Point, Proposer
 from study.results.files import read_dataset, write_table
@@ -154,20 +154,20 @@ class Rounds:
             "begun": [point.as_dict() for point in (self._before or History()).begun],
             "rounds": [[point.as_dict() for point in points] for points in self._rounds],
         }
-        write_json(content, self.folder / SEARCH_FOLDER / ASKED_FILE)
+        write_json(self.folder / SEARCH_FOLDER / ASKED_FILE, content, checksum=True)
 
     def _write_answer(self) -> None:
         if self.answer is None:
             return
-        place = self.folder / SEARCH_FOLDER
+        folder = self.folder / SEARCH_FOLDER
         for name, rows in self.answer.tables.items():
-            write_table(pa.Table.from_pylist(rows), place / f"{name}.parquet")
+            write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
         facts = {
             "sentences": list(self.answer.sentences),
             "reason": self.answer.reason,
             "tables": list(self.answer.tables),
         }
-        write_json({"format": FORMAT, **facts}, place / ANSWER_FILE)
+        write_json(folder / ANSWER_FILE, {"format": FORMAT, **facts}, checksum=True)
 
 
 def curves(plan: Plan, rows: pa.Table, metric: str) -> dict[Point, Curve]:

@@ -6,8 +6,6 @@ another study over the same store asks nothing twice, and ratings can be read ag
 """
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from typing import Any
 
 from cluster.rows.rescore import rescore
 from cluster.study_folder.study_folder import StudyFolder
+from study.atomic_write import write_json
 from study.errors import SpecError
 from study.evaluation.judge import INSTRUCTION_VERSION, READER_VERSION, Case, Judge, rating
 from study.evaluation.judges import EndpointJudge, FolderJudge
@@ -49,20 +48,8 @@ class Replies:
 
     def keep(self, case: Case, reply: str) -> None:
         """Whole or not at all; the first reply stays."""
-        path = self._path(case)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
         facts = {"instruction": INSTRUCTION_VERSION, **asdict(case), "reply": reply}
-        with temporary.open("w", encoding="utf-8") as handle:
-            json.dump(facts, handle, ensure_ascii=False, indent=1)
-            handle.flush()
-            os.fsync(handle.fileno())
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
+        write_json(self._path(case), facts, replace=False)
 
     @staticmethod
     def problem(path: Path) -> str | None:

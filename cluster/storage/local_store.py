@@ -23,7 +23,9 @@ from typing import Any
 from cluster.storage.disk_full import free
 from cluster.storage.retry import is_outage
 from study.artifacts import Address, Record
+from study.atomic_write import sync
 from study.errors import IntegrityError, PreflightError
+from study.identity import file_sha256
 
 RECORD = "record.json"
 RECORD_FORMAT = 2
@@ -47,7 +49,7 @@ class LocalStore:
             with self.staging() as folder:
                 probe = folder / "probe"
                 probe.write_bytes(b"x" * 65536)
-                _sync(probe)
+                sync(probe)
         except OSError as error:
             if is_outage(error):
                 raise
@@ -106,7 +108,7 @@ class LocalStore:
             raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
         path = self.place(address) / str(record["attempt"]) / name
         try:
-            found = _sha256(path)
+            found = file_sha256(path)
         except FileNotFoundError:
             found = "no file"
         if found != record["files"][name]["sha256"]:
@@ -132,8 +134,8 @@ class LocalStore:
         attempt = uuid.uuid4().hex
         files = {}
         for path in sorted(folder.iterdir()):
-            _sync(path)
-            files[path.name] = {"sha256": _sha256(path), "bytes": path.stat().st_size}
+            sync(path)
+            files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         record: dict[str, Any] = {
             "format": RECORD_FORMAT,
             "address": str(address),
@@ -147,16 +149,16 @@ class LocalStore:
         target.mkdir()
         for name in files:
             (folder / name).replace(target / name)
-        _sync(target)
+        sync(target)
         pending = folder / RECORD
         pending.write_text(json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True))
-        _sync(pending)
+        sync(pending)
         try:
             os.link(pending, place / RECORD)
         except FileExistsError:
             shutil.rmtree(target, ignore_errors=True)
             return False
-        _sync(place)
+        sync(place)
         return True
 
     def place(self, address: Address) -> Path:
@@ -168,17 +170,3 @@ def _seal(record: Mapping[str, Any]) -> str:
     """A hash over everything else in a record, so that a changed fact is noticed as a changed file is."""
     plain = json.dumps({name: value for name, value in record.items() if name != "seal"}, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Forces a file or folder to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from cluster.background_thread import background
+from study.atomic_write import write_json
 from study.errors import RelearnError
 
 RENEW_SECONDS = 2.0
@@ -161,9 +162,8 @@ def _read(study_folder: Path) -> Lease | None:
 
 
 def _write(study_folder: Path, lease: Lease) -> None:
-    temporary = study_folder / f".driver.json.{uuid.uuid4().hex}"
-    temporary.write_text(json.dumps(lease))
-    temporary.replace(_path(study_folder))
+    # Not durable: after a power cut nobody holds the study, and a busy disk must not keep the holder from renewing.
+    write_json(_path(study_folder), lease, durable=False)
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """What a search asked, round by round, and its answer: JSON in the study's folder."""
 
 import json
-import os
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.atomic_write import is_sealed, replace_sealed, seal_of
+from study.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError
 from study.planning.proposer import History, Point
 from study.spec import StudySpec
@@ -31,8 +30,8 @@ def read_asked(folder: Path) -> History | None:
     if not path.exists():
         return None
     try:
-        if not is_sealed(path):
-            raise ValueError("its hash is not the one beside it")
+        if not matches_checksum(path):
+            raise ValueError("its checksum is not the one beside it")
         content = json.loads(path.read_text())
         return History(
             _points(content["found"]),
@@ -58,7 +57,7 @@ def put_aside_unreadable(folder: Path) -> Path | None:
         target = folder / "quarantine" / uuid.uuid4().hex[:8] / ASKED_FILE
         target.parent.mkdir(parents=True)
         path.rename(target)
-        seal_of(path).unlink(missing_ok=True)
+        checksum_file(path).unlink(missing_ok=True)
         return target
     return None
 
@@ -73,17 +72,3 @@ def asked_points(folder: Path, spec: StudySpec) -> list[Point] | None:
 
 def _points(rows: Iterable[Mapping[str, Any]]) -> tuple[Point, ...]:
     return tuple(Point.of(fields) for fields in rows)
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Writes a file of a search's record whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-    try:
-        with temporary.open("w") as handle:
-            json.dump(content, handle, indent=1, ensure_ascii=False)
-            handle.flush()
-            os.fsync(handle.fileno())
-        replace_sealed(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,8 +11,6 @@ DIR/store                 the artifacts, unless --store names another place
 """
 
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,7 +23,7 @@ from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import is_outage
 from cluster.study_folder.redaction import redacted
 from cluster.study_folder.spec_diff import axis_growth, differences
-from study.atomic_write import replace_sealed
+from study.atomic_write import write_json
 from study.errors import PreflightError, SpecError
 from study.identity import NUMERICS
 from study.planning.plan import Plan
@@ -211,24 +209,12 @@ class StudyFolder:
         return grown
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        path = self.folder / STUDY_FILE
-        temporary = self.folder / f".{STUDY_FILE}.{uuid.uuid4().hex}"
-        try:
-            with temporary.open("w") as handle:
-                json.dump(redacted(dict(content)), handle, indent=1, ensure_ascii=False)
-                handle.flush()
-                os.fsync(handle.fileno())
-            replace_sealed(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_json(self.folder / STUDY_FILE, redacted(dict(content)), checksum=True)
 
     def record_failure(self, key: str, facts: Mapping[str, Any]) -> None:
         """Keeps why a stage failed."""
-        self.failures.mkdir(exist_ok=True)
-        temporary = self.failures / f".{key}.{uuid.uuid4().hex}"
         stamped = {"stage": key, "time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
-        temporary.write_text(json.dumps(redacted(stamped), indent=1))
-        temporary.replace(self.failures / f"{key}.json")
+        write_json(self.failures / f"{key}.json", redacted(stamped))
 
     def forget_failure(self, key: str) -> None:
         """A stage that failed before succeeded now, or is tried again."""

@@ -6,8 +6,9 @@ its reason there before it ends the process. The next attempt, or the driver, re
 """
 
 import json
-import uuid
 from pathlib import Path
+
+from study.atomic_write import write_json
 
 
 class StageGivenUpError(Exception):
@@ -53,7 +54,5 @@ class Attempts:
             return {}
 
     def _write(self, stage: str, facts: dict[str, object]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{uuid.uuid4().hex}"
-        temporary.write_text(json.dumps(facts))
-        temporary.replace(self._folder / f"{stage}.json")
+        # Not durable: the folder belongs to one run, which a power cut ends.
+        write_json(self._folder / f"{stage}.json", facts, durable=False)

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from study.errors import PreflightError
+from study.identity import file_sha256
 from study.models.config_json import read
 from study.models.peft_folder import base_of, is_adapter, refuse_misfit
 
@@ -176,9 +177,7 @@ def _folder_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
     for path in files:
-        with path.open("rb") as handle:
-            content = hashlib.file_digest(handle, "sha256").hexdigest()
-        digest.update(f"{path.name}\0{content}\n".encode())
+        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()[:REVISION_CHARACTERS]
 
 

@@ -1,7 +1,5 @@
 """Where the rows' files lie, how a table is written with checked pages, and how a dataset is read while it grows."""
 
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.atomic_write import replace_sealed
+from study.atomic_write import write_file
 from study.errors import IntegrityError, SpecError
 from study.results.schema import _VERSION, DATASETS, SCHEMA_VERSION, VERSION_FIELD
 
@@ -21,22 +19,14 @@ def dataset_folder(study_folder: Path, dataset: str) -> Path:
 
 
 def write_table(built: pa.Table, path: Path) -> None:
-    """Writes a sealed Parquet file that appears whole or not at all, with a checksum in every page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-    try:
-        write_pages(built, temporary)
-        replace_sealed(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes a Parquet file that appears whole or not at all, with a checksum in every page and one beside it."""
+    write_file(path, lambda temporary: write_pages(built, temporary), checksum=True)
 
 
 def write_pages(built: pa.Table, path: Path) -> None:
-    """Writes a Parquet file with a checksum in every page, and waits until it is on the disk."""
+    """Writes a Parquet file with a checksum in every page; into a folder that nobody reads yet."""
     with path.open("wb") as handle:
         pq.write_table(built, handle, write_page_checksum=True)
-        handle.flush()
-        os.fsync(handle.fileno())
 
 
 def dataset_files(study_folder: Path, dataset: str) -> list[Path]:

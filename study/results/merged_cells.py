@@ -1,7 +1,7 @@
 """The rows of all cells in one file, DIR/cells.parquet: a study of thousands of stages has as many small files.
 
 A copy, written when a run or a scoring has ended; the truth stays in results/cells. It names what it is a copy of,
-by a hash over the names and seals of those files, so that a reader passes it over once they are others.
+by a hash over the names and checksums of those files, so that a reader passes it over once they are others.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.atomic_write import seal_of
+from study.atomic_write import checksum_file
 from study.results.files import dataset_files, read_dataset, read_file, write_table
 
 MERGED_FILE = "cells.parquet"
@@ -19,7 +19,7 @@ MERGED_OF = b"relearn.merged_of"
 
 
 def merge_cells(study_folder: Path) -> None:
-    """Writes the copy anew, where it is not one of what is there now.
+    """Writes the copy again where it is not one of what is there now.
 
     Raises:
         IntegrityError: a file of rows is torn or changed.
@@ -52,11 +52,11 @@ def read_cells(study_folder: Path, columns: Iterable[str]) -> pa.Table:
 
 
 def sources_of(files: list[Path]) -> bytes:
-    """What a copy of these files is known by; empty where there is none, or one has no seal."""
+    """What a copy of these files is known by; empty where there is none, or one has no checksum."""
     found = hashlib.sha256()
     for path in files:
         try:
-            found.update(f"{path.name} {seal_of(path).read_text().split()[-1]}\n".encode())
+            found.update(f"{path.name} {checksum_file(path).read_text().split()[-1]}\n".encode())
         except (FileNotFoundError, IndexError):
             return b""
     return found.hexdigest().encode() if files else b""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import PreflightError, SpecError
+from study.identity import file_sha256
 
 TABLES = (".jsonl", ".json", ".csv", ".parquet")
 TEXTS = (".txt", ".md")
@@ -88,7 +89,7 @@ def digest(source: str, key: str) -> str:
     """SHA-256 of a file's bytes, or of a hub dataset's rows."""
     path = _file(source)
     if path is not None and path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     content = json.dumps(_rows(source, key), sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
 

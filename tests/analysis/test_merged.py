@@ -14,7 +14,7 @@ from tests.analysis.conftest import lawful
 
 @pytest.fixture
 def study(study_folder) -> Path:
-    """Its rows of cells in three sealed files."""
+    """Its rows of cells in three files with checksums."""
     folder: Path = study_folder(lawful)
     path = folder / "results" / "cells" / "all.parquet"
     rows = read_file(path, "cells")
