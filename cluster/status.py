@@ -9,7 +9,6 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.lease import holder_of
 from cluster.study_folder.study_folder import StudyFolder
 from study.planning.plan import Plan
-from study.planning.stages import wanted
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
     """Reads; changes nothing."""
     there = set(store.addresses())
     published = {
-        key for key, stage in plan.stages.items() if all(address in there for address in wanted(stage))
+        key for key, stage in plan.stages.items() if all(address in there for address in stage.publishes)
     }
     failures = {
         key: facts

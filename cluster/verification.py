@@ -18,7 +18,7 @@ from cluster.rows.rebuilt_rows import RebuiltRows
 from cluster.storage.local_store import RECORD, LocalStore
 from cluster.study_folder.lease import guard
 from cluster.study_folder.search_record import SEARCH_FOLDER
-from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
+from cluster.study_folder.study_folder import DESCRIPTION, STUDY_FILE, StudyFolder
 from study.artifacts import Address
 from study.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, SpecError
@@ -32,8 +32,6 @@ NOT_AS_WRITTEN = "not what was written: its checksum is not the one beside it"
 STUDY_REMEDY = (
     "put a copy of it back, or give the study's first command again with another --study and this --store"
 )
-DESCRIPTIONS = ("planned.parquet", "corpora.parquet")
-"""Which follow from the spec alone, and are written again at once."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def verify_study(folder: Path, store: LocalStore, plan: Plan, *, repair: bool) -
                 continue
             moved = _move_aside(problem.remove, [store.folder, folder], stamp)
             report.problems[index] = replace(problem, moved=moved or problem.path)
-            if problem.path.name in DESCRIPTIONS:
+            if problem.path.name in DESCRIPTION:
                 StudyFolder(folder).describe(plan)
         if any(problem.path == folder / MERGED_FILE for problem in report.problems):
             merge_cells(folder)
@@ -178,7 +176,7 @@ class _Verification:
         path = self._folder / STUDY_FILE
         if not matches_checksum(path):
             self.report.problems.append(Problem(path, f"{NOT_AS_WRITTEN}; {STUDY_REMEDY}", None))
-        for name in (*DESCRIPTIONS, MERGED_FILE):
+        for name in (*DESCRIPTION, MERGED_FILE):
             path = self._folder / name
             if path.exists() and not matches_checksum(path):
                 self._wrong(path, NOT_AS_WRITTEN)

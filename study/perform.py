@@ -77,9 +77,7 @@ class Residents:
 
 def missing_addresses(stage: Stage, store: Store) -> list[Address]:
     """What a stage has still to publish."""
-    wanted = [Address.of_weights(stage.key, step) for step in stage.keep]
-    wanted += [Address.of_answers(stage.key, step, evaluation.key) for step, evaluation in stage.evaluate]
-    return [address for address in wanted if not store.has(address)]
+    return [address for address in stage.publishes if not store.has(address)]
 
 
 def perform(

@@ -7,7 +7,7 @@ Validation here needs nothing but the spec itself. What needs the data (does thi
 pair stand so often) is checked by the plan.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from study.errors import did_you_mean
+from study.results.spec_entries import entries
 from study.scenarios import SCENARIOS, Scenario
 from study.settings.attack import Vary
 from study.settings.execution import Execution
@@ -211,13 +212,5 @@ def method_label(method: Part) -> str:
     """What stands in the rows: the name, and the hyperparameters that differ from the defaults."""
     values = method.model_dump(mode="json", exclude_defaults=True)
     name = str(getattr(method, "name"))  # noqa: B009 - every method has one, Part does not
-    rest = ",".join(f"{field}={value}" for field, value in _flat(values) if field != "name")
+    rest = ",".join(f"{path}={value}" for path, value in entries(values).items() if path != "name")
     return f"{name}({rest})" if rest else name
-
-
-def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    for field, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{place}{field}.")
-        else:
-            yield f"{place}{field}", value

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.surface import select
-from analysis.reading.spec_entries import leaves, shown
 from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.crossed_design import Answers
 from analysis.statistics.intervals import difference, estimate
 from study.results.schema import COORDINATES, COUNTS, MEANS
+from study.results.spec_entries import differences
 
 PLACE = [name for name in COORDINATES if name != "seed"]
 
@@ -60,7 +60,7 @@ class Comparison:
     """
 
     names: tuple[str, str]
-    spec: list[tuple[str, str, str]]
+    spec: list[tuple[str, ...]]
     metric: str | None
     shared: int
     only_first: int
@@ -130,15 +130,8 @@ def _metric(first: Study, second: Study) -> str | None:
     return next((name for name in wanted if name in both), None)
 
 
-def _spec(first: dict[str, Any], second: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    one, other = leaves(first), leaves(second)
-    for name in dict.fromkeys([*one, *other]):
-        if name in ("name", "question"):
-            continue
-        if name not in one or name not in other:
-            yield name, shown(one[name]) if name in one else "–", shown(other[name]) if name in other else "–"
-        elif one[name] != other[name]:
-            yield name, shown(one[name]), shown(other[name])
+def _spec(first: dict[str, Any], second: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    return (each for each in differences(first, second) if each[0] not in ("name", "question"))
 
 
 def _cells(study: Study, metric: str, name: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from analysis.reading.location import Place
 from study.errors import SpecError
-from study.results.files import opened
+from study.results.files import CORPORA_FILE, opened
 from study.results.merged_cells import MERGED_FILE, true_copy
 from study.results.schema import CORPORA, DATASETS
 
@@ -67,7 +67,7 @@ def read_corpora(place: Place) -> pd.DataFrame:
         SpecError: written under another schema version.
     """
     try:
-        found = _read(place, place.child("corpora.parquet"), CORPORA, CORPORA.names, {})
+        found = _read(place, place.child(CORPORA_FILE), CORPORA, CORPORA.names, {})
     except FileNotFoundError:
         found = None
     frame: pd.DataFrame = (found if found is not None else CORPORA.empty_table()).to_pandas()

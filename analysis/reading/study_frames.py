@@ -22,6 +22,7 @@ from analysis.reading.headline import Headline, headline
 from analysis.reading.location import Place, place
 from analysis.reading.row_reader import read_corpora, read_rows
 from study.errors import SpecError
+from study.results.files import PLANNED_FILE
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
 WORDS = ("scenario", "model", "method", "start", "corpus")
@@ -270,7 +271,7 @@ def _names(roots: list[str]) -> list[str]:
 def _one(where: Place, name: str) -> Study:
     try:
         content = json.loads(where.read(where.child("study.json")))
-        planned = pq.read_table(pa.BufferReader(where.read(where.child("planned.parquet")))).to_pandas()
+        planned = pq.read_table(pa.BufferReader(where.read(where.child(PLANNED_FILE)))).to_pandas()
     except (FileNotFoundError, NotADirectoryError):
         raise SpecError(
             f"{where.words} is no study: expected a folder with study.json, as `relearn run` makes it"

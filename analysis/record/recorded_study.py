@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 
 from analysis.reading.study_frames import Study, load
 from study.errors import SpecError
-from study.results.files import dataset_folder, read_dataset
+from study.results.files import CORPORA_FILE, PLANNED_FILE, dataset_folder, read_dataset
 from study.results.schema import CELLS, COORDINATES, PROBES, table
 
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)")
 KEPT = ("format", "space", "overrides", "spec", "axes", "created", "provenance")
 """What of study.json is for readers elsewhere."""
-DESCRIBED = ("planned.parquet", "corpora.parquet")
+DESCRIBED = (PLANNED_FILE, CORPORA_FILE)
 
 
 def put(folder: Path, records: Path) -> Path:
@@ -71,7 +71,7 @@ def on_record(folder: Path) -> Iterator[Study]:
         place.mkdir()
         try:
             for name in ("study.json", *DESCRIBED):
-                if name != "corpora.parquet" or (folder / name).exists():
+                if name != CORPORA_FILE or (folder / name).exists():
                     shutil.copyfile(folder / name, place / name)
             for name in ("cells", "probes"):
                 dataset_folder(place, name).mkdir(parents=True)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from analysis.measures.before_and_after import relearned
 from analysis.measures.surface import select
-from analysis.reading.spec_entries import leaves, shown
 from analysis.reading.study_frames import Studies, Study
 from analysis.report.drivers_section import driving, foreseen
 from analysis.report.sections import Section, Table, percent
+from study.results.spec_entries import differences
 
 
 def together(studies: list[Study], names: list[str]) -> list[Section]:
@@ -68,14 +68,8 @@ def _line(study: Study, name: str) -> tuple[str, ...]:
 
 def _differences(studies: list[Study], names: list[str]) -> Section:
     """A line per entry of the specs that is not the same in all."""
-    flat = [leaves(study.content["spec"]) for study in studies]
-    entries = list(dict.fromkeys(name for spec in flat for name in spec))
-    missing = object()
-    rows = []
-    for name in entries:
-        values = [spec.get(name, missing) for spec in flat]
-        if name not in ("name", "question") and any(value != values[0] for value in values):
-            rows.append((name, *("–" if value is missing else shown(value) for value in values)))
+    found = differences(*(study.content["spec"] for study in studies))
+    rows = [row for row in found if row[0] not in ("name", "question")]
     columns = (("in the spec", False), *((name, False) for name in names))
     words = ("Everything that is not listed is the same in all.",)
     return Section("differences", "What differs in their specs", words, tables=(Table(columns, rows),))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.reading.study_frames import Study
 from analysis.report.sections import Section, Table
+from study.results.spec_entries import entries, in_words
 
 KINDS = ("base", "finetune", "reinforce", "unlearn", "relearn")
 
@@ -20,9 +21,13 @@ def provenance(study: Study) -> Section:
     if study.content.get("overrides"):
         about.append(("overrides", "; ".join(map(str, study.content["overrides"]))))
     about += [("begun", str(study.content["created"]))] if "created" in study.content else []
-    about += list(_flat(facts).items())
+    about += [
+        (path.replace("_", " ").replace(".", ": "), _shown(value)) for path, value in entries(facts).items()
+    ]
     asked = [
-        (name, str(value)) for name, value in _flat(spec).items() if name not in ("name", "question", *axes)
+        (path, in_words(value))
+        for path, value in entries(spec).items()
+        if path not in ("name", "question", *axes)
     ]
     tables = [_named(about, "How it was run")]
     times = stage_times(study)
@@ -168,17 +173,8 @@ def _named(pairs: list[tuple[str, str]], caption: str) -> Table:
     return Table((("what", False), ("value", False)), pairs, caption)
 
 
-def _flat(facts: dict[str, Any], place: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in facts.items():
-        inner = f"{place}{name}".replace("_", " ")
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{inner}: "))
-        elif isinstance(value, float) and abs(value) >= 1:
-            flat[inner] = f"{value:,.1f}"
-        else:
-            flat[inner] = str(value)
-    return flat
+def _shown(value: Any) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) and abs(value) >= 1 else in_words(value)
 
 
 def _duration(seconds: float) -> str:

@@ -25,7 +25,7 @@ from study.atomic_write import write_json
 from study.planning.plan import Plan, answers_address
 from study.planning.proposer import Answer, Curve, History, Point, Proposer
 from study.results.files import read_dataset, write_table
-from study.results.schema import COORDINATES
+from study.results.schema import COORDINATES, coordinates_of
 from study.spec import StudySpec
 
 PlanOf = Callable[[Sequence[Point]], Plan]
@@ -82,11 +82,6 @@ class Rounds:
     def number(self) -> int:
         """Of the round that was asked last, from 1."""
         return len(self._rounds)
-
-    @property
-    def asked_now(self) -> int:
-        """How many trajectories the last round asks for."""
-        return len(self._rounds[-1])
 
     def _plan(self) -> Plan:
         points = [*self._found, *(point for points in self._rounds for point in points)]
@@ -180,7 +175,7 @@ def curves(plan: Plan, rows: pa.Table, metric: str) -> dict[Point, Curve]:
     found: dict[Point, dict[int, tuple[float, int | None]]] = {}
     for row in rows.to_pylist():
         if row["metric"] == metric and row["split"] == "forget":
-            point = points.get(tuple(row[name] for name in COORDINATES))
+            point = points.get(coordinates_of(row))
             if point is not None:
                 found.setdefault(point, {})[row["relearn_steps"]] = (row["value"], row["n"])
     steps = tuple(sorted(plan.spec.relearn_steps))

@@ -30,7 +30,7 @@ from cluster.worker.attempts import Attempts
 from study.errors import ClusterLostError
 from study.planning.cost import remaining_seconds
 from study.planning.plan import Plan
-from study.planning.stages import Stage, wanted
+from study.planning.stages import Stage
 from study.planning.step_times import Prices
 from study.provenance import describe_node
 from study.settings.execution import Resources
@@ -97,7 +97,7 @@ class TuneRun:
         self._missing = {
             key: missing
             for key, stage in plan.stages.items()
-            if (missing := [address for address in wanted(stage) if address not in published])
+            if (missing := [address for address in stage.publishes if address not in published])
         }
         self._done = [key for key in plan.stages if key not in self._missing]
         for key in plan.stages:  # also what a stage published before it was cut off

@@ -1,27 +1,22 @@
 """Does a file of rows follow from the artifacts? Its rows are made again and compared."""
 
-from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from study.artifacts import Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
 from study.evaluation.scorers import SCORERS
-from study.identity import key
 from study.planning.plan import Cell, Plan, answers_address
-from study.results.files import read_file
-from study.results.schema import CELLS, COORDINATES, PROBES, table
+from study.results.files import is_rows_file_of, read_file
+from study.results.schema import CELLS, PROBES, Coordinates, coordinates_of, table
 
 JUDGED = ("judge_rating", "judge_reply")
 """Columns that come from elsewhere than the artifacts."""
 
 TIMES = ("train_seconds", "evaluation_seconds")
 """Which differ where an artifact was computed again after its rows had been written."""
-
-Coordinates = tuple[Any, ...]
 
 
 class RebuiltRows:
@@ -38,17 +33,16 @@ class RebuiltRows:
         A cell whose answers the store does not have, or has spoilt, is not compared: that is another problem.
         """
         rows = read_file(path, dataset).to_pylist()
-        by_cell = {place: list(of) for place, of in groupby(rows, key=_place)}
+        by_cell = {name: list(of) for name, of in groupby(rows, key=coordinates_of)}
         cells = list(by_cell)
         if sum(len(of) for of in by_cell.values()) != len(rows):
             return "a cell's rows do not stand together", cells, len(rows)
-        named = path.stem.rpartition("-")[2]
-        if named != key(sorted(cells, key=str))[:16]:
+        if not is_rows_file_of(path, cells):
             return "its name is that of other cells", cells, len(rows)
-        for place, found in by_cell.items():
-            cell = self._cells.get(place)
+        for name, found in by_cell.items():
+            cell = self._cells.get(name)
             if cell is None:
-                return f"a cell that the study does not have: {place}", cells, len(rows)
+                return f"a cell that the study does not have: {name}", cells, len(rows)
             expected = self._expected(cell, dataset, _scored(found, dataset))
             if expected is not None and _comparable(found, dataset) != _comparable(expected, dataset):
                 return (
@@ -87,7 +81,3 @@ def _comparable(rows: list[Row], dataset: str) -> list[Row]:
         )
     left_out = (*JUDGED, *TIMES)
     return [{name: value for name, value in row.items() if name not in left_out} for row in rows]
-
-
-def _place(row: Mapping[str, Any]) -> Coordinates:
-    return tuple(row[name] for name in COORDINATES)

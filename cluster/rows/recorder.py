@@ -12,13 +12,10 @@ import pyarrow as pa
 from study.artifacts import Store
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
-from study.identity import key
 from study.planning.plan import Plan, answers_address
-from study.results.files import dataset_folder, read_dataset, write_table
+from study.results.files import read_dataset, rows_file, write_table
 from study.results.merged_cells import read_cells
-from study.results.schema import CELLS, COORDINATES, DATASETS, PROBES, table
-
-Coordinates = tuple[str | int, ...]
+from study.results.schema import CELLS, COORDINATES, DATASETS, PROBES, Coordinates, coordinates_of, table
 
 
 class Recorder:
@@ -47,10 +44,10 @@ class Recorder:
         }
         if not any(fresh.values()):
             return
-        wanted = {cell.coordinates: cell for cells in fresh.values() for cell in cells}
+        unrecorded = {cell.coordinates: cell for cells in fresh.values() for cell in cells}
         probes: dict[Coordinates, list[Row]] = {}
         cells: dict[Coordinates, list[Row]] = {}
-        for coordinates, cell in wanted.items():
+        for coordinates, cell in unrecorded.items():
             address = answers_address(cell)
             answers = read_answers(self._store.file(address, ANSWERS_FILE))
             rows = probe_rows(cell, answers, self._plan.spec.the_scenario.metrics())
@@ -60,8 +57,7 @@ class Recorder:
             chosen = [cell.coordinates for cell in fresh[dataset]]
             if chosen:
                 built = table([row for name in chosen for row in rows_of[name]], schema)
-                name = f"{stage_key}-{key(sorted(chosen, key=str))[:16]}.parquet"
-                write_table(built, dataset_folder(self._folder, dataset) / name)
+                write_table(built, rows_file(self._folder, dataset, stage_key, chosen))
                 self._covered[dataset].update(chosen)
                 if dataset == "cells":
                     self._recorded += len(chosen)
@@ -75,4 +71,4 @@ def cells_recorded(folder: Path, plan: Plan) -> int:
 
 def _coordinates(rows: pa.Table) -> set[Coordinates]:
     distinct = rows.group_by(list(COORDINATES)).aggregate([])
-    return {tuple(row[name] for name in COORDINATES) for row in distinct.to_pylist()}
+    return {coordinates_of(row) for row in distinct.to_pylist()}

@@ -17,7 +17,7 @@ from study.evaluation.rows import Row, cell_rows, probe_of
 from study.evaluation.scorers import SCORERS
 from study.results.files import dataset_files, read_file, write_table
 from study.results.merged_cells import merge_cells
-from study.results.schema import CELLS, COORDINATES, PROBES, table
+from study.results.schema import CELLS, PROBES, coordinates_of, table
 
 FACTS = ("train_tokens", "train_seconds", "evaluation_seconds", "weight_distance")
 Scorer = Callable[[Row], Mapping[str, Any]]
@@ -84,15 +84,11 @@ def _rewrite_cells(folder: Path, name: str, probes: list[Row]) -> None:
     if path is None:
         return
     old = read_file(path, "cells").to_pylist()
-    facts = {_place(row): {fact: row[fact] for fact in FACTS} for row in old}
+    facts = {coordinates_of(row): {fact: row[fact] for fact in FACTS} for row in old}
     rows = [
         row
-        for place, of_cell in groupby(probes, key=_place)
-        for row in cell_rows(list(of_cell), facts[place])
+        for coordinates, of_cell in groupby(probes, key=coordinates_of)
+        for row in cell_rows(list(of_cell), facts[coordinates])
     ]
     if rows != old:
         write_table(table(rows, CELLS), path)
-
-
-def _place(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in COORDINATES)

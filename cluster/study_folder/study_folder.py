@@ -21,19 +21,21 @@ import pyarrow as pa
 
 from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import is_outage
+from cluster.study_folder.axis_growth import axis_growth
 from cluster.study_folder.redaction import redacted
-from cluster.study_folder.spec_diff import axis_growth, differences
 from study.atomic_write import write_json
 from study.errors import PreflightError, SpecError
 from study.identity import NUMERICS
 from study.planning.plan import Plan
-from study.results.files import write_table
+from study.results.files import CORPORA_FILE, PLANNED_FILE, write_table
 from study.results.schema import COORDINATES, CORPORA, table
+from study.results.spec_entries import differences
 from study.spec import AXES, StudySpec, method_label
 
 FORMAT = 1
 STUDY_FILE = "study.json"
-DESCRIPTION = ("planned.parquet", "corpora.parquet")
+DESCRIPTION = (PLANNED_FILE, CORPORA_FILE)
+"""Which follow from the spec alone, and are written again at once."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,8 @@ class StudyFolder:
 
     def describe(self, plan: Plan) -> None:
         """Writes what a plan says of its cells and corpora, for readers of the rows."""
-        write_table(_planned(plan), self.folder / DESCRIPTION[0])
-        write_table(_corpora(plan), self.folder / DESCRIPTION[1])
+        write_table(_planned(plan), self.folder / PLANNED_FILE)
+        write_table(_corpora(plan), self.folder / CORPORA_FILE)
 
     def add_provenance(self, facts: Mapping[str, Any]) -> None:
         """Merges facts about a run into study.json."""
@@ -200,7 +202,7 @@ class StudyFolder:
         new = spec.question_identity()
         grown = axis_growth(old, new, AXES)
         if grown is None:
-            lines = "\n".join(f"  {line}" for line in differences(old, new))
+            lines = "\n".join(f"  {path}: {before} → {now}" for path, before, now in differences(old, new))
             raise SpecError(
                 f"{self.folder} belongs to another spec; recorded → given:\n{lines}\n"
                 "An axis may grow; for anything else name another folder with --study "

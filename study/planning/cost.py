@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from study.artifacts import Address
 from study.planning.makespan import makespan
 from study.planning.plan import Plan
-from study.planning.stages import Checkpoint, Embedded, Stage, Trajectory, wanted
+from study.planning.stages import Checkpoint, Embedded, Stage, Trajectory
 from study.planning.step_times import Prices, seconds_of
 
 FLOAT_BYTES = 4
@@ -65,7 +65,7 @@ def cost(
     """
     there = set(published)
     missing = {
-        key: [address for address in wanted(stage) if address not in there]
+        key: [address for address in stage.publishes if address not in there]
         for key, stage in plan.stages.items()
     }
     kept = 0
@@ -85,8 +85,10 @@ def cost(
         evaluations_alone=len(plan.cells),
         kept_checkpoints=kept,
         disk_bytes=disk,
-        artifacts=sum(len(wanted(stage)) for stage in plan.stages.values()),
-        artifacts_published=sum(len(wanted(stage)) - len(missing[key]) for key, stage in plan.stages.items()),
+        artifacts=sum(len(stage.publishes) for stage in plan.stages.values()),
+        artifacts_published=sum(
+            len(stage.publishes) - len(missing[key]) for key, stage in plan.stages.items()
+        ),
         stages_published=sum(1 for addresses in missing.values() if not addresses),
         seconds=None if left is None else left + (prices.start_up_seconds if left else 0.0),
         start_up_seconds=prices.start_up_seconds,

@@ -163,24 +163,23 @@ class Stage:
         return max([0, *self.keep, *(step for step, _ in self.evaluate)])
 
     @property
+    def publishes(self) -> list[Address]:
+        """Every artifact that it publishes."""
+        return [
+            *(Address.of_weights(self.key, step) for step in self.keep),
+            *(Address.of_answers(self.key, step, evaluation.key) for step, evaluation in self.evaluate),
+        ]
+
+    @property
     def parents(self) -> tuple[Checkpoint, ...]:
         """The checkpoints it waits for; none at a model, which is simply there."""
         if not isinstance(self.node, Trajectory):
             return ()
-        wanted = (self.node.parent, self.node.helper)
         return tuple(
             checkpoint
-            for checkpoint in wanted
+            for checkpoint in (self.node.parent, self.node.helper)
             if checkpoint is not None and isinstance(checkpoint.of, Trajectory)
         )
-
-
-def wanted(stage: Stage) -> list[Address]:
-    """Every artifact that a stage publishes."""
-    return [
-        *(Address.of_weights(stage.key, step) for step in stage.keep),
-        *(Address.of_answers(stage.key, step, e.key) for step, e in stage.evaluate),
-    ]
 
 
 def characters_of_a_step(node: Trajectory) -> float:

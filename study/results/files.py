@@ -10,12 +10,32 @@ import pyarrow.parquet as pq
 
 from study.atomic_write import write_file
 from study.errors import IntegrityError, SpecError
-from study.results.schema import _VERSION, DATASETS, SCHEMA_VERSION, VERSION_FIELD
+from study.identity import key
+from study.results.schema import _VERSION, DATASETS, SCHEMA_VERSION, VERSION_FIELD, Coordinates
+
+PLANNED_FILE = "planned.parquet"
+"""A row for each planned cell, so that readers see what is missing."""
+CORPORA_FILE = "corpora.parquet"
+"""A row for each relearn corpus, see ``schema.CORPORA``."""
 
 
 def dataset_folder(study_folder: Path, dataset: str) -> Path:
     """``DIR/results/cells`` or ``DIR/results/probes``."""
     return study_folder / "results" / dataset
+
+
+def rows_file(study_folder: Path, dataset: str, stage: str, cells: Iterable[Coordinates]) -> Path:
+    """Where the rows of some cells lie that are read off one stage: the name says which stage, and which cells."""
+    return dataset_folder(study_folder, dataset) / f"{stage}-{_key_of_cells(cells)}.parquet"
+
+
+def is_rows_file_of(path: Path, cells: Iterable[Coordinates]) -> bool:
+    """Whether a file of rows has the name that belongs to these cells."""
+    return path.stem.rpartition("-")[2] == _key_of_cells(cells)
+
+
+def _key_of_cells(cells: Iterable[Coordinates]) -> str:
+    return key(sorted(cells, key=str))[:16]
 
 
 def write_table(built: pa.Table, path: Path) -> None:

@@ -31,6 +31,9 @@ COORDINATES = (
 """What names a cell. ``method`` is ``none`` and ``depth`` 0 where nothing was unlearned; ``corpus`` is
 ``none`` for the reference cells (the base model, the finetuned model), which nobody relearned."""
 
+Coordinates = tuple[Any, ...]
+"""The values that name one cell, in the order of ``COORDINATES``."""
+
 STARTS = ("unlearned", "original", "never_learned", "base")
 """Where relearning starts from. ``base`` (the model before any finetuning) is only evaluated."""
 
@@ -123,6 +126,16 @@ CORPORA = pa.schema(
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
 DATASETS = {"cells": CELLS, "probes": PROBES}
+
+
+def coordinates_of(row: Mapping[str, Any]) -> Coordinates:
+    """Which cell a row belongs to."""
+    return tuple(row[name] for name in COORDINATES)
+
+
+def coordinates_without(*left_out: str) -> tuple[str, ...]:
+    """The coordinates but for some: what names a group of cells that differ in those alone."""
+    return tuple(name for name in COORDINATES if name not in left_out)
 
 
 def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -17,7 +17,7 @@ from study.evaluation.generation import ask
 from study.models.resident import Resident
 from study.perform import Residents, perform
 from study.planning.plan import Cell
-from study.planning.stages import Trajectory, wanted
+from study.planning.stages import Trajectory
 from study.training.loop import train
 from study.unlearning import METHODS
 
@@ -133,7 +133,7 @@ def test_an_extended_study_runs_only_what_is_missing(planned, work_through, tmp_
 
 
 def before_addresses(plan) -> list[Address]:
-    return [address for stage in plan.stages.values() for address in wanted(stage)]
+    return [address for stage in plan.stages.values() for address in stage.publishes]
 
 
 def test_answers_alone_need_no_training(planned, work_through, tmp_path: Path) -> None:

@@ -1,18 +1,7 @@
-"""What two specs differ in, and whether the one is the other with longer axes."""
+"""Whether a spec is another one with longer axes: the one way in which a study may change."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-
-def differences(old: Any, new: Any, place: str = "") -> list[str]:
-    """``place: old → new`` for each leaf that differs; lists are leaves."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        lines = []
-        for name in dict.fromkeys([*old, *new]):
-            inner = f"{place}.{name}" if place else str(name)
-            lines += differences(old.get(name), new.get(name), inner)
-        return lines
-    return [] if old == new else [f"{place}: {old} → {new}"]
 
 
 def axis_growth(old: Mapping[str, Any], new: Mapping[str, Any], axes: Sequence[str]) -> list[str] | None:
