@@ -169,6 +169,8 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
     )
     for failure in found.failures:
         print(f"failed: {failure['label']}: {failure['cause']}: {failure['message']}")
+        if "remedy" in failure:
+            print(f"        what to do: {failure['remedy']}")
     if found.cells_recorded < found.cells and not found.holder:
         print(f"Go on with: relearn resume {folder}")
 

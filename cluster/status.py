@@ -6,8 +6,8 @@ from typing import Any
 
 from cluster.rows.recorder import cells_recorded
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import holder_of
-from cluster.study_folder.study_folder import StudyFolder
 from study.planning.plan import Plan
 
 
@@ -37,7 +37,7 @@ def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
     }
     failures = {
         key: facts
-        for key, facts in StudyFolder(folder).read_failures().items()
+        for key, facts in FailureRecords(folder).read().items()
         if key in plan.stages and key not in published
     }
     unreachable = {below for key in failures for below in plan.descendants(key) if below not in published}

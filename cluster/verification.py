@@ -16,6 +16,7 @@ from typing import Any
 from cluster.rows.judging import Replies
 from cluster.rows.rebuilt_rows import RebuiltRows
 from cluster.storage.local_store import RECORD, LocalStore
+from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import guard
 from cluster.study_folder.search_record import SEARCH_FOLDER
 from cluster.study_folder.study_folder import DESCRIPTION, STUDY_FILE, StudyFolder
@@ -183,7 +184,7 @@ class _Verification:
         for path in sorted((self._folder / SEARCH_FOLDER).glob("[!.]*")):
             if not matches_checksum(path):
                 self._wrong(path, NOT_AS_WRITTEN)
-        for path in sorted(StudyFolder(self._folder).failures.glob("[!.]*.json")):
+        for path in FailureRecords(self._folder).files():
             try:
                 json.loads(path.read_text())
             except ValueError:

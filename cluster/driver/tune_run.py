@@ -23,7 +23,7 @@ from cluster.storage.disk_full import StorageFullError
 from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import persistently
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.failures import label
+from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from cluster.study_folder.lease import release
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.worker.attempts import Attempts
@@ -90,6 +90,7 @@ class TuneRun:
         self._interruption = interruption
         self._scratch = folder.folder.resolve() / ".tune" / uuid.uuid4().hex
         self._attempts = Attempts(self._scratch / "attempts")
+        self._failures = FailureRecords(folder.folder)
         self._log = EventLog(folder.folder / "log")
         self._began = time.monotonic()
         self._recorder = Recorder(folder.folder, plan, store)
@@ -160,7 +161,7 @@ class TuneRun:
     def _fit(self, frontier: Any, asked: list[Resources], address: str | None) -> None:
         from ray import tune
 
-        from cluster.ray_tune.lost_trials import LossRecorder
+        from cluster.ray_tune.lost_trials import LostTrials
         from cluster.ray_tune.node_checks import check_nodes
         from cluster.ray_tune.trial_scheduler import Placing
         from cluster.worker.stage_actor import StageActor
@@ -191,7 +192,7 @@ class TuneRun:
                 name="run",
                 storage_path=str(self._scratch),
                 verbose=0,
-                callbacks=[LossRecorder(self._lost)],
+                callbacks=[LostTrials(self._lost)],
                 # Stages publish to the store. A checkpoint of Tune's own would be one more thing to lose: without
                 # its marker file in the scratch folder, every stage that had published was tried again.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -208,13 +209,14 @@ class TuneRun:
         """Called in the driver's own thread for each stage that ends."""
         stage = self._plan.stages[key]
         if result is None or result["cause"]:
-            cause, message = self._reason(key, result)
-            if cause == "disk":
-                raise StorageFullError(message)  # no fault of the stage: it is left missing
+            failure = Failure.of(result) if result is not None else self._attempts.failure(key)
+            if failure is not None and failure.cause is Cause.DISK:
+                raise StorageFullError(failure.message)  # no fault of the stage: it is left missing
             self._tally.failed += 1
-            self._give_up(key, cause, message)
+            if failure is not None:
+                self._give_up(key, failure)
         else:
-            persistently(lambda: self._folder.forget_failure(key), self._log.storage_failed)
+            persistently(lambda: self._failures.forget(key), self._log.storage_failed)
             work = json.loads(str(result["work"]))
             steps, evaluations = int(work["train_steps"]), int(work["evaluations"])
             self._measured(stage, steps, evaluations, work)
@@ -234,21 +236,13 @@ class TuneRun:
     def _seconds_left(self) -> float | None:
         return remaining_seconds(self._plan, dict(self._missing), self._prices, self._slots)
 
-    def _lost(self, key: str, cause: str, words: str, last: bool) -> None:
-        """An attempt was lost with its worker; Tune says why only after it has said that it was the last."""
+    def _lost(self, key: str, failure: Failure, last: bool) -> None:
+        """An attempt was lost with its worker; of the last one, ``_finished`` was called before."""
         event = "attempt lost, it was the last" if last else "attempt lost, another follows"
-        self._log.write(event, stage=key, cause=cause, message=words)
-        if last and self._attempts.reason(key) is None:
-            self._give_up(key, cause, words)
+        self._log.write(event, stage=key, **failure.as_dict())
+        if last and self._attempts.failure(key) is None:
+            self._give_up(key, failure)
 
-    def _give_up(self, key: str, cause: str, message: str) -> None:
-        kind = self._plan.stages[key].kind
-        facts = {"kind": kind, "label": label(self._plan, key), "cause": cause, "message": message}
-        persistently(lambda: self._folder.record_failure(key, facts), self._log.storage_failed)
-        self._log.write("stage given up", stage=key, **facts)
-
-    def _reason(self, key: str, result: Mapping[str, Any] | None) -> tuple[str, str]:
-        """Cause and message of a stage that ended without its artifacts."""
-        if result is not None:
-            return str(result["cause"]), str(result["message"])
-        return self._attempts.reason(key) or ("lost worker", "the worker was lost again and again")
+    def _give_up(self, key: str, failure: Failure) -> None:
+        facts = persistently(lambda: self._failures.write(self._plan, key, failure), self._log.storage_failed)
+        self._log.write("stage given up", **{name: facts[name] for name in facts if name != "time"})

@@ -1,25 +1,173 @@
-"""Why stages fail: the one list of causes, and the records of failures in a study's folder."""
+"""Why stages fail: the one list of causes, and the record of each failure in a study's folder.
 
+A failure has one cause of ``Cause``, the message of this one failure, and what the table ``ABOUT`` says of its cause:
+whether the same run tries the stage again, and what to do. Workers, the driver, ``relearn status`` and ``relearn
+logs`` take it from here. A record, DIR/failures/KEY.json, goes away once its stage succeeds.
+"""
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cluster.storage.disk_full import full, is_full
+from cluster.storage.retry import is_outage
+from cluster.study_folder.redaction import redacted
+from study.atomic_write import write_json
+from study.errors import DivergedError, IntegrityError, RelearnError
 from study.planning.plan import Plan
 
-SIGNS = {
-    "storage": ("OSError", "TimeoutError"),
-    "out of memory": ("OutOfMemoryError", "running low on memory", "OOM"),
-    "lost node": ("node has died", "node died", "NodeDiedError", "its node", "nodes have died", "drained"),
+
+class Cause(StrEnum):
+    """Why a stage failed, as it is spelled in files and on the screen."""
+
+    DIVERGED = "diverged"
+    USER = "user"
+    ERROR = "error"
+    INTEGRITY = "integrity"
+    DISK = "disk"
+    STORAGE = "storage"
+    TIME = "time"
+    MEMORY = "out of memory"
+    NODE_MEMORY = "node out of memory"
+    LOST_NODE = "lost node"
+    LOST_WORKER = "lost worker"
+
+
+class About(NamedTuple):
+    """What is the same for all failures of one cause."""
+
+    meaning: str
+    tried_again: bool
+    """By the same run, up to execution.retries times; what would fail again in the same way is not."""
+    remedy: str
+
+
+ABOUT: Mapping[Cause, About] = {
+    Cause.DIVERGED: About(
+        "training left the finite numbers",
+        False,
+        "lower the learning rate, or clip gradients (gradient_clip)",
+    ),
+    Cause.USER: About("what the study asks for cannot be computed", False, "change what the message names"),
+    Cause.ERROR: About("an error in the code", False, "mend the code that the message names, then resume"),
+    Cause.INTEGRITY: About(
+        "an artifact of the stage before is damaged", False, "`relearn verify DIR --repair`, then resume"
+    ),
+    Cause.DISK: About("the disk is full, and the study ends", False, "make room, then resume"),
+    Cause.STORAGE: About("storage did not answer", True, "resume when storage answers again"),
+    Cause.TIME: About("longer than execution.time_limit", False, "raise the limit, then resume"),
+    Cause.MEMORY: About(
+        "no memory left for the stage",
+        False,
+        "lower execution.micro_batch, train adapters (lora), or raise execution.memory_limit where it is set",
+    ),
+    Cause.NODE_MEMORY: About(
+        "the node had no memory left, and Ray ended the worker",
+        True,
+        "raise execution.cpus, so that fewer stages run at once, then resume",
+    ),
+    Cause.LOST_NODE: About("the node went away", True, "resume"),
+    Cause.LOST_WORKER: About(
+        "the worker's process ended", True, "resume; if it comes again, look into the log of the node"
+    ),
 }
-"""Ray says in words why an actor died."""
 
 
-def cause_of(text: str) -> str:
-    """The cause that Ray's words about a dead actor tell of."""
-    for cause, signs in SIGNS.items():
-        if any(sign in text for sign in signs):
-            return cause
-    return "lost worker"
+@dataclass(frozen=True)
+class Failure:
+    """One failure of one stage: plain data as ``as_dict`` gives it, between processes and in files."""
+
+    cause: Cause
+    message: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Failure":
+        """From plain data."""
+        return cls(Cause(facts["cause"]), str(facts["message"]))
+
+    @classmethod
+    def of_error(cls, error: BaseException, store: Path) -> "Failure":
+        """From what a stage raised.
+
+        Args:
+            store: the folder that is named where a disk is full.
+        """
+        words = in_words(error)
+        if is_full(error):
+            return cls(Cause.DISK, str(full(store)))
+        if is_outage(error):
+            return cls(Cause.STORAGE, words)
+        if isinstance(error, DivergedError):
+            return cls(Cause.DIVERGED, words)
+        if isinstance(error, IntegrityError):
+            return cls(Cause.INTEGRITY, words)
+        # torch's own OutOfMemoryError, of an accelerator, is told by its name: torch is not imported here.
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return cls(Cause.MEMORY, words)
+        if isinstance(error, RelearnError):
+            return cls(Cause.USER, words)
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return cls(Cause.ERROR, f"{words} (at {Path(last.filename).name}:{last.lineno})")
+
+    @property
+    def tried_again(self) -> bool:
+        """Whether the same run tries the stage again."""
+        return ABOUT[self.cause].tried_again
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return ABOUT[self.cause].remedy
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data."""
+        return {"cause": self.cause.value, "message": self.message}
+
+
+class FailureRecords:
+    """The records of failures in a study's folder."""
+
+    def __init__(self, study_folder: Path) -> None:
+        self._folder = study_folder / "failures"
+
+    def write(self, plan: Plan, key: str, failure: Failure) -> dict[str, str]:
+        """Keeps why a stage failed; returns the facts that were kept."""
+        facts = {
+            "stage": key,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "kind": plan.stages[key].kind,
+            "label": label(plan, key),
+            **failure.as_dict(),
+            "remedy": failure.remedy,
+        }
+        write_json(self._folder / f"{key}.json", redacted(facts))
+        return facts
+
+    def forget(self, key: str) -> None:
+        """The stage has succeeded now."""
+        (self._folder / f"{key}.json").unlink(missing_ok=True)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Stage key → why it failed last."""
+        return {path.stem: json.loads(path.read_text()) for path in self.files()}
+
+    def files(self) -> list[Path]:
+        """The records' files."""
+        return sorted(self._folder.glob("[!.]*.json"))
+
+
+def in_words(error: BaseException) -> str:
+    """An error in one line: ours explain themselves, others need their type."""
+    return str(error) if isinstance(error, RelearnError) else f"{type(error).__name__}: {error}"
 
 
 def label(plan: Plan, key: str) -> str:
-    """Its kind, and the first of the cells that hang on it."""
+    """A stage for a person: its kind, and the coordinates of the first cell that depends on it."""
     stage = plan.stages[key]
     cells = plan.cells_of[key]
     if not cells:

@@ -5,7 +5,7 @@ DIR/planned.parquet       a row for each planned cell, so that readers see what 
 DIR/corpora.parquet       a row for each relearn corpus: its size, its nearness to the forget set, its leak
 DIR/results/{cells,probes}  the rows
 DIR/cells.parquet         the rows of all cells once more, in one file; see study/results/merged_cells.py
-DIR/failures/KEY.json     why a stage failed; gone once it succeeds
+DIR/failures/KEY.json     why a stage failed; see failures.py
 DIR/log/NODE-PID.jsonl    one line an event
 DIR/store                 the artifacts, unless --store names another place
 """
@@ -54,11 +54,6 @@ class StudyFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    @property
-    def failures(self) -> Path:
-        """Where the reasons of failed stages lie."""
-        return self.folder / "failures"
 
     def recorded(self) -> Recorded:
         """The study that lives here.
@@ -212,19 +207,6 @@ class StudyFolder:
 
     def _write(self, content: Mapping[str, Any]) -> None:
         write_json(self.folder / STUDY_FILE, redacted(dict(content)), checksum=True)
-
-    def record_failure(self, key: str, facts: Mapping[str, Any]) -> None:
-        """Keeps why a stage failed."""
-        stamped = {"stage": key, "time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
-        write_json(self.failures / f"{key}.json", redacted(stamped))
-
-    def forget_failure(self, key: str) -> None:
-        """A stage that failed before succeeded now, or is tried again."""
-        (self.failures / f"{key}.json").unlink(missing_ok=True)
-
-    def read_failures(self) -> dict[str, dict[str, Any]]:
-        """Stage key → why it failed last."""
-        return {path.stem: json.loads(path.read_text()) for path in sorted(self.failures.glob("[!.]*.json"))}
 
 
 def _axes(spec: StudySpec) -> dict[str, list[Any]]:

@@ -2,21 +2,23 @@
 
 A worker that is killed, even by its own watchdog, can return nothing. So each stage has one small file in
 the run's scratch folder, which every node sees: the worker counts its attempts there, and its watchdog leaves
-its reason there before it ends the process. The next attempt, or the driver, reads it.
+the failure there before it ends the process. The next attempt, or the driver, reads it.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
+from cluster.study_folder.failures import Failure
 from study.atomic_write import write_json
 
 
 class StageGivenUpError(Exception):
-    """A stage must not be tried again; its words say why."""
+    """A stage must not be tried again."""
 
-    def __init__(self, cause: str, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class Attempts:
@@ -31,28 +33,28 @@ class Attempts:
         Raises:
             StageGivenUpError: the watchdog of an attempt before gave the stage up.
         """
-        before = self._read(stage)
-        if "cause" in before:
-            raise StageGivenUpError(str(before["cause"]), str(before["message"]))
-        attempt = int(str(before.get("attempt", 0))) + 1
+        failure = self.failure(stage)
+        if failure is not None:
+            raise StageGivenUpError(failure)
+        attempt = int(self._read(stage).get("attempt", 0)) + 1
         self._write(stage, {"attempt": attempt})
         return attempt
 
-    def give_up(self, stage: str, cause: str, message: str) -> None:
-        """Leaves a reason behind."""
-        self._write(stage, {**self._read(stage), "cause": cause, "message": message})
+    def give_up(self, stage: str, failure: Failure) -> None:
+        """Leaves a failure behind, after which the stage is not begun again."""
+        self._write(stage, {**self._read(stage), **failure.as_dict()})
 
-    def reason(self, stage: str) -> tuple[str, str] | None:
-        """Cause and message that a worker left, if one did."""
+    def failure(self, stage: str) -> Failure | None:
+        """The failure that a worker left, if one did."""
         found = self._read(stage)
-        return (str(found["cause"]), str(found["message"])) if "cause" in found else None
+        return Failure.of(found) if "cause" in found else None
 
-    def _read(self, stage: str) -> dict[str, object]:
+    def _read(self, stage: str) -> dict[str, Any]:
         try:
             return dict(json.loads((self._folder / f"{stage}.json").read_text()))
         except FileNotFoundError:
             return {}
 
-    def _write(self, stage: str, facts: dict[str, object]) -> None:
+    def _write(self, stage: str, facts: dict[str, Any]) -> None:
         # Not durable: the folder belongs to one run, which a power cut ends.
         write_json(self._folder / f"{stage}.json", facts, durable=False)

@@ -1,26 +1,24 @@
 """The Ray Tune trainable: an actor that performs one stage after another and keeps its model resident.
 
-Errors are told apart here. What would fail again in the same way (a diverged loss, a text that is too long,
-a bug) ends the trial with its reason as a result; what may not (a lost worker, a disk that did not answer)
-is raised, and Tune tries again.
+What would fail again in the same way (a diverged loss, a bug) ends the trial with its failure as the result; what
+may succeed at the next attempt (storage that did not answer) is raised, and Tune tries again. Which is which stands
+in ``cluster.study_folder.failures``.
 """
 
 import json
 import os
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from cluster.storage.disk_full import full, is_full
 from cluster.storage.local_store import LocalStore
-from cluster.storage.retry import is_outage, persistently
+from cluster.storage.retry import persistently
 from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.failures import Failure, in_words
 from cluster.worker.attempts import Attempts, StageGivenUpError
 from cluster.worker.watchdog import watched
-from study.errors import DivergedError, IntegrityError, RelearnError
 from study.planning.plan import Plan
 from study.planning.stages import Stage
 
@@ -73,14 +71,14 @@ class StageActor(tune.Trainable):
         try:
             return self._attempt(stage, about, tell)
         except StageGivenUpError as error:
-            return {"done": True, "cause": error.cause, "message": str(error)}
+            return {"done": True, **error.failure.as_dict()}
         except Exception as error:
-            if is_outage(error):
-                tell("stage interrupted", cause=_words(error))
+            failure = Failure.of_error(error, self._store.folder)
+            if failure.tried_again:
+                tell("stage interrupted", **failure.as_dict())
                 raise
-            facts = _failure(error, self._store.folder)
-            tell("stage failed", **facts)
-            return {"done": True, **facts}
+            tell("stage failed", **failure.as_dict())
+            return {"done": True, **failure.as_dict()}
 
     def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
         import torch
@@ -92,7 +90,7 @@ class StageActor(tune.Trainable):
         torch.set_num_threads(execution.resources(stage.kind).cpus)
 
         def failed(error: OSError, pause: float) -> None:
-            tell("storage does not answer", cause=_words(error), pause=pause)
+            tell("storage does not answer", cause=in_words(error), pause=pause)
 
         about["attempt"] = persistently(lambda: self._attempts.begin(stage.key), failed)
         tell("stage started", kind=stage.kind)
@@ -109,23 +107,3 @@ class StageActor(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to load."""
-
-
-def _failure(error: Exception, store: Path) -> dict[str, str]:
-    if is_full(error):
-        return {"cause": "disk", "message": str(full(store))}
-    causes = {DivergedError: "diverged", IntegrityError: "integrity", MemoryError: "out of memory"}
-    cause = causes.get(type(error))
-    if cause is None:
-        cause = "user" if isinstance(error, RelearnError) else "error"
-    if type(error).__name__ == "OutOfMemoryError":  # torch's own, on an accelerator
-        cause = "out of memory"
-    words = _words(error)
-    if cause == "error":
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        words = f"{words} (at {Path(where.filename).name}:{where.lineno})"
-    return {"cause": cause, "message": words}
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, RelearnError) else f"{type(error).__name__}: {error}"

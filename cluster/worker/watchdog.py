@@ -1,7 +1,7 @@
 """Ends the worker's process when a stage takes longer, or more memory, than the spec allows.
 
 A stage that hangs cannot be asked to stop, and one that eats the node's memory takes others with it. The
-process is ended from within: its children first, then itself, with the reason left in ``Attempts``.
+process is ended from within: its children first, then itself, with the failure left in ``Attempts``.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from cluster.background_thread import background
+from cluster.study_folder.failures import Cause, Failure
 from cluster.worker.attempts import Attempts
 from study.settings.execution import Execution
 
@@ -49,19 +50,16 @@ def _look(stage: str, execution: Execution, attempts: Attempts, over: threading.
     while not over.wait(LOOK_EVERY_SECONDS):
         seconds = time.monotonic() - began
         if execution.time_limit is not None and seconds > execution.time_limit:
-            _end(stage, attempts, "time", f"took longer than execution.time_limit={execution.time_limit:g} s")
+            words = f"took longer than execution.time_limit={execution.time_limit:g} s"
+            _end(stage, attempts, Failure(Cause.TIME, words))
         resident = process.memory_info().rss
         if execution.memory_limit is not None and resident > execution.memory_limit * 1e9:
-            _end(
-                stage,
-                attempts,
-                "out of memory",
-                f"took {resident / 1e9:.2f} GB, more than execution.memory_limit={execution.memory_limit:g} GB",
-            )
+            words = f"took {resident / 1e9:.2f} GB, more than execution.memory_limit={execution.memory_limit:g} GB"
+            _end(stage, attempts, Failure(Cause.MEMORY, words))
 
 
-def _end(stage: str, attempts: Attempts, cause: str, message: str) -> None:
-    attempts.give_up(stage, cause, message)
+def _end(stage: str, attempts: Attempts, failure: Failure) -> None:
+    attempts.give_up(stage, failure)
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()

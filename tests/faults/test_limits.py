@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.study_folder.study_folder import StudyFolder
+from cluster.study_folder.failures import FailureRecords
 from tests.commands import call, started, wait_for
 from tests.disturbed_methods import before_each_loss
 from tests.faults.checker import Fault
@@ -44,7 +44,7 @@ def test_a_stage_beyond_its_limits(
     fault.inject()
     code, output = run.finish(120)
     assert code == 1, output
-    ((_, failure),) = StudyFolder(study).read_failures().items()
+    ((_, failure),) = FailureRecords(study).read().items()
     assert failure["cause"] == cause
     assert "execution." in failure["message"]
     assert "unlearn" in failure["label"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.study_folder.event_log import EventLog, read_events
-from cluster.study_folder.study_folder import StudyFolder
+from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from tests.commands import Call, call
 from tests.conftest import TINY
 from tests.without_ray import take_ray_out
@@ -115,14 +115,16 @@ def test_a_name_stays_a_name(finished: Path, tmp_path: Path, nasty: str) -> None
     assert "<img src=x" not in page
 
 
-def test_secrets_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_masked(planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "hf_abcdefghijklmnop"
     monkeypatch.setenv("HF_TOKEN", secret)
     monkeypatch.setenv("OPENAI_API_KEY", 'sk-with"quote-and-more')
     EventLog(tmp_path).write(
         "stage failed", message=f"401 for Bearer {secret}", more='sk-with"quote-and-more'
     )
-    StudyFolder(tmp_path).record_failure("key", {"message": f"https://user:{secret}@hub"})
+    plan = planned()
+    failure = Failure(Cause.ERROR, f"https://user:{secret}@hub")
+    FailureRecords(tmp_path).write(plan, next(iter(plan.stages)), failure)
     texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(texts) == 2
     assert not any(secret in text or "quote-and-more" in text for text in texts)
