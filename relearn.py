@@ -16,7 +16,7 @@ from study.errors import RelearnError
 
 if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
     from cluster.driver.rounds import PlanOf
-    from cluster.storage.local_store import LocalStore
+    from cluster.storage.store import Store
     from study.planning.plan import Plan
     from study.spec import StudySpec
 
@@ -201,14 +201,14 @@ def verify(
 ) -> None:
     """Check every record, hash and page of a study and its store."""
     from cluster.study_folder.search_record import put_aside_unreadable
-    from cluster.verification import IntegrityReport, verify_study
+    from cluster.verification.verify import verify_study
 
     if repair and (aside := put_aside_unreadable(folder)) is not None:
         print(
             f"What this search asked could not be read: moved to {aside}. Go on with: relearn resume {folder}"
         )
         return
-    found: IntegrityReport = verify_study(folder, _store(folder), _recorded_plan(folder), repair=repair)
+    found = verify_study(folder, _store(folder), _recorded_plan(folder), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -255,7 +255,7 @@ def score(
     if metric == "judge":
         from cluster.rows.judging import judge_study
 
-        judge_study(folder, _store(folder).folder, judge, calls, at_once, print)
+        judge_study(folder, _store(folder), judge, calls, at_once, print)
         return
     print(f"{rescore(folder, text_scorer(metric)):,} probes have a score {metric}")
 
@@ -378,11 +378,11 @@ def _study_path(study: Path | None, name: str) -> Path:
     return study if study is not None else Path("studies") / name
 
 
-def _store(folder: Path, given: str | None = None) -> "LocalStore":
+def _store(folder: Path, given: str | None = None) -> "Store":
     """The store that the user gave, or the one that the study has."""
-    from cluster.study_folder.study_folder import open_store
+    from cluster.study_folder.study_folder import store_of
 
-    return open_store(folder, given)
+    return store_of(folder, given)
 
 
 def _print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.rows.recorder import cells_recorded
-from cluster.storage.local_store import LocalStore
+from cluster.storage.store import Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import holder_of
 from study.planning.plan import Plan
@@ -29,7 +29,7 @@ class Status:
         return asdict(self)
 
 
-def study_status(folder: Path, store: LocalStore, plan: Plan) -> Status:
+def study_status(folder: Path, store: Store, plan: Plan) -> Status:
     """Reads; changes nothing."""
     there = set(store.addresses())
     published = {

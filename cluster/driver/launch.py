@@ -11,8 +11,8 @@ from cluster.driver.preflight import check_plan, slow_precision
 from cluster.driver.rounds import PlanOf, Rounds
 from cluster.driver.run import run_study
 from cluster.driver.tune_run import Outcome
-from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import in_words, persistently
+from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.terminal import duration
 from study.planning.proposer import Proposer
@@ -24,7 +24,7 @@ def launch(
     proposer: Proposer,
     plan_of: PlanOf,
     folder: Path,
-    store: LocalStore,
+    store: Store,
     *,
     models: Mapping[str, str],
     address: str | None,
@@ -55,7 +55,7 @@ def launch(
         plan,
         models=models,
         inputs=plan.spec.the_scenario.inputs(),
-        store=_recorded_place(store.folder, folder),
+        store=_recorded_location(store, folder),
         space=space,
         overrides=overrides,
         command=["relearn", *sys.argv[1:]],
@@ -90,7 +90,11 @@ def launch(
     return outcome
 
 
-def _recorded_place(store: Path, folder: Path) -> str:
+def _recorded_location(store: Store, folder: Path) -> str:
     """Relative where the store lies in the study's folder, so that the folder may be moved."""
-    place = store.resolve()
-    return str(place.relative_to(folder.resolve()) if place.is_relative_to(folder.resolve()) else place)
+    location = Path(store.location)
+    return str(
+        location.relative_to(folder.resolve())
+        if location.is_relative_to(folder.resolve())
+        else store.location
+    )

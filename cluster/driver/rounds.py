@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import persistently
+from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.search_record import (
     ANSWER_FILE,
@@ -35,7 +35,7 @@ class Rounds:
     """See the module's text."""
 
     def __init__(
-        self, folder: Path, spec: StudySpec, proposer: Proposer, plan_of: PlanOf, store: LocalStore
+        self, folder: Path, spec: StudySpec, proposer: Proposer, plan_of: PlanOf, store: Store
     ) -> None:
         self.folder = folder
         self.answer: Answer | None = None

@@ -19,10 +19,10 @@ from cluster.driver.interruption import Interruption
 from cluster.driver.rounds import Rounds
 from cluster.driver.tune_run import Outcome, TuneRun
 from cluster.ray_tune.session import ray_session
-from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import in_words, persistently
+from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.lease import guard
+from cluster.study_folder.lease import hold
 from cluster.study_folder.stop_requests import listening
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.terminal import duration
@@ -30,7 +30,7 @@ from study.results.merged_cells import merge_cells
 
 
 def run_study(
-    folder: StudyFolder, rounds: Rounds, store: LocalStore, address: str | None, console: Console
+    folder: StudyFolder, rounds: Rounds, store: Store, address: str | None, console: Console
 ) -> Outcome:
     """Computes every stage of every round that the store lacks, and writes the rows.
 
@@ -42,7 +42,7 @@ def run_study(
     """
     interruption = Interruption(folder.folder, console)
     with (
-        guard(folder.folder, interruption.taken_over),
+        hold(folder.folder, interruption.taken_over),
         listening(folder.folder, interruption.told),
         interruption.signals(),
         in_words(folder.folder),
@@ -59,7 +59,7 @@ def run_study(
 def _all_rounds(
     folder: StudyFolder,
     rounds: Rounds,
-    store: LocalStore,
+    store: Store,
     address: str | None,
     console: Console,
     interruption: Interruption,

@@ -20,8 +20,8 @@ from cluster.ray_tune.cluster_monitor import lifeline
 from cluster.ray_tune.session import prepare_environment, requested, slots
 from cluster.rows.recorder import Recorder
 from cluster.storage.disk_full import StorageFullError
-from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import persistently
+from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from cluster.study_folder.lease import release
@@ -79,7 +79,7 @@ class TuneRun:
         self,
         folder: StudyFolder,
         plan: Plan,
-        store: LocalStore,
+        store: Store,
         console: Console,
         interruption: Interruption,
     ) -> None:
@@ -168,14 +168,17 @@ class TuneRun:
 
         execution = self._plan.spec.execution
         if address is not None:
-            check_nodes([self._folder.folder.resolve(), self._store.folder.resolve()])
+            shared = [self._folder.folder.resolve()]
+            if "://" not in self._store.location:
+                shared.append(Path(self._store.location))
+            check_nodes(shared)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._slots)
         placing = Placing(self._slots)
         trainable = tune.with_resources(
             tune.with_parameters(
                 StageActor,
                 plan=self._plan,
-                store_folder=str(self._store.folder.resolve()),
+                store_location=self._store.location,
                 log_folder=str((self._folder.folder / "log").resolve()),
                 attempts_folder=str(self._scratch / "attempts"),
                 working_folder=str(Path.cwd()),

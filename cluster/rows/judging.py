@@ -1,20 +1,13 @@
-"""Rating a study's answers by a judge: each distinct answer once, every reply kept, the calls capped.
+"""Rating a study's answers by a judge: each distinct answer once, the number of calls limited before the first."""
 
-Replies lie beside the artifacts, ``STORE/judge/KEY[:2]/KEY.json``, under the content key of judge,
-instruction and case, written as soon as they come. So a judge that goes away costs nothing that was said,
-another study over the same store asks nothing twice, and ratings can be read again without a call.
-"""
-
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from cluster.rows.rescore import rescore
+from cluster.rows.judge_replies import JudgeReplies, case_of
+from cluster.rows.rescore import Scorer, rescore
+from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder
-from study.atomic_write import write_json
 from study.errors import SpecError
 from study.evaluation.judge import INSTRUCTION_VERSION, READER_VERSION, Case, Judge, rating
 from study.evaluation.judges import EndpointJudge, FolderJudge
@@ -23,55 +16,51 @@ from study.results.files import dataset_files, read_dataset, read_file
 COLUMNS = ("prompt", "target", "completion")
 
 
-@dataclass(frozen=True)
-class Bill:
-    """What judging a study takes: answers, distinct ones among them, and those not answered for yet."""
+def judge_study(
+    folder: Path, store: Store, named: str | None, calls: int, at_once: int, say: Callable[[str], None]
+) -> None:
+    """Judges a study's answers and writes the ratings into its rows.
 
-    answers: int
-    distinct: int
-    calls: int
+    Args:
+        named: a model folder, or the name that an endpoint gives its model.
+        calls: the most calls that are made.
+        at_once: how many of them run at a time.
+        say: is called with what will be asked, before anything is, and with the outcome.
 
-
-class Replies:
-    """The kept replies of a store."""
-
-    def __init__(self, store: Path) -> None:
-        self._folder = store / "judge"
-
-    def get(self, case: Case) -> str | None:
-        """What was replied; None where nobody was asked yet."""
-        try:
-            reply: str = json.loads(self._path(case).read_text(encoding="utf-8"))["reply"]
-        except FileNotFoundError:
-            return None
-        return reply
-
-    def keep(self, case: Case, reply: str) -> None:
-        """Whole or not at all; the first reply stays."""
-        facts = {"instruction": INSTRUCTION_VERSION, **asdict(case), "reply": reply}
-        write_json(self._path(case), facts, replace=False)
-
-    @staticmethod
-    def problem(path: Path) -> str | None:
-        """What is wrong with a file of a reply, in words; None where it is the reply to its case."""
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            case = Case(*(str(facts[name]) for name in ("judge", "question", "reference", "answer")))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            return f"no readable reply ({type(error).__name__})"
-        return None if case.key == path.stem else "the reply to another case"
-
-    def _path(self, case: Case) -> Path:
-        return self._folder / case.key[:2] / f"{case.key}.json"
-
-
-def case_of(row: Mapping[str, Any], judge: str) -> Case:
-    """The case that a row of probes is."""
-    return Case(judge, str(row["prompt"]), str(row["target"]), str(row["completion"]))
+    Raises:
+        SpecError: no judge is named, or the study needs more calls than ``calls``.
+        PreflightError: the judge cannot be reached; what it said before is kept and scored.
+    """
+    if named is None:
+        raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
+    local = Path(named).is_dir()
+    judge: Judge = FolderJudge(named) if local else EndpointJudge(named, calls)
+    replies = JudgeReplies(store)
+    answers, cases = _cases(folder, judge.model)
+    unanswered = [case for case in cases if replies.get(case) is None]
+    say(f"{answers:,} answers, {len(cases):,} distinct: {len(unanswered):,} calls, at most {calls:,}")
+    if len(unanswered) > calls:
+        raise SpecError(
+            f"judging takes {len(unanswered):,} calls ({len(cases):,} distinct of {answers:,} answers, "
+            f"{len(cases) - len(unanswered):,} kept already), and --calls allows {calls:,}: raise it, or judge a "
+            "smaller study"
+        )
+    try:
+        _ask(judge, unanswered, replies, 1 if local else at_once)
+    finally:
+        rescore(folder, _kept_scores(judge.model, replies))
+        facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
+        StudyFolder(folder).add_provenance({"judge": facts})
+    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
+    unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
+    say(
+        f"{len(cases):,} distinct answers judged; the replies to {unreadable:,} of {answers:,} answers "
+        "could not be read"
+    )
 
 
-def open_cases(folder: Path, judge: str, replies: Replies) -> tuple[Bill, list[Case]]:
-    """What there is to ask."""
+def _cases(folder: Path, judge: str) -> tuple[int, list[Case]]:
+    """How many answers a study has, and the distinct cases among them."""
     cases: dict[str, Case] = {}
     answers = 0
     for path in dataset_files(folder, "probes"):
@@ -79,30 +68,11 @@ def open_cases(folder: Path, judge: str, replies: Replies) -> tuple[Bill, list[C
             answers += 1
             case = case_of(row, judge)
             cases[case.key] = case
-    missing = [case for case in cases.values() if replies.get(case) is None]
-    return Bill(answers, len(cases), len(missing)), missing
+    return answers, list(cases.values())
 
 
-def refuse_above(bill: Bill, cap: int) -> None:
-    """Nothing is asked where the cap would not do.
-
-    Raises:
-        SpecError: more calls are needed than the cap allows.
-    """
-    if bill.calls > cap:
-        raise SpecError(
-            f"judging takes {bill.calls:,} calls ({bill.distinct:,} distinct of {bill.answers:,} answers, "
-            f"{bill.distinct - bill.calls:,} kept already), and --calls allows {cap:,}; raise it, or judge a "
-            "smaller study"
-        )
-
-
-def ask_judge(judge: Judge, cases: Sequence[Case], replies: Replies, at_once: int) -> None:
-    """Asks for every case, ``at_once`` at a time; stops at the first error, and keeps what was said.
-
-    Raises:
-        PreflightError: the judge cannot be reached, or refuses.
-    """
+def _ask(judge: Judge, cases: Sequence[Case], replies: JudgeReplies, at_once: int) -> None:
+    """Asks for every case; stops at the first error, and keeps the replies that came before it."""
 
     def one(case: Case) -> None:
         replies.keep(case, judge.reply(case.prompt))
@@ -116,47 +86,11 @@ def ask_judge(judge: Judge, cases: Sequence[Case], replies: Replies, at_once: in
             future.result()
 
 
-def judge_scorer(judge: str, replies: Replies) -> Any:
-    """A scorer for ``cluster.rows.rescore``: the kept reply and its rating, null where it cannot be read."""
+def _kept_scores(judge: str, replies: JudgeReplies) -> Scorer:
+    """The kept reply to each row and its rating, null where there is no reply or none that can be read."""
 
-    def score(row: Mapping[str, Any]) -> dict[str, Any]:
+    def score(row: dict[str, object]) -> dict[str, object]:
         reply = replies.get(case_of(row, judge))
         return {"judge_reply": reply, "judge_rating": None if reply is None else rating(reply)}
 
     return score
-
-
-def judge_study(
-    folder: Path, store: Path, named: str | None, calls: int, at_once: int, say: Callable[[str], None]
-) -> None:
-    """Judges a study's answers and writes the ratings into its rows.
-
-    Args:
-        named: a model folder, or the name that an endpoint gives its model.
-        calls, at_once: the cap, and how many calls run at a time.
-        say: told the bill before anything is asked, and the outcome.
-
-    Raises:
-        SpecError: no judge is named, or the cap is too low.
-        PreflightError: the judge cannot be reached; what it said before is kept and scored.
-    """
-    if named is None:
-        raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
-    local = Path(named).is_dir()
-    judge: Judge = FolderJudge(named) if local else EndpointJudge(named, calls)
-    replies = Replies(store)
-    bill, cases = open_cases(folder, judge.model, replies)
-    say(f"{bill.answers:,} answers, {bill.distinct:,} distinct: {bill.calls:,} calls, at most {calls:,}")
-    refuse_above(bill, calls)
-    try:
-        ask_judge(judge, cases, replies, 1 if local else at_once)
-    finally:
-        rescore(folder, judge_scorer(judge.model, replies))
-        facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
-        StudyFolder(folder).add_provenance({"judge": facts})
-    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
-    unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
-    say(
-        f"{bill.distinct:,} distinct answers judged; the replies to {unreadable:,} of {bill.answers:,} answers "
-        "could not be read"
-    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.lease import StudyHeldError, guard
+from cluster.study_folder.lease import StudyHeldError, hold
 from study.errors import SpecError, did_you_mean
 from study.evaluation.rows import Row, cell_rows, probe_of
 from study.evaluation.scorers import SCORERS
@@ -52,7 +52,7 @@ def rescore(folder: Path, scorer: Scorer) -> int:
         _thread.interrupt_main()
 
     try:
-        with guard(folder, lost):
+        with hold(folder, lost):
             return _rescore(folder, scorer)
     except KeyboardInterrupt:
         if taken_over:

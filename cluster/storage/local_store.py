@@ -1,11 +1,8 @@
 """The store in a folder: a local disk, or a file system that all nodes share.
 
-    STORE/artifacts/KEY[:2]/KEY/STEP/WHAT/record.json      the record: complete, and accepted
-                                         /ATTEMPT/FILE …    the bytes that it names
-
 Files are written into a staging folder whose name begins with a dot, synced, moved to an attempt of their
 own, and only then named by a record, which appears by an exclusive hard link: whole, once, and by the
-first of two writers. Bytes that no record names are debris of a crash and never read.
+first of two writers. Bytes that no record names are left over from a crash and never read.
 """
 
 import contextlib
@@ -21,30 +18,32 @@ from pathlib import Path
 from typing import Any
 
 from cluster.storage.disk_full import free
+from cluster.storage.local_check import check_folder
+from cluster.storage.local_layout import RECORD, addresses_in, home_of
 from cluster.storage.retry import is_outage
+from cluster.storage.store import StoreCheck
 from study.artifacts import Address, Record
-from study.atomic_write import sync
+from study.atomic_write import sync, write_bytes
 from study.errors import IntegrityError, PreflightError
 from study.identity import file_sha256
 
-RECORD = "record.json"
 RECORD_FORMAT = 2
 REMEDY = "move it aside with `relearn verify STUDY --repair`, and run again"
 
 
 class LocalStore:
-    """See the module's text. Cheap to make: opens nothing until it is used."""
+    """A ``cluster.storage.store.Store`` in a folder. Making one touches nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def prepare(self) -> None:
-        """Makes the folder and proves that it can be written.
+    @property
+    def location(self) -> str:
+        """The folder, absolute."""
+        return str(self.folder.resolve())
 
-        Raises:
-            PreflightError: it cannot, or its disk is full.
-            OSError: storage does not answer; may be called again.
-        """
+    def prepare(self) -> None:
+        """See ``Store.prepare``."""
         try:
             with self.staging() as folder:
                 probe = folder / "probe"
@@ -60,14 +59,11 @@ class LocalStore:
 
     def has(self, address: Address) -> bool:
         """See ``Store.has``."""
-        return (self.place(address) / RECORD).exists()
+        return (home_of(self.folder, address) / RECORD).exists()
 
     def addresses(self) -> Iterator[Address]:
         """See ``Store.addresses``; in no particular order."""
-        for record in self.folder.glob(f"artifacts/*/*/*/*/{RECORD}"):
-            what, step, key = record.parent, record.parents[1], record.parents[2]
-            if step.name.isdigit():
-                yield Address(key.name, int(step.name), what.name)
+        return addresses_in(self.folder)
 
     def steps(self, key: str, what: str) -> list[int]:
         """See ``Store.steps``."""
@@ -78,22 +74,22 @@ class LocalStore:
         """See ``Store.discard``; the record goes first, so that no half of a state is ever read."""
         if address != Address.of_state(address.key, address.step):
             raise ValueError(f"{address} was accepted and stays; only a state is discarded")
-        place = self.place(address)
-        (place / RECORD).unlink(missing_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
+        home = home_of(self.folder, address)
+        (home / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(home, ignore_errors=True)
         with contextlib.suppress(OSError):
-            place.parent.rmdir()  # where weights or answers lie beside it, it stays
+            home.parent.rmdir()  # where weights or answers lie beside it, it stays
 
     def record(self, address: Address) -> Record:
         """See ``Store.record``."""
-        path = self.place(address) / RECORD
+        path = home_of(self.folder, address) / RECORD
         try:
             content = json.loads(path.read_text())
         except FileNotFoundError:
             raise KeyError(f"{address} is not published in {self.folder}") from None
         except (ValueError, UnicodeDecodeError) as error:
             raise IntegrityError(f"{path} is no readable record: {REMEDY}") from error
-        if not isinstance(content, dict) or content.get("seal") != _seal(content):
+        if not isinstance(content, dict) or content.get("seal") != _checksum(content):
             raise IntegrityError(f"{path} is not the record that was written: {REMEDY}")
         if content.get("address") != str(address):
             raise IntegrityError(
@@ -106,7 +102,7 @@ class LocalStore:
         record = self.record(address)
         if name not in record["files"]:
             raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
-        path = self.place(address) / str(record["attempt"]) / name
+        path = home_of(self.folder, address) / str(record["attempt"]) / name
         try:
             found = file_sha256(path)
         except FileNotFoundError:
@@ -130,7 +126,7 @@ class LocalStore:
 
     def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
         """See ``Store.publish``."""
-        place = self.place(address)
+        home = home_of(self.folder, address)
         attempt = uuid.uuid4().hex
         files = {}
         for path in sorted(folder.iterdir()):
@@ -144,29 +140,46 @@ class LocalStore:
             "published": datetime.now(UTC).isoformat(timespec="seconds"),
             **facts,
         }
-        place.mkdir(parents=True, exist_ok=True)
-        target = place / attempt
+        home.mkdir(parents=True, exist_ok=True)
+        target = home / attempt
         target.mkdir()
         for name in files:
             (folder / name).replace(target / name)
         sync(target)
         pending = folder / RECORD
-        pending.write_text(json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True))
+        pending.write_text(json.dumps({**record, "seal": _checksum(record)}, indent=1, sort_keys=True))
         sync(pending)
         try:
-            os.link(pending, place / RECORD)
+            os.link(pending, home / RECORD)
         except FileExistsError:
             shutil.rmtree(target, ignore_errors=True)
             return False
-        sync(place)
+        sync(home)
         return True
 
-    def place(self, address: Address) -> Path:
-        """The folder that belongs to an address."""
-        return self.folder / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
+    def read_text(self, name: str) -> str | None:
+        """See ``Store.read_text``."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def create_text(self, name: str, text: str) -> bool:
+        """See ``Store.create_text``."""
+        return write_bytes(self.folder / name, text.encode(), replace=False)
+
+    def text_names(self, folder: str) -> Iterator[str]:
+        """See ``Store.text_names``."""
+        for path in sorted((self.folder / folder).rglob("[!.]*")):
+            if path.is_file():
+                yield str(path.relative_to(self.folder))
+
+    def check(self) -> StoreCheck:
+        """See ``Store.check``."""
+        return check_folder(self.folder, self)
 
 
-def _seal(record: Mapping[str, Any]) -> str:
+def _checksum(record: Mapping[str, Any]) -> str:
     """A hash over everything else in a record, so that a changed fact is noticed as a changed file is."""
     plain = json.dumps({name: value for name, value in record.items() if name != "seal"}, sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()

@@ -91,15 +91,15 @@ class Failure:
         return cls(Cause(facts["cause"]), str(facts["message"]))
 
     @classmethod
-    def of_error(cls, error: BaseException, store: Path) -> "Failure":
+    def of_error(cls, error: BaseException, store: str) -> "Failure":
         """From what a stage raised.
 
         Args:
-            store: the folder that is named where a disk is full.
+            store: the location that is named where a disk is full.
         """
         words = in_words(error)
         if is_full(error):
-            return cls(Cause.DISK, str(full(store)))
+            return cls(Cause.DISK, str(full(Path(store))))
         if is_outage(error):
             return cls(Cause.STORAGE, words)
         if isinstance(error, DivergedError):

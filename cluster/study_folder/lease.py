@@ -41,7 +41,7 @@ class StudyHeldError(RelearnError):
 
 
 @contextmanager
-def guard(study_folder: Path, lost: Callable[[str], None]) -> Iterator[None]:
+def hold(study_folder: Path, lost: Callable[[str], None]) -> Iterator[None]:
     """Holds the study while the block runs.
 
     Args:

@@ -19,8 +19,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from cluster.storage.local_store import LocalStore
+from cluster.storage.open_store import open_store
 from cluster.storage.retry import is_outage
+from cluster.storage.store import Store
 from cluster.study_folder.axis_growth import axis_growth
 from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
@@ -233,21 +234,17 @@ def _corpora(plan: Plan) -> pa.Table:
     return table(rows, CORPORA)
 
 
-def open_store(folder: Path, given: str | None) -> LocalStore:
+def store_of(folder: Path, given: str | None = None) -> Store:
     """The store of a study, begun or not.
 
     Args:
-        given: a folder, or an address that begins with ``file://``; None: as recorded, else within the folder.
+        given: where the user wants it; None: as study.json says, else within the folder.
 
     Raises:
-        SpecError: an address of another kind, or a folder whose study.json cannot be read.
+        SpecError: no store can be opened there, or study.json cannot be read.
     """
-    if given is None:
-        study = StudyFolder(folder)
-        return LocalStore(folder / (study.recorded().store if study.exists() else "store"))
-    if "://" in given and not given.startswith("file://"):
-        raise SpecError(
-            f"--store {given}: this version keeps artifacts in folders (a local disk, or one that all "
-            "nodes share); give a folder"
-        )
-    return LocalStore(Path(given.removeprefix("file://")))
+    if given is not None:
+        return open_store(given)
+    study = StudyFolder(folder)
+    recorded = study.recorded().store if study.exists() else "store"
+    return open_store(recorded if "://" in recorded else str(folder / recorded))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from cluster.storage.local_store import LocalStore
+from cluster.storage.open_store import open_store
 from cluster.storage.retry import persistently
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Failure, in_words
@@ -33,7 +33,7 @@ class StageActor(tune.Trainable):
         self,
         config: dict[str, Any],
         plan: Plan | None = None,
-        store_folder: str = "",
+        store_location: str = "",
         log_folder: str = "",
         attempts_folder: str = "",
         working_folder: str = "",
@@ -46,7 +46,7 @@ class StageActor(tune.Trainable):
             os.chdir(working_folder)
         self._plan = plan
         self._stage_key = config["stage"]
-        self._store = LocalStore(Path(store_folder))
+        self._store = open_store(store_location)
         self._log_folder = Path(log_folder)
         self._log = EventLog(self._log_folder)
         self._log.write("worker starts")
@@ -73,7 +73,7 @@ class StageActor(tune.Trainable):
         except StageGivenUpError as error:
             return {"done": True, **error.failure.as_dict()}
         except Exception as error:
-            failure = Failure.of_error(error, self._store.folder)
+            failure = Failure.of_error(error, self._store.location)
             if failure.tried_again:
                 tell("stage interrupted", **failure.as_dict())
                 raise

@@ -34,7 +34,7 @@ def raised(error: Exception) -> Exception:
     ids=lambda value: type(value).__name__,
 )
 def test_what_a_stage_raises(tmp_path: Path, error: Exception, cause: Cause, tried_again: bool) -> None:
-    failure = Failure.of_error(raised(error), tmp_path)
+    failure = Failure.of_error(raised(error), str(tmp_path))
     assert (failure.cause, failure.tried_again) == (cause, tried_again)
     assert Failure.of(failure.as_dict()) == failure
     if cause is Cause.ERROR:

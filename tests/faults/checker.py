@@ -12,7 +12,7 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import read_events
 from cluster.study_folder.lease import holder_of
 from cluster.study_folder.study_folder import StudyFolder
-from cluster.verification import verify_study
+from cluster.verification.verify import verify_study
 from search_spaces.loading import validate
 from study.planning.materials import read_materials
 from study.planning.plan import Plan

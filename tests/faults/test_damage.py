@@ -12,7 +12,7 @@ from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.study_folder import StudyFolder
-from cluster.verification import verify_study
+from cluster.verification.verify import verify_study
 from study.perform import Residents, perform
 from study.planning.plan import Plan
 from study.results.merged_cells import merge_cells

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.study_folder import lease as lease_module
-from cluster.study_folder.lease import StudyHeldError, guard, holder_of
+from cluster.study_folder.lease import StudyHeldError, hold, holder_of
 from tests.commands import published, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
@@ -19,9 +19,9 @@ from tests.faults.conftest import GRID, LONG
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cluster.study_folder.lease import guard
+from cluster.study_folder.lease import hold
 lost = []
-with guard(Path(sys.argv[1]), lost.append):
+with hold(Path(sys.argv[1]), lost.append):
     print("held", flush=True)
     while not lost:
         time.sleep(0.05)
@@ -67,13 +67,13 @@ def test_a_holder_is_named_once_it_renews(tmp_path: Path, holder: subprocess.Pop
     monkeypatch.setattr(lease_module, "WATCH_SECONDS", 3600.0)
     with (
         pytest.raises(StudyHeldError, match=rf"process {holder.pid} on .* for \d+ s"),
-        guard(tmp_path, ignore),
+        hold(tmp_path, ignore),
     ):
         pass
     holder.kill()
     holder.wait()
     assert holder_of(tmp_path) is None
-    with guard(tmp_path, ignore):  # dead on this machine: taken over at once
+    with hold(tmp_path, ignore):  # dead on this machine: taken over at once
         assert str(os.getpid()) in str(holder_of(tmp_path))
 
 
@@ -87,7 +87,7 @@ def test_a_dead_holder_on_another_machine_is_taken_over(
     lease = json.loads((tmp_path / ".driver.json").read_text())
     # Alone under another name: a live holder of that name would be renewed, and refused.
     (tmp_path / ".driver.json").write_text(json.dumps({**lease, "node": "another"}))
-    with guard(tmp_path, ignore):
+    with hold(tmp_path, ignore):
         assert str(os.getpid()) in str(holder_of(tmp_path))
 
 
@@ -96,7 +96,7 @@ def test_a_holder_whose_clock_is_wrong_is_still_a_holder(tmp_path: Path, holder:
     (tmp_path / ".driver.json").write_text(
         json.dumps({**lease, "node": "another", "since": lease["since"] + 3600})
     )
-    with pytest.raises(StudyHeldError), guard(tmp_path, ignore):
+    with pytest.raises(StudyHeldError), hold(tmp_path, ignore):
         pass
 
 

@@ -1,0 +1,43 @@
+"""Where the artifacts of a store in a folder lie.
+
+STORE/artifacts/KEY[:2]/KEY/STEP/WHAT/record.json      the record: complete, and accepted
+/ATTEMPT/FILE …    the bytes that it names
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from study.artifacts import Address
+
+RECORD = "record.json"
+
+
+def home_of(store: Path, address: Address) -> Path:
+    """The folder that belongs to an address."""
+    return store / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
+
+
+def addresses_in(store: Path) -> Iterator[Address]:
+    """Of every record, in no particular order."""
+    for record in store.glob(f"artifacts/*/*/*/*/{RECORD}"):
+        what, step, key = record.parent, record.parents[1], record.parents[2]
+        if step.name.isdigit():
+            yield Address(key.name, int(step.name), what.name)
+
+
+def strays_in(store: Path) -> Iterator[Path]:
+    """What lies where only KEY[:2]/KEY/STEP/WHAT belongs."""
+    return _strays(store / "artifacts", 0)
+
+
+def _strays(folder: Path, depth: int) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        fits = path.is_dir() and (
+            depth in (0, 3)
+            or (depth == 1 and path.name.startswith(folder.name))
+            or (depth == 2 and path.name.isdigit())
+        )
+        if not fits:
+            yield path
+        elif depth < 3:
+            yield from _strays(path, depth + 1)

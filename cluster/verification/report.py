@@ -1,0 +1,74 @@
+"""What a verification looked at, and the problems that it found."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study.errors import IntegrityError
+
+QUARANTINE = "quarantine"
+STUDY_REMEDY = (
+    "put a copy of it back, or give the study's first command again with another --study and this --store"
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a path.
+
+    Attributes:
+        remove: what repair moves aside: the path itself, or the whole that is damaged by it; None where nothing
+            can be computed again.
+        moved: where repair moved it.
+    """
+
+    path: Path
+    what: str
+    remove: Path | None
+    moved: Path | None = None
+
+
+@dataclass
+class IntegrityReport:
+    """Counts of what was checked, and what is wrong. ``debris`` is left over from killed workers; nobody reads it."""
+
+    artifacts: int = 0
+    files: int = 0
+    bytes: int = 0
+    row_files: int = 0
+    rows: int = 0
+    replies: int = 0
+    debris: list[Path] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, path: Path, what: str, remove: Path | None = None) -> None:
+        """Adds a problem that repair can move aside: ``remove``, or the path itself."""
+        self.problems.append(Problem(path, what, remove or path))
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is well or was repaired, 5 otherwise."""
+        return 0 if all(problem.moved is not None for problem in self.problems) else IntegrityError.exit_code
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        facts: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return {**facts, "exit_code": self.exit_code}
+
+    def summary(self, folder: Path) -> str:
+        """The last lines for a person."""
+        checked = (
+            f"{self.artifacts:,} artifacts ({self.files:,} files, {self.bytes / 1e6:,.1f} MB), {self.rows:,} rows "
+            f"in {self.row_files:,} files and {self.replies:,} replies of judges checked; "
+            f"{len(self.problems):,} problems"
+        )
+        if self.debris:
+            checked += f"; {len(self.debris):,} leftovers of killed workers, which nobody reads"
+        if not self.problems:
+            return checked
+        if any(problem.remove is None for problem in self.problems):
+            return f"{checked}\nThe question of this study is in doubt: {STUDY_REMEDY}"
+        if self.exit_code:
+            return f"{checked}\nMove what is wrong aside with: relearn verify {folder} --repair"
+        return f"{checked}\nMoved into {QUARANTINE}. Compute it again with: relearn resume {folder}"

@@ -1,0 +1,129 @@
+"""Checks a study and its store, file by file, and moves aside what is wrong."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cluster.rows.judge_replies import JudgeReplies
+from cluster.storage.store import Store
+from cluster.study_folder.failures import FailureRecords
+from cluster.study_folder.lease import hold
+from cluster.study_folder.search_record import SEARCH_FOLDER
+from cluster.study_folder.study_folder import DESCRIPTION, STUDY_FILE, StudyFolder
+from cluster.verification.rebuilt_rows import RebuiltRows
+from cluster.verification.report import QUARANTINE, STUDY_REMEDY, IntegrityReport, Problem
+from study.atomic_write import checksum_file, matches_checksum
+from study.errors import IntegrityError, SpecError
+from study.planning.plan import Plan
+from study.results.files import dataset_files, dataset_folder
+from study.results.merged_cells import MERGED_FILE, merge_cells
+from study.results.schema import DATASETS
+
+NOT_AS_WRITTEN = "not what was written: its checksum is not the one beside it"
+
+
+def verify_study(folder: Path, store: Store, plan: Plan, *, repair: bool) -> IntegrityReport:
+    """Checks a study, also while it runs; repairs it only while it does not.
+
+    Raises:
+        StudyHeldError: repair was asked for, and a driver runs the study.
+    """
+    if not repair:
+        return _checked(folder, store, plan)
+    with hold(folder, lambda by: None):
+        report = _checked(folder, store, plan)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        roots = [Path(store.location), folder.resolve()]
+        for index, problem in enumerate(report.problems):
+            if problem.remove is None:
+                continue
+            moved = _move_aside(problem.remove, roots, stamp)
+            report.problems[index] = replace(problem, moved=moved or problem.path)
+            if problem.path.name in DESCRIPTION:  # follow from the spec alone
+                StudyFolder(folder).describe(plan)
+        if any(problem.path == folder / MERGED_FILE for problem in report.problems):
+            merge_cells(folder)
+        for path in report.debris:
+            _move_aside(path, roots, stamp)
+        return report
+
+
+def _checked(folder: Path, store: Store, plan: Plan) -> IntegrityReport:
+    report = IntegrityReport()
+    _check_store(store, report)
+    _check_study_files(folder, report)
+    for dataset in DATASETS:
+        _check_rows(folder, dataset, RebuiltRows(plan, store), report)
+    return report
+
+
+def _check_store(store: Store, report: IntegrityReport) -> None:
+    found = store.check()
+    report.artifacts, report.files, report.bytes = found.artifacts, found.files, found.bytes
+    report.debris += found.leftovers
+    for damage in found.damages:
+        report.wrong(damage.path, damage.what, damage.whole)
+    for name, problem in JudgeReplies(store).check():
+        report.replies += 1
+        if problem is not None:
+            report.wrong(Path(store.location) / name, problem)
+
+
+def _check_study_files(folder: Path, report: IntegrityReport) -> None:
+    if not matches_checksum(folder / STUDY_FILE):
+        report.problems.append(Problem(folder / STUDY_FILE, f"{NOT_AS_WRITTEN}; {STUDY_REMEDY}", None))
+    described = [folder / name for name in (*DESCRIPTION, MERGED_FILE) if (folder / name).exists()]
+    for path in (*described, *sorted((folder / SEARCH_FOLDER).glob("[!.]*"))):
+        if not matches_checksum(path):
+            report.wrong(path, NOT_AS_WRITTEN)
+    for path in FailureRecords(folder).files():
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            report.wrong(path, "cannot be read as JSON")
+
+
+def _check_rows(folder: Path, dataset: str, rebuilt: RebuiltRows, report: IntegrityReport) -> None:
+    file_of: dict[tuple[Any, ...], Path] = {}  # each cell that was met, by its coordinates
+    files = dataset_files(folder, dataset)
+    for path in files:
+        report.row_files += 1
+        if not matches_checksum(path):
+            report.wrong(path, NOT_AS_WRITTEN)
+            continue
+        try:
+            problem, cells, rows = rebuilt.problem(path, dataset)
+        except (ValueError, SpecError, IntegrityError) as error:
+            report.wrong(path, f"cannot be read ({error})")
+            continue
+        report.rows += rows
+        twice = next((cell for cell in cells if cell in file_of), None)
+        if problem is None and twice is not None:
+            problem = f"a cell's rows stand in {file_of[twice].name} too"
+        if problem is not None:
+            report.wrong(path, problem)
+            continue
+        file_of |= dict.fromkeys(cells, path)
+    known = {*files, *map(checksum_file, files)}
+    place = dataset_folder(folder, dataset)
+    for path in sorted(place.iterdir()) if place.is_dir() else []:
+        if path in known:
+            continue
+        if path.name.startswith("."):
+            report.debris.append(path)
+        else:
+            report.wrong(path, "is no file of rows")
+
+
+def _move_aside(path: Path, roots: list[Path], stamp: str) -> Path | None:
+    """Into the quarantine of the innermost root, under the same relative name; None where it is gone."""
+    if not path.exists():
+        return None
+    path = path.parent.resolve() / path.name
+    root = next(root for root in roots if path.is_relative_to(root))
+    target = root / QUARANTINE / stamp / path.relative_to(root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    return target
