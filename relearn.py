@@ -6,19 +6,12 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from study.errors import RelearnError
-
-if TYPE_CHECKING:  # torch, ray and pandas are slow to import; see the module's text
-    from cluster.driver.rounds import PlanOf
-    from cluster.storage.store import Store
-    from study.planning.plan import Plan
-    from study.spec import StudySpec
 
 app = typer.Typer(
     help="Studies of when forgotten knowledge comes back: unlearn, relearn, ask, over a grid.",
@@ -68,53 +61,23 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a study would cost, before anything is spent; of a search, its first round."""
-    from cluster.driver.plan_summary import cost_rows
-    from cluster.driver.preflight import local_slots
+    from cluster.driver.plan_summary import summarise
+    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.study_plan import planning_of
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.search.proposers import proposer_of
-    from study.models.pretrained import weight_bytes
-    from study.planning.cost import cost
     from study.planning.proposer import History
-    from study.planning.step_times import prices_of_records
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
     folder = _study_path(study, spec.name)
-    place = _store(folder, store)
     models, plan_of = planning_of(spec, folder)
-    planned = plan_of(proposer_of(spec).propose(History()))
-    published = list(place.addresses())
-    answers = [address for address in published if address.what.startswith("answers")]
-    wanted_cost = cost(
-        planned,
-        published,
-        prices_of_records(place.record(address) for address in answers[-500:]),
-        {model: weight_bytes(model) for model in models},
-        local_slots(spec),
-    )
-    facts = {
-        "study": spec.name,
-        "folder": str(folder),
-        **asdict(wanted_cost),
-        "steps_factor": wanted_cost.steps_factor,
-        "evaluations_factor": wanted_cost.evaluations_factor,
-        "corpora": [
-            {"repetitions": count, **asdict(each)}
-            for count, found in planned.audits.items()
-            for each in found
-        ],
-        "overrides": overrides,
-        "spec": spec.model_dump(mode="json"),
-    }
+    first = plan_of(proposer_of(spec).propose(History()))
+    summary = summarise(first, store_of(folder, store), models, folder, overrides)
     if as_json:
-        _print_json(facts)
-        return
-    from cluster.terminal import print_pairs
-
-    title = f"{spec.name}: {spec.question}" if spec.question else spec.name
-    if spec.search is not None:
-        title += f"\nThe first round of a search ({spec.search.question}); what it asks next depends on the answers."
-    print_pairs(title, cost_rows(wanted_cost, planned, overrides))
+        _print_json(summary.as_dict())
+    else:
+        summary.show()
 
 
 @app.command()
@@ -129,31 +92,41 @@ def run(
     address: AddressOption = None,
 ) -> None:
     """Run a study, whole or as a search; the same command goes on where it stopped."""
+    from cluster.driver.launch import Request, launch
     from search_spaces.loading import load_space, search_overrides
+    from search_spaces.search.proposers import proposer_of
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
-    _run(spec, _study_path(study, spec.name), store, address, space, overrides)
+    request = Request(_study_path(study, spec.name), store, address, space, overrides)
+    raise typer.Exit(launch(spec, proposer_of(spec), request).exit_code)
 
 
 @app.command()
 def resume(folder: StudyArgument, address: AddressOption = None) -> None:
     """Go on with a study from what its folder says."""
+    from cluster.driver.launch import Request, launch
     from cluster.study_folder.study_folder import StudyFolder
+    from cluster.study_folder.study_plan import recorded_spec
     from search_spaces.loading import validate
+    from search_spaces.search.proposers import proposer_of
 
+    spec = recorded_spec(folder, validate)
     content = StudyFolder(folder).recorded().content
-    spec = validate(content["spec"], place=str(folder / "study.json"))
-    _run(spec, folder, None, address, content["space"], content["overrides"])
+    request = Request(folder, None, address, content["space"], content["overrides"], resumed=True)
+    raise typer.Exit(launch(spec, proposer_of(spec), request).exit_code)
 
 
 @app.command()
 def status(folder: StudyArgument, as_json: Json = False) -> None:
     """Say how far a study is, and what failed and why. Starts nothing."""
     from cluster.status import study_status
+    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.study_plan import recorded_plan
     from cluster.terminal import print_pairs
+    from search_spaces.loading import validate
 
-    found = study_status(folder, _store(folder), _recorded_plan(folder))
+    found = study_status(folder, store_of(folder), recorded_plan(folder, validate))
     if as_json:
         _print_json(found.as_dict())
         return
@@ -177,18 +150,18 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
 
 @app.command()
 def stop(folder: StudyArgument) -> None:
-    """Tell the running driver to finish the stages that run, and end; `relearn resume` goes on."""
-    from cluster.study_folder.stop_requests import tell
+    """Stop the running driver once the stages that run have ended; `relearn resume` goes on."""
+    from cluster.study_folder.stop_requests import request
 
-    print(tell(folder, "stop"))
+    print(request(folder, "stop"))
 
 
 @app.command()
 def cancel(folder: StudyArgument) -> None:
-    """Tell the running driver to end at once, wherever it runs; `relearn resume` goes on."""
-    from cluster.study_folder.stop_requests import tell
+    """Stop the running driver at once, on whatever node it runs; `relearn resume` goes on."""
+    from cluster.study_folder.stop_requests import request
 
-    print(tell(folder, "cancel"))
+    print(request(folder, "cancel"))
 
 
 @app.command()
@@ -201,14 +174,17 @@ def verify(
 ) -> None:
     """Check every record, hash and page of a study and its store."""
     from cluster.study_folder.search_record import put_aside_unreadable
+    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.study_plan import recorded_plan
     from cluster.verification.verify import verify_study
+    from search_spaces.loading import validate
 
     if repair and (aside := put_aside_unreadable(folder)) is not None:
         print(
-            f"What this search asked could not be read: moved to {aside}. Go on with: relearn resume {folder}"
+            f"The record of this search could not be read: moved to {aside}. Go on with: relearn resume {folder}"
         )
         return
-    found = verify_study(folder, _store(folder), _recorded_plan(folder), repair=repair)
+    found = verify_study(folder, store_of(folder), recorded_plan(folder, validate), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -249,13 +225,13 @@ def score(
 ) -> None:
     """Score the stored completions again; needs no model of the study's."""
     from cluster.rows.rescore import rescore, text_scorer
-    from cluster.study_folder.study_folder import StudyFolder
+    from cluster.study_folder.study_folder import StudyFolder, store_of
 
     StudyFolder(folder).recorded()
     if metric == "judge":
         from cluster.rows.judging import judge_study
 
-        judge_study(folder, _store(folder), judge, calls, at_once, print)
+        judge_study(folder, store_of(folder), judge, calls, at_once, print)
         return
     print(f"{rescore(folder, text_scorer(metric)):,} probes have a score {metric}")
 
@@ -310,79 +286,19 @@ def checkpoints(
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""
+    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.study_plan import recorded_plan
+    from search_spaces.loading import validate
     from study.models.model_folders import export_checkpoints
 
-    for path in export_checkpoints(_recorded_plan(folder), _store(folder), to or folder / "checkpoints"):
+    for path in export_checkpoints(
+        recorded_plan(folder, validate), store_of(folder), to or folder / "checkpoints"
+    ):
         print(path)
-
-
-def _run(
-    spec: "StudySpec",
-    folder: Path,
-    store: str | None,
-    address: str | None,
-    space: str,
-    overrides: list[str],
-) -> None:
-    from cluster.driver.launch import launch
-    from search_spaces.search.proposers import proposer_of
-
-    models, plan_of = planning_of(spec, folder)
-    outcome = launch(
-        spec,
-        proposer_of(spec),
-        plan_of,
-        folder,
-        _store(folder, store),
-        models=models,
-        address=address,
-        space=space,
-        overrides=overrides,
-    )
-    raise typer.Exit(outcome.exit_code)
-
-
-def planning_of(spec: "StudySpec", folder: Path) -> "tuple[dict[str, str], PlanOf]":
-    """Models by fingerprint as they get known (a hub model stays at its revision), and how points are planned."""
-    from cluster.study_folder.study_folder import StudyFolder
-    from study.models.pretrained import fingerprint
-    from study.planning.materials import read_materials
-    from study.planning.planner import make_plan
-
-    study = StudyFolder(folder)
-    recorded = study.recorded().models if study.exists() else {}
-    models = {name: pinned for name, pinned in recorded.items() if not Path(name).exists()}
-
-    def remembered(location: str) -> str:
-        models[location] = models.get(location) or fingerprint(location)
-        return models[location]
-
-    materials = read_materials(spec)
-    return models, lambda points: make_plan(materials, remembered, points)
-
-
-def _recorded_plan(folder: Path) -> "Plan":
-    """The plan of a study from its folder alone: models by their recorded fingerprints."""
-    from cluster.study_folder.search_record import asked_points
-    from cluster.study_folder.study_folder import StudyFolder
-    from search_spaces.loading import validate
-    from study.planning.materials import read_materials
-    from study.planning.planner import make_plan
-
-    recorded = StudyFolder(folder).replannable()
-    spec = validate(recorded.spec, place=str(folder / "study.json"))
-    return make_plan(read_materials(spec), recorded.models.__getitem__, asked_points(folder, spec))
 
 
 def _study_path(study: Path | None, name: str) -> Path:
     return study if study is not None else Path("studies") / name
-
-
-def _store(folder: Path, given: str | None = None) -> "Store":
-    """The store that the user gave, or the one that the study has."""
-    from cluster.study_folder.study_folder import store_of
-
-    return store_of(folder, given)
 
 
 def _print_json(value: Any) -> None:

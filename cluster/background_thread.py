@@ -1,4 +1,4 @@
-"""Something that goes on in a thread of its own for as long as a block runs."""
+"""Work in a thread of its own, for as long as a block runs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,12 +6,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def background(work: Callable[[threading.Event], None], patience: float | None = None) -> Iterator[None]:
+def background(
+    work: Callable[[threading.Event], None], patience_seconds: float | None = None
+) -> Iterator[None]:
     """Runs ``work`` beside the block.
 
     Args:
         work: gets an event that is set when the block has ended, and returns soon after.
-        patience: seconds to wait for it at the end; None waits as long as it takes.
+        patience_seconds: to wait for it at the end; None waits as long as it takes.
     """
     ended = threading.Event()
     thread = threading.Thread(target=work, args=(ended,), daemon=True)
@@ -20,4 +22,4 @@ def background(work: Callable[[threading.Event], None], patience: float | None =
         yield
     finally:
         ended.set()
-        thread.join(patience)
+        thread.join(patience_seconds)

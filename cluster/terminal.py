@@ -1,4 +1,4 @@
-"""Names with their values, as a table for a person."""
+"""What is printed for a person: names with their values, and durations in words."""
 
 from collections.abc import Iterable
 
@@ -14,9 +14,14 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
     table.add_column()
     for name, value in rows:
         table.add_row(name, Text(value))  # as it is: brackets are no markup here
-    console = Console(highlight=False)
-    console.print(title, markup=False)
-    console.print(table)
+    out = console()
+    out.print(title, markup=False)
+    out.print(table, soft_wrap=False)
+
+
+def console() -> Console:
+    """Where everything is printed; texts are as they are, without colours for numbers and without breaks."""
+    return Console(highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

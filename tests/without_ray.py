@@ -18,15 +18,15 @@ from study.perform import Residents, perform
 class RunWithoutRay(TuneRun):
     """Performs the ready stages one after the other; an error of a stage leaves it as it is."""
 
-    def _fit(self, frontier: Any, asked: Any, address: str | None) -> None:
+    def _fit(self, searcher: Any, needs: Any, address: str | None) -> None:
         residents = Residents()
-        while isinstance(ready := frontier.suggest("trial"), dict):
+        while isinstance(ready := searcher.suggest("trial"), dict):
             stage = self._plan.stages[ready["stage"]]
             tell = partial(self._log.write, stage=stage.key, trial="trial")
             tell("stage started", kind=stage.kind)
             work = vars(perform(stage, self._store, residents, self._plan.spec.execution, tell))
             tell("stage finished", seconds=work["train_seconds"], **work)
-            frontier.on_trial_complete("trial", {"cause": None, "work": json.dumps(work)})
+            searcher.on_trial_complete("trial", {"cause": None, "work": json.dumps(work)})
 
 
 def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
     monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
     monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address: None)
-    monkeypatch.setattr("cluster.driver.tune_run.slots", lambda asked: 1)
+    monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs: 1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""All that may end a run before its time, and how: drained, or stopped where it is.
+"""Everything that may end a run before its time, and how: drained, or stopped where it is.
 
-Ctrl-C once and `relearn stop` drain: what runs is finished. Ctrl-C twice, SIGTERM and `relearn cancel` stop at
-once, and so do the two that are errors: the cluster is lost, or another driver took the study over. All leave
-a study that resumes.
+Ctrl-C once and `relearn stop` drain: what runs is finished, and nothing new starts. Ctrl-C twice, SIGTERM and
+`relearn cancel` stop at once. So do the two that are errors: the cluster is lost, or another driver took the study
+over. Each leaves a study that resumes.
 """
 
 import os
@@ -23,57 +23,59 @@ GRACE_SECONDS = 10.0
 
 
 class Interruption:
-    """What has been asked of a run.
+    """Whether and how a run is to end before its time.
 
     Attributes:
-        asked: whether the run was to end before its time.
+        requested: whether it is.
         error: why, where it is an error.
-        head_lost: whether there is no Ray left to say goodbye to.
+        head_lost: whether Ray's head is gone, so that its session cannot be closed.
         drain: what to call so that nothing new is started.
-        abandon: what to call where the main thread cannot: Ray holds it for ever when its head is gone.
+        abandon: what to call where the main thread cannot stop: Ray blocks it for ever when its head is gone.
     """
 
     def __init__(self, folder: Path, console: Console) -> None:
-        self.asked = False
+        self.requested = False
         self.error: RelearnError | None = None
         self.head_lost = False
         self.drain: Callable[[], None] = lambda: None
         self.abandon: Callable[[], None] = lambda: None
         self._folder = folder
         self._console = console
-        self._ending = False
-        self._stopped = threading.Event()
+        self._stopping = False
+        self._main_thread_stopped = threading.Event()
 
-    def stopped(self) -> None:
-        """The main thread has been stopped, and has the last word itself."""
-        self._stopped.set()
+    def main_thread_stopped(self) -> None:
+        """The main thread has left Ray and ends the process itself."""
+        self._main_thread_stopped.set()
 
-    def told(self, word: str) -> None:
-        """``stop`` or ``cancel``, from another process; in another thread."""
+    def stop_request(self, word: str) -> None:
+        """``stop`` or ``cancel``, from another process; called in another thread."""
         if word == "stop":
             self._drain(
-                f"Told to stop: finishing the stages that run; `relearn cancel {self._folder}` ends them."
+                "Requested to stop: the stages that run are finished; to end them at once: "
+                f"relearn cancel {self._folder}"
             )
         else:
-            self._end(None)
+            self._stop(None)
 
     def taken_over(self, by: str) -> None:
-        """Another driver holds the study now; in another thread."""
-        self._end(
+        """Another driver holds the study now; called in another thread."""
+        self._stop(
             StudyHeldError(
-                f"{self._folder} was taken over by {by} while this driver did not answer; what was published stays"
+                f"{self._folder} was taken over by {by} while this driver did not answer: what was published "
+                "stays, and the other driver goes on"
             )
         )
 
     def cluster_lost(self, words: str, head: bool) -> None:
-        """Nothing is left to run on; in another thread."""
+        """Nothing is left to run on; called in another thread."""
         self.head_lost = head
         error = ClusterLostError(
-            f"{words}; what was published stays: `relearn resume {self._folder}` goes on, with --address on "
+            f"{words}: what was published stays; go on with `relearn resume {self._folder}`, and with --address on "
             "another cluster"
         )
-        self._end(error)
-        if not self._stopped.wait(GRACE_SECONDS):
+        self._stop(error)
+        if not self._main_thread_stopped.wait(GRACE_SECONDS):
             self.abandon()
             self._console.print(f"relearn: {error}")
             os._exit(error.exit_code)
@@ -88,25 +90,25 @@ class Interruption:
             yield
         finally:
             for number, handler in before.items():
-                # Ending, nothing must cut off its last words.
-                signal.signal(number, signal.SIG_IGN if self._ending else handler)
+                # Where the run is being stopped, a second signal must not cut off its end.
+                signal.signal(number, signal.SIG_IGN if self._stopping else handler)
 
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
-        if self._ending:
+        if self._stopping:
             return
-        if signum == signal.SIGINT and not self.asked:
+        if signum == signal.SIGINT and not self.requested:
             self._drain("Finishing the stages that run; press Ctrl-C again to stop at once.")
             return
-        self.asked = self._ending = True
+        self.requested = self._stopping = True
         raise KeyboardInterrupt
 
     def _drain(self, words: str) -> None:
-        self.asked = True
+        self.requested = True
         self.drain()
         self._console.print(words)
 
-    def _end(self, error: RelearnError | None) -> None:
-        """Stops the main thread, which alone can be interrupted, by a signal to ourselves."""
+    def _stop(self, error: RelearnError | None) -> None:
+        """Stops the main thread by a signal to this process: no other thread can be interrupted."""
         if self.error is None:
             self.error = error
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,53 +1,62 @@
 """From a spec to a run: what is checked and written down before the driver begins, and what is said at the end."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
+from cluster.driver.outcome import Outcome
+from cluster.driver.plan_summary import summarise
 from cluster.driver.preflight import check_plan, slow_precision
-from cluster.driver.rounds import PlanOf, Rounds
+from cluster.driver.rounds import Rounds
 from cluster.driver.run import run_study
-from cluster.driver.tune_run import Outcome
-from cluster.storage.retry import in_words, persistently
+from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
-from cluster.study_folder.study_folder import StudyFolder
-from cluster.terminal import duration
+from cluster.study_folder.study_folder import StudyFolder, store_of
+from cluster.study_folder.study_plan import planning_of
+from cluster.terminal import console, duration
 from study.planning.proposer import Proposer
 from study.spec import StudySpec
 
 
-def launch(
-    spec: StudySpec,
-    proposer: Proposer,
-    plan_of: PlanOf,
-    folder: Path,
-    store: Store,
-    *,
-    models: Mapping[str, str],
-    address: str | None,
-    space: str,
-    overrides: Sequence[str],
-) -> Outcome:
-    """Runs a study in its folder, new or begun.
+@dataclass(frozen=True)
+class Request:
+    """What the user gave beside the spec.
+
+    Attributes:
+        folder: the study's, new or begun.
+        store: where artifacts are kept; None: as recorded, or within the folder.
+        address: of a running Ray cluster; None: a local one.
+        space, overrides: recorded, for who reads study.json.
+        resumed: whether the study is gone on with as it is recorded.
+    """
+
+    folder: Path
+    store: str | None
+    address: str | None
+    space: str
+    overrides: Sequence[str]
+    resumed: bool = False
+
+
+def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
+    """Runs a study in its folder, after its plan was checked and shown.
 
     Args:
-        proposer: says what is asked for, round after round.
-        plan_of: the plan of the points that were asked for so far.
-        models: the fingerprint of each model that the plans name; filled when they are made.
-        space, overrides: what the user gave, to be recorded.
+        proposer: says which points are computed, round after round.
 
     Raises:
         RelearnError: anything that the user can mend; before anything expensive where that can be known.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    out = console()
+    folder, store = request.folder, store_of(request.folder, request.store)
+    models, plan_of = planning_of(spec, folder)
     rounds = Rounds(folder, spec, proposer, plan_of, store)
     plan = rounds.begin()
-    check_plan(plan, local=address is None)
-    if address is None and (warning := slow_precision(plan)):
-        console.print(warning)
+    check_plan(plan, local=request.address is None)
+    if request.address is None and (warning := slow_precision(plan)):
+        out.print(warning)
     study_folder = StudyFolder(folder)
     claim = partial(
         study_folder.claim,
@@ -56,37 +65,44 @@ def launch(
         models=models,
         inputs=plan.spec.the_scenario.inputs(),
         store=_recorded_location(store, folder),
-        space=space,
-        overrides=overrides,
+        space=request.space,
+        overrides=request.overrides,
         command=["relearn", *sys.argv[1:]],
     )
 
-    def silent(error: OSError, pause: float) -> None:
-        console.print(
+    def report_silence(error: OSError, pause: float) -> None:
+        out.print(
             f"{error.filename or folder} does not answer ({error.strerror or error}); again in {pause:.0f} s."
         )
 
-    with in_words(folder):
-        grown = persistently(claim, silent)
-        persistently(store.prepare, silent)
+    with storage_errors_in_words(folder):
+        grown = with_retries(claim, report_silence)
+        with_retries(store.prepare, report_silence)
+        summary = with_retries(
+            lambda: summarise(plan, store, models, folder, request.overrides), report_silence
+        )
     for line in grown:
-        console.print(f"This study {line}.")
-    outcome = run_study(study_folder, rounds, store, address, console)
-    console.print(
+        out.print(f"This study {line}.")
+    if request.resumed:
+        summary.show_left()
+    else:
+        summary.show()
+    outcome = run_study(study_folder, rounds, store, request.address, out)
+    out.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
         f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "
         f"{duration(outcome.wall_seconds)}."
     )
     if outcome.stages_failed:
-        console.print(
+        out.print(
             f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
             f"not reached; `relearn status {folder}` says why."
         )
     if rounds.answer is not None:
         for sentence in rounds.answer.sentences:
-            console.print(sentence)
+            out.print(sentence)
     if outcome.interrupted:
-        console.print(f"Interrupted. Go on with: relearn resume {folder}")
+        out.print(f"Interrupted. Go on with: relearn resume {folder}")
     return outcome
 
 

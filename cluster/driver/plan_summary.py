@@ -1,45 +1,140 @@
-"""What a study would cost, in lines for a person."""
+"""What a study will cost, for a person and as JSON; of a begun study, what is left of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from cluster.terminal import duration
-from study.planning.cost import Cost
+from cluster.driver.preflight import local_slots
+from cluster.storage.store import Store
+from cluster.terminal import duration, print_pairs
+from study.artifacts import Address, Record
+from study.errors import IntegrityError
+from study.models.pretrained import weight_bytes
+from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
+from study.planning.step_times import prices_of_records
+
+MEASURED_RECORDS = 500
+"""Records of answers that are read to know what steps and evaluations take."""
+
+Row = tuple[str, str]
 
 
-def cost_rows(cost: Cost, plan: Plan, overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name and value of each line of `relearn plan`."""
-    kinds = ", ".join(f"{kind} {count}" for kind, count in cost.stages.items())
-    yield "cells", f"{cost.cells:,}"
-    yield "unique stages", f"{len(plan.stages):,} ({kinds})"
-    yield (
-        "training steps",
-        f"{cost.train_steps:,} shared, {cost.train_steps_alone:,} cell by cell: "
-        f"{cost.steps_factor:.1f} times fewer",
+@dataclass(frozen=True)
+class PlanSummary:
+    """A plan and its cost over a store."""
+
+    folder: Path
+    plan: Plan
+    cost: Cost
+    overrides: Sequence[str]
+
+    def show(self) -> None:
+        """Prints the whole plan."""
+        print_pairs(self._title(), self._rows())
+
+    def show_left(self) -> None:
+        """Prints what is left to do."""
+        cost = self.cost
+        done = ("stages", f"{cost.stages_published:,} of {len(self.plan.stages):,} are published")
+        print_pairs(f"{self.plan.spec.name}: what is left", [done, self._disk(), self._time()])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "study": self.plan.spec.name,
+            "folder": str(self.folder),
+            **asdict(self.cost),
+            "steps_factor": self.cost.steps_factor,
+            "evaluations_factor": self.cost.evaluations_factor,
+            "corpora": [
+                {"repetitions": count, **asdict(each)}
+                for count, found in self.plan.audits.items()
+                for each in found
+            ],
+            "overrides": list(self.overrides),
+            "spec": self.plan.spec.model_dump(mode="json"),
+        }
+
+    def _title(self) -> str:
+        spec = self.plan.spec
+        title = f"{spec.name}: {spec.question}" if spec.question else spec.name
+        if spec.search is not None:
+            title += (
+                f"\nThe rounds of a search ({spec.search.question}) that are known now; later rounds depend on the "
+                "answers."
+            )
+        return title
+
+    def _rows(self) -> Iterator[Row]:
+        cost = self.cost
+        kinds = ", ".join(f"{kind} {count}" for kind, count in cost.stages.items())
+        yield "cells", f"{cost.cells:,}"
+        yield "unique stages", f"{len(self.plan.stages):,} ({kinds})"
+        yield (
+            "training steps",
+            f"{cost.train_steps:,} shared, {cost.train_steps_alone:,} cell by cell: "
+            f"{cost.steps_factor:.1f} times fewer",
+        )
+        yield (
+            "evaluations",
+            f"{cost.evaluations:,} shared, {cost.evaluations_alone:,} cell by cell: "
+            f"{cost.evaluations_factor:.1f} times fewer",
+        )
+        yield self._disk()
+        yield (
+            "published already",
+            f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
+        )
+        yield self._time()
+        for count, found in self.plan.audits.items():
+            for each in found:
+                if each.leak is not None:
+                    yield "leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}"
+        if self.overrides:
+            yield "overrides", "; ".join(self.overrides)
+
+    def _disk(self) -> Row:
+        kept = f"{self.cost.disk_bytes / 1e6:,.0f} MB for checkpoints ({self.cost.kept_checkpoints} are kept in all)"
+        return "disk still to take", kept
+
+    def _time(self) -> Row:
+        cost = self.cost
+        if cost.seconds is None:
+            return "time", "unknown, until a stage has been measured in this store"
+        return (
+            "time",
+            f"about {duration(cost.seconds)} with {cost.slots} stages at once, {duration(cost.start_up_seconds)} of "
+            "that to start, from what was measured",
+        )
+
+
+def summarise(
+    plan: Plan, store: Store, models: Mapping[str, str], folder: Path, overrides: Sequence[str]
+) -> PlanSummary:
+    """What a plan costs beyond what a store holds.
+
+    Args:
+        models: by location, those that are not embedded.
+        folder, overrides: of the study, to be shown.
+    """
+    published = list(store.addresses())
+    answers = [address for address in published if address.what.startswith("answers")]
+    found = cost(
+        plan,
+        published,
+        prices_of_records(_readable(answers[-MEASURED_RECORDS:], store)),
+        {model: weight_bytes(model) for model in models},
+        local_slots(plan.spec),
     )
-    yield (
-        "evaluations",
-        f"{cost.evaluations:,} shared, {cost.evaluations_alone:,} cell by cell: "
-        f"{cost.evaluations_factor:.1f} times fewer",
-    )
-    yield (
-        "disk still to take",
-        f"{cost.disk_bytes / 1e6:,.0f} MB for checkpoints ({cost.kept_checkpoints} are kept in all)",
-    )
-    yield (
-        "published already",
-        f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
-    )
-    yield (
-        "time",
-        "unknown, until a stage has been measured in this store"
-        if cost.seconds is None
-        else f"about {duration(cost.seconds)} with {cost.slots} at once, {duration(cost.start_up_seconds)} of them to "
-        "start, from what was measured",
-    )
-    for count, found in plan.audits.items():
-        for each in found:
-            if each.leak is not None:
-                yield "leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}"
-    if overrides:
-        yield "overrides", "; ".join(overrides)
+    return PlanSummary(folder, plan, found, overrides)
+
+
+def _readable(addresses: Sequence[Address], store: Store) -> Iterator[Record]:
+    """The records that can be read; a damaged one is the business of `relearn verify`."""
+    for address in addresses:
+        try:
+            yield store.record(address)
+        except (IntegrityError, KeyError):
+            continue

@@ -3,95 +3,74 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cluster.background_thread import background
 from cluster.terminal import duration
 
 LINE_EVERY_SECONDS = 30.0
+BARS_EVERY_SECONDS = 0.5
 TIME_LEFT_EVERY_SECONDS = 5.0
-"""It is played through for every stage that is missing, and the thread that drives them waits meanwhile."""
+"""The estimate plays through every missing stage, and holds the driver's own thread up meanwhile."""
 
 
 @dataclass
 class Tally:
-    """What the driver knows about how far it is."""
+    """What the driver knows about how far it is; ``stages`` are those to run now."""
 
-    stages: int  # to run now
+    stages: int
     cells: int
     seconds_left: Callable[[], float | None]
     cells_done: int = 0
     stages_ended: int = 0
     failed: int = 0
 
+    @property
+    def failures(self) -> str:
+        """Words on the stages that failed; none where none did."""
+        return f", {self.failed} failed" if self.failed else ""
 
-class LiveProgress:
-    """Shows a tally until it is left; a context manager."""
+    def time_left(self) -> str:
+        """In words."""
+        seconds = self.seconds_left()
+        return "time left unknown" if seconds is None else f"about {duration(seconds)} left"
 
-    def __init__(self, tally: Tally, console: Console) -> None:
-        self._tally = tally
-        self._console = console
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._began = time.monotonic()
 
-    def __enter__(self) -> "LiveProgress":
-        self._thread.start()
-        return self
+def live_progress(tally: Tally, console: Console) -> AbstractContextManager[None]:
+    """Shows a tally while a block runs."""
+    show = _bars if console.is_terminal else _lines
+    return background(lambda ended: show(tally, console, ended))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
-    def line(self) -> str:
-        """The state in one line."""
-        tally = self._tally
-        failed = f", {tally.failed} failed" if tally.failed else ""
-        return (
-            f"{tally.stages_ended}/{tally.stages} stages{failed}, "
-            f"{tally.cells_done}/{tally.cells} cells, {self._eta()}"
+def _lines(tally: Tally, console: Console, ended: threading.Event) -> None:
+    began = time.monotonic()
+    while not ended.wait(LINE_EVERY_SECONDS):
+        console.print(
+            f"{duration(time.monotonic() - began)}: {tally.stages_ended}/{tally.stages} stages{tally.failures}, "
+            f"{tally.cells_done}/{tally.cells} cells, {tally.time_left()}"
         )
 
-    def _eta(self) -> str:
-        eta = self._tally.seconds_left()
-        return "time left unknown" if eta is None else f"about {duration(eta)} left"
 
-    def _run(self) -> None:
-        if self._console.is_terminal:
-            self._bars()
-        else:
-            self._lines()
-
-    def _lines(self) -> None:
-        while not self._stop.wait(LINE_EVERY_SECONDS):
-            self._console.print(f"{duration(time.monotonic() - self._began)}: {self.line()}")
-
-    def _bars(self) -> None:
-        columns = (
-            TextColumn("{task.description:<7}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=self._console) as bars:
-            stages = bars.add_task("stages", total=self._tally.stages, note="")
-            cells = bars.add_task("cells", total=self._tally.cells, note="")
-            left, known = self._eta(), time.monotonic()
-            while True:
-                stopping = self._stop.wait(0.5)
-                if stopping or time.monotonic() - known >= TIME_LEFT_EVERY_SECONDS:
-                    left, known = self._eta(), time.monotonic()
-                failed = f", {self._tally.failed} failed" if self._tally.failed else ""
-                bars.update(stages, completed=self._tally.stages_ended, note=f"{left}{failed}")
-                bars.update(cells, completed=self._tally.cells_done)
-                if stopping:
-                    return
+def _bars(tally: Tally, console: Console, ended: threading.Event) -> None:
+    columns = (
+        TextColumn("{task.description:<7}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        stages = bars.add_task("stages", total=tally.stages, note="")
+        cells = bars.add_task("cells", total=tally.cells, note="")
+        left, known = tally.time_left(), time.monotonic()
+        stopping = False
+        while not stopping:
+            stopping = ended.wait(BARS_EVERY_SECONDS)
+            if stopping or time.monotonic() - known >= TIME_LEFT_EVERY_SECONDS:
+                left, known = tally.time_left(), time.monotonic()
+            bars.update(stages, completed=tally.stages_ended, note=f"{left}{tally.failures}")
+            bars.update(cells, completed=tally.cells_done)

@@ -1,29 +1,29 @@
-"""Runs what a study lacks: for each round, plan − what is published, as one Ray Tune run over the frontier.
+"""Runs what a study lacks: for each round, the plan without what is published, as one Ray Tune run.
 
-Tune schedules, the store is the truth. A grid is one round; a search goes on with what its proposer asks next.
-``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's own folder is temporary, and a study goes on
-by making a new frontier from the store.
+Tune schedules, the store is the truth. A grid is one round; a search goes on with what its proposer proposes next.
+``Tuner.restore`` is never used (docs/DECISIONS.md says why): Tune's own folder is temporary, and a study resumes by
+a new run of what the store lacks.
 """
 
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from rich.console import Console
 
 from cluster.driver.interruption import Interruption
+from cluster.driver.outcome import Outcome
 from cluster.driver.rounds import Rounds
-from cluster.driver.tune_run import Outcome, TuneRun
+from cluster.driver.tune_run import TuneRun
 from cluster.ray_tune.session import ray_session
-from cluster.storage.retry import in_words, persistently
+from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import hold
-from cluster.study_folder.stop_requests import listening
+from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.terminal import duration
 from study.results.merged_cells import merge_cells
@@ -43,16 +43,16 @@ def run_study(
     interruption = Interruption(folder.folder, console)
     with (
         hold(folder.folder, interruption.taken_over),
-        listening(folder.folder, interruption.told),
+        stop_requests(folder.folder, interruption.stop_request),
         interruption.signals(),
-        in_words(folder.folder),
+        storage_errors_in_words(folder.folder),
     ):
         began = time.monotonic()
         outcome = _all_rounds(folder, rounds, store, address, console, interruption)
-        told = EventLog(folder.folder / "log").storage_failed
-        persistently(partial(merge_cells, folder.folder), told)
+        on_failure = EventLog(folder.folder / "log").storage_failed
+        with_retries(partial(merge_cells, folder.folder), on_failure)
         facts = _provenance(folder, outcome, time.monotonic() - began)
-        persistently(partial(folder.add_provenance, facts), told)
+        with_retries(partial(folder.add_provenance, facts), on_failure)
         return outcome
 
 
@@ -69,10 +69,11 @@ def _all_rounds(
     run: TuneRun | None = None
     try:
         with ExitStack() as session:
-            connect = _once(lambda: _connect(session, address, interruption))
+            # Once, at the first round that has something to run.
+            connect = cache(lambda: _connect(session, address, interruption))
             for plan in rounds.plans():
-                persistently(partial(folder.describe, plan), log.storage_failed)
-                run = persistently(
+                with_retries(partial(folder.describe, plan), log.storage_failed)
+                run = with_retries(
                     partial(TuneRun, folder, plan, store, console, interruption), log.storage_failed
                 )
                 run.go(connect, address)
@@ -80,9 +81,9 @@ def _all_rounds(
                 if outcome.interrupted:
                     break
     except KeyboardInterrupt:
-        pass  # asked for by whoever interrupted, and told below
+        pass  # the reason stands in ``interruption``
     finally:
-        interruption.stopped()
+        interruption.main_thread_stopped()
         shutil.rmtree(folder.folder / ".tune", ignore_errors=True)
     if interruption.error is not None:
         log.write("run ended", exit_code=interruption.error.exit_code)
@@ -91,7 +92,7 @@ def _all_rounds(
         outcome = run.outcome().after(outcome)
     if outcome is None:  # interrupted before the first round was known
         raise KeyboardInterrupt
-    if interruption.asked:  # perhaps between two rounds
+    if interruption.requested:  # perhaps between two rounds
         outcome = replace(outcome, interrupted=True)
     log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
     return outcome
@@ -101,17 +102,6 @@ def _connect(session: ExitStack, address: str | None, interruption: Interruption
     session.enter_context(ray_session(address, lambda: interruption.head_lost))
     # The signals again, since Ray puts in a SIGTERM of its own.
     session.enter_context(interruption.signals())
-
-
-def _once(act: Callable[[], None]) -> Callable[[], None]:
-    done: list[bool] = []
-
-    def first() -> None:
-        if not done:
-            done.append(True)
-            act()
-
-    return first
 
 
 def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[str, Any]:

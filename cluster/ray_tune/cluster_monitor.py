@@ -1,7 +1,7 @@
 """Notices that the cluster is gone: its head, or every worker.
 
-Tune waits for ever for resources that do not come back, and Ray ends the whole process, without a word of
-ours, a minute after its head fell silent. So another thread looks, and has the last word first.
+Tune waits for ever for resources that do not come back, and Ray ends the whole process, without a message of ours, a
+minute after its head fell silent. So another thread looks, and reports the loss before Ray does.
 """
 
 import socket
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cluster.background_thread import background
-from cluster.ray_tune.session import room
+from cluster.ray_tune.session import slots_alive
 from study.settings.execution import Resources
 
 LOOK_EVERY_SECONDS = 1.0
@@ -20,18 +20,18 @@ SILENCE_SECONDS = 15.0
 
 
 @contextmanager
-def lifeline(
-    asked: Sequence[Resources],
-    patience: float,
-    has_room: Callable[[int], None],
+def watched_cluster(
+    needs: Sequence[Resources],
+    patience_seconds: float,
+    set_slots: Callable[[int], None],
     lost: Callable[[str, bool], None],
 ) -> Iterator[None]:
     """Watches the connected cluster while the block runs.
 
     Args:
-        asked: what each kind of stage asks for.
-        patience: seconds without room for any of them after which the cluster counts as lost.
-        has_room: called in another thread with how many stages the cluster has room for now; nodes come and go.
+        needs: what each kind of stage needs.
+        patience_seconds: without room for any of them, after which the cluster counts as lost.
+        set_slots: called in another thread with how many stages the cluster has room for now; nodes come and go.
         lost: called once, in another thread, with words and whether the head is gone.
     """
     import ray
@@ -39,7 +39,7 @@ def lifeline(
     head = str(ray.get_runtime_context().gcs_address)
 
     def look(ended: threading.Event) -> None:
-        heard = worked = time.monotonic()
+        heard = had_room = time.monotonic()
         while not ended.wait(LOOK_EVERY_SECONDS):
             now = time.monotonic()
             if not _listens(head):
@@ -48,19 +48,19 @@ def lifeline(
                     return
                 continue
             heard = now
-            stages = room(asked)
-            has_room(stages)
-            if stages:
-                worked = now
-            elif now - worked > patience:
+            slots = slots_alive(needs)
+            set_slots(slots)
+            if slots:
+                had_room = now
+            elif now - had_room > patience_seconds:
                 lost(
-                    f"for {now - worked:.0f} s no node of the Ray cluster at {head} has room for a stage "
-                    f"(execution.patience={patience:g})",
+                    f"for {now - had_room:.0f} s no node of the Ray cluster at {head} has room for a stage "
+                    f"(execution.patience={patience_seconds:g})",
                     False,
                 )
                 return
 
-    with background(look, patience=2 * LOOK_EVERY_SECONDS):
+    with background(look, patience_seconds=2 * LOOK_EVERY_SECONDS):
         yield
 
 

@@ -1,7 +1,7 @@
 """Many nodes, one study: does every node see the driver's files, and hold the same code and libraries?
 
-Each node writes a file that the driver reads, and reads one that the driver wrote. A store on a local disk
-that happens to exist on every node under one name is found out that way before anything is computed.
+Each node writes a file that the driver reads, and reads one that the driver wrote. So a store on a local disk that
+happens to exist on every node under one name is refused before anything is computed.
 """
 
 import os
@@ -16,25 +16,25 @@ from typing import Any
 from study.errors import PreflightError
 
 CHECK_SECONDS = 120.0
-"""A node that does not answer for so long counts as out of reach; a first import of torch takes its time."""
+"""A node that does not answer for so long cannot be reached; a first import of torch takes its time."""
 
 LIBRARIES = ("ray", "torch", "transformers", "peft", "safetensors", "pyarrow", "pydantic")
-"""Of which another version could give other numbers, or not read what the driver sends."""
+"""Another version of one of these could compute other numbers, or not read what the driver sends."""
 
 FORWARDED = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 """Environment variables that mean the same on every node; none that holds a secret."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a node says of one folder."""
+class FolderReport:
+    """What a node found in one folder: an error, or the text in the driver's file ("" where there is none)."""
 
     error: str | None
-    word: str | None
+    text: str | None
 
 
 def runtime_environment() -> dict[str, Any]:
-    """What a worker on any node needs of this project: its code as it is here, and the switches to stay offline."""
+    """What a worker on any node needs of this project: its code, and the variables that keep it offline."""
     import cluster
     import study
 
@@ -58,14 +58,14 @@ def check_nodes(folders: Sequence[Path]) -> None:
     token = uuid.uuid4().hex
     ours = libraries()
     problems: list[str] = []
-    # Retried nowhere: a node that cannot answer now is named, and the user decides.
+    # Not tried again: a node that cannot answer now is named, and the user decides.
     remote = ray.remote(num_cpus=0, max_retries=0)(_look)
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    probes = [_Probe(folder, token) for folder in folders]
+    checks = [_FolderCheck(folder, token) for folder in folders]
     try:
-        for probe in probes:
-            probe.write()
-        asked = {
+        for check in checks:
+            check.write()
+        answers = {
             node["NodeID"]: remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote([str(folder) for folder in folders], token, node["NodeID"])
@@ -74,19 +74,19 @@ def check_nodes(folders: Sequence[Path]) -> None:
         for node in nodes:
             name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
             try:
-                seen, theirs = ray.get(asked[node["NodeID"]], timeout=CHECK_SECONDS)
+                reports, theirs = ray.get(answers[node["NodeID"]], timeout=CHECK_SECONDS)
             except Exception as error:  # Ray has a dozen kinds of them; the node is named and the words kept
                 problems.append(f"{name} does not answer: {_last_line(error)}")
                 continue
             problems += [
                 f"{name}: {problem}"
-                for probe, each in zip(probes, seen, strict=True)
-                if (problem := probe.problem(each, node["NodeID"])) is not None
+                for check, report in zip(checks, reports, strict=True)
+                if (problem := check.problem(report, node["NodeID"])) is not None
             ]
             problems += [f"{name}: {words}" for words in _other_libraries(ours, theirs)]
     finally:
-        for probe in probes:
-            probe.remove()
+        for check in checks:
+            check.remove()
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise PreflightError(
@@ -107,56 +107,57 @@ def libraries() -> dict[str, str]:
     return found
 
 
-class _Probe:
+class _FolderCheck:
     """The driver's side of one folder."""
 
     def __init__(self, folder: Path, token: str) -> None:
         self._folder = folder
-        self._place = _place(folder)
+        self._files = _files(folder)
         self._token = token
 
     def write(self) -> None:
-        self._place.mkdir(parents=True, exist_ok=True)
-        (self._place / self._token).write_text(self._token)
+        self._files.mkdir(parents=True, exist_ok=True)
+        (self._files / self._token).write_text(self._token)
 
-    def problem(self, seen: Seen, node: str) -> str | None:
-        if seen.error is not None:
-            return f"{self._folder}: {seen.error}"
-        if seen.word != self._token:
-            return f"{self._folder} there is not this machine's: what the driver writes, it does not see"
+    def problem(self, report: FolderReport, node: str) -> str | None:
+        if report.error is not None:
+            return f"{self._folder}: {report.error}"
+        if report.text != self._token:
+            return f"{self._folder} there is not this machine's: it does not see what the driver writes"
         try:
-            theirs = (self._place / f"{self._token}-{node}").read_text()
+            theirs = (self._files / f"{self._token}-{node}").read_text()
         except OSError:
             theirs = ""
         if theirs != node:
-            return f"{self._folder} there is not this machine's: what it writes, the driver does not see"
+            return f"{self._folder} there is not this machine's: the driver does not see what it writes"
         return None
 
     def remove(self) -> None:
-        for path in self._place.glob(f"{self._token}*"):
+        for path in self._files.glob(f"{self._token}*"):
             path.unlink(missing_ok=True)
-        if self._place.is_dir() and not any(self._place.iterdir()):
-            self._place.rmdir()
+        if self._files.is_dir() and not any(self._files.iterdir()):
+            self._files.rmdir()
 
 
-def _look(folders: Sequence[str], token: str, node: str) -> tuple[list[Seen], dict[str, str]]:
+def _look(folders: Sequence[str], token: str, node: str) -> tuple[list[FolderReport], dict[str, str]]:
     """Runs on the node."""
-    seen = []
+    reports = []
     for folder in folders:
-        place = _place(Path(folder))
-        if not place.is_dir():
-            seen.append(Seen(error=None, word=""))  # no such folder, or another of that name
+        files = _files(Path(folder))
+        if not files.is_dir():
+            reports.append(FolderReport(error=None, text=""))  # no such folder, or another of that name
             continue
         try:
-            (place / f"{token}-{node}").write_text(node)
-            word = (place / token).read_text() if (place / token).exists() else ""
-            seen.append(Seen(error=None, word=word))
+            (files / f"{token}-{node}").write_text(node)
+            text = (files / token).read_text() if (files / token).exists() else ""
+            reports.append(FolderReport(error=None, text=text))
         except OSError as error:
-            seen.append(Seen(error=f"cannot be used there: {error.strerror or error}", word=None))
-    return seen, libraries()
+            reports.append(FolderReport(error=f"cannot be used there: {error.strerror or error}", text=None))
+    return reports, libraries()
 
 
-def _place(folder: Path) -> Path:
+def _files(folder: Path) -> Path:
+    """Where the files of the check lie, while it runs."""
     return folder / ".nodes"
 
 

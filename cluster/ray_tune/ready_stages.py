@@ -1,10 +1,9 @@
-"""The frontier of the stage tree as a Ray Tune searcher: a stage is suggested once its parents are published.
+"""The ready stages of a plan as a Ray Tune searcher: a stage is suggested once its parents are published.
 
-Tune knows no dependencies between trials. A searcher may answer ``None`` while everything ready is running,
-and that is all it takes: ``suggest`` hands out ready stages, the one with the most work waiting behind it
-first; ``on_trial_complete`` unlocks the children, or marks the descendants of a failed stage unreachable
-while the rest goes on. It keeps no state on disk: the store is the truth, and a new frontier is made from
-what it lacks.
+Tune knows no dependencies between trials. A searcher may answer ``None`` while everything ready is running, and that
+is enough: ``suggest`` returns ready stages, the one with the most work waiting behind it first;
+``on_trial_complete`` makes the children ready, or marks the descendants of a failed stage unreachable while the rest
+goes on. It keeps no state on disk: the store is the truth, and each run begins with what the store lacks.
 """
 
 import heapq
@@ -18,13 +17,13 @@ from study.planning.plan import Plan
 Finished = Callable[[str, Mapping[str, Any] | None], None]
 
 
-class Frontier(Searcher):
+class ReadyStages(Searcher):
     """See the module's text.
 
     Attributes:
-        running: stage keys handed out and not finished.
+        running: keys of the stages that were suggested and have not ended.
         done, failed, unreachable: stage keys, disjoint.
-        broken_by: what the driver's own bookkeeping raised; the run drains and the driver raises it.
+        broken_by: what ``finished`` raised; the run drains, and the driver raises it.
     """
 
     def __init__(self, plan: Plan, done: Collection[str], finished: Finished) -> None:
@@ -48,7 +47,7 @@ class Frontier(Searcher):
             self._push_if_ready(key)
 
     def drain(self) -> None:
-        """Hands out nothing more; what runs is finished."""
+        """Suggests nothing more; what runs is finished."""
         self._draining = True
 
     @property
@@ -93,15 +92,15 @@ class Frontier(Searcher):
             self.drain()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its searcher into its own folder, from which nobody reads: nothing to keep."""
+        """Empty: Tune pickles its searcher into its own folder, from which nobody reads."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store is the truth."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Never: a study goes on by a new plan over the store."""
-        raise RuntimeError("a frontier is made anew from the store; Tune's restore is not used")
+        """Never: a study resumes by a new run over the store."""
+        raise RuntimeError("Tune's restore is not used: `relearn resume` runs what the store lacks")
 
     def _push_if_ready(self, key: str) -> None:
         parents = self._plan.stages[key].parents

@@ -1,6 +1,6 @@
 """Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us.
 
-A local one is closed to whoever lacks its token, and has no dashboard.
+A local one lets in only who has its token, and has no dashboard.
 """
 
 import logging
@@ -48,7 +48,7 @@ def prepare_environment(address: str | None) -> None:
         PreflightError: nobody listens at the address.
     """
     if address is not None:
-        _refuse_silence(address)
+        _check_listens(address)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if address is None:
@@ -58,7 +58,7 @@ def prepare_environment(address: str | None) -> None:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     elif "RAY_AUTH_MODE" not in os.environ and address != "auto" and _has_token():
-        os.environ["RAY_AUTH_MODE"] = "token" if _asks_for_token(address) else "disabled"
+        os.environ["RAY_AUTH_MODE"] = "token" if _requires_token(address) else "disabled"
 
 
 def _has_token() -> bool:
@@ -67,11 +67,11 @@ def _has_token() -> bool:
     return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
 
 
-def _asks_for_token(address: str) -> bool:
-    """Whether the cluster there turns away who has none.
+def _requires_token(address: str) -> bool:
+    """Whether the cluster there refuses a driver without a token.
 
-    Ray does not find out by itself where an address is given, and a driver that uses a token with a cluster
-    that has none is cut off from it without a word. In another process, since Ray decides once a process.
+    Ray does not find out by itself where an address is given, and a cluster without tokens drops a driver that has
+    one, without a message. It is tried in another process, since Ray decides once a process.
     """
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
@@ -96,7 +96,7 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
         PreflightError: nothing answers at the address.
     """
     if address is None:
-        _refuse_full_disk()
+        _check_disk()
     import ray
 
     # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
@@ -129,8 +129,8 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
             ray.shutdown()
 
 
-def _refuse_full_disk() -> None:
-    """Ray itself waits half a minute for a file that it could not write, and says so."""
+def _check_disk() -> None:
+    """Refuses a temporary folder that is full: Ray would wait half a minute for a file that it could not write."""
     folder = _temporary_folder()
     if shutil.disk_usage(folder).free < SESSION_BYTES:
         raise PreflightError(
@@ -155,8 +155,8 @@ def _not_started(address: str | None, error: Exception) -> PreflightError:
     )
 
 
-def _refuse_silence(address: str) -> None:
-    """Ray itself waits for minutes at an address where nobody listens."""
+def _check_listens(address: str) -> None:
+    """Refuses an address where nobody listens: Ray would wait there for minutes."""
     host, colon, port = address.rpartition("/")[2].rpartition(":")
     if not colon:
         return  # `auto`, or a name that Ray resolves
@@ -169,55 +169,53 @@ def _refuse_silence(address: str) -> None:
         ) from error
 
 
-def requested(execution: Execution, config: Mapping[str, Any]) -> "PlacementGroupFactory":
-    """What a trial asks for, as Tune takes it: by the kind of its stage, ``config["kind"]``."""
+def placement_group(execution: Execution, config: Mapping[str, Any]) -> "PlacementGroupFactory":
+    """What a trial needs, as Tune takes it: by the kind of its stage, ``config["kind"]``."""
     from ray.tune import PlacementGroupFactory
 
-    return PlacementGroupFactory([_in_words_of_ray(execution.resources(config["kind"]))])
+    return PlacementGroupFactory([_ray_resources(execution.resources(config["kind"]))])
 
 
-def slots(asked: Sequence[Resources]) -> int:
-    """How many stages the connected cluster runs at once, of those that ask for least; a stage runs on one node.
+def slots_of(needs: Sequence[Resources]) -> int:
+    """How many stages the connected cluster runs at once, of the kind that needs least; a stage runs on one node.
 
     Args:
-        asked: what each kind of stage asks for.
+        needs: what each kind of stage needs.
 
     Raises:
         PreflightError: not even one of some kind fits anywhere.
     """
     import ray
 
-    for each in asked:
-        if not room([each]):
-            wanted = _in_words_of_ray(each)
+    for each in needs:
+        if not slots_alive([each]):
+            wanted = _ray_resources(each)
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
             found = "; ".join(
                 sorted({", ".join(f"{name} {node.get(name, 0.0):g}" for name in wanted) for node in nodes})
             )
             raise PreflightError(
-                f"a stage asks for {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
+                f"a stage needs {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
                 "lower execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or "
                 "join a larger cluster with --address"
             )
-    return room(asked)
+    return slots_alive(needs)
 
 
-def room(asked: Sequence[Resources]) -> int:
-    """How many stages the nodes that are alive have room for, busy or not, of the kind that asks for least; or 0."""
+def slots_alive(needs: Sequence[Resources]) -> int:
+    """As ``slots_of``, by the nodes that are alive now, busy or not; 0 where no kind of stage fits on any."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return max(
         sum(
-            min(
-                int(node.get(name, 0.0) / amount) for name, amount in _in_words_of_ray(each).items() if amount
-            )
+            min(int(node.get(name, 0.0) / amount) for name, amount in _ray_resources(each).items() if amount)
             for node in nodes
         )
-        for each in asked
+        for each in needs
     )
 
 
-def _in_words_of_ray(resources: Resources) -> dict[str, float]:
+def _ray_resources(resources: Resources) -> dict[str, float]:
     return {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}

@@ -1,25 +1,20 @@
 """Which waiting trial gets a worker that has just become free.
 
-Tune's FIFO gives it to the oldest that waits, and where a worker was being started for that one, ends that worker.
-A start takes seconds (torch and transformers are imported): where stages are shorter, every start was ended before
-it was over, and a study that began with one chain of stages ran on one slot to its end while the others did nothing
-but import.
+Tune's FIFO gives it to the trial that has waited longest; where a worker is being started for that trial, Tune ends
+the worker that starts. A start takes seconds (torch and transformers are imported). Where stages are shorter than
+that, no start came to its end: a study that began with one chain of stages ran on one slot to its end.
 """
 
-from typing import TYPE_CHECKING
-
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
-if TYPE_CHECKING:
-    from ray.tune.execution.tune_controller import TuneController
 
+class TrialScheduler(FIFOScheduler):
+    """FIFO over the trials for which no worker is being started.
 
-class Placing(FIFOScheduler):
-    """FIFO, but for trials whose workers are being started: they wait for those.
-
-    Workers are started in the order of the trials that wait, so those are the first of them, as many as there are
-    slots on which nothing runs.
+    Tune starts workers in the order of the trials that wait. So the first trials that wait have a worker that starts,
+    as many as there are slots on which nothing runs.
     """
 
     def __init__(self, slots: int) -> None:
@@ -28,31 +23,31 @@ class Placing(FIFOScheduler):
         self._slots = slots
         self._trials: dict[Trial, None] = {}
 
-    def has_room(self, slots: int) -> None:
-        """Takes note that nodes came or went."""
+    def set_slots(self, slots: int) -> None:
+        """Nodes came or went."""
         self._slots = slots
 
-    def on_trial_add(self, tune_controller: "TuneController", trial: Trial) -> None:
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """A new trial, or one that is tried again: the last to wait."""
         self._trials.pop(trial, None)
         self._trials[trial] = None
 
-    def on_trial_error(self, tune_controller: "TuneController", trial: Trial) -> None:
-        """It is not waited for any more, until it is added again."""
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """It waits no more, unless it is added again."""
         self._trials.pop(trial, None)
 
     def on_trial_complete(
-        self, tune_controller: "TuneController", trial: Trial, result: dict[str, object]
+        self, tune_controller: TuneController, trial: Trial, result: dict[str, object]
     ) -> None:
         """It has ended."""
         self._trials.pop(trial, None)
 
-    def on_trial_remove(self, tune_controller: "TuneController", trial: Trial) -> None:
+    def on_trial_remove(self, tune_controller: TuneController, trial: Trial) -> None:
         """It was ended while it waited."""
         self._trials.pop(trial, None)
 
-    def choose_trial_to_run(self, tune_controller: "TuneController") -> Trial | None:
-        """The first that waits for more than the start of a worker; the last where there is none such."""
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The first trial for which no worker is being started; where there is none, the last that waits."""
         waiting = [trial for trial in self._trials if trial.status == Trial.PENDING]
         if not waiting:
             return None

@@ -1,8 +1,8 @@
 """Published answers → the study's rows, each exactly once.
 
-For each stage, the cells that are read off it and have no rows yet get them, in a file of their own that is
-named after the stage and those cells and is never written again. What is there already is read from the
-files themselves at the start, so nothing is lost or doubled by a crash in between.
+The cells that are read off one stage and have no rows yet get them in one file, which is named after the stage and
+those cells and is never written again. Which cells have rows is read from the files at the start, so that a crash
+loses no row and doubles none.
 """
 
 from pathlib import Path

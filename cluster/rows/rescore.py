@@ -1,7 +1,7 @@
 """Scoring a study's stored completions again, without a model and without a GPU.
 
-Every file of probes is read, scored and replaced as a whole, and the rows of its cells are made again from
-it. A reader at any moment sees each row once, with or without the new score.
+Every file of probes is read, scored and replaced as a whole, and the rows of its cells are computed again from it. A
+reader at any moment sees each row once, with or without the new score.
 """
 
 import _thread
@@ -57,7 +57,8 @@ def rescore(folder: Path, scorer: Scorer) -> int:
     except KeyboardInterrupt:
         if taken_over:
             raise StudyHeldError(
-                f"{folder} was taken over by {taken_over[0]} while this did not answer"
+                f"{folder} was taken over by {taken_over[0]} while this process did not answer: score again when "
+                "that has ended"
             ) from None
         raise
 

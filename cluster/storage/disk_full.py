@@ -1,4 +1,4 @@
-"""A full disk in a person's words."""
+"""A full disk: how it is recognised, and the error that says what to do."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ WORDS = tuple(os.strerror(number) for number in FULL)
 
 
 class StorageFullError(PreflightError):
-    """No room is left; what was published stays, and the same command goes on once there is some."""
+    """No space is left; what was published stays, and the study resumes once there is some."""
 
 
 def is_full(error: BaseException) -> bool:
@@ -25,7 +25,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def full(folder: Path) -> StorageFullError:
-    """The error for a folder that takes no more."""
+    """The error for a folder without space."""
     return StorageFullError(
         f"no space left for {folder} ({free(folder)}): make room, then run the same command again; what was "
         "published stays"
@@ -34,7 +34,7 @@ def full(folder: Path) -> StorageFullError:
 
 def free(folder: Path) -> str:
     """What is free there, in words."""
-    for place in (folder, *folder.parents):
+    for each in (folder, *folder.parents):
         with contextlib.suppress(OSError):
-            return f"{shutil.disk_usage(place).free:,} bytes free"
+            return f"{shutil.disk_usage(each).free:,} bytes free"
     return "free space unknown"

@@ -1,4 +1,4 @@
-"""Trying again where storage does not answer: an outage of seconds must not cost a stage, or a study its rows."""
+"""Retries where storage does not answer: an outage of seconds must not cost a stage, or a study its rows."""
 
 import errno
 import time
@@ -22,7 +22,7 @@ REFUSALS = (
     errno.ENAMETOOLONG,
     errno.ELOOP,
 )
-"""What a path or its owner says and says again: waiting does not help."""
+"""Errors of a path or its permissions: waiting does not help."""
 
 Result = TypeVar("Result")
 
@@ -32,16 +32,16 @@ class StorageSilentError(PreflightError):
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether storage may answer if asked again. A full disk or one that refuses will not."""
+    """Whether storage may answer at the next try. A full disk, or one that refuses, will not."""
     return isinstance(error, OSError) and not is_full(error) and error.errno not in REFUSALS
 
 
-def persistently(action: Callable[[], Result], failed: Callable[[OSError, float], None]) -> Result:
-    """Does something that uses storage, again and again where it does not answer.
+def with_retries(action: Callable[[], Result], failed: Callable[[OSError, float], None]) -> Result:
+    """Does something that uses storage, and tries again where storage does not answer.
 
     Args:
         action: may be repeated, also where it took effect and reported an error all the same.
-        failed: told each error, and the pause in seconds before the next try.
+        failed: is called with each error, and the pause in seconds before the next try.
 
     Raises:
         OSError: the disk is full or refuses, or the last try failed too.
@@ -58,8 +58,8 @@ def persistently(action: Callable[[], Result], failed: Callable[[OSError, float]
 
 
 @contextmanager
-def in_words(study: Path) -> Iterator[None]:
-    """Says what storage says in the end in a person's words.
+def storage_errors_in_words(study: Path) -> Iterator[None]:
+    """Turns the error of a last try into one that says what to do.
 
     Raises:
         StorageFullError: no room is left.
@@ -72,5 +72,5 @@ def in_words(study: Path) -> Iterator[None]:
             raise full(study) from error
         raise StorageSilentError(
             f"{error.filename or study} does not answer ({error.strerror or error}): what was published stays; "
-            "the same command goes on when it does"
+            "give the same command again when it does"
         ) from error

@@ -15,7 +15,7 @@ from study.errors import SpecError
 class EventLog:
     """Appends events; each line is written by one call, so a kill tears at most the last.
 
-    A disk that takes no line stops nobody's work: the line is kept, and written with the next.
+    A full disk stops no work: a line that cannot be written is kept, and written with the next.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class EventLog:
             self._kept = ""
 
     def storage_failed(self, error: OSError, pause: float) -> None:
-        """For ``persistently``: what failed, and the seconds until it is tried again."""
+        """For ``with_retries``: what failed, and the seconds until it is tried again."""
         self.write("storage does not answer", cause=str(error), pause=pause)
 
 

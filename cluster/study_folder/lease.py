@@ -1,8 +1,8 @@
 """One driver at a time: a lease on the study's folder that its holder renews.
 
-A courtesy, not a safety device: two drivers would do work twice and still accept each artifact once. No two
-clocks are compared, since nodes disagree about the time: whoever finds a lease watches whether it is renewed.
-A holder that was stopped, and taken over meanwhile, finds out at its next renewal and ends.
+It saves work and is not needed for correctness: two drivers would do work twice and still accept each artifact once.
+No two clocks are compared, since nodes disagree about the time: whoever finds a lease watches whether it is renewed.
+A holder that was suspended, and whose study another process took meanwhile, notices at its next renewal and ends.
 
     DIR/.driver.json   who holds the study: node, process, since when, a token, and how often it was renewed
     DIR/.driver.lock   held for a moment while the lease is changed
@@ -45,7 +45,7 @@ def hold(study_folder: Path, lost: Callable[[str], None]) -> Iterator[None]:
     """Holds the study while the block runs.
 
     Args:
-        lost: called in another thread, with words, when somebody took the study over.
+        lost: called in another thread, with who took it, when another process took the study over.
 
     Raises:
         StudyHeldError: another process holds it.
@@ -72,7 +72,7 @@ def release(study_folder: Path) -> None:
 
 
 def holder_of(study_folder: Path) -> str | None:
-    """Who runs the study now, in words; None when nobody does. At once, so on another node a guess."""
+    """Who runs the study now, in words; None when nobody does. For a holder on another node it is a guess."""
     lease = _read(study_folder)
     return None if lease is None or _is_dead(lease) else _words(lease)
 
@@ -90,7 +90,7 @@ def _take(study_folder: Path, token: str) -> None:
         if not _same(now, seen):
             raise StudyHeldError(
                 f"{study_folder} is being run by {_words(now)}: wait for it, stop it with `relearn stop "
-                f"{study_folder}`, or look on with `relearn status {study_folder}`"
+                f"{study_folder}`, or watch it with `relearn status {study_folder}`"
             )
         time.sleep(RENEW_SECONDS / 4)
 
@@ -116,7 +116,7 @@ def _same(one: Lease | None, other: Lease | None) -> bool:
 
 
 def _is_dead(lease: Lease) -> bool:
-    """Whether the holder was a process of this machine and is there no more."""
+    """Whether the holder was a process of this machine that has ended."""
     if lease.get("node") != platform.node() or lease.get("boot") != _boot():
         return False
     try:
@@ -126,7 +126,7 @@ def _is_dead(lease: Lease) -> bool:
 
 
 def _boot() -> str:
-    """One value between two starts of the machine, where the system tells; no time, since clocks are set."""
+    """An identifier of the machine's last start, where the system has one; not its time, since clocks are set."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text().strip() if path.exists() else ""
 
@@ -151,7 +151,7 @@ def _path(study_folder: Path) -> Path:
 
 
 def _read(study_folder: Path) -> Lease | None:
-    """The lease; None when there is none. One that cannot be read is somebody's whom nobody knows."""
+    """The lease; None when there is none; empty when it cannot be read, and so its holder is unknown."""
     try:
         lease = json.loads(_path(study_folder).read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a search asked, round by round, and its answer: JSON in the study's folder."""
+"""The record of a search: the points of each round, and its answer, as JSON in the study's folder."""
 
 import json
 import uuid
@@ -13,20 +13,20 @@ from study.spec import StudySpec
 
 SEARCH_FOLDER = "search"
 
-ASKED_FILE = "asked.json"
+ROUNDS_FILE = "asked.json"
 
 ANSWER_FILE = "answer.json"
 
 FORMAT = 1
 
 
-def read_asked(folder: Path) -> History | None:
-    """What a search found, and the rounds that it asked; None before its first round.
+def read_rounds(folder: Path) -> History | None:
+    """The points that a search found published, and those of its rounds; None before its first round.
 
     Raises:
         IntegrityError: the file is not what was written.
     """
-    path = folder / SEARCH_FOLDER / ASKED_FILE
+    path = folder / SEARCH_FOLDER / ROUNDS_FILE
     if not path.exists():
         return None
     try:
@@ -41,20 +41,20 @@ def read_asked(folder: Path) -> History | None:
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             f"{path} is not what was written ({error}): move it aside with `relearn verify {folder} --repair`; the "
-            "search then begins anew over what is published, and asks for none of it again"
+            "search then begins again and computes nothing twice, since it finds what is published"
         ) from error
 
 
 def put_aside_unreadable(folder: Path) -> Path | None:
-    """Moves what a search asked into the quarantine where it cannot be read; where to, or None.
+    """Moves the record of the rounds into the quarantine where it cannot be read; returns where to, or None.
 
-    The next run then finds what is published among what it could ask, and begins anew from there.
+    The next run then begins again, with the points that it finds published.
     """
     try:
-        read_asked(folder)
+        read_rounds(folder)
     except IntegrityError:
-        path = folder / SEARCH_FOLDER / ASKED_FILE
-        target = folder / "quarantine" / uuid.uuid4().hex[:8] / ASKED_FILE
+        path = folder / SEARCH_FOLDER / ROUNDS_FILE
+        target = folder / "quarantine" / uuid.uuid4().hex[:8] / ROUNDS_FILE
         target.parent.mkdir(parents=True)
         path.rename(target)
         checksum_file(path).unlink(missing_ok=True)
@@ -62,11 +62,11 @@ def put_aside_unreadable(folder: Path) -> Path | None:
     return None
 
 
-def asked_points(folder: Path, spec: StudySpec) -> list[Point] | None:
+def points_so_far(folder: Path, spec: StudySpec) -> list[Point] | None:
     """The points that a study in a folder is about now; None: every point of its grid."""
     if spec.search is None:
         return None
-    history = read_asked(folder) or History()
+    history = read_rounds(folder) or History()
     return [*history.found, *history.asked]
 
 

@@ -1,4 +1,4 @@
-"""`relearn stop` and `relearn cancel`: a word to the driver, wherever it runs, left in the study's folder."""
+"""`relearn stop` and `relearn cancel`: a request to the driver, on whatever node, as a file in the study's folder."""
 
 import threading
 import time
@@ -12,39 +12,39 @@ from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
 
 LOOK_EVERY_SECONDS = 0.5
-HEARD_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 WORDS = ("stop", "cancel")
 
 
-def tell(study_folder: Path, word: str) -> str:
-    """Leaves a word for the driver: ``stop`` finishes the stages that run, ``cancel`` ends them.
+def request(study_folder: Path, word: str) -> str:
+    """Requests the end of a run: ``stop`` finishes the stages that run, ``cancel`` ends them.
 
     Returns:
-        What became of it, in words.
+        What became of the request, in words.
 
     Raises:
-        SpecError: it is no study, or nobody runs it.
+        SpecError: the folder is no study, or nobody runs it.
     """
     if word not in WORDS:
-        raise ValueError(f"a driver understands {', '.join(WORDS)}, not {word}")
+        raise ValueError(f"expected one of {', '.join(WORDS)}, got {word}")
     StudyFolder(study_folder).recorded()
     holder = holder_of(study_folder)
     if holder is None:
         raise SpecError(f"nobody runs {study_folder} now; `relearn status {study_folder}` says how far it is")
     _path(study_folder).write_text(word)
     began = time.monotonic()
-    while time.monotonic() - began < HEARD_SECONDS:
+    while time.monotonic() - began < ANSWER_SECONDS:
         if not _path(study_folder).exists():
-            return f"{word}: heard by {holder}"
+            return f"{word}: received by {holder}"
         time.sleep(LOOK_EVERY_SECONDS / 2)
-    return f"{word}: left for {holder}, who has not answered yet; it counts as gone if it stays silent"
+    return f"{word}: {holder} has not answered yet; look again with `relearn status {study_folder}`"
 
 
 @contextmanager
-def listening(study_folder: Path, heard: Callable[[str], None]) -> Iterator[None]:
-    """Calls ``heard`` in another thread with each word that is left while the block runs."""
+def stop_requests(study_folder: Path, received: Callable[[str], None]) -> Iterator[None]:
+    """Calls ``received``, in another thread, with each request that comes while the block runs."""
     path = _path(study_folder)
-    path.unlink(missing_ok=True)  # what was asked of a driver that is gone
+    path.unlink(missing_ok=True)  # a request to a driver that is gone
 
     def listen(ended: threading.Event) -> None:
         while not ended.wait(LOOK_EVERY_SECONDS):
@@ -54,7 +54,7 @@ def listening(study_folder: Path, heard: Callable[[str], None]) -> Iterator[None
                 continue
             if word in WORDS:
                 path.unlink(missing_ok=True)
-                heard(word)
+                received(word)
 
     try:
         with background(listen):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from cluster.storage.open_store import open_store
-from cluster.storage.retry import persistently
+from cluster.storage.retry import with_retries
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Failure, in_words
 from cluster.worker.attempts import Attempts, StageGivenUpError
@@ -92,11 +92,11 @@ class StageActor(tune.Trainable):
         def failed(error: OSError, pause: float) -> None:
             tell("storage does not answer", cause=in_words(error), pause=pause)
 
-        about["attempt"] = persistently(lambda: self._attempts.begin(stage.key), failed)
+        about["attempt"] = with_retries(lambda: self._attempts.begin(stage.key), failed)
         tell("stage started", kind=stage.kind)
         started = time.perf_counter()
         with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
-            work = persistently(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
+            work = with_retries(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
         seconds = time.perf_counter() - started
         tell("stage finished", seconds=seconds, **vars(work))
         # As one text: Tune keeps statistics of every number of every trial, and twice, in the driver's memory.

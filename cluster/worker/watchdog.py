@@ -1,6 +1,6 @@
 """Ends the worker's process when a stage takes longer, or more memory, than the spec allows.
 
-A stage that hangs cannot be asked to stop, and one that eats the node's memory takes others with it. The
+A stage that hangs does not react to a request, and one that takes all memory of the node ends others with it. The
 process is ended from within: its children first, then itself, with the failure left in ``Attempts``.
 """
 
@@ -30,7 +30,7 @@ def watched(stage: str, execution: Execution, attempts: Attempts, traces: Path) 
     """Watches the process while the block runs.
 
     Args:
-        traces: a file for the stack of a process that had to be ended without another word.
+        traces: a file for the stack of a process that the interpreter's own timer had to end.
     """
     if execution.time_limit is None and execution.memory_limit is None:
         yield

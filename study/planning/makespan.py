@@ -1,4 +1,4 @@
-"""How long a tree of stages takes on some slots: the frontier's own rule, played through with known durations."""
+"""How long a tree of stages takes on some slots: the searcher's own rule, played through with known durations."""
 
 import heapq
 from collections.abc import Mapping

@@ -24,6 +24,7 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
     path = space(**GRID)
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 0, output
+    assert output.index("times fewer") < output.index("stages run now"), "the plan is shown before it is run"
     study = tmp_path / "s"
     rows = rows_of(study)
     expected = undisturbed(**GRID)
@@ -43,6 +44,7 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
     assert len(before) == len(set(before))
     code, output = call("resume", "s", cwd=tmp_path)
     assert (code, published(study)) == (0, before), output
+    assert "what is left" in output
     assert "0 stages run now" in output
 
     # An extension runs what is missing; the new rows are those of a study that had it from the start.
@@ -84,6 +86,7 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     status = json.loads(output)
     assert {failure["cause"] for failure in status["failures"]} == {"diverged"}
     assert {failure["kind"] for failure in status["failures"]} == {"unlearn"}
+    assert all("learning rate" in failure["remedy"] for failure in status["failures"])
     assert status["stages_unreachable"] == 4  # two depths for each of two repetition counts
     assert status["stages_missing"] == 0
     cells = pd.read_parquet(tmp_path / "s" / "results" / "cells")

@@ -12,8 +12,8 @@ import pytest
 from cluster.driver.rounds import Rounds
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
-from cluster.study_folder.search_record import read_asked
-from relearn import planning_of
+from cluster.study_folder.search_record import read_rounds
+from cluster.study_folder.study_plan import planning_of
 from search_spaces.search.proposers import proposer_of
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
@@ -32,8 +32,8 @@ SPACE: dict[str, Any] = {
 }
 
 
-def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> Rounds:
-    """The same search without Ray and without a fault."""
+def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> int:
+    """The same search without Ray and without a fault; returns the number of its rounds."""
     store = LocalStore(folder / "store")
     store.prepare()
     _, plan_of = planning_of(spec, folder)
@@ -43,7 +43,9 @@ def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> Rounds:
         recorder = Recorder(folder, plan, store)
         for key in plan.stages:
             recorder.record(key)
-    return rounds
+    recorded = read_rounds(folder)
+    assert recorded is not None
+    return len(recorded.rounds)
 
 
 def answer_of(folder: Path) -> dict[str, Any]:
@@ -55,8 +57,7 @@ def test_killed_it_ends_as_if_nothing_had_been(
     relearn, space, tiny, work_through, tmp_path: Path, kills: int
 ) -> None:
     path, study = space(**SPACE), tmp_path / "s"
-    undisturbed = in_this_process(tiny(**SPACE), tmp_path / "undisturbed", work_through)
-    assert undisturbed.number == 3
+    assert in_this_process(tiny(**SPACE), tmp_path / "undisturbed", work_through) == 3
     store = LocalStore(tmp_path / "undisturbed" / "store")
     whole = sum(1 for address in store.addresses() if address.what != "state")
     draw = random.Random(20261125)
@@ -70,7 +71,7 @@ def test_killed_it_ends_as_if_nothing_had_been(
         wait_for(lambda ours=ours: not any(alive(process) for process in ours), 120)
     code, output = relearn("resume", "s").finish(600)
     assert code == 0, output
-    assert read_asked(study) == read_asked(tmp_path / "undisturbed")
+    assert read_rounds(study) == read_rounds(tmp_path / "undisturbed")
     assert answer_of(study) == answer_of(tmp_path / "undisturbed")
     assert all(sentence in output for sentence in answer_of(study)["sentences"])
     for dataset, rows in rows_of(study).items():
@@ -99,8 +100,7 @@ def test_the_data_of_a_search_is_read_once(tiny, work_through, tmp_path: Path, m
         return material(scenario, repetitions)
 
     monkeypatch.setattr(Names, "material", counted)
-    rounds = in_this_process(tiny(**SPACE), tmp_path, work_through)
-    assert rounds.number == 3
+    assert in_this_process(tiny(**SPACE), tmp_path, work_through) == 3
     assert sorted(read) == sorted(SPACE["repetitions"])
 
 
@@ -118,7 +118,7 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     there = set(store.addresses())
     plans = rounds.plans()
     next(plans)
-    history = read_asked(tmp_path / "s")
+    history = read_rounds(tmp_path / "s")
     assert history is not None
     found, asked = history.found, history.rounds
     assert {(point.depth, point.attack.label, point.repetitions) for point in found} == {
@@ -139,12 +139,12 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
 def test_a_search_that_lost_what_it_asked_finds_all_of_it(tiny, work_through, tmp_path: Path) -> None:
     """Also where a stage was computed as far as was asked, and no further."""
     spec = tiny(**SPACE)
-    first = in_this_process(spec, tmp_path / "s", work_through)
-    before = read_asked(tmp_path / "s")
-    assert before is not None and first.number == 3
+    assert in_this_process(spec, tmp_path / "s", work_through) == 3
+    before = read_rounds(tmp_path / "s")
+    assert before is not None
     (tmp_path / "s" / "search" / "asked.json").unlink()
     in_this_process(spec, tmp_path / "s", work_through)
-    again = read_asked(tmp_path / "s")
+    again = read_rounds(tmp_path / "s")
     assert again is not None
     assert set(again.found) == set(before.asked)
     assert not set(again.asked) & set(again.found)

@@ -25,7 +25,7 @@ import torch
 import cluster.storage.retry
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
-from cluster.storage.retry import persistently
+from cluster.storage.retry import with_retries
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
@@ -96,7 +96,7 @@ def study(folder: Path) -> None:
     place = StudyFolder(folder)
     facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store"}
     failed = lambda error, pause: None  # noqa: E731
-    again = partial(persistently, failed=failed)
+    again = partial(with_retries, failed=failed)
     again(lambda: place.claim(spec, plan, **facts, space="tiny", overrides=[], command=["test"]))
     store = LocalStore(folder / "store")
     again(store.prepare)

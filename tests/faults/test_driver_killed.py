@@ -113,7 +113,7 @@ def test_a_driver_is_told_to_end(
     code, output = call(word, "s", cwd=tmp_path)
     fault.inject()
     assert code == 0, output
-    assert f"heard by process {run.process.pid}" in output
+    assert f"received by process {run.process.pid}" in output
     ends(run, relearn, undisturbed, fault, study, drained=word == "stop")
     code, output = call(word, "s", cwd=tmp_path)
     assert (code, "nobody runs s" in output) == (2, True), output

@@ -9,7 +9,7 @@ import pytest
 import cluster.storage.retry
 from cluster.storage.disk_full import StorageFullError
 from cluster.storage.local_store import LocalStore
-from cluster.storage.retry import StorageSilentError, in_words, persistently
+from cluster.storage.retry import StorageSilentError, storage_errors_in_words, with_retries
 from study.errors import PreflightError
 
 
@@ -35,7 +35,7 @@ class Failing:
 def test_an_outage_is_tried_again_and_told() -> None:
     told: list[str] = []
     action = Failing(errno.EIO, times=2)
-    assert persistently(action, lambda error, pause: told.append(str(error))) == "done"
+    assert with_retries(action, lambda error, pause: told.append(str(error))) == "done"
     assert (action.calls, len(told)) == (3, 2)
 
 
@@ -43,24 +43,24 @@ def test_an_outage_is_tried_again_and_told() -> None:
 def test_what_will_not_change_is_not_tried_again(number: int) -> None:
     action = Failing(number, times=1)
     with pytest.raises(OSError):
-        persistently(action, lambda error, pause: None)
+        with_retries(action, lambda error, pause: None)
     assert action.calls == 1
 
 
 def test_what_storage_says_in_the_end_is_said_in_words(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageSilentError, match=r"/shared/study does not answer.*the same command"),
-        in_words(tmp_path),
+        storage_errors_in_words(tmp_path),
     ):
-        persistently(Failing(errno.EIO, times=9), lambda error, pause: None)
-    with pytest.raises(StorageFullError, match="bytes free"), in_words(tmp_path):
-        persistently(Failing(errno.ENOSPC, times=9), lambda error, pause: None)
+        with_retries(Failing(errno.EIO, times=9), lambda error, pause: None)
+    with pytest.raises(StorageFullError, match="bytes free"), storage_errors_in_words(tmp_path):
+        with_retries(Failing(errno.ENOSPC, times=9), lambda error, pause: None)
 
 
 def test_a_store_that_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = Failing(errno.EIO, times=1)
     monkeypatch.setattr(os, "fsync", lambda handle: fsync())
-    persistently(LocalStore(tmp_path).prepare, lambda error, pause: None)
+    with_retries(LocalStore(tmp_path).prepare, lambda error, pause: None)
     assert fsync.calls == 2
 
 
@@ -68,7 +68,7 @@ def test_a_store_that_refuses_says_so_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     told: list[str] = []
     with pytest.raises(PreflightError, match=r"Not a directory.*--store"):
-        persistently(
+        with_retries(
             LocalStore(tmp_path / "file" / "store").prepare, lambda error, pause: told.append(str(error))
         )
     assert told == []

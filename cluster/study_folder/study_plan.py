@@ -1,0 +1,56 @@
+"""How a study in a folder is planned: models stay at the revisions with which the study began."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster.study_folder.search_record import points_so_far
+from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
+from study.planning.materials import read_materials
+from study.planning.plan import Plan
+from study.planning.planner import make_plan
+from study.planning.proposer import Point
+from study.spec import StudySpec
+
+PlanOf = Callable[[Sequence[Point]], Plan]
+"""The plan of some points."""
+
+Validate = Callable[[Mapping[str, Any], str], StudySpec]
+"""Plain data becomes a spec; the second argument says in messages where the data stands."""
+
+
+def planning_of(spec: StudySpec, folder: Path) -> tuple[dict[str, str], PlanOf]:
+    """How the points of a spec are planned, in a folder that may hold a begun study. Reads the data once.
+
+    Returns:
+        The fingerprint of each model that was planned so far, by its location, and the planning.
+    """
+    from study.models.pretrained import fingerprint
+
+    study = StudyFolder(folder)
+    recorded = study.recorded().models if study.exists() else {}
+    models = {name: pinned for name, pinned in recorded.items() if not Path(name).exists()}
+
+    def remembered(location: str) -> str:
+        models[location] = models.get(location) or fingerprint(location)
+        return models[location]
+
+    materials = read_materials(spec)
+    return models, lambda points: make_plan(materials, remembered, points)
+
+
+def recorded_spec(folder: Path, validate: Validate) -> StudySpec:
+    """The spec of a begun study.
+
+    Raises:
+        SpecError: there is no study, or its spec is not valid.
+        PreflightError: it was begun by a version that computes other numbers.
+    """
+    return validate(StudyFolder(folder).replannable().spec, str(folder / STUDY_FILE))
+
+
+def recorded_plan(folder: Path, validate: Validate) -> Plan:
+    """The plan of a begun study, from its folder alone; raises as ``recorded_spec`` does."""
+    spec = recorded_spec(folder, validate)
+    models = StudyFolder(folder).recorded().models
+    return make_plan(read_materials(spec), models.__getitem__, points_so_far(folder, spec))
