@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
@@ -101,6 +101,17 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def wait_until_published(study: Path, count: int, seconds: float = 120) -> None:
+    """Until a study's workers have published so many artifacts."""
+    wait_for(lambda: len(published(study)) >= count, seconds)
+
+
+def wait_until_gone(processes: Iterable[psutil.Process], seconds: float = 60) -> None:
+    """Until none of these runs, Ray's own agents apart: they look for their raylet once a minute."""
+    ours = [process for process in processes if "Agent" not in process.name()]
+    wait_for(lambda: not any(alive(process) for process in ours), seconds)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = base_folder(WORKLOADS["a"], folder, None)
     cells = measured(folder, [workload(f"growth-{index}", each) for index, each in enumerate(CELLS)], model)
-    few = {"repetitions": [7], "depth": [6, 8, 10, 12]}
+    few: dict[str, Any] = {"repetitions": [7], "depth": [6, 8, 10, 12]}
     looks = measured(
         folder, [workload(f"looks-{len(each)}", {**few, "relearn_steps": each}) for each in LOOKS], model
     )

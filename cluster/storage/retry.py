@@ -10,7 +10,7 @@ from typing import TypeVar
 from cluster.storage.disk_full import full, is_full
 from study.errors import PreflightError
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+PAUSES: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between two tries; together half a minute."""
 REFUSALS = (
     errno.EACCES,

@@ -21,7 +21,7 @@ from study.planning.proposer import History
 from study.scenarios.names import Names
 from study.spec import StudySpec
 from study.text import Material
-from tests.commands import alive, call, published, rows_of, started, wait_for
+from tests.commands import call, published, rows_of, started, wait_until_gone, wait_until_published
 
 SPACE: dict[str, Any] = {
     "repetitions": [7, 3, 1],
@@ -63,12 +63,11 @@ def test_killed_it_ends_as_if_nothing_had_been(
     draw = random.Random(20261125)
     for moment in sorted(draw.sample(range(1, whole - 2), kills)):
         killed = relearn("run", path, "--study", "s")
-        wait_for(lambda moment=moment: len(published(study)) >= moment, 300)
+        wait_until_published(study, moment, 300)
         left_behind = killed.descendants()
         killed.process.send_signal(signal.SIGKILL)
         assert killed.finish()[0] == -signal.SIGKILL
-        ours = [process for process in left_behind if "Agent" not in process.name()]
-        wait_for(lambda ours=ours: not any(alive(process) for process in ours), 120)
+        wait_until_gone(left_behind, 120)
     code, output = relearn("resume", "s").finish(600)
     assert code == 0, output
     assert read_rounds(study) == read_rounds(tmp_path / "undisturbed")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.commands import call
 
 
 def claim(folder: Path, plan) -> list[str]:
-    facts = {
+    facts: dict[str, Any] = {
         "models": {},
         "inputs": {},
         "store": "store",

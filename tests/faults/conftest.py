@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def fault(request: pytest.FixtureRequest) -> Fault:
     """The line of the table that the test's marker names."""
     marker = request.node.get_closest_marker("fault")
+    assert marker is not None, "a test of a fault names its line: @pytest.mark.fault(…)"
     made = Fault(str(marker.args[0]))
     request.node.stash[FAULT] = made
     request.config.stash.setdefault(FAULTS, []).append(made)

@@ -65,7 +65,7 @@ class Disturbance:
     def install(self) -> None:
         for name in NAMES:
             setattr(os, name, partial(self._around, getattr(os, name)))
-        io.open = partial(self._around, io.open)  # type: ignore[assignment]
+        io.open = partial(self._around, io.open)
         builtins.open = io.open
 
     def _around(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -104,13 +104,13 @@ def study(folder: Path) -> None:
     recorder = again(lambda: Recorder(folder, plan, store))
     residents = Residents()
     for key, stage in plan.stages.items():
-        again(lambda key=key: recorder.record(key))
+        again(partial(recorder.record, key))
         if not missing_addresses(stage, store):
             continue  # as the driver leaves it alone
         tell = partial(log.write, stage=key)
         tell("stage started", kind=stage.kind)
-        again(lambda stage=stage, tell=tell: perform(stage, store, residents, plan.spec.execution, tell))
-        again(lambda key=key: recorder.record(key))
+        again(partial(perform, stage, store, residents, plan.spec.execution, tell))
+        again(partial(recorder.record, key))
     log.write("run ended")
 
 
@@ -149,9 +149,9 @@ def main() -> None:
     at = step if mode == "outage" else 1
     while True:
         place, counted = folder / str(at), folder / f"{at}.count"
-        code = in_a_child(lambda place=place, at=at, counted=counted: disturbed(place, mode, at, counted))
+        code = in_a_child(partial(disturbed, place, mode, at, counted))
         if code == CRASHED:
-            code = in_a_child(lambda place=place: study(place))
+            code = in_a_child(partial(study, place))
         if code != 0:
             sys.exit(f"operation {at}: the study ended with {code}")
         done.append(at)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.commands import alive, call, published, started, wait_for
+from tests.commands import call, published, started, wait_for, wait_until_gone, wait_until_published
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
 
@@ -24,15 +24,14 @@ def test_the_driver_is_killed_again_and_again(
     draw = random.Random(20261124)
     for moment in sorted(draw.sample(range(1, whole - 4), kills)):
         run = relearn("run", path, "--study", "s")
-        wait_for(lambda moment=moment: len(published(study)) >= moment)
+        wait_until_published(study, moment)
         fault.before(study, run)
         left_behind = run.descendants()
         run.process.send_signal(signal.SIGKILL)
         fault.inject()
         assert run.finish()[0] == -signal.SIGKILL
         # Whatever still runs could still publish; the next driver must not wait for it.
-        ours = [process for process in left_behind if "Agent" not in process.name()]
-        wait_for(lambda ours=ours: not any(alive(process) for process in ours), 60)
+        wait_until_gone(left_behind)
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 0, output
     assert len(published(study)) == whole
