@@ -15,7 +15,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: many small products ar
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import expit
@@ -43,10 +43,16 @@ def simulated(generator: np.random.Generator, logits: np.ndarray, seeds: np.ndar
     return Answers(scores, STEPS[: len(scores)] or (0,), tuple(range(seeds.shape[1])), names)
 
 
-def line(words: list[object], held: list[bool], widths: list[float]) -> None:
+def line(words: Sequence[object], held: list[bool], widths: list[float]) -> None:
     """One row of a table."""
     shown = [str(word) for word in words]
     print(f"| {' | '.join(shown)} | {100 * np.mean(held):.1f} | {np.mean(widths):.2f} |", flush=True)
+
+
+def number(value: object) -> float:
+    """What a measure returns under a name, as the number that it is."""
+    assert isinstance(value, int | float)  # noqa: S101
+    return float(value)
 
 
 def rates(generator: np.random.Generator, studies: int) -> None:
@@ -95,12 +101,13 @@ def others(generator: np.random.Generator, studies: int) -> None:
 
             def note(
                 what: str,
-                low: float,
-                high: float,
+                low: object,
+                high: object,
                 truth: float,
                 kept: dict[str, list[tuple[bool, float]]] = kept,
             ) -> None:
-                kept.setdefault(what, []).append((bool(low <= truth <= high), high - low))
+                begin, end = number(low), number(high)
+                kept.setdefault(what, []).append((begin <= truth <= end, end - begin))
 
             for at in range(studies):
                 own = differ * generator.normal(size=(1, seeds))
@@ -126,7 +133,7 @@ def others(generator: np.random.Generator, studies: int) -> None:
 
 
 def _recovered(rates: np.ndarray) -> np.ndarray:
-    return (rates[:, 1] - rates[:, 0]) / (rates[:, 2] - rates[:, 0])
+    return np.asarray((rates[:, 1] - rates[:, 0]) / (rates[:, 2] - rates[:, 0]))
 
 
 def drops(generator: np.random.Generator, studies: int) -> None:
@@ -142,7 +149,7 @@ def drops(generator: np.random.Generator, studies: int) -> None:
                         size=(len(STEPS), seeds)
                     )
                     called.append(
-                        float(_measures(simulated(generator, curve, own, 100), 0.5)["drop_p"]) < 0.05
+                        number(_measures(simulated(generator, curve, own, 100), 0.5)["drop_p"]) < 0.05
                     )
                 print(f"| {words} | {seeds} | {differ} | {100 * np.mean(called):.1f} |", flush=True)
 

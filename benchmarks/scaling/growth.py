@@ -23,7 +23,7 @@ from benchmarks.marked_section import replace_between
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = {"corpus": CORPORA, "depth": [6, 7, 8, 10, 12], "repetitions": [7, 5, 3, 2, 1]}
-CELLS = [{"corpus": CORPORA[:1]}, {"corpus": CORPORA[:2]}, {"corpus": CORPORA}, LARGEST]
+CELLS: list[dict[str, Any]] = [{"corpus": CORPORA[:1]}, {"corpus": CORPORA[:2]}, {"corpus": CORPORA}, LARGEST]
 LOOKS = [list(range(0, 61, 60 // steps)) for steps in (1, 3, 6, 12, 20)]
 
 

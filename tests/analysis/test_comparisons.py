@@ -106,7 +106,7 @@ def test_measures_of_a_trajectory_by_hand() -> None:
     along = made({0: 0.1, 5: 0.6, 10: 0.8, 40: 0.5})
     original = made({0: 0.9}).assign(start="original", corpus="none", method="none", depth=0)
     control = made({40: 0.1}).assign(start="never_learned", method="none", depth=0)
-    table = trajectories(Made(pd.concat([along, original, control])), "keyword_hit")  # type: ignore[arg-type]
+    table = trajectories(Made(pd.concat([along, original, control])), "keyword_hit")
     row = table[table["start"] == "unlearned"].to_dict("records")[0]
     assert (row["first"], row["final"], row["peak"], row["peak_step"]) == pytest.approx((0.1, 0.5, 0.8, 10))
     assert row["drop"] == pytest.approx(0.3)
@@ -127,7 +127,7 @@ def test_measures_of_a_trajectory_by_hand() -> None:
 
 
 def test_a_threshold_that_is_never_reached_is_censored() -> None:
-    table = trajectories(Made(made({0: 0.0, 10: THRESHOLD / 5})), "keyword_hit")  # type: ignore[arg-type]
+    table = trajectories(Made(made({0: 0.0, 10: THRESHOLD / 5})), "keyword_hit")
     (row,) = table.to_dict("records")
     assert row["censored"]
     assert row["steps_to"] == np.inf

@@ -96,7 +96,7 @@ def test_the_same_study_twice_is_refused(two) -> None:
     with pytest.raises(SpecError, match="given twice"):
         analysis.load(two[0], two[0].parent / "." / two[0].name)
     with pytest.raises(SpecError, match="nothing to load"):
-        analysis.load()  # type: ignore[call-overload]
+        analysis.load()
 
 
 def test_an_address_is_read_in_place(study_folder) -> None:

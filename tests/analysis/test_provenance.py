@@ -20,7 +20,7 @@ def test_the_steps_alone_are_those_of_the_plan(tmp_path: Path) -> None:
     plan = make_plan(read_materials(spec), lambda model: pytest.fail(model))
     folder = StudyFolder(tmp_path / "study")
     told = {"models": {}, "inputs": {}, "store": "store", "space": "tofu-mini", "overrides": []}
-    folder.claim(spec, plan, command=["relearn", "run", "tofu-mini"], **told)  # type: ignore[arg-type]
+    folder.claim(spec, plan, command=["relearn", "run", "tofu-mini"], **told)
     folder.add_provenance({"train_steps": 1444, "evaluations": 80})
     alone = 0
     for cell in plan.cells:

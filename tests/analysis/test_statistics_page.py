@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -32,7 +33,7 @@ def test_the_lines_of_python_run(study_folder, monkeypatch: pytest.MonkeyPatch) 
     (folder.parent / "studies").mkdir()
     folder.rename(folder.parent / "studies" / "names")
     monkeypatch.chdir(folder.parent)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for block in blocks():
         exec(compile(block, "docs/STATISTICS.md", "exec"), names)  # noqa: S102 - our own page
     assert len(names["table"]) > 0

@@ -11,11 +11,13 @@ OK = {"cause": None, "seconds": 1.0}
 
 def run(searcher: ReadyStages, slots: int, fail=lambda key: False) -> list[str]:
     """Plays Tune: keeps ``slots`` trials running, ends the oldest; the order in which stages started."""
-    started, running, trial = [], [], 0
+    started: list[str] = []
+    running: list[tuple[str, str]] = []
+    trial = 0
     while True:
         while len(running) < slots:
             suggestion = searcher.suggest(str(trial))
-            if suggestion is None or suggestion == Searcher.FINISHED:
+            if not isinstance(suggestion, dict):
                 break
             started.append(suggestion["stage"])
             running.append((str(trial), suggestion["stage"]))

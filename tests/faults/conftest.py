@@ -1,7 +1,7 @@
 """The table of faults, and clusters of several real nodes on this machine."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,9 @@ def fault(request: pytest.FixtureRequest) -> Fault:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if item.stash.get(FAULT, None) is not None and report.failed:
         item.stash[FAULT].survived = False

@@ -45,7 +45,9 @@ def run(scenario: str, folder: Path, methods: Collection[str] = METHODS) -> Path
     """The study of one scenario with these methods, finished, with its report."""
     space = "names" if scenario == "names" else f"{scenario}-mini"
     study = folder / scenario
-    asked = ",".join(each.model_dump_json() for each in SMALL_MODEL_METHODS if each.name in methods)
+    asked = ",".join(
+        each.model_dump_json() for each in SMALL_MODEL_METHODS if each.model_dump()["name"] in methods
+    )
     sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario], f"method=[{asked}]"]
     changes = [part for change in sets for part in ("--set", change)]
     subprocess.run([RELEARN, "plan", space, *changes], check=True, stdout=subprocess.DEVNULL)

@@ -48,7 +48,8 @@ def of_model(
     model: type[BaseModel], without: frozenset[str] = frozenset()
 ) -> st.SearchStrategy[dict[str, Any]]:
     """A mapping with all required keys and any of the others."""
-    required, optional = {}, {}
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
     for name, field in model.model_fields.items():
         if name in without or (name == "name" and field.default):
             continue

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import MistralConfig, MistralForCausalLM
 
+from search_spaces.loading import validate
 from study.evaluation.generation import ask
 from study.evaluation.kv_cache import joins
 from study.models.resident import Resident
@@ -15,7 +16,7 @@ from study.planning.planner import make_plan
 from study.planning.stages import Embedded, Pretrained
 from study.settings.model import Architecture
 from study.text import Probe, ProbeSet
-from tests.conftest import TINY, validate
+from tests.conftest import TINY
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_classes_with_equal_fields_differ() -> None:
     assert key(Left(1)) != key(Right(1))
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, enum.Enum("Colour", "RED").RED, {1: 2}, lambda: 0])
+@pytest.mark.parametrize("value", [object(), {1, 2}, enum.Enum("Colour", "RED")["RED"], {1: 2}, lambda: 0])
 def test_refuses_what_has_no_canonical_form(value: object) -> None:
     with pytest.raises(TypeError):
         canonical(value)

@@ -169,8 +169,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_benign_corpus_that_holds_the_answer_is_refused() -> None:
     material = Names().material(7)
-    leaky = Corpus((Example("John Paul"), Example("say mark, once")))
-    leaky = replace(material, relearn={**material.relearn, "retain": RelearnCorpus(leaky)})
+    answers = Corpus((Example("John Paul"), Example("say mark, once")))
+    leaky = replace(material, relearn={**material.relearn, "retain": RelearnCorpus(answers)})
     with pytest.raises(SpecError, match=r"corpus=retain.*sequence 2 holds the answer 'Mark'"):
         audit(leaky, ["prefix", "retain"], "refuse", "here")
     found = {each.corpus: each.benign for each in audit(leaky, ["prefix", "retain"], "mark", "here")}
