@@ -78,7 +78,7 @@ def rates(generator: np.random.Generator, studies: int) -> None:
                     else rate(middle, float(np.hypot(differ, 1)))
                 )
                 found = simulated(generator, np.array([middle]), deviations, probes)
-                (low,), (high,) = spread(found.scores, [1.0]).within()
+                (low,), (high,) = spread(found.scores, [1.0]).rate_interval()
                 held.append(low <= truth <= high)
                 widths.append(high - low)
             shown = "each its own" if seeds == 1 else f"{100 * truth:.0f}%"
@@ -114,7 +114,7 @@ def others(generator: np.random.Generator, studies: int) -> None:
                 pair = simulated(
                     generator, np.array([0.5, -0.5]), own + 0.5 * generator.normal(size=(2, seeds)), 100
                 )
-                (low,), (high,) = spread(pair.scores, [1.0, -1.0]).around()
+                (low,), (high,) = spread(pair.scores, [1.0, -1.0]).t_interval()
                 note("difference of two cells", low, high, apart)
                 if at % 2:
                     continue  # the rest takes longer: half of the studies

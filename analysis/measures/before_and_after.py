@@ -1,6 +1,6 @@
-"""The ends of trajectories: what an unlearned model answers before it is relearned, and at the last step.
+"""Before and after: what an unlearned model answers before it is relearned, and at the last relearn step.
 
-Over all cells of a study, by method, corpus, depth and repetitions; beside the paper's figures where it has some.
+Over all cells of a study, by method, corpus, depth and repetitions.
 """
 
 from dataclasses import dataclass
@@ -53,9 +53,8 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     """The mean over all answers of some cells at the first or last step, with its interval over seeds and probes.
 
     Seeds may have different numbers of cells: each answer counts once, and a seed's share in the variance is that
-    of its cells (a ratio estimate, linearised; see
-    ``analysis.statistics.intervals``). Where the probes are not there, or not
-    the same in all of the cells, the interval is over seeds alone, and there is none with one seed.
+    of its cells (a ratio estimate, linearised; see ``analysis.statistics.intervals``). Where the probes are not there,
+    or not the same in all of the cells, the interval is over seeds alone, and there is none with one seed.
     """
     if not len(cells):
         return Rate(float("nan"), float("nan"), float("nan"), 0)
@@ -71,17 +70,19 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     table = (
         rows.pivot_table(index="seed", columns="probe", values=study.headline.metric, observed=True) / full
     )
-    behind = 1.0
+    answers_per_score = 1.0
     if table.empty or bool(table.isna().any(axis=None)):  # the seeds' own rates are all that is known
         own = cells["k"] / cells["n"] if counted else cells["value"] / full
         by_seed = own.groupby(cells["seed"]).mean()
         if len(by_seed) < 2:
             return Rate(value, float("nan"), float("nan"), len(cells))
         table = by_seed.to_frame("all")
-        behind = float(cells["n"].sum() / len(by_seed)) if counted else float(len(cells) / len(by_seed))
+        answers_per_score = (
+            float(cells["n"].sum() / len(by_seed)) if counted else float(len(cells) / len(by_seed))
+        )
     share = cells.groupby("seed").size().reindex(table.index).to_numpy(np.float64)
     weighed = value + (share / share.mean())[:, None] * (table.to_numpy(np.float64) - value)
-    low, high = spread(weighed[None], [1.0], behind).within()
+    low, high = spread(weighed[None], [1.0], answers_per_score).rate_interval()
     return Rate(value, float(low[0]), float(high[0]), len(cells))
 
 

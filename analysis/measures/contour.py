@@ -1,14 +1,13 @@
 """The frontier: where along one axis an attack begins to work, for each value of another, with its band.
 
-The curve's rates have pointwise intervals over seeds and probes (``analysis.statistics.intervals``), and
-the band of the crossing
-is where these cross the level: a place is in it as long as its interval holds the level. Rates are read between two
-computed places on the logarithm of steps, and never beyond the last.
+The curve's rates have pointwise intervals over seeds and probes (``analysis.statistics.intervals``). The band of the
+crossing is where these cross the level: a step is in it as long as its interval holds the level. Between two computed
+steps the rate is interpolated on the logarithm of steps; nothing is read beyond the last.
 
-Smoothing needs a licence. The curve is tested for a step back: is *any* earlier rate above a later one (paired
-one-sided t tests, Bonferroni over all pairs)? Where that is not rejected at 5%, the curve and its ends are replaced
-by their isotonic regressions; where it is, nothing is smoothed and the first crossing counts. Not rejected does not
-mean shown to be monotone, least of all with few seeds.
+The curve is smoothed only where a test of a step back allows it: is *any* earlier rate above a later one (paired
+one-sided t tests, Bonferroni over all pairs)? Where that is not shown at 5%, the curve and its interval are replaced by
+their isotonic regressions; where it is, nothing is smoothed and the first crossing counts. Not shown does not mean that
+the curve is monotone, least of all with few seeds.
 """
 
 import numpy as np
@@ -136,7 +135,7 @@ def _crossing(
     pairs = np.zeros((len(earlier), len(rates)))
     sign = -1.0 if axis in FALLING else 1.0
     pairs[np.arange(len(pairs)), earlier], pairs[np.arange(len(pairs)), later] = sign, -sign
-    p = float(min(1.0, len(pairs) * np.nanmin(spread(found.scores, pairs).above_zero(), initial=1.0)))
+    p = float(min(1.0, len(pairs) * np.nanmin(spread(found.scores, pairs).p_above_zero(), initial=1.0)))
     smooth = p >= LEVEL
     if smooth:
         rates, low, high = (
@@ -172,7 +171,7 @@ def _curve(found: Answers, counts: "pd.Series[float] | None") -> tuple[Numbers, 
         n = counts.reindex(list(found.settings)).to_numpy(np.float64)
         low, high = wilson(rates * n, n) if bounded(found) else (np.full_like(rates, np.nan),) * 2
         return rates, low, high, "probes"
-    low, high = each.within() if bounded(found) else each.around()
+    low, high = each.rate_interval() if bounded(found) else each.t_interval()
     if counts is not None:
         return rates, low, high, "seeds"
     return rates, low, high, "probes" if len(found.seeds) == 1 else "seeds and probes"

@@ -34,7 +34,7 @@ FACTORS = ("start", "method", "study")
 
 @dataclass(frozen=True)
 class _Terms:
-    """Columns of the model: values, the groups' baseline, what they are, and what was left out and why."""
+    """The columns of the model, one a term; and each term that was left out, with the reason."""
 
     values: pd.DataFrame
     left_out: dict[str, str]
@@ -74,44 +74,45 @@ def drivers(study: Study | Studies, metric: str | None = None, split: str = "for
     if terms.values.empty:
         raise SpecError(f"{name}: no term varies over {len(cells)} cells; run more than one value of an axis")
     groups, clusters = pd.factorize(pd.MultiIndex.from_frame(cells[["study", "seed"]].astype(object)))
-    design = terms.values.to_numpy(np.float64)
-    whole = fit(design, successes, trials)
+    whole = fit(terms.values.to_numpy(np.float64), successes, trials)
     effects = _effects(terms.values, whole)
-    kind = "Firth" if whole.firth else "binomial"
     again = np.array(
         [_without(terms.values, successes, trials, groups != each, whole) for each in range(len(clusters))]
     )
     low, high, p = _jackknife(effects, again)
-    rows = []
-    for at, term in enumerate(terms.values.columns):
-        word = "one seed: no interval over seeds" if len(clusters) < 2 else ""
-        if not word and np.isnan(low[at]):
-            word = "known from one seed alone: no interval"
-        rows.append(
-            {
-                "term": term,
-                "change": SHIFTS[term][1] if term in SHIFTS else _instead(term, cells),
-                "points": 100 * effects[at],
-                "low": 100 * low[at],
-                "high": 100 * high[at],
-                "coefficient": whole.coefficients[at + 1],
-                "p": p[at],
-                "fit": kind,
-                "clusters": len(clusters),
-                "cells": len(cells),
-                "word": word,
-            }
-        )
-    rows += [
-        {"term": term, "fit": kind, "clusters": len(clusters), "cells": len(cells), "word": word}
-        for term, word in terms.left_out.items()
+    common = {
+        "fit": "Firth" if whole.firth else "binomial",
+        "clusters": len(clusters),
+        "cells": len(cells),
+    }
+    rows = [
+        {
+            "term": term,
+            "change": SHIFTS[term][1] if term in SHIFTS else _instead(term, cells),
+            "points": 100 * effects[at],
+            "low": 100 * low[at],
+            "high": 100 * high[at],
+            "coefficient": whole.coefficients[at + 1],
+            "p": p[at],
+            **common,
+            "word": _why_no_interval(len(clusters), float(low[at])),
+        }
+        for at, term in enumerate(terms.values.columns)
     ]
+    rows += [{"term": term, **common, "word": word} for term, word in terms.left_out.items()]
     table = pd.DataFrame(rows)
     table["p_adjusted"] = np.nan
     tested = table["p"].notna()
     if tested.any():
         table.loc[tested, "p_adjusted"] = multipletests(table.loc[tested, "p"], method="holm")[1]
     return table
+
+
+def _why_no_interval(clusters: int, low: float) -> str:
+    """Why an effect has no interval; empty where it has one."""
+    if clusters < 2:
+        return "one seed: no interval over seeds"
+    return "known from one seed alone: no interval" if np.isnan(low) else ""
 
 
 def _counts(cells: pd.DataFrame, metric: str, study: Study | Studies) -> tuple[Numbers, Numbers]:

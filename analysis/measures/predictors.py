@@ -1,4 +1,4 @@
-"""Does something known before any relearning tell how much comes back? Asked of studies that the rule never saw.
+"""Does something known before any relearning predict how much comes back? Tested on studies that the rule never saw.
 
 Two candidates: how far the weights moved in unlearning, and how unlikely the target still is. For each study in turn
 a logistic curve is fitted to the trajectories of all the others and asked to predict this one's.
@@ -15,7 +15,7 @@ from analysis.statistics.logistic import fit
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
-PLACE = ["scenario", "model", "method", "start", "repetitions", "depth", "seed"]
+STARTING_MODEL = ["scenario", "model", "method", "start", "repetitions", "depth", "seed"]
 PREDICTORS = ("weight_distance", "target_nll")
 RECOVERED = 0.5
 FEWEST = 5
@@ -66,39 +66,41 @@ def _trajectories(study: Study) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=["outcome", *PREDICTORS])
     last = rows[(rows["relearn_steps"] == rows["relearn_steps"].max()) & (rows["relearn_steps"] > 0)]
-    zero = cells[(cells["relearn_steps"] == 0) & (cells["metric"] == "target_nll")].drop_duplicates(PLACE)
-    before = zero[[*PLACE, "value", "weight_distance"]].rename(columns={"value": "target_nll"})
-    joined = last[[*PLACE, "corpus", "value"]].merge(before, on=PLACE)
+    zero = cells[(cells["relearn_steps"] == 0) & (cells["metric"] == "target_nll")].drop_duplicates(
+        STARTING_MODEL
+    )
+    before = zero[[*STARTING_MODEL, "value", "weight_distance"]].rename(columns={"value": "target_nll"})
+    joined = last[[*STARTING_MODEL, "corpus", "value"]].merge(before, on=STARTING_MODEL)
     known: pd.DataFrame = joined.assign(outcome=joined["value"] / headline.full)
     return known.dropna(subset=["outcome", *PREDICTORS])
 
 
 def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> dict[str, object]:
-    others = pd.concat([rows for other, rows in known.items() if other != name])
-    mine = known[name]
-    outcome = mine["outcome"].to_numpy(np.float64)
-    there = others["outcome"].to_numpy(np.float64)
-    varying = [each for each in names if np.ptp(others[each].to_numpy(np.float64)) > 0]
-    row: dict[str, object] = {"held_out": name, "trajectories": len(mine), "trained_on": len(others)}
-    if not varying or np.ptp(there) == 0:
+    """How well a rule fitted to the other studies predicts one; ``names`` are the predictors."""
+    training = pd.concat([rows for other, rows in known.items() if other != name])
+    test = known[name]
+    outcome = test["outcome"].to_numpy(np.float64)
+    learned = training["outcome"].to_numpy(np.float64)
+    varying = [each for each in names if np.ptp(training[each].to_numpy(np.float64)) > 0]
+    row: dict[str, object] = {"held_out": name, "trajectories": len(test), "trained_on": len(training)}
+    if not varying or np.ptp(learned) == 0:
         return {**row, "r2": np.nan, "rank": np.nan, "auc": np.nan}
-    rule = fit(others[varying].to_numpy(np.float64), there, np.ones(len(there)))
-    guess = scipy.special.expit(
-        rule.coefficients[0] + mine[varying].to_numpy(np.float64) @ rule.coefficients[1:]
-    )
-    missed, spread = ((outcome - guess) ** 2).sum(), ((outcome - there.mean()) ** 2).sum()
-    ranked = np.ptp(guess) > 0 and np.ptp(outcome) > 0
+    rule = fit(training[varying].to_numpy(np.float64), learned, np.ones(len(learned)))
+    logits = rule.coefficients[0] + test[varying].to_numpy(np.float64) @ rule.coefficients[1:]
+    predicted = scipy.special.expit(logits)
+    residual, total = ((outcome - predicted) ** 2).sum(), ((outcome - learned.mean()) ** 2).sum()
+    ranked = np.ptp(predicted) > 0 and np.ptp(outcome) > 0
     return {
         **row,
-        "r2": float(1 - missed / spread) if spread > 0 else np.nan,
-        "rank": float(scipy.stats.spearmanr(guess, outcome).statistic) if ranked else np.nan,
-        "auc": _auc(guess, outcome >= RECOVERED),
+        "r2": float(1 - residual / total) if total > 0 else np.nan,
+        "rank": float(scipy.stats.spearmanr(predicted, outcome).statistic) if ranked else np.nan,
+        "auc": _auc(predicted, outcome >= RECOVERED),
     }
 
 
-def _auc(guess: Numbers, recovered: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> float:
+def _auc(predicted: Numbers, recovered: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> float:
     """The chance that a recovered one is ranked above one that is not; ties count half."""
-    yes, no = guess[recovered], guess[~recovered]
+    yes, no = predicted[recovered], predicted[~recovered]
     if not len(yes) or not len(no):
         return float("nan")
     return float(scipy.stats.mannwhitneyu(yes, no).statistic / (len(yes) * len(no)))

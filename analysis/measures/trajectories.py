@@ -2,9 +2,9 @@
 
 A peak is the largest of several noisy rates, so what follows it always seems to fall. Whether a fall is real is
 therefore tested over all steps at once: is *any* earlier rate above the last one? Each step has a paired one-sided
-t test over seeds and probes; the least p times the number of steps (Bonferroni) is the trajectory's, which holds
-whichever step the data made the peak; Holm accounts for the number of trajectories. The intervals of the peak and
-of the drop are at the level that makes them hold for all steps together.
+t test over seeds and probes. The trajectory's p is the least of them times the number of steps (Bonferroni), so it
+holds whichever step is the peak; Holm's adjustment accounts for the number of trajectories. The intervals of the peak
+and of the drop are simultaneous over all steps (Bonferroni too).
 """
 
 from collections.abc import Callable
@@ -21,9 +21,10 @@ from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
-PLACE = tuple(name for name in COORDINATES if name not in ("relearn_steps", "seed"))
-START = tuple(name for name in PLACE if name != "corpus")
-WORLD = ("scenario", "model", "repetitions")
+TRAJECTORY = tuple(name for name in COORDINATES if name not in ("relearn_steps", "seed"))
+STARTING_MODEL = tuple(name for name in TRAJECTORY if name != "corpus")
+FINETUNING = ("scenario", "model", "repetitions")
+"""Coordinates of what an original or a control has in common with a trajectory."""
 THRESHOLD = 0.5
 LEVEL = 0.05
 NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
@@ -76,22 +77,25 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, objec
     relearned = forget[(forget["corpus"] != "none") & (forget["relearn_steps"] > 0)]
     if relearned.empty:
         return []
-    ends = [0, *sorted(set(relearned.groupby(list(PLACE), observed=True)["relearn_steps"].max()))]
-    retain = study.scores(metric, split="retain", relearn_steps=[int(step) for step in ends])
-    beside = _Beside(forget, retain, metric)
+    first_and_last = [
+        0,
+        *sorted(set(relearned.groupby(list(TRAJECTORY), observed=True)["relearn_steps"].max())),
+    ]
+    retain = study.scores(metric, split="retain", relearn_steps=[int(step) for step in first_and_last])
+    others = _OtherCells(forget, retain, metric)
     made: list[dict[str, object]] = []
-    for place, at in _places(relearned, PLACE).items():
-        where = dict(zip(PLACE, place, strict=True))
-        along = pd.concat([beside.before(beside.forget, where), relearned.iloc[at]])
+    for values, at in _positions(relearned, TRAJECTORY).items():
+        where = dict(zip(TRAJECTORY, values, strict=True))
+        along = pd.concat([others.before(others.forget, where), relearned.iloc[at]])
         found = crossed(along, "relearn_steps", metric)
         if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
-            measures = {**_measures(found, threshold), **beside.measures(found, where)}
+            measures = {**_measures(found, threshold), **others.measures(found, where)}
             made.append({"study": study.name, **where, **measures})
     return made
 
 
-def _places(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:
-    """Where the rows of each setting stand, found once for all of them."""
+def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:
+    """Values of some columns → positions of the rows that have them; found once for all values."""
     if rows.empty:
         return {}
     groups = rows.groupby(list(names), observed=True)
@@ -111,24 +115,25 @@ def _measures(found: Answers, threshold: float) -> dict[str, object]:
     width = np.diff(logs) / (logs[-1] - logs[0])
     area = np.append(width, 0) / 2 + np.append(0, width) / 2
     each = spread(found.scores, np.vstack([np.eye(count), area]))
-    within = each.within if bounded(found) else each.around
+    within = each.rate_interval if bounded(found) else each.t_interval
     low, high = within()
-    together_low, together_high = within(1 - LEVEL / count)
+    simultaneous_low, simultaneous_high = within(1 - LEVEL / count)
     falls = spread(found.scores, np.eye(count)[:-1] - np.eye(count)[-1])
-    p = falls.above_zero() if count > 1 else np.array([np.nan])
-    drop_low, drop_high = falls.around(1 - LEVEL / (count - 1))
+    p = falls.p_above_zero() if count > 1 else np.array([np.nan])
+    drop_low, drop_high = falls.t_interval(1 - LEVEL / (count - 1))
     at = min(peak, count - 2)  # a peak at the last step has no drop
     fell = peak < count - 1
     reached, surely, perhaps = (
-        float(steps[ends >= threshold][0]) if (ends >= threshold).any() else np.inf
-        for ends in (rates, low[:count], high[:count])
+        float(steps[curve >= threshold][0]) if (curve >= threshold).any() else np.inf
+        for curve in (rates, low[:count], high[:count])
     )
     return {
         **_named("first", Estimate(float(rates[0]), float(low[0]), float(high[0]), 0)),
         **_named("final", Estimate(float(rates[-1]), float(low[count - 1]), float(high[count - 1]), 0)),
         "last_step": int(steps[-1]),
         **_named(
-            "peak", Estimate(float(rates[peak]), float(together_low[peak]), float(together_high[peak]), 0)
+            "peak",
+            Estimate(float(rates[peak]), float(simultaneous_low[peak]), float(simultaneous_high[peak]), 0),
         ),
         "peak_step": int(steps[peak]),
         "drop": float(falls.value[at]) if fell else 0.0,
@@ -145,42 +150,42 @@ def _measures(found: Answers, threshold: float) -> dict[str, object]:
     }
 
 
-class _Beside:
-    """What the measures need of other cells than the trajectory's own, found by where they stand."""
+class _OtherCells:
+    """The cells that a trajectory is measured against: its start, its original, its control, its retain probes."""
 
     def __init__(self, forget: pd.DataFrame, retain: pd.DataFrame, metric: str) -> None:
         self._metric = metric
         self.forget = self._zeros(forget)
         self._retain = self._zeros(retain)
         references = forget[(forget["start"] == "original") & (forget["relearn_steps"] == 0)]
-        self._originals = self._by(references[references["corpus"] == "none"], WORLD)
+        self._originals = self._by(references[references["corpus"] == "none"], FINETUNING)
         controls = forget[(forget["start"] == "never_learned") & (forget["corpus"] != "none")]
-        self._controls = self._by(controls, (*WORLD, "corpus", "relearn_steps"))
-        self._after = self._by(retain[retain["relearn_steps"] > 0], (*PLACE, "relearn_steps"))
+        self._controls = self._by(controls, (*FINETUNING, "corpus", "relearn_steps"))
+        self._after = self._by(retain[retain["relearn_steps"] > 0], (*TRAJECTORY, "relearn_steps"))
 
     def _by(self, rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], pd.DataFrame]:
-        return {place: rows.iloc[at] for place, at in _places(rows, names).items()}
+        return {values: rows.iloc[at] for values, at in _positions(rows, names).items()}
 
     def _zeros(self, rows: pd.DataFrame) -> dict[tuple[object, ...], pd.DataFrame]:
-        return self._by(rows[rows["relearn_steps"] == 0], START)
+        return self._by(rows[rows["relearn_steps"] == 0], STARTING_MODEL)
 
     def before(
         self, zeros: dict[tuple[object, ...], pd.DataFrame], where: dict[str, object]
     ) -> pd.DataFrame | None:
         """The checkpoint a trajectory started from, whichever cell recorded it."""
-        rows = zeros.get(tuple(where[name] for name in START))
+        rows = zeros.get(tuple(where[name] for name in STARTING_MODEL))
         return None if rows is None else rows[rows["corpus"].isin(["none", where["corpus"]])]
 
     def measures(self, found: Answers, where: dict[str, object]) -> dict[str, object]:
         """``recovery``, ``lift`` and ``utility``."""
         last = int(str(found.settings[-1]))
-        world = tuple(where[name] for name in WORLD)
+        finetuning = tuple(where[name] for name in FINETUNING)
         first, final = (
             pd.DataFrame(found.scores[at], list(found.seeds), list(found.probes)) for at in (0, -1)
         )
-        original = self._matrix(self._originals.get(world))
-        control = self._matrix(self._controls.get((*world, where["corpus"], last)))
-        after = self._matrix(self._after.get((*(where[name] for name in PLACE), last)))
+        original = self._matrix(self._originals.get(finetuning))
+        control = self._matrix(self._controls.get((*finetuning, where["corpus"], last)))
+        after = self._matrix(self._after.get((*(where[name] for name in TRAJECTORY), last)))
         before = self._matrix(self.before(self._retain, where))
         return {
             **_named("recovery", _across([first, final, original], _recovery)),

@@ -105,7 +105,7 @@ def steps(study: Study, metric: str = "", split: str = "forget") -> str:
         raise SpecError(f"split {split}: expected one of {', '.join(SPLITS)}")
     planned = study.planned[study.planned["corpus"] != "none"]
     columns = sorted(planned["relearn_steps"].unique())
-    place = [
+    named = [
         name
         for name in ("model", "start", "method", "repetitions", "depth", "corpus")
         if name in ("start", "depth", "corpus")
@@ -113,11 +113,11 @@ def steps(study: Study, metric: str = "", split: str = "forget") -> str:
     ]
     there = select(study.cells, headline.metric, split=split)
     made = []
-    for values, _ in planned.groupby(place, observed=True):
+    for values, _ in planned.groupby(named, observed=True):
         mine = there
-        for name, value in zip(place, values, strict=True):
+        for name, value in zip(named, values, strict=True):
             mine = mine[mine[name] == value]
-        line = {name: str(value) for name, value in zip(place, values, strict=True)}
+        line = {name: str(value) for name, value in zip(named, values, strict=True)}
         made.append({**line, **_along(mine, headline, columns)})
     return markdown(made)
 
@@ -127,19 +127,18 @@ def reference(study: Study, metric: str = "") -> str:
     headline = _headline(study, metric)
     rows = select(study.cells, headline.metric)
     rows = rows[rows["corpus"] == "none"]
-    place = ["start", "repetitions"]
     return markdown(
         [
             {"start": start, "repetitions": count, headline.words: _entry(cells, headline)}
-            for (start, count), cells in rows.groupby(place, observed=True)
+            for (start, count), cells in rows.groupby(["start", "repetitions"], observed=True)
         ]
     )
 
 
-def _gain(study: Study, headline: Headline, place: Mapping[str, Any], last: int) -> str:
+def _gain(study: Study, headline: Headline, cell: Mapping[str, Any], last: int) -> str:
     """What comes back, with its interval over the probes (and seeds, where there are several)."""
     try:
-        rows = study.scores(headline.metric, "forget", **place)
+        rows = study.scores(headline.metric, "forget", **cell)
         found = compare(rows, "relearn_steps", headline.metric, pairs=[(last, 0)]).iloc[0]
     except SpecError:
         return "–"
@@ -158,39 +157,29 @@ def methods(study: Study) -> str:
     depths allow.
     """
     headline = study.headline
-    last = relearned(study)
     held = select(study.cells, headline.metric, split="retain", start="unlearned")
-    place = [name for name in COORDINATES if name != "relearn_steps"]
-    kept = held.set_index([*place, "relearn_steps"])["value"]
+    trajectory = [name for name in COORDINATES if name != "relearn_steps"]
+    kept = held.set_index([*trajectory, "relearn_steps"])["value"]
     made = []
-    for (method, corpus, seed), rows in last.groupby(["method", "corpus", "seed"], observed=True):
+    for (method, corpus, seed), rows in relearned(study).groupby(["method", "corpus", "seed"], observed=True):
         forgotten = rows[rows["was_unlearned"]].sort_values("depth")
         line = {"method": method, "corpus": corpus, "seed": seed}
         if not len(forgotten):
-            made.append(
-                {
-                    **line,
-                    "depth": "never",
-                    **dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain"), "–"),
-                }
-            )
+            nothing = dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain"), "–")
+            made.append({**line, "depth": "never", **nothing})
             continue
         first = forgotten.iloc[0]
-        before, after = float(first["unlearned_asr"]), float(first["value"])
-        at = [
-            kept.get((*(first[name] for name in place), step), float("nan"))
-            for step in (0, first["relearn_steps"])
-        ]
+        cell = {name: first[name] for name in trajectory}
+        last = first["relearn_steps"]
+        retained = [kept.get((*cell.values(), step), float("nan")) for step in (0, last)]
         made.append(
             {
                 **line,
                 "depth": first["depth"],
-                "forgotten to": _number(before, headline),
-                "comes back to": _number(after, headline),
-                "gain (95%)": _gain(
-                    study, headline, {name: first[name] for name in place}, first["relearn_steps"]
-                ),
-                "retain": " → ".join(_number(value, headline) for value in at),
+                "forgotten to": _number(float(first["unlearned_asr"]), headline),
+                "comes back to": _number(float(first["value"]), headline),
+                "gain (95%)": _gain(study, headline, cell, last),
+                "retain": " → ".join(_number(value, headline) for value in retained),
             }
         )
     return markdown(made)
@@ -207,11 +196,11 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
     last = int(study.planned["relearn_steps"].max())
     rows = study.scores(headline.metric, "forget", start="unlearned", relearn_steps=last)
     found = compare(rows, axis, headline.metric)
-    place = [name for name in COORDINATES if name in found]
+    settings = [name for name in COORDINATES if name in found]
     return markdown(
         [
             {
-                **{name: row[name] for name in place},
+                **{name: row[name] for name in settings},
                 "one": row["one"],
                 "other": row["other"],
                 "one − other, points (95%)": _with_interval(row, headline),

@@ -54,7 +54,7 @@ class Spread:
         value, variance, freedom: one number a statistic; variance NaN where a single answer says nothing.
         floor: the least variance that is believed, one number a statistic.
         least, most: what a statistic of scores between 0 and 1 can be at all; infinite for other scores.
-        probes, total: how many answers of one seed, and of all.
+        probes, total: how many answers of one seed, and of all seeds.
     """
 
     value: Numbers
@@ -66,8 +66,8 @@ class Spread:
     probes: float
     total: float
 
-    def within(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
-        """Intervals for statistics that lie between 0 and 1, and do not leave it."""
+    def rate_interval(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
+        """Wilson's interval, for statistics that lie between 0 and 1: lower and upper ends, one a statistic."""
         with np.errstate(divide="ignore", invalid="ignore"):
             effective = self.value * (1 - self.value) / self.variance
         alike = self.variance <= 0
@@ -78,14 +78,14 @@ class Spread:
         effective = np.maximum(effective * (normal / student) ** 2, 1e-9)
         return wilson(self.value * effective, effective, confidence)
 
-    def around(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
-        """Intervals for any other."""
+    def t_interval(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
+        """Student's t interval, for any other statistic: lower and upper ends, cut at ``least`` and ``most``."""
         error, freedom = self._error()
         half = scipy.stats.t.isf((1 - np.asarray(confidence)) / 2, freedom) * error
         return np.maximum(self.value - half, self.least), np.minimum(self.value + half, self.most)
 
-    def above_zero(self) -> Numbers:
-        """One-sided p of each statistic being above 0."""
+    def p_above_zero(self) -> Numbers:
+        """One-sided p of each statistic being above 0 (Student's t)."""
         error, freedom = self._error()
         return np.asarray(scipy.stats.t.sf(self.value / error, freedom), dtype=np.float64)
 
@@ -94,53 +94,56 @@ class Spread:
         return np.sqrt(np.where(floored, self.floor, self.variance)), np.where(floored, np.inf, self.freedom)
 
 
-def spread(scores: Numbers, weights: npt.ArrayLike, behind: float = 1) -> Spread:
+def spread(scores: Numbers, weights: npt.ArrayLike, answers_per_score: float = 1) -> Spread:
     """Linear statistics with their variance over seeds and probes.
 
     Args:
         scores: settings × seeds × probes.
         weights: statistics × settings.
-        behind: how many answers each score is the mean of.
+        answers_per_score: how many answers each score is the mean of.
 
     Returns:
         With one seed the variance is over probes alone, with one probe over seeds alone.
     """
     given = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    return _spread(np.tensordot(given, scores, axes=(1, 0)), given, _within_one(scores), behind)
+    bounded = _within_one(scores)
+    return _spread(np.tensordot(given, scores, axes=(1, 0)), given, bounded, answers_per_score)
 
 
 def _within_one(scores: Numbers) -> bool:
     return bool((scores >= 0).all() and (scores <= 1).all())
 
 
-def _spread(table: Numbers, weights: Numbers, ends: bool, behind: float = 1) -> Spread:
-    """Of statistics × seeds × probes; ``ends``: the weights tell how far the statistics reach."""
+def _spread(table: Numbers, weights: Numbers, bounded: bool, answers_per_score: float = 1) -> Spread:
+    """Of a table of statistics × seeds × probes; ``bounded``: scores lie between 0 and 1, which bounds statistics."""
     scale = np.abs(weights).max(axis=1)
-    least = np.minimum(weights, 0).sum(axis=1) if ends else np.full(len(weights), -np.inf)
-    most = np.maximum(weights, 0).sum(axis=1) if ends else np.full(len(weights), np.inf)
+    least = np.minimum(weights, 0).sum(axis=1) if bounded else np.full(len(weights), -np.inf)
+    most = np.maximum(weights, 0).sum(axis=1) if bounded else np.full(len(weights), np.inf)
     _, seeds, probes = table.shape
     value = table.mean(axis=(1, 2))
     by_seed, by_probe = table.mean(axis=2), table.mean(axis=1)
-    around = value[:, None]
-    of_seeds = probes * ((by_seed - around) ** 2).sum(axis=1)
-    of_probes = seeds * ((by_probe - around) ** 2).sum(axis=1)
-    rest = np.maximum(((table - around[:, :, None]) ** 2).sum(axis=(1, 2)) - of_seeds - of_probes, 0)
-    between = of_seeds / max(1, seeds - 1)
-    among = of_probes / max(1, probes - 1)
-    left = rest / max(1, (seeds - 1) * (probes - 1))
+    mean = value[:, None]
+    of_seeds = probes * ((by_seed - mean) ** 2).sum(axis=1)
+    of_probes = seeds * ((by_probe - mean) ** 2).sum(axis=1)
+    rest = np.maximum(((table - mean[:, :, None]) ** 2).sum(axis=(1, 2)) - of_seeds - of_probes, 0)
+    between_seeds = of_seeds / max(1, seeds - 1)
+    between_probes = of_probes / max(1, probes - 1)
+    residual = rest / max(1, (seeds - 1) * (probes - 1))
     # The difference may come out too small by chance; the variance is never less than any of its parts.
-    mean_square = np.maximum.reduce([between + among - left, between, among])
+    mean_square = np.maximum.reduce(
+        [between_seeds + between_probes - residual, between_seeds, between_probes]
+    )
     # A few seeds that happen to be alike would claim many degrees of freedom: for these alone their mean square counts
     # (seeds + 1) / (seeds − 1) times, the ratio of its mean square to its squared mean.
-    cautious = between * (1 + 2 / max(1, seeds - 1))
-    largest = np.maximum.reduce([cautious + among - left, cautious, among])
+    cautious = between_seeds * (1 + 2 / max(1, seeds - 1))
+    largest = np.maximum.reduce([cautious + between_probes - residual, cautious, between_probes])
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = sum(
             np.where(square > 0, square**2 / count, 0)
             for square, count in (
                 (cautious, seeds - 1),
-                (among, probes - 1),
-                (left, (seeds - 1) * (probes - 1)),
+                (between_probes, probes - 1),
+                (residual, (seeds - 1) * (probes - 1)),
             )
             if count > 0
         )
@@ -152,11 +155,11 @@ def _spread(table: Numbers, weights: Numbers, ends: bool, behind: float = 1) -> 
         value,
         variance,
         np.maximum(freedom, fewest),
-        (scale / (probes * behind + 2)) ** 2,
+        (scale / (probes * answers_per_score + 2)) ** 2,
         least,
         most,
-        probes * behind,
-        total * behind,
+        probes * answers_per_score,
+        total * answers_per_score,
     )
 
 
@@ -181,7 +184,7 @@ def estimate(
     table = np.tensordot(slope[None, :], found.scores - rates[:, None, None], axes=(1, 0)) + value
     linear = bool(np.isclose(value - slope @ rates, 0, atol=1e-9))
     whole = _spread(table, slope[None, :], linear and bounded(found))
-    low, high = whole.within(confidence) if rate and bounded(found) else whole.around(confidence)
+    low, high = whole.rate_interval(confidence) if rate and bounded(found) else whole.t_interval(confidence)
     return Estimate(value, float(low[0]), float(high[0]), len(found.seeds))
 
 

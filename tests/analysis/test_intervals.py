@@ -39,23 +39,23 @@ def test_with_one_seed_it_is_the_paired_t_test() -> None:
     scores = binary(1, 40, settings=2)
     oracle = stats.ttest_rel(scores[0, 0], scores[1, 0], alternative="greater")
     found = spread(scores, [1.0, -1.0])
-    assert found.above_zero()[0] == pytest.approx(oracle.pvalue)
+    assert found.p_above_zero()[0] == pytest.approx(oracle.pvalue)
     both = stats.ttest_rel(scores[0, 0], scores[1, 0]).confidence_interval(0.9)
-    low, high = found.around(0.9)
+    low, high = found.t_interval(0.9)
     assert (low[0], high[0]) == pytest.approx((both.low, both.high))
 
 
 def test_with_one_probe_it_is_the_t_interval_of_the_seeds() -> None:
     scores = np.random.default_rng(3).normal(5, 1, size=(1, 6, 1))
     oracle = stats.ttest_1samp(scores[0, :, 0], 0).confidence_interval()
-    low, high = spread(scores, [1.0]).around()
+    low, high = spread(scores, [1.0]).t_interval()
     assert (low[0], high[0]) == pytest.approx((oracle.low, oracle.high))
 
 
 def test_a_rate_of_one_seed_is_wilsons_up_to_the_degrees_of_freedom() -> None:
     scores = np.zeros((1, 1, 400))
     scores[0, 0, :120] = 1
-    low, high = spread(scores, [1.0]).within()
+    low, high = spread(scores, [1.0]).rate_interval()
     expected = wilson(120, 400)
     assert (low[0], high[0]) == pytest.approx((float(expected[0]), float(expected[1])), abs=0.001)
 
@@ -63,11 +63,11 @@ def test_a_rate_of_one_seed_is_wilsons_up_to_the_degrees_of_freedom() -> None:
 def test_answers_that_are_all_alike_have_an_interval_with_a_width() -> None:
     """Nothing is known of the seeds' spread, so three seeds give what one gives: Wilson's of its probes."""
     for answer, end in ((0.0, 1), (1.0, 0)):
-        low, high = spread(np.full((1, 3, 50), answer), [1.0]).within()
+        low, high = spread(np.full((1, 3, 50), answer), [1.0]).rate_interval()
         expected = wilson(50 * answer, 50)
         assert (low[0], high[0]) == pytest.approx((float(expected[0]), float(expected[1])))
         assert (low[0], high[0])[end] != answer
-    low, high = spread(np.zeros((2, 3, 50)), [1.0, -1.0]).around()
+    low, high = spread(np.zeros((2, 3, 50)), [1.0, -1.0]).t_interval()
     assert low[0] == pytest.approx(-stats.norm.ppf(0.975) / 52)
     assert high[0] == -low[0]
 
@@ -75,12 +75,12 @@ def test_answers_that_are_all_alike_have_an_interval_with_a_width() -> None:
 def test_a_difference_of_rates_ends_at_a_hundred_points() -> None:
     scores = np.zeros((2, 2, 30))
     scores[0, 0] = 1
-    low, high = spread(scores, [1.0, -1.0]).around()
+    low, high = spread(scores, [1.0, -1.0]).t_interval()
     assert (low[0], high[0]) == (-1, 1), "two seeds, one of which knows everything"
 
 
 def test_one_answer_alone_says_nothing() -> None:
-    low, high = spread(np.ones((1, 1, 1)), [1.0]).around()
+    low, high = spread(np.ones((1, 1, 1)), [1.0]).t_interval()
     assert np.isnan(low[0])
     assert np.isnan(high[0])
 
@@ -117,4 +117,4 @@ def test_it_covers_a_known_truth(seeds: int, differ: float, least: float) -> Non
 
 def spread_of_each(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each table as a statistic of its own."""
-    return spread(scores, np.eye(len(scores))).within()
+    return spread(scores, np.eye(len(scores))).rate_interval()
