@@ -45,7 +45,7 @@ class Study:
         name: the folder's name.
         cells: a row per (cell, split, metric), ``study.results.schema.CELLS``, under ``study``, its name. Strings that
             repeat are categories.
-        planned: a row per planned cell with its coordinates and ``benign``.
+        planned: a row per planned cell, ``study.results.schema.PLANNED``.
         corpora: a row per relearn corpus with its nearness to the forget set, see ``study.results.schema.CORPORA``.
         content: what ``study.json`` says.
         failures: a row per failed stage.
@@ -67,6 +67,13 @@ class Study:
             SpecError: not on this machine.
         """
         return self.place.folder
+
+    @property
+    def train_steps_alone(self) -> int | None:
+        """Optimiser steps of all planned cells, were each run by itself; None where an older version planned them."""
+        if "train_steps_alone" not in self.planned:
+            return None
+        return int(self.planned["train_steps_alone"].sum())
 
     @property
     def parts(self) -> tuple["Study", ...]:

@@ -39,12 +39,14 @@ def run(study: Study) -> str:
     cells = study.cells.drop_duplicates(["stage", "stage_step"])
     ends = cells.sort_values("stage_step").groupby("stage").last()
     took = float(ends["train_seconds"].sum() + cells["evaluation_seconds"].sum())
-    steps, alone = int(ends["stage_step"].sum()), _steps_alone(study)
+    steps = int(ends["stage_step"].sum())
     partial = "" if not len(study.missing) else " **In part: what is missing is missing, and not 0.**"
-    factor = f", {alone / steps:.1f} times as many" if steps and not len(study.missing) else ""
+    alone = study.train_steps_alone
+    factor = f", {alone / steps:.1f} times as many" if alone and steps and not len(study.missing) else ""
+    one_by_one = "" if alone is None else f"; all planned cells one by one would take {alone:,} steps{factor}"
     return (
-        f"{study.summary()}.{partial} {len(ends)} stages with {steps:,} training steps and {len(cells):,} evaluations; "
-        f"all planned cells one by one would take {alone:,} steps{factor}. The stages' own time is {_duration(took)}.\n"
+        f"{study.summary()}.{partial} {len(ends)} stages with {steps:,} training steps and {len(cells):,} "
+        f"evaluations{one_by_one}. The stages' own time is {_duration(took)}.\n"
         f"\nThe command was `{study.content['provenance']['command']}`.\n"
     )
 
@@ -282,16 +284,6 @@ def _number(value: float, headline: Headline) -> str:
     if np.isnan(value):
         return "–"
     return f"{value:.2f}" if np.isnan(headline.full) else f"{headline.percent(value):.0f}%"
-
-
-def _steps_alone(study: Study) -> int:
-    """Optimiser steps of all planned cells, were each run by itself."""
-    spec = study.content["spec"]
-    learned = spec["finetune"]["steps"] if spec["finetune"] else 0
-    made = spec["embedded"]["pretraining"]["steps"]
-    planned = study.planned
-    steps = planned["depth"] + planned["relearn_steps"] + (planned["start"] != "base") * learned
-    return int((steps + (planned["model"] == "embedded") * made).sum())
 
 
 def _duration(seconds: float) -> str:

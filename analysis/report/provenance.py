@@ -152,20 +152,16 @@ def _words(study: Study, times: pd.DataFrame) -> list[str]:
 
 def _sharing(study: Study) -> str:
     """What the stage tree saved: the steps of every planned cell alone, against those that were taken."""
-    spec = study.content.get("spec", {})
-    taken = int(study.content.get("provenance", {}).get("train_steps", 0))
-    finetune = spec.get("finetune") or {}
-    if not taken or study.planned.empty:
+    taken, alone = (
+        int(study.content.get("provenance", {}).get("train_steps", 0)),
+        study.train_steps_alone,
+    )
+    if not taken or alone is None:
         return ""
-    planned = study.planned
-    pretraining = spec.get("embedded", {}).get("pretraining", {}).get("steps", 0)
-    made = (planned["model"].astype(str) == "embedded").to_numpy() * int(pretraining)
-    tuned = (planned["start"] != "base").to_numpy() * int(finetune.get("steps", 0))
-    alone = int(made.sum() + tuned.sum() + planned["depth"].sum() + planned["relearn_steps"].sum())
     evaluations = int(study.content["provenance"].get("evaluations", 0))
     return (
         f"Steps shared: {taken:,} training steps and {evaluations:,} evaluations were made, where running each of the "
-        f"{len(planned):,} cells alone would take {alone:,} steps and {len(planned):,} evaluations."
+        f"{len(study.planned):,} cells alone would take {alone:,} steps and {len(study.planned):,} evaluations."
     )
 
 

@@ -27,9 +27,10 @@ from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
 from study.errors import PreflightError, SpecError
 from study.identity import NUMERICS
+from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
 from study.results.files import CORPORA_FILE, PLANNED_FILE, write_table
-from study.results.schema import COORDINATES, CORPORA, table
+from study.results.schema import COORDINATES, CORPORA, PLANNED, table
 from study.results.spec_entries import differences
 from study.spec import AXES, StudySpec, method_label
 
@@ -218,10 +219,14 @@ def _axes(spec: StudySpec) -> dict[str, list[Any]]:
 
 def _planned(plan: Plan) -> pa.Table:
     rows = [
-        {**dict(zip(COORDINATES, cell.coordinates, strict=True)), "benign": cell.benign}
+        {
+            **dict(zip(COORDINATES, cell.coordinates, strict=True)),
+            "benign": cell.benign,
+            "train_steps_alone": train_steps_alone(cell.checkpoint),
+        }
         for cell in plan.cells
     ]
-    return pa.Table.from_pylist(rows)
+    return table(rows, PLANNED)
 
 
 def _corpora(plan: Plan) -> pa.Table:

@@ -80,7 +80,7 @@ def cost(
         cells=len(plan.cells),
         stages=dict(Counter(stage.kind for stage in plan.stages.values())),
         train_steps=sum(_steps(stage) for stage in plan.stages.values()),
-        train_steps_alone=sum(_steps_alone(cell.checkpoint) for cell in plan.cells),
+        train_steps_alone=sum(train_steps_alone(cell.checkpoint) for cell in plan.cells),
         evaluations=sum(len(stage.evaluate) for stage in plan.stages.values()),
         evaluations_alone=len(plan.cells),
         kept_checkpoints=kept,
@@ -100,12 +100,21 @@ def _steps(stage: Stage) -> int:
     return stage.last_step if isinstance(stage.node, Trajectory) else 0
 
 
-def _steps_alone(checkpoint: Checkpoint) -> int:
-    steps = 0
-    while isinstance(checkpoint.of, Trajectory):
-        steps += checkpoint.step
-        checkpoint = checkpoint.of.parent
-    return steps
+def train_steps_alone(checkpoint: Checkpoint) -> int:
+    """Optimiser steps of a checkpoint's whole chain, a method's helper included: what it takes where nothing is shared."""
+    steps: dict[str, int] = {}
+
+    def add(checkpoint: Checkpoint) -> None:
+        node = checkpoint.of
+        if not isinstance(node, Trajectory):
+            return
+        steps[node.key] = max(checkpoint.step, steps.get(node.key, 0))
+        add(node.parent)
+        if node.helper is not None:
+            add(node.helper)
+
+    add(checkpoint)
+    return sum(steps.values())
 
 
 def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:

@@ -108,6 +108,15 @@ PROBES = pa.schema(
     metadata=_VERSION,
 )
 
+PLANNED = pa.schema(
+    [
+        *(field for field in _COORDINATES if field.name != "split"),
+        pa.field("train_steps_alone", pa.int64(), nullable=False),  # optimiser steps, were nothing shared
+    ],
+    metadata=_VERSION,
+)
+"""``DIR/planned.parquet``: a row per planned cell. One that an older version wrote has no ``train_steps_alone``."""
+
 CORPORA = pa.schema(
     [
         pa.field("scenario", pa.string(), nullable=False),

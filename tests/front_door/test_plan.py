@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cluster.storage.local_store import LocalStore
-from study.planning.cost import cost
+from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
 from study.planning.stages import characters_of_a_step
 from study.planning.step_times import Prices, prices_of_records
 from study.provenance import describe_node
@@ -166,3 +169,47 @@ def test_a_key_is_set_in_a_part_that_the_space_leaves_out(tmp_path: Path) -> Non
     assert (spec["execution"]["cpus"], spec["embedded"]["architecture"]["layers"]) == (1, 2)
     code, output = call("plan", "short.json", "--set", "execution.of_kind={relaern: {gpus: 1}}", cwd=tmp_path)
     assert (code, "relaern" in output, "Traceback" in output) == (2, True, False)
+
+
+PRETRAINED = {"model": ["original"], "finetune": None}
+REINFORCED = {
+    "name": "whp",
+    "reinforcement": {"steps": 3, "optimiser": {"learning_rate": 1e-4, "batch_size": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "unlearned"),
+    [
+        # Two methods × two depths × two corpora × three step counts: 24 cells, each finetuned (2 + 3), unlearned by 2
+        # or 4, relearned by 0, 3 or 5; the half of WHP is reinforced by 3 first.
+        (
+            {"method": ["gradient_ascent", REINFORCED], "start": ["unlearned", "original", "never_learned"]},
+            24 * (2 + 3) + 12 * (2 + 4) + 8 * (0 + 3 + 5) + 12 * 3,
+        ),
+        ({**PRETRAINED, "checkpoints": {"at": {2: "two", 4: "four"}}}, 2 * 2 * (0 + 3 + 5)),
+        (
+            {**PRETRAINED, "start": ["unlearned", "original"]},
+            6 * (2 + 4) + 4 * (0 + 3 + 5),
+        ),
+    ],
+    ids=["with a helper", "given checkpoints", "nothing finetuned"],
+)
+def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
+    tiny, changes: dict[str, Any], unlearned: int
+) -> None:
+    """By brute force: every cell is planned as a study of its own, and the steps of all its stages are added up."""
+    grid = {"depth": [2, 4], "relearn_steps": [0, 3, 5], "corpus": ["prefix", "retain"], **changes}
+    plan = make_plan(read_materials(tiny(**grid)), str)
+    brute = 0
+    for cell in plan.cells:
+        if cell.point is None:
+            brute += {"base": 2, "original": 2 + 3}[cell.start] if plan.spec.finetune is not None else 0
+            continue
+        materials = read_materials(tiny(**{**grid, "relearn_steps": [cell.relearn_steps]}))
+        alone = make_plan(materials, str, [cell.point])
+        brute += sum(stage.last_step for stage in alone.stages.values())
+    assert cost(plan, [], Prices(), {}, slots=1).train_steps_alone == brute
+    assert unlearned == sum(
+        train_steps_alone(cell.checkpoint) for cell in plan.cells if cell.start == "unlearned"
+    )
