@@ -98,6 +98,8 @@ def perform(
         DivergedError: the training left the finite numbers.
         IntegrityError: the parent's stored bytes are not what its record says.
     """
+    # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
+    torch.set_num_threads(execution.resources(stage.kind).cpus)
     return _Performance(stage, store, residents, execution, tell).run()
 
 
@@ -151,7 +153,7 @@ class _Performance:
                 micro_batch=self._execution.micro_batch,
                 helper=None if node.helper is None else self._weights(node.helper),
                 activation_checkpointing=self._execution.activation_checkpointing,
-                resumption=Resumption(self._execution.checkpoint_every, self._save_state, middle),
+                resumption=Resumption(self._execution.checkpoint_every_steps, self._save_state, middle),
             )
             self._work.train_steps = max(steps) - begun
             self._work.train_seconds = time.perf_counter() - self._started

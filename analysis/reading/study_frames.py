@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.reading.headline import Headline, headline
 from analysis.reading.location import Place, place
 from analysis.reading.row_reader import read_corpora, read_rows
 from study.errors import SpecError
 from study.results.files import PLANNED_FILE
+from study.results.headline import Headline, headline
+from study.results.recorded_spec import with_current_keys
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
 WORDS = ("scenario", "model", "method", "start", "corpus")
@@ -278,6 +279,7 @@ def _names(roots: list[str]) -> list[str]:
 def _one(where: Place, name: str) -> Study:
     try:
         content = json.loads(where.read(where.child("study.json")))
+        content["spec"] = with_current_keys(content.get("spec", {}))
         planned = pq.read_table(pa.BufferReader(where.read(where.child(PLANNED_FILE)))).to_pandas()
     except (FileNotFoundError, NotADirectoryError):
         raise SpecError(

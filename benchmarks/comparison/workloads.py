@@ -29,7 +29,7 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
     "B3": {},
     "B3 asks one by one": {"execution.evaluation_batch": 1},
     "B3 one stage at a time": {"execution.cpus": 2},
-    "B3 leaves no states": {"execution.checkpoint_every": None},
+    "B3 leaves no states": {"execution.checkpoint_every_steps": None},
 }
 """This project, and with each rung that can be switched off switched off."""
 

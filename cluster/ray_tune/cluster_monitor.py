@@ -55,7 +55,7 @@ def watched_cluster(
             elif now - had_room > patience_seconds:
                 lost(
                     f"for {now - had_room:.0f} s no node of the Ray cluster at {head} has room for a stage "
-                    f"(execution.patience={patience_seconds:g})",
+                    f"(execution.patience_seconds={patience_seconds:g})",
                     False,
                 )
                 return

@@ -30,6 +30,7 @@ from study.identity import NUMERICS
 from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
 from study.results.files import CORPORA_FILE, PLANNED_FILE, write_table
+from study.results.recorded_spec import with_current_keys
 from study.results.schema import COORDINATES, CORPORA, PLANNED, table
 from study.results.spec_entries import differences
 from study.spec import AXES, StudySpec, method_label
@@ -71,6 +72,7 @@ class StudyFolder:
                     f"{path} has format {content.get('format')!r}, this version reads {FORMAT}: use "
                     "the relearn version that wrote it"
                 )
+            content["spec"] = with_current_keys(content["spec"])
             return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
         except (FileNotFoundError, NotADirectoryError):
             raise SpecError(

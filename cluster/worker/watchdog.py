@@ -32,13 +32,15 @@ def watched(stage: str, execution: Execution, attempts: Attempts, traces: Path) 
     Args:
         traces: a file for the stack of a process that the interpreter's own timer had to end.
     """
-    if execution.time_limit is None and execution.memory_limit is None:
+    if execution.time_limit_seconds is None and execution.memory_limit_gb is None:
         yield
         return
     with contextlib.ExitStack() as stack:
-        if execution.time_limit is not None:
+        if execution.time_limit_seconds is not None:
             handle = stack.enter_context(traces.open("a"))
-            faulthandler.dump_traceback_later(execution.time_limit + GRACE_SECONDS, exit=True, file=handle)
+            faulthandler.dump_traceback_later(
+                execution.time_limit_seconds + GRACE_SECONDS, exit=True, file=handle
+            )
             stack.callback(faulthandler.cancel_dump_traceback_later)
         stack.enter_context(background(lambda over: _look(stage, execution, attempts, over)))
         yield
@@ -49,13 +51,13 @@ def _look(stage: str, execution: Execution, attempts: Attempts, over: threading.
     process = psutil.Process()
     while not over.wait(LOOK_EVERY_SECONDS):
         seconds = time.monotonic() - began
-        if execution.time_limit is not None and seconds > execution.time_limit:
-            words = f"took longer than execution.time_limit={execution.time_limit:g} s"
-            _end(stage, attempts, Failure(Cause.TIME, words))
+        if execution.time_limit_seconds is not None and seconds > execution.time_limit_seconds:
+            limit = f"execution.time_limit_seconds={execution.time_limit_seconds:g}"
+            _end(stage, attempts, Failure(Cause.TIME, f"took longer than {limit}"))
         resident = process.memory_info().rss
-        if execution.memory_limit is not None and resident > execution.memory_limit * 1e9:
-            words = f"took {resident / 1e9:.2f} GB, more than execution.memory_limit={execution.memory_limit:g} GB"
-            _end(stage, attempts, Failure(Cause.MEMORY, words))
+        if execution.memory_limit_gb is not None and resident > execution.memory_limit_gb * 1e9:
+            limit = f"execution.memory_limit_gb={execution.memory_limit_gb:g}"
+            _end(stage, attempts, Failure(Cause.MEMORY, f"took {resident / 1e9:.2f} GB, more than {limit}"))
 
 
 def _end(stage: str, attempts: Attempts, failure: Failure) -> None:

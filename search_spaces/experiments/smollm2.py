@@ -22,7 +22,7 @@ from study.unlearning.npo import NPO
 from study.unlearning.scrub import Scrub
 
 SMOLLM2 = ("HuggingFaceTB/SmolLM2-135M-Instruct",)
-EXECUTION = Execution(checkpoint_every=60, patience=3600, micro_batch=4)
+EXECUTION = Execution(checkpoint_every_steps=60, patience_seconds=3600, micro_batch=4)
 LADDER = {
     "hp_summary": "hp_summary.txt",
     "astronomy": "collage_astronomy.txt",

@@ -101,7 +101,7 @@ def _steps(stage: Stage) -> int:
 
 
 def train_steps_alone(checkpoint: Checkpoint) -> int:
-    """Optimiser steps of a checkpoint's whole chain, a method's helper included: what it takes where nothing is shared."""
+    """Optimiser steps of a checkpoint's whole chain, a method's helper included: what it takes by itself."""
     steps: dict[str, int] = {}
 
     def add(checkpoint: Checkpoint) -> None:

@@ -49,7 +49,7 @@ NAMES = (
 )
 OUTAGE_SECONDS = 10
 CRASHED = 9
-FIELDS: dict[str, Any] = {**TINY, "depth": [1], "execution": {"checkpoint_every": 2}}
+FIELDS: dict[str, Any] = {**TINY, "depth": [1], "execution": {"checkpoint_every_steps": 2}}
 
 
 class Disturbance:

@@ -20,13 +20,13 @@ EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import ti
     [
         pytest.param(
             HANG,
-            {"time_limit": 4},
+            {"time_limit_seconds": 4},
             "time",
             marks=pytest.mark.fault("a stage that hangs, with a child process, and a time limit"),
         ),
         pytest.param(
             EAT,
-            {"memory_limit": 1.5},
+            {"memory_limit_gb": 1.5},
             "out of memory",
             marks=[pytest.mark.fault("a stage that takes all memory, and a memory limit"), pytest.mark.slow],
         ),

@@ -55,7 +55,7 @@ def test_all_nodes_are_lost_and_none_comes_back(
 ) -> None:
     found = cluster(2)
     study = tmp_path / "s"
-    fields = {**LONG, "execution": {"patience": 6}}
+    fields = {**LONG, "execution": {"patience_seconds": 6}}
     call = on_both_nodes(
         relearn("run", space(**fields), "--study", "s", "--address", found.address), study, fault
     )
@@ -64,7 +64,7 @@ def test_all_nodes_are_lost_and_none_comes_back(
     fault.inject()
     code, output = call.finish(90)
     assert code == 6, output
-    assert "execution.patience=6" in output
+    assert "execution.patience_seconds=6" in output
     assert "relearn resume s" in output
     fault.check(study, undisturbed(**LONG), code=code, complete=False)
     code, output = relearn("resume", "s").finish()

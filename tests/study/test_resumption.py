@@ -49,7 +49,7 @@ def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
     changes = {"finetune": {"steps": LAST, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}} | SPACES[
         space
     ]
-    plan = planned(**changes, execution={"checkpoint_every": EVERY})
+    plan = planned(**changes, execution={"checkpoint_every_steps": EVERY})
     whole, cut = LocalStore(tmp_path / "whole"), LocalStore(tmp_path / "cut")
     steps = work(plan, whole, None)
     steps_after_the_cut = work(plan, cut, CUT)
@@ -71,7 +71,7 @@ def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
 
 
 def test_a_spoilt_state_only_costs_its_steps(planned, tmp_path: Path) -> None:
-    plan = planned(depth=[LAST], execution={"checkpoint_every": EVERY})
+    plan = planned(depth=[LAST], execution={"checkpoint_every_steps": EVERY})
     (stage,) = [stage for stage in plan.stages.values() if stage.kind == "unlearn"]
     store = LocalStore(tmp_path)
     for key, each in plan.stages.items():
