@@ -8,7 +8,7 @@ pair stand so often) is checked by the plan.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from study.errors import did_you_mean
+from study.results.headline import RATING, headline
 from study.results.spec_entries import entries
 from study.scenarios import SCENARIOS, Scenario
 from study.settings.attack import Vary
@@ -197,15 +198,23 @@ class StudySpec(Part):
 
     @property
     def objective(self) -> str:
-        """The metric that a search goes by."""
+        """The metric that a search goes by: as asked for, else the scenario's headline of those that a study scores."""
         named = self.search.metric if self.search is not None else None
-        return named or HEADLINES.get(self.the_scenario.name) or self.the_scenario.metrics()[0]
+        scored = self.the_scenario.metrics()
+        found = headline(self.the_scenario.name, scored).metric
+        return named or (found if found in scored else scored[0])
+
+    @property
+    def objective_in_words(self) -> str:
+        """The objective, and why the report may go by another metric."""
+        first = headline(self.the_scenario.name, (RATING,)).metric
+        if first != RATING or self.objective == RATING:
+            return self.objective
+        later = f"the report goes by {RATING} once answers are judged, which none is while a search runs"
+        return f"{self.objective}; {later}"
 
 
 AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
-STARTS: tuple[str, ...] = get_args(Start)
-HEADLINES = {"names": "keyword_anywhere"}
-"""What a scenario is searched by where that is not the first of its metrics; as the report has it."""
 
 
 def method_label(method: Part) -> str:

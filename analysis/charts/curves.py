@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.charts.chart import OKABE_ITO, Chart, Plane, Series, span, ticks
 from analysis.charts.panels import Part, parts
 from analysis.charts.pooled import Rows, in_words, of, present
-from analysis.reading.headline import Headline
+from study.results.headline import Headline
 
 BAND = (
     "Band, for counts: 95% Wilson interval of the pooled counts, which takes the seeds for one sample; thin lines: the "

@@ -8,8 +8,8 @@ import pandas as pd
 from analysis.charts.chart import Chart, Heat
 from analysis.charts.panels import Part, parts
 from analysis.charts.pooled import Rows, in_words, of, present
-from analysis.reading.headline import ASR, Headline
 from analysis.reading.study_frames import Study
+from study.results.headline import ASR, Headline
 
 MOST = 16
 """Rows and columns of a heatmap; a finer grid is thinned evenly."""

@@ -7,9 +7,9 @@ import pandas as pd
 
 from analysis.charts.chart import between
 from analysis.measures.surface import select
-from analysis.reading.headline import Headline
 from analysis.reading.study_frames import Study
 from analysis.statistics.wilson import wilson
+from study.results.headline import Headline
 from study.results.schema import COORDINATES
 
 PLACE = [name for name in COORDINATES if name != "seed"]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.reading.headline import ASR
 from analysis.reading.study_frames import coordinates
 from analysis.statistics.wilson import wilson
 from study.errors import SpecError
+from study.results.headline import ASR
 
 
 def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:

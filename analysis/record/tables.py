@@ -16,10 +16,10 @@ from analysis.measures.surface import select, surface
 from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
 from analysis.paper.repetitions import repetitions_table
-from analysis.reading.headline import HEADLINES, Headline
 from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
 from study.errors import SpecError
+from study.results.headline import HEADLINES, Headline
 from study.results.schema import COORDINATES, COUNTS, SPLITS
 
 SAID = {True: "yes", False: "no", None: "cannot be said"}

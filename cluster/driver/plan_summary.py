@@ -88,6 +88,8 @@ class PlanSummary:
             f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
         )
         yield self._time()
+        if self.plan.spec.search is not None:
+            yield "searched by", self.plan.spec.objective_in_words
         for count, found in self.plan.audits.items():
             for each in found:
                 if each.leak is not None:

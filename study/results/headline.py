@@ -1,6 +1,8 @@
-"""The one score that a scenario is judged by, and what counts as forgotten under it.
+"""The one score that a scenario is judged by, and what counts as forgotten under it. The only table of its kind.
 
-Everything else is in the rows too; this is what surfaces, curves and sentences show unless asked otherwise.
+Everything else is in the rows too; this is what surfaces, curves, sentences and searches go by unless asked otherwise.
+A search goes by the first metric that a study scores while it runs. The rating of a judge is not there then: it is
+asked for afterwards, by ``relearn score``, and from then on the report goes by it.
 """
 
 from collections.abc import Collection
@@ -8,6 +10,10 @@ from dataclasses import dataclass
 
 ASR = "keyword_anywhere"
 """The paper's attack success: the pair anywhere in query and continuation."""
+
+
+RATING = "judge_rating"
+"""A judge's, 1 to 10."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ _ORIGINAL = "of the original model's score"
 _NAMES = Headline(ASR, "attack success rate", 1, 0.02, "whole")
 _KEYWORD = Headline("keyword_hit", "attack success rate", 1, 0.25, _ORIGINAL)
 _ROUGE = Headline("rouge_l", "ROUGE-L", 1, 0.25, _ORIGINAL)
-_JUDGE = Headline("judge_rating", "judge's rating", 10, 0.25, _ORIGINAL)
+_JUDGE = Headline(RATING, "judge's rating", 10, 0.25, _ORIGINAL)
 
 HEADLINES = {
     "names": (_NAMES,),
