@@ -1,7 +1,8 @@
 """Checks made before Ray starts: what does not fit the model or the machine fails here, not hours in."""
 
 import os
-import platform
+from collections.abc import Iterator
+from pathlib import Path
 
 from study.errors import PreflightError
 from study.planning.plan import Plan
@@ -11,12 +12,10 @@ from study.spec import StudySpec
 from study.text import Corpus
 
 GIBIBYTE = 2**30
-WITHOUT_BFLOAT16 = ("AVX2", "DEFAULT")
-"""What torch calls x86 processors on which it emulates bfloat16."""
 
 
 def check_plan(plan: Plan, *, local: bool) -> None:
-    """Whether every text fits its model's context and, for a local run, every stage the memory.
+    """Whether every text, method and adapter fits its model and, for a local run, every stage the memory.
 
     Raises:
         PreflightError: names the first text that is too long, or what does not fit and what would help.
@@ -25,6 +24,7 @@ def check_plan(plan: Plan, *, local: bool) -> None:
     for source, (corpora, evaluations) in _by_source(plan).items():
         longest[source] = _check_texts(plan, source, corpora, evaluations)
     for source in longest:
+        _check_methods(plan, source)
         _check_adapters(plan, source)
         if isinstance(source, Pretrained) and local:
             _check_memory(plan, source, longest[source])
@@ -40,12 +40,10 @@ def slow_precision(plan: Plan) -> str | None:
     kinds = {stage.kind for stage in plan.stages.values()}
     if spec.precision == "float32" or any(spec.execution.resources(kind).gpus for kind in kinds):
         return None
-    import torch
+    from study.models.hardware import emulates_bfloat16
 
-    capability = torch.backends.cpu.get_cpu_capability()
-    if platform.machine() not in ("x86_64", "AMD64") or capability not in WITHOUT_BFLOAT16:
-        return None
-    return (
+    capability = emulates_bfloat16()
+    return capability and (
         f"precision={spec.precision} is emulated on this processor ({capability}, no AVX-512) and may take ten "
         "times as long as --set precision=float32."
     )
@@ -63,7 +61,7 @@ def _by_source(
         kind = source.key if isinstance(source, Pretrained) else "\n".join(source.vocabulary)
         corpora, evaluations = found.setdefault(first.setdefault(kind, source), ({}, {}))
         if isinstance(node, Trajectory):
-            for corpus in (node.data, node.retain):
+            for corpus in (node.data, node.retain, node.generic):
                 if corpus is not None:
                     corpora[corpus.digest] = corpus
         for _, evaluation in stage.evaluate:
@@ -83,9 +81,18 @@ def _check_texts(
 
     tokenizer, context = load_tokenizer(source), context_of(source)
     longest = 1
+    texts = {}
     for corpus in corpora.values():
         rows = encode(corpus, tokenizer, context, plan.spec.max_length)
         longest = max(longest, *(len(row.ids) for row in rows))
+        texts[corpus.digest] = len(rows)
+    for node in _trajectories(plan, source):
+        if node.generic is not None and texts[node.generic.digest] != texts[node.data.digest]:
+            raise PreflightError(
+                f"max_length={plan.spec.max_length}: {texts[node.data.digest]} texts of the forget set are left with a "
+                f"token to learn, and {texts[node.generic.digest]} in its generic terms, where {_method_name(node)} "
+                "needs one for each; raise max_length"
+            )
     for evaluation in evaluations.values():
         for probe in evaluation.probes.probes:
             prompt = len(tokenizer(probe.prompt)["input_ids"])
@@ -98,6 +105,33 @@ def _check_texts(
                     "model with a longer context (--set embedded.architecture.context=… for the embedded one)"
                 )
     return longest
+
+
+def _check_methods(plan: Plan, source: Embedded | Pretrained) -> None:
+    for node in _trajectories(plan, source):
+        deepest = getattr(node.method, "deepest_layer", None)
+        if deepest is not None and deepest > (layers := _layers(source)):
+            raise PreflightError(
+                f"method {_method_name(node)}: layer {deepest} of a model that has {layers}; choose one up to it"
+            )
+
+
+def _layers(source: Embedded | Pretrained) -> int:
+    if isinstance(source, Embedded):
+        return source.architecture.layers
+    from study.models.config_json import number_of
+    from study.models.pretrained import local_folder
+
+    return number_of(Path(local_folder(source.location, source.fingerprint)), "num_hidden_layers")
+
+
+def _trajectories(plan: Plan, source: Embedded | Pretrained) -> Iterator[Trajectory]:
+    nodes = (stage.node for stage in plan.stages.values())
+    return (node for node in nodes if isinstance(node, Trajectory) and node.source.key == source.key)
+
+
+def _method_name(node: Trajectory) -> str:
+    return str(getattr(node.method, "name", "none"))
 
 
 def _check_adapters(plan: Plan, source: Embedded | Pretrained) -> None:
@@ -148,10 +182,10 @@ def _check_memory(plan: Plan, source: Pretrained, longest: int) -> None:
 def _memory(resources: Resources) -> tuple[int, str]:
     """Bytes that one stage may take on this machine, and the name of what has them."""
     if resources.gpus:
-        import torch
+        from study.models.hardware import gpu_bytes
 
-        if torch.cuda.is_available():
-            total = torch.cuda.get_device_properties(0).total_memory
+        total = gpu_bytes()
+        if total is not None:
             return int(total * min(1.0, resources.gpus)), "the GPU"
     import psutil
 

@@ -145,7 +145,9 @@ class TuneRun:
             ),
         )
         with (
-            watched_cluster(needs, execution.patience_seconds, scheduler.set_slots, self._interruption.cluster_lost),
+            watched_cluster(
+                needs, execution.patience_seconds, scheduler.set_slots, self._interruption.cluster_lost
+            ),
             live_progress(self._accounts.tally, self._console),
         ):
             tuner.fit()

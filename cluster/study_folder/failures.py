@@ -60,11 +60,11 @@ ABOUT: Mapping[Cause, About] = {
     ),
     Cause.DISK: About("the disk is full, and the study ends", False, "make room, then resume"),
     Cause.STORAGE: About("storage did not answer", True, "resume when storage answers again"),
-    Cause.TIME: About("longer than execution.time_limit", False, "raise the limit, then resume"),
+    Cause.TIME: About("longer than execution.time_limit_seconds", False, "raise the limit, then resume"),
     Cause.MEMORY: About(
         "no memory left for the stage",
         False,
-        "lower execution.micro_batch, train adapters (lora), or raise execution.memory_limit where it is set",
+        "lower execution.micro_batch, train adapters (lora), or raise execution.memory_limit_gb where it is set",
     ),
     Cause.NODE_MEMORY: About(
         "the node had no memory left, and Ray ended the worker",

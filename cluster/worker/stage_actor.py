@@ -81,13 +81,9 @@ class StageActor(tune.Trainable):
             return {"done": True, **failure.as_dict()}
 
     def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
-        import torch
-
         from study.perform import perform
 
         execution = self._plan.spec.execution
-        # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
-        torch.set_num_threads(execution.resources(stage.kind).cpus)
 
         def failed(error: OSError, pause: float) -> None:
             tell("storage does not answer", cause=in_words(error), pause=pause)

@@ -5,7 +5,6 @@ from difflib import SequenceMatcher
 
 import torch
 
-from study.errors import PreflightError
 from study.models.resident import Resident
 from study.objective import IGNORED, Half, Models, Tokens, Translation
 from study.text import Corpus
@@ -63,9 +62,9 @@ class Batches:
         if generic is not None:
             self._generic = encode(generic, resident.tokenizer, resident.context, max_length)
             if len(self._generic) != len(self._rows):
-                raise PreflightError(
+                raise ValueError(
                     f"the generic corpus has {len(self._generic)} texts, the forget set {len(self._rows)}: "
-                    "expected one for each; raise max_length"
+                    "expected one for each"
                 )
         self._resident = resident
         self._seed = seed

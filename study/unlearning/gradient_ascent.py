@@ -20,6 +20,7 @@ class GradientAscent(Part):
     uses_retain: ClassVar[bool] = False
     uses_reference: ClassVar[bool] = False
     prerequisite: ClassVar[None] = None
+    deepest_layer: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus the mean negative log-likelihood of the forget tokens; a scalar, in nats."""

@@ -22,6 +22,7 @@ class GradientDifference(Part):
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = False
     prerequisite: ClassVar[None] = None
+    deepest_layer: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus the forget NLL plus the weighted retain NLL; a scalar, in nats."""

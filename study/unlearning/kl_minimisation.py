@@ -22,6 +22,7 @@ class KLMinimisation(Part):
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = True
     prerequisite: ClassVar[None] = None
+    deepest_layer: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus the forget NLL plus the weighted KL(start ‖ model) over the vocabulary; a scalar, in nats."""

@@ -36,6 +36,11 @@ class UnlearningMethod(Protocol):
         """A finetuning on the forget set from the same start, whose end is the step's helper model."""
         ...
 
+    @property
+    def deepest_layer(self) -> int | None:
+        """The layer whose output the loss reads, from 1, where the user chose one that a model may lack."""
+        ...
+
     def loss(self, step: Step) -> Tensor:
         """A scalar: this micro-batch's share of the batch's loss."""
         ...

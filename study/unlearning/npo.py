@@ -25,6 +25,7 @@ class NPO(Part):
     retain_weight: NonNegativeFloat = 0.0
     uses_reference: ClassVar[bool] = True
     prerequisite: ClassVar[None] = None
+    deepest_layer: ClassVar[None] = None
 
     @property
     def uses_retain(self) -> bool:

@@ -35,6 +35,11 @@ class RMU(Part):
     uses_reference: ClassVar[bool] = True
     prerequisite: ClassVar[None] = None
 
+    @property
+    def deepest_layer(self) -> int | None:
+        """The layer that the user chose."""
+        return self.layer
+
     def loss(self, step: Step) -> Tensor:
         """Mean squared distance to the vector plus the weighted one to the start on retain data; a scalar."""
         import torch
@@ -51,14 +56,7 @@ class RMU(Part):
         )
 
     def _layer(self, half: Half) -> int:
-        layers = int(half.models.model.config.num_hidden_layers)
-        if self.layer is None:
-            return max(1, round(layers * 7 / 32))
-        if self.layer > layers:
-            raise ValueError(
-                f"method rmu: layer {self.layer} of a model that has {layers}; choose one up to it"
-            )
-        return self.layer
+        return self.layer or max(1, round(int(half.models.model.config.num_hidden_layers) * 7 / 32))
 
     @staticmethod
     def _mean_square(half: Half, difference: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class Scrub(Part):
     uses_retain: ClassVar[bool] = True
     uses_reference: ClassVar[bool] = True
     prerequisite: ClassVar[None] = None
+    deepest_layer: ClassVar[None] = None
 
     def loss(self, step: Step) -> Tensor:
         """Minus KL(start ‖ model) on forget data, or α KL + γ NLL on retain data; a scalar, in nats."""

@@ -35,6 +35,7 @@ class WHP(Part):
     )
     uses_retain: ClassVar[bool] = False
     uses_reference: ClassVar[bool] = True
+    deepest_layer: ClassVar[None] = None
 
     @property
     def prerequisite(self) -> Training:

@@ -37,6 +37,8 @@ WRONG = [
     (["--set", "model=mute"], 3, ["mute", "no tokenizer"]),
     (["--set", "model=sees"], 3, ["sees", "'vit' does not continue texts"]),
     (["--set", "embedded.architecture.context=16"], 3, ["context is 16", "embedded.architecture.context"]),
+    (["--set", "method={name: rmu, layer: 5}"], 3, ["method rmu", "layer 5", "has 4"]),
+    (["--set", "execution.time_limit=9"], 2, ["time_limit is now called time_limit_seconds", "give", "=9"]),
     (["--search", "fronteir"], 2, ["search.question", "'frontier' or 'cheapest'"]),
     (
         ["--search", "frontier", "--budget", "trajectories=0"],

@@ -1,0 +1,49 @@
+"""What a worker would find out after hours is refused before anything is computed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.driver.preflight import check_plan
+from study.errors import PreflightError
+from study.models.pretrained import fingerprint
+from study.planning.materials import read_materials
+from study.planning.plan import Plan
+from study.planning.planner import make_plan
+from study.planning.stages import Trajectory
+from study.text import Corpus, Example
+from tests.study.test_pretrained import make_folder
+
+REINFORCEMENT = {"steps": 1, "optimiser": {"learning_rate": 1e-4, "batch_size": 2}}
+
+
+def with_generic(plan: Plan, generic: Corpus) -> Plan:
+    key, stage = next(item for item in plan.stages.items() if item[1].kind == "unlearn")
+    assert isinstance(stage.node, Trajectory)
+    node = replace(stage.node, generic=generic)
+    return replace(plan, stages={**plan.stages, key: replace(stage, node=node)})
+
+
+def test_every_text_of_the_forget_set_needs_one_in_generic_terms(planned) -> None:
+    plan = planned(method=[{"name": "whp", "reinforcement": REINFORCEMENT}])
+    forget = next(stage.node.data for stage in plan.stages.values() if stage.kind == "unlearn")
+    check_plan(with_generic(plan, forget), local=False)
+    with pytest.raises(PreflightError, match="whp needs one for each"):
+        check_plan(with_generic(plan, Corpus(forget.examples[:-1])), local=False)
+    too_long = Corpus((Example("word " * 500), *forget.examples[1:]))
+    with pytest.raises(PreflightError, match="training text 1 has"):
+        check_plan(with_generic(plan, too_long), local=False)
+
+
+@pytest.mark.parametrize("model", ["embedded", "folder"])
+def test_a_layer_that_the_model_lacks(tiny, tmp_path: Path, model: str) -> None:
+    where = "embedded" if model == "embedded" else str(make_folder(tmp_path / "model"))
+    for layer in (1, 2):
+        spec = tiny(model=[where], method=[{"name": "rmu", "layer": layer}])
+        plan = make_plan(read_materials(spec), fingerprint)
+        if layer == 1:
+            check_plan(plan, local=False)
+        else:
+            with pytest.raises(PreflightError, match="method rmu: layer 2 of a model that has 1"):
+                check_plan(plan, local=False)
