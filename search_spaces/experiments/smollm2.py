@@ -1,6 +1,6 @@
 """Studies on a small published model, SmolLM2-135M-Instruct, each at the smallest settings that answer it.
 
-``relearn run search_spaces.real:tofu`` takes model and data from the hub; ``--set model=FOLDER`` and the
+``relearn run search_spaces.experiments.smollm2:tofu`` takes model and data from the hub; ``--set model=FOLDER`` and the
 scenario's keys name folders and files instead. docs/RESULTS.md has each command, and what two CPU cores need.
 """
 

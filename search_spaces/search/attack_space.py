@@ -1,9 +1,9 @@
-"""The attacks that a spec allows: as Optuna samples them, and as places along the axes."""
+"""The attacks that a spec allows, as Optuna's distributions and as places along the axes; and how attacks went."""
 
 import math
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import optuna
@@ -17,14 +17,14 @@ from optuna.distributions import (
 from study.settings.attack import Attack, Integers, Interval, Vary
 from study.spec import StudySpec
 
-PRICES = ("relearn_steps", "words", "learning_rate", "rank")
+COSTS = ("relearn_steps", "words", "learning_rate", "rank")
 AXES = ("learning_rate", "rank", "fraction")
-STARTUP = 4
-"""Trajectories that are drawn at random before the sampler has its say."""
 RANGE_STEPS = 10
-"""So many steps of a grid a range counts as."""
-WORSE = 0.1
+"""A range counts as a grid of so many steps."""
+LESS_SUCCESS = 0.1
 """By how much an attack may succeed less than another and still stand for it."""
+REPEATS = 10
+"""Proposals per new attack, of which the sampler may repeat what was asked."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Tried:
 
     Attributes:
         success: mean over the seeds that were asked.
-        seeds: how many were.
+        seeds: how many seeds were asked.
         lowest, highest: of the seeds.
-        prices: in the order of ``PRICES``.
+        costs: in the order of ``COSTS``.
     """
 
     attack: Attack
@@ -44,11 +44,11 @@ class Tried:
     seeds: int
     lowest: float
     highest: float
-    prices: tuple[float, ...]
+    costs: tuple[float, ...]
 
-    def beats(self, other: "Tried") -> bool:
-        """At most as dear in every price, at least as successful, and better in one."""
-        mine, others = (*self.prices, -self.success), (*other.prices, -other.success)
+    def dominates(self, other: "Tried") -> bool:
+        """At most the cost in every kind of cost, at least the success, and better in one of them."""
+        mine, others = (*self.costs, -self.success), (*other.costs, -other.success)
         return all(a <= b for a, b in zip(mine, others, strict=True)) and mine != others
 
 
@@ -61,52 +61,54 @@ class AttackSpace:
         self._steps = tuple(sorted(spec.relearn_steps))
         self._distributions = self._made()
 
-    def proposals(self, tried: Iterable[Tried], level: float, count: int, seed: int) -> list[Attack]:
-        """What Optuna proposes after what was tried; the steps that it names come with every trajectory."""
-        study = self._told(list(tried), level, seed)
-        return [self._attack(study.ask(self._distributions).params) for _ in range(count)]
-
-    def features(self, attack: Attack) -> list[float]:
-        """From 0 to 1 along each axis that varies."""
-        found = []
-        for name in AXES:
-            value, axis = getattr(attack, name), getattr(self.vary, name)
-            if value is not None:
-                steps = max(1, len(axis) - 1) if isinstance(axis, tuple) else RANGE_STEPS
-                found.append(_place(value, axis) / steps)
-        return found
+    def proposals(
+        self, tried: Iterable[Tried], level: float, done: Set[Attack], count: int, seed: int
+    ) -> Iterator[Attack]:
+        """At most so many attacks that are not done, each once, as Optuna's TPE proposes them after what was tried."""
+        study = self._study(tried, level, seed)
+        seen = set(done)
+        for _ in range(REPEATS * count):
+            attack = self._attack(study.ask(self._distributions).params)
+            if attack not in seen:
+                seen.add(attack)
+                yield attack
+            if len(seen) == len(done) + count:
+                return
 
     def stands_for(self, old: Tried, new: Tried, tolerance: float) -> bool:
-        """Whether the old is at most the tolerance dearer than the new, along every axis, and about as successful."""
-        one, other = (self.places(each.attack, each.relearn_steps) for each in (old, new))
-        return old.success >= new.success - WORSE and all(
+        """Whether the old exceeds the new by at most the tolerance along every axis, and succeeds about as often."""
+        one, other = (self._places(each) for each in (old, new))
+        return old.success >= new.success - LESS_SUCCESS and all(
             place <= another + tolerance for place, another in zip(one, other, strict=True)
         )
 
-    def places(self, attack: Attack, relearn_steps: int) -> tuple[float, ...]:
-        """In steps of the grid, along the steps and every axis."""
-        found = [float(self._steps.index(relearn_steps))]
+    def _places(self, tried: Tried) -> tuple[float, ...]:
+        """In steps of the grid, along the relearn steps and every axis."""
+        found = [float(self._steps.index(tried.relearn_steps))]
         for name in AXES:
-            value, axis = getattr(attack, name), getattr(self.vary, name)
+            value, axis = getattr(tried.attack, name), getattr(self.vary, name)
             found.append(0.0 if value is None else _place(value, axis))
         return tuple(found)
 
-    def _told(self, tried: list[Tried], level: float, seed: int) -> optuna.Study:
+    def _study(self, tried: Iterable[Tried], level: float, seed: int) -> optuna.Study:
+        """A trial for each attack: its greatest success, its fewest steps that reach the level, its other costs.
+
+        An attack that never reaches the level costs twice the most there is, so that it dominates none that works.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=STARTUP * len(self._steps), multivariate=True, constant_liar=True
-            )
-        study = optuna.create_study(directions=["minimize"] * (len(PRICES) + 1), sampler=sampler)
-        dearest = [2 * max((each.prices[index] for each in tried), default=1) for index in range(len(PRICES))]
-        for each in tried:
-            prices = list(each.prices) if each.success >= level else dearest
+        study = optuna.create_study(
+            directions=["minimize"] * (len(COSTS) + 1), sampler=optuna.samplers.TPESampler(seed=seed)
+        )
+        of_attack = [list(group) for _, group in groupby(tried, key=lambda each: each.attack)]
+        costs = [each.costs for group in of_attack for each in group]
+        highest = [2 * max(kind) for kind in zip(*costs, strict=True)]
+        for group in of_attack:
+            works = [each.costs for each in group if each.success >= level]
             study.add_trial(
                 optuna.trial.create_trial(
-                    params=self._params(each),
+                    params=self._params(group[0].attack),
                     distributions=self._distributions,
-                    values=[-each.success, *prices],
+                    values=[-max(each.success for each in group), *(min(works) if works else highest)],
                 )
             )
         return study
@@ -121,9 +123,8 @@ class AttackSpace:
                 made[name] = FloatDistribution(axis.low, axis.high, log=axis.log)
             elif isinstance(axis, Integers):
                 made[name] = IntDistribution(axis.low, axis.high, log=axis.log)
-            elif axis is not None and len(axis) > 1:  # by its place among the listed, which have an order
+            elif axis is not None and len(axis) > 1:  # by the index in the sorted list, which has an order
                 made[name] = IntDistribution(0, len(axis) - 1)
-        made["relearn_steps"] = IntDistribution(0, len(self._steps) - 1)
         return made
 
     def _listed(self, name: str) -> list[Any] | None:
@@ -136,19 +137,16 @@ class AttackSpace:
             listed = self._listed(name)
             if listed is not None:
                 values[name] = listed[params.get(name, 0)]
-            elif name in params:  # three digits say all that a label should
+            elif name in params:  # a label says three digits
                 axis = getattr(self.vary, name)
                 rounded = float(f"{params[name]:.3g}")
                 values[name] = params[name] if name == "rank" else min(max(rounded, axis.low), axis.high)
         return Attack(corpus=params.get("corpus", self._corpora[0]), **values)
 
-    def _params(self, tried: Tried) -> dict[str, Any]:
+    def _params(self, attack: Attack) -> dict[str, Any]:
         params: dict[str, Any] = {}
         for name in self._distributions:
-            if name == "relearn_steps":
-                params[name] = self._steps.index(tried.relearn_steps)
-                continue
-            value = getattr(tried.attack, name)
+            value = getattr(attack, name)
             listed = self._listed(name) if name in AXES else None
             params[name] = value if listed is None else listed.index(value)
         return params

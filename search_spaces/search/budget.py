@@ -1,4 +1,4 @@
-"""What trajectories cost, as far as the spec alone says: optimiser steps, with what they share counted once."""
+"""What trajectories cost in optimiser steps: those of a start that several trajectories share count once."""
 
 from collections.abc import Iterable
 
@@ -7,11 +7,11 @@ from study.settings.search import Budget
 from study.spec import StudySpec
 
 PART_ASKED = 0.25
-"""The share of its points that a search is expected to ask for: so many share the cost of where they start."""
+"""The share of its points that a search is expected to ask for; these divide the cost of a shared start."""
 
 
 class Spending:
-    """Prices the points of one spec."""
+    """The costs of the points of one spec."""
 
     def __init__(self, spec: StudySpec, candidates: Iterable[Point]) -> None:
         self._spec = spec
@@ -24,20 +24,28 @@ class Spending:
     def steps(
         self, points: Iterable[Point], before: Iterable[Point] = (), begun: Iterable[Point] = ()
     ) -> int:
-        """Optimiser steps of some points, where those before them are published, and the start of those begun."""
+        """Optimiser steps of some points.
+
+        Args:
+            before: points that are published; they cost nothing more, and neither does what they start from.
+            begun: points of which the unlearned model is published.
+        """
         there, total = self._taken(before, begun), 0
         for trunk, steps in self._taken(points).items():
             total += max(0, steps - there.get(trunk, 0))
         return total
 
-    def prices(
+    def costs(
         self, points: Iterable[Point], before: Iterable[Point], begun: Iterable[Point] = ()
     ) -> list[float]:
-        """Steps of one more point, its share of what it starts from included where that is not there yet; for each."""
-        there = self._taken(before, begun)
-        return [self._price(point, there) for point in points]
+        """Of each point, the steps of its relearning and its share of the steps of what it starts from.
 
-    def _price(self, point: Point, there: dict[tuple[object, ...], int]) -> float:
+        What is published already costs nothing; see ``steps`` for the arguments.
+        """
+        there = self._taken(before, begun)
+        return [self._cost(point, there) for point in points]
+
+    def _cost(self, point: Point, there: dict[tuple[object, ...], int]) -> float:
         total = float(self._relearn)
         for trunk, steps in self._trunks(point).items():
             missing = max(0, steps - there.get(trunk, 0))
@@ -45,7 +53,7 @@ class Spending:
         return total
 
     def within(self, budget: Budget | None, history: History, points: list[Point]) -> list[Point]:
-        """As many of the points, from the first, as the budget still allows."""
+        """The points from the first on, as many as the budget still allows."""
         if budget is None:
             return points
         if budget.hours is not None:
@@ -75,7 +83,7 @@ class Spending:
             taken[trunk] = max(taken.get(trunk, 0), steps)
 
     def _trunks(self, point: Point) -> dict[tuple[object, ...], int]:
-        """What lies before a relearning, and how many steps of it are needed."""
+        """The trajectories that a relearning starts from, and how many steps it needs of each."""
         spec = self._spec
         if spec.checkpoints is not None:
             return {}

@@ -9,12 +9,12 @@ def proposer_of(spec: StudySpec) -> Proposer:
     if spec.search is None:
         return Grid(spec)
     if spec.search.question == "frontier":
-        from search_spaces.search.contour_search import Frontier
+        from search_spaces.search.contour_search import ContourSearch
 
-        return OnOneThread(Frontier(spec))
-    from search_spaces.search.pareto_search import Cheapest
+        return OnOneThread(ContourSearch(spec))
+    from search_spaces.search.pareto_search import ParetoSearch
 
-    return OnOneThread(Cheapest(spec))
+    return OnOneThread(ParetoSearch(spec))
 
 
 class OnOneThread:
