@@ -1,13 +1,6 @@
 """TOFU: as in the paper on the published data, and on a miniature that needs nothing."""
 
-from search_spaces.experiments.miniature import (
-    DEPTHS,
-    EMBEDDED_TEXTS,
-    RELEARN,
-    RELEARN_STEPS,
-    UNLEARN,
-    finetuning,
-)
+from search_spaces.experiments.miniature import miniature
 from study.scenarios.tofu import Tofu
 from study.settings.model import Generation
 from study.settings.optimiser import LoRA, Optimiser, Training
@@ -43,20 +36,4 @@ def tofu() -> StudySpec:
 
 def tofu_mini() -> StudySpec:
     """The same question of invented authors, on the embedded model: a minute on two cores."""
-    return StudySpec(
-        name="tofu-mini",
-        question=QUESTION,
-        scenario=Tofu(),
-        method=(GradientAscent(),),
-        start=("unlearned", "never_learned"),
-        repetitions=(1,),
-        depth=DEPTHS,
-        corpus=("same_author", "retain", "gibberish"),
-        relearn_steps=RELEARN_STEPS,
-        seed=(0,),
-        embedded=EMBEDDED_TEXTS,
-        finetune=finetuning(steps=200),
-        unlearn=UNLEARN,
-        relearn=RELEARN,
-        generation=Generation(max_new_tokens=16),
-    )
+    return miniature(tofu(), Tofu(), finetune_steps=200, new_tokens=16)

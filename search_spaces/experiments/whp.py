@@ -1,13 +1,6 @@
 """Who's Harry Potter, by keyword and verbatim: as in the paper on the user's texts, and on miniatures."""
 
-from search_spaces.experiments.miniature import (
-    DEPTHS,
-    EMBEDDED_TEXTS,
-    RELEARN,
-    RELEARN_STEPS,
-    UNLEARN,
-    finetuning,
-)
+from search_spaces.experiments.miniature import miniature
 from study.scenarios.whp_keyword import WhpKeyword
 from study.scenarios.whp_verbatim import WhpVerbatim
 from study.settings.model import Generation
@@ -36,7 +29,11 @@ def whp_keyword() -> StudySpec:
     return StudySpec(
         name="whp-keyword",
         question=KEYWORD_QUESTION,
-        scenario=WhpKeyword(forget="forget.jsonl", retain="retain.jsonl", keywords=("Hermione", "Granger")),
+        scenario=WhpKeyword(
+            forget="forget.jsonl",
+            retain="retain.jsonl",
+            keywords=("Hermione", "Granger"),
+        ),
         model=LLAMA,
         method=(WHP(),),
         start=("unlearned", "original", "never_learned"),
@@ -56,24 +53,7 @@ def whp_keyword() -> StudySpec:
 
 def whp_keyword_mini() -> StudySpec:
     """The same question of an invented saga, on the embedded model."""
-    return whp_keyword().model_copy(
-        update={
-            "name": "whp-keyword-mini",
-            "scenario": WhpKeyword(),
-            "model": ("embedded",),
-            "precision": "float32",
-            "max_length": None,
-            "start": ("unlearned", "never_learned"),
-            "depth": DEPTHS,
-            "relearn_steps": RELEARN_STEPS,
-            "seed": (0,),
-            "embedded": EMBEDDED_TEXTS,
-            "finetune": finetuning(steps=200),
-            "unlearn": UNLEARN,
-            "relearn": RELEARN,
-            "generation": Generation(max_new_tokens=12),
-        }
-    )
+    return miniature(whp_keyword(), WhpKeyword(), finetune_steps=200, new_tokens=12)
 
 
 def whp_verbatim() -> StudySpec:
@@ -85,7 +65,13 @@ def whp_verbatim() -> StudySpec:
         question=VERBATIM_QUESTION,
         scenario=WhpVerbatim(passage="passage.txt", retain="retain.txt", facts="facts.txt"),
         model=LLAMA,
-        method=(GradientAscent(), GradientDifference(), KLMinimisation(), NPO(), Scrub()),
+        method=(
+            GradientAscent(),
+            GradientDifference(),
+            KLMinimisation(),
+            NPO(),
+            Scrub(),
+        ),
         start=("unlearned", "original", "never_learned"),
         repetitions=(1,),
         depth=(5, 10, 20, 40),
@@ -102,21 +88,6 @@ def whp_verbatim() -> StudySpec:
 
 def whp_verbatim_mini() -> StudySpec:
     """The same question of an invented passage, on the embedded model."""
-    return whp_verbatim().model_copy(
-        update={
-            "name": "whp-verbatim-mini",
-            "scenario": WhpVerbatim(),
-            "model": ("embedded",),
-            "precision": "float32",
-            "method": (GradientAscent(),),
-            "start": ("unlearned", "never_learned"),
-            "depth": DEPTHS,
-            "relearn_steps": RELEARN_STEPS,
-            "seed": (0,),
-            "embedded": EMBEDDED_TEXTS,
-            "finetune": finetuning(steps=200),
-            "unlearn": UNLEARN,
-            "relearn": RELEARN,
-            "generation": Generation(max_new_tokens=20),
-        }
+    return miniature(whp_verbatim(), WhpVerbatim(), finetune_steps=200, new_tokens=20).model_copy(
+        update={"method": (GradientAscent(),)}
     )

@@ -1,13 +1,6 @@
 """WMDP: as in the paper on the gated sets of whoever has them, and on a miniature about the glazing of pots."""
 
-from search_spaces.experiments.miniature import (
-    DEPTHS,
-    EMBEDDED_TEXTS,
-    RELEARN,
-    RELEARN_STEPS,
-    UNLEARN,
-    finetuning,
-)
+from search_spaces.experiments.miniature import miniature
 from study.scenarios.wmdp import Wmdp
 from study.settings.model import Generation
 from study.settings.optimiser import Optimiser
@@ -39,7 +32,14 @@ def wmdp() -> StudySpec:
             background="background.txt",
         ),
         model=("HuggingFaceH4/zephyr-7b-beta",),
-        method=(GradientAscent(), GradientDifference(), KLMinimisation(), NPO(), Scrub(), RMU()),
+        method=(
+            GradientAscent(),
+            GradientDifference(),
+            KLMinimisation(),
+            NPO(),
+            Scrub(),
+            RMU(),
+        ),
         start=("unlearned", "original"),
         repetitions=(1,),
         depth=(40, 80, 120),
@@ -57,21 +57,6 @@ def wmdp() -> StudySpec:
 
 def wmdp_mini() -> StudySpec:
     """The same question of a harmless craft, on the embedded model."""
-    return wmdp().model_copy(
-        update={
-            "name": "wmdp-mini",
-            "scenario": Wmdp(),
-            "model": ("embedded",),
-            "precision": "float32",
-            "max_length": None,
-            "method": (GradientAscent(),),
-            "start": ("unlearned", "never_learned"),
-            "depth": DEPTHS,
-            "relearn_steps": RELEARN_STEPS,
-            "embedded": EMBEDDED_TEXTS,
-            "finetune": finetuning(steps=600),
-            "unlearn": UNLEARN,
-            "relearn": RELEARN,
-            "generation": Generation(max_new_tokens=12),
-        }
+    return miniature(wmdp(), Wmdp(), finetune_steps=600, new_tokens=12).model_copy(
+        update={"method": (GradientAscent(),)}
     )
