@@ -1,16 +1,15 @@
 """docs/USAGE.md is true: its commands run in the order of the page, and it has every verb and every key.
 
-The fast test computes the smallest studies in this process and plans the others; the slow one types every line
-as a reader would, with a local Ray for each run.
+The fast test runs every line in this process, its studies without Ray; the slow one types every line as a reader
+would, with a local Ray for each run.
 """
 
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,11 +17,11 @@ import pytest
 import yaml
 
 import relearn
-from search_spaces.loading import load_space
 from study.scenarios import SCENARIOS
 from study.settings.part import Part
 from study.spec import StudySpec
 from study.unlearning import METHODS
+from tests.without_ray import take_ray_out
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "USAGE.md").read_text(encoding="utf-8")
@@ -39,37 +38,18 @@ def commands() -> Iterator[tuple[list[str], int]]:
             yield words[1:], int(promised[1]) if promised else 0
 
 
-def test_every_line_in_one_process(
-    in_folder: Path,
-    finished: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_every_line_with_ray_taken_out(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def typed(words: list[str]) -> int:
-        monkeypatch.setattr(sys, "argv", ["relearn", *words])
-        with pytest.raises(SystemExit) as ended:
-            relearn.main()
-        return int(ended.value.code or 0)
-
+    take_ray_out(monkeypatch)
     for name, text in FILES.items():
         Path(name).write_text(text, encoding="utf-8")
     for words, code in commands():
-        verb, first, *options = words
-        if verb == "run":
-            computed = first == "first.yaml" and "finetune=null" not in options
-            if computed:
-                overrides = [options[index + 1] for index, option in enumerate(options) if option == "--set"]
-                fields = load_space(first, overrides).model_dump(mode="json")
-                study = Path(
-                    options[options.index("--study") + 1] if "--study" in options else "studies/first"
-                )
-                shutil.rmtree(study, ignore_errors=True)
-                study.parent.mkdir(exist_ok=True)
-                shutil.move(finished(**fields), study)
-            words = ["plan", first, *options]
-        elif verb == "resume":
-            continue  # Ray alone goes on
-        assert typed(words) == code, f"relearn {' '.join(words)}\n{capsys.readouterr()}"
+        monkeypatch.setattr(sys, "argv", ["relearn", *words])
+        with pytest.raises(SystemExit) as ended:
+            relearn.main()
+        assert (ended.value.code or 0) == code, f"relearn {' '.join(words)}\n{capsys.readouterr()}"
+    assert Path("studies/first/report/index.html").is_file()
     assert Path("studies/report/index.html").is_file()
     assert Path("studies/first/export/cells.csv").is_file()
     (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
