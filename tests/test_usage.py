@@ -102,7 +102,8 @@ def test_every_key_is_there() -> None:
         if name.endswith(".yaml"):
             collect(yaml.safe_load(text))
     written |= set(re.findall(r"`([a-z_]+)[`=]", PAGE)) | set(re.findall(r"\b([a-z_]+): ", PAGE))
-    for part in (StudySpec, *SCENARIOS.values(), *METHODS.values()):
+    parts: tuple[Any, ...] = (StudySpec, *SCENARIOS.values(), *METHODS.values())
+    for part in parts:
         assert set(keys(part)) - written == set(), part.__name__
 
 

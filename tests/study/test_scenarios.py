@@ -85,13 +85,18 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def made(fields: dict[str, Any]) -> Any:
+    """A scenario of these fields, of whichever class its name says."""
+    return named_part(SCENARIOS, "scenario", fields)
+
+
 @pytest.fixture(scope="module", params=["miniature", "user's data"])
 def make(
     request: pytest.FixtureRequest, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Any]:
     """Makes the scenario as a spec would name it."""
     given = {} if request.param == "miniature" else user_data(name, tmp_path_factory.mktemp("data"))
-    return lambda: named_part(SCENARIOS, "scenario", {"name": name, **given})
+    return lambda: made({"name": name, **given})
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +185,7 @@ def test_the_same_parameters_give_the_same_material(make: Callable[[], Any], mat
 
 
 def test_the_miniature_depends_on_the_data_seed(name: str) -> None:
-    one, other = (named_part(SCENARIOS, "scenario", {"name": name, "data_seed": seed}) for seed in (0, 1))
+    one, other = (made({"name": name, "data_seed": seed}) for seed in (0, 1))
     first, second = one.material(1), other.material(1)
     assert first.learned.digest != second.learned.digest
     assert first.pretraining.digest != second.pretraining.digest
@@ -244,17 +249,17 @@ def test_the_generic_text_says_the_same_of_others(material: Material) -> None:
 
 
 def test_what_it_reads_is_hashed_by_content(name: str, tmp_path: Path) -> None:
-    assert named_part(SCENARIOS, "scenario", {"name": name}).inputs() == {}
+    assert made({"name": name}).inputs() == {}
     fields = {"name": name, **user_data(name, tmp_path)}
-    before = named_part(SCENARIOS, "scenario", fields).inputs()
+    before = made(fields).inputs()
     for file in (file for file in tmp_path.iterdir() if file.is_file()):
         content = file.read_bytes()
         file.write_bytes(content + content.splitlines(keepends=True)[-1])
-        after = named_part(SCENARIOS, "scenario", fields).inputs()
+        after = made(fields).inputs()
         assert after.keys() == before.keys()
         assert len([key for key in before if after[key] != before[key]]) == 1, file
         file.write_bytes(content)
-    assert named_part(SCENARIOS, "scenario", fields).inputs() == before
+    assert made(fields).inputs() == before
 
 
 def test_a_benign_corpus_of_the_users_that_holds_an_answer_is_refused(tmp_path: Path) -> None:
