@@ -1,5 +1,10 @@
-"""A study's rows elsewhere: cells and probes as one file each, or the cells as a cube over the axes."""
+"""A study's rows in other formats: cells and probes as one file each, or the cells as a cube over the axes.
 
+Each file is whole or absent: it is written under a hidden name, forced to disk, and then takes its place. An export
+that was there before stays as it was where a new one fails.
+"""
+
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +13,7 @@ import pyarrow.parquet
 
 from analysis.export.cube import write_cube
 from analysis.reading.study_frames import load
+from study.atomic_write import write_file
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file
 from study.results.schema import DATASETS
@@ -16,28 +22,41 @@ FORMATS = ("csv", "parquet", "netcdf")
 
 
 def export(folder: Path, form: str, destination: Path | None = None) -> list[Path]:
-    """Writes ``cells`` and ``probes`` into a folder, null staying empty in CSV; or ``cells.nc``, see ``cube``.
+    """Writes ``cells`` and ``probes`` into a folder; or ``cells.nc``, see ``analysis.export.cube``.
+
+    Args:
+        form: ``csv`` (null is an empty field), ``parquet`` or ``netcdf``.
+        destination: the folder, made where it lacks; the study's own ``export`` if None.
+
+    Returns:
+        The files.
 
     Raises:
-        SpecError: not a study, an unknown format, or nothing to make a cube of.
+        SpecError: not a study, an unknown format, a file where the folder should be, or nothing to make a cube of.
+        IntegrityError: a file of rows is torn or changed.
         PreflightError: a cube without xarray.
     """
     if form not in FORMATS:
         raise SpecError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     study = load(folder)
     target = destination if destination is not None else folder / "export"
-    target.mkdir(parents=True, exist_ok=True)
+    file = next((path for path in (target, *target.parents) if path.is_file()), None)
+    if file is not None:
+        raise SpecError(f"{file} is a file, and an export needs a folder there: name another with --to")
     if form == "netcdf":
-        write_cube(study, target / "cells.nc")
+        write_file(target / "cells.nc", lambda path: write_cube(study, path))
         return [target / "cells.nc"]
-    written = []
-    for dataset, schema in DATASETS.items():
-        path = target / f"{dataset}.{form}"
-        with _writer(path, form, schema) as writer:
-            for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
-                writer.write_table(read_file(file, dataset).cast(schema))
-        written.append(path)
+    written = [target / f"{dataset}.{form}" for dataset in DATASETS]
+    for path in written:
+        write_file(path, partial(_write_dataset, folder, path.stem, form))
     return written
+
+
+def _write_dataset(folder: Path, dataset: str, form: str, path: Path) -> None:
+    schema = DATASETS[dataset]
+    with _writer(path, form, schema) as writer:
+        for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
+            writer.write_table(read_file(file, dataset).cast(schema))
 
 
 def _writer(
