@@ -9,8 +9,10 @@ Parquet file and not its statistics or its schema. Readers of rows need no check
 
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,35 @@ def write_json(path: Path, content: Any, **how: bool) -> bool:
     text = json.dumps(content, ensure_ascii=False, indent=1)
     # Half of a surrogate pair, as in the name of a file that is no UTF-8, has no bytes; JSON can escape it.
     return write_bytes(path, text.encode("utf-8", "backslashreplace"), **how)
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A hidden folder beside ``target`` to write into, which takes its place when the block ends without an error.
+
+    Every byte is on the disk before that. Where the block raises or the process is killed, ``target`` is as it was; a
+    killed process leaves the hidden folder behind, which nothing reads. A folder that is there is replaced with all
+    that it holds.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    replaced = folder.with_name(f"{folder.name}.replaced")
+    folder.mkdir()
+    try:
+        yield folder
+        for path in (*folder.rglob("*"), folder):
+            sync(path)
+        if target.exists():
+            target.rename(replaced)
+        folder.rename(target)
+        sync(target.parent)
+    except BaseException:
+        if replaced.exists():
+            replaced.rename(target)
+        raise
+    finally:
+        for path in (folder, replaced):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

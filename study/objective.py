@@ -35,23 +35,23 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Translation:
-    """A micro-batch in generic terms, beside the original.
+    """The generic texts of a micro-batch: its telling terms replaced by others of their kind.
 
-    ``places`` has shape (sequences, length - 1) of the *original*: where in the generic text the counterpart
-    of each predicted token is predicted, and -1 where there is none.
+    ``positions`` is int64 of shape (sequences, length - 1), the length being the *original*'s: the position in the
+    generic text that predicts the counterpart of each predicted token, and -1 where there is none.
     """
 
     tokens: Tokens
-    places: Tensor
+    positions: Tensor
 
 
 @dataclass(frozen=True)
 class Models:
-    """What a step may look at.
+    """The models that an objective may run.
 
     Attributes:
         model: the one that is trained.
-        reference: frozen, as the trajectory found it; None unless the method uses it.
+        reference: frozen, as it was at step 0 of the trajectory; None unless the method uses it.
         helper: frozen, from the method's prerequisite stage; None where it has none.
     """
 
@@ -61,14 +61,14 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Half:
-    """One of the two batches of a step, forget or retain: a micro-batch, and the size of the whole batch.
+class MicroBatch:
+    """A micro-batch of a step's data or retain data, with the size of the whole batch.
 
-    What a frozen model says of it is computed once, when it is first asked for.
+    Each model's predictions are computed once, when they are first read.
 
     Attributes:
         loss_tokens, sequences: of the whole batch, over all its micro-batches; what a mean divides by.
-        translation: the same in generic terms, where the scenario has them.
+        translation: its generic texts, where the scenario has some.
     """
 
     models: Models
@@ -86,27 +86,28 @@ class Half:
     def reference_logits(self) -> Tensor:
         """Of the frozen reference, as ``logits``, without gradient."""
         with torch.no_grad():
-            return next_token_logits(_there(self.models.reference), self.tokens)
+            return next_token_logits(_required(self.models.reference), self.tokens)
 
     @cached_property
     def helper_logits(self) -> Tensor:
         """Of the prerequisite's model, as ``logits``, without gradient."""
         with torch.no_grad():
-            return next_token_logits(_there(self.models.helper), self.tokens)
+            return next_token_logits(_required(self.models.helper), self.tokens)
 
     @cached_property
     def generic_logits(self) -> tuple[Tensor, Tensor]:
-        """What the reference predicts in generic terms, as ``logits``, and where it says something.
+        """What the reference predicts in the generic texts, as ``logits``, and where a token has a counterpart.
 
-        Without a translation these are the reference's logits, which say something everywhere.
+        The second is bool, (sequences, length - 1). Without a translation these are the reference's own logits, and
+        every token has a counterpart.
         """
         if self.translation is None:
             return self.reference_logits, torch.ones_like(self.labels, dtype=torch.bool)
-        places = self.translation.places
+        positions = self.translation.positions
         with torch.no_grad():
-            logits = next_token_logits(_there(self.models.reference), self.translation.tokens)
-        index = places.clamp(min=0)[:, :, None].expand(-1, -1, logits.shape[2])
-        return logits.gather(1, index), places >= 0
+            logits = next_token_logits(_required(self.models.reference), self.translation.tokens)
+        index = positions.clamp(min=0)[:, :, None].expand(-1, -1, logits.shape[2])
+        return logits.gather(1, index), positions >= 0
 
     def hidden(self, layer: int) -> Tensor:
         """Output of a layer (from 1) of the model, float32, (sequences, length - 1, width)."""
@@ -115,7 +116,7 @@ class Half:
     def reference_hidden(self, layer: int) -> Tensor:
         """As ``hidden``, of the frozen reference, without gradient."""
         with torch.no_grad():
-            return hidden_states(_there(self.models.reference), self.tokens, layer)
+            return hidden_states(_required(self.models.reference), self.tokens, layer)
 
     @property
     def bears_loss(self) -> Tensor:
@@ -124,7 +125,7 @@ class Half:
 
     @property
     def labels(self) -> Tensor:
-        """The next tokens, (sequences, length - 1); IGNORED where no loss is borne."""
+        """The next tokens, int64, (sequences, length - 1); IGNORED where a token bears no loss."""
         return self.tokens.labels[:, 1:]
 
     def mean_nll(self) -> Tensor:
@@ -142,7 +143,7 @@ class Half:
         return each[self.bears_loss].sum() / self.loss_tokens
 
     def log_ratios(self) -> Tensor:
-        """Log p(sequence) of the model minus that of the reference, (sequences,), summed over tokens."""
+        """Log-likelihood of each sequence under the model minus that under the reference; (sequences,), in nats."""
         return sequence_log_likelihood(self.logits, self.labels) - sequence_log_likelihood(
             self.reference_logits, self.labels
         )
@@ -150,21 +151,25 @@ class Half:
 
 @dataclass(frozen=True)
 class Step:
-    """What an objective is given: the step's number from 0, its data, and its retain data if it has any.
+    """What an objective sees of one optimiser step.
 
-    ``seed`` is the trajectory's, for what a method draws once.
+    Attributes:
+        number: the step's, from 0.
+        data: a micro-batch of what is learned or unlearned.
+        retain: a micro-batch of the retain set; None unless the method uses it.
+        seed: the trajectory's, for what a method draws once.
     """
 
     number: int
-    data: Half
-    retain: Half | None = None
+    data: MicroBatch
+    retain: MicroBatch | None = None
     seed: int = 0
 
     @property
-    def the_retain(self) -> Half:
-        """The retain half, for a method that declared that it uses one."""
+    def the_retain(self) -> MicroBatch:
+        """The retain data, for a method that declares ``uses_retain``."""
         if self.retain is None:
-            raise TypeError("this method did not ask for retain data")
+            raise TypeError("this step has no retain data: the method must declare uses_retain")
         return self.retain
 
 
@@ -185,7 +190,7 @@ class MaximumLikelihood:
 
 
 def next_token_logits(model: PreTrainedModel, tokens: Tokens) -> Tensor:
-    """float32, (sequences, length - 1, vocabulary)."""
+    """Logits of each next token: float32, (sequences, length - 1, vocabulary)."""
     logits: Tensor = model(
         input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, use_cache=False
     ).logits
@@ -193,13 +198,22 @@ def next_token_logits(model: PreTrainedModel, tokens: Tokens) -> Tensor:
 
 
 def sequence_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """Log p of each sequence's loss tokens, summed, in nats; (sequences,)."""
+    """Log-likelihood of each sequence, summed over its loss tokens; (sequences,), in nats.
+
+    Args:
+        logits: (sequences, length, vocabulary).
+        labels: (sequences, length); IGNORED where a token bears no loss.
+    """
     nll = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
     return -nll.sum(1)
 
 
 def hidden_states(model: PreTrainedModel, tokens: Tokens, layer: int) -> Tensor:
-    """float32, (sequences, length - 1, width): what layer ``layer`` (from 1) hands on, before any last norm."""
+    """Output of a decoder layer, before a norm that follows the last one: float32, (sequences, length - 1, width).
+
+    Args:
+        layer: its number, from 1.
+    """
     layers = next(
         module
         for module in model.modules()
@@ -218,7 +232,9 @@ def hidden_states(model: PreTrainedModel, tokens: Tokens, layer: int) -> Tensor:
     return found[0][:, :-1].float()
 
 
-def _there(model: PreTrainedModel | None) -> PreTrainedModel:
+def _required(model: PreTrainedModel | None) -> PreTrainedModel:
     if model is None:
-        raise TypeError("this method did not ask for that model")
+        raise TypeError(
+            "this step has no such model: the method must declare uses_reference or a prerequisite"
+        )
     return model

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
-from study.evaluation.generation import ask
+from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.models.tokenizer import Source
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
@@ -239,7 +239,7 @@ class _Performance:
 
     def _evaluate(self, address: Address, evaluation: Evaluation, facts: Mapping[str, Any]) -> None:
         began = time.perf_counter()
-        answers = ask(
+        answers = answer_probes(
             self._resident,
             evaluation.probes,
             evaluation.generation.max_new_tokens,

@@ -1,6 +1,6 @@
-"""Texts as a study knows them: examples to train on, corpora with a digest, probes to ask.
+"""The texts of a study: examples to train on, corpora with a digest, probes with their targets.
 
-Pure data, without torch, so that a plan can be made and shown in no time.
+Pure data, without torch, so that a plan is made and shown quickly.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Corpus:
 
     @cached_property
     def mean_characters(self) -> float:
-        """Of an example, prompt and completion together; 0 where there is none."""
+        """The mean length of an example in characters, prompt and completion together; 0 for an empty corpus."""
         return sum(len(each.text) for each in self.examples) / max(1, len(self.examples))
 
     def identity(self) -> str:
@@ -68,7 +68,7 @@ class Probe:
     Attributes:
         target: the reference continuation, whose likelihood and rank are measured.
         keywords: words of which the continuation must hold one to be a hit; none where a hit has no meaning.
-        hit: where it must stand: ``next``, right after the prompt, or ``within`` the continuation.
+        hit: where the keyword must stand: ``next``, right after the prompt, or ``within`` the continuation.
         phrase: the text that counts as a success anywhere in prompt and continuation; None: a keyword.
     """
 
@@ -106,9 +106,9 @@ class Material:
         never_learned: D without the forget set, for the control that never saw it.
         forget: D_u, what is unlearned.
         retain: D without D_u, for methods that hold something fixed.
-        relearn: the named choices of D′.
+        relearn: the named choices of D′, from the most to the least related.
         probes: forget and retain queries.
-        pretraining: what an embedded model learns before D; unused by pretrained models.
+        pretraining: what an embedded model learns before D; empty with data of the user's.
         vocabulary: every piece of text of the scenario (see ``vocabulary``), a token each in an embedded
             model.
         generic: the forget set with its telling terms replaced by others of their kind, example by example;

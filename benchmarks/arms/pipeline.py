@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.workloads import Cell, name_of
-from study.evaluation.generation import ask
+from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.spec import StudySpec
@@ -55,7 +55,7 @@ class Pipeline:
         """Asks all probes."""
         began = time.perf_counter()
         execution = self._spec.execution
-        answers = ask(
+        answers = answer_probes(
             self._resident,
             self._material.probes,
             self._spec.generation.max_new_tokens,

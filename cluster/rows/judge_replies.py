@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.storage.store import Store
 from study.errors import IntegrityError
-from study.evaluation.judge import INSTRUCTION_VERSION, Case
+from study.evaluation.rating import INSTRUCTION_VERSION, Case
 
 FOLDER = "judge"
 

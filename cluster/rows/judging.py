@@ -9,8 +9,8 @@ from cluster.rows.rescore import Scorer, rescore
 from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
-from study.evaluation.judge import INSTRUCTION_VERSION, READER_VERSION, Case, Judge, rating
-from study.evaluation.judges import EndpointJudge, FolderJudge
+from study.evaluation.judge_clients import EndpointJudge, FolderJudge, Judge
+from study.evaluation.rating import INSTRUCTION_VERSION, READER_VERSION, Case, rating
 from study.results.files import dataset_files, read_dataset, read_file
 
 COLUMNS = ("prompt", "target", "completion")

@@ -1,1 +1,1 @@
-"""Asking a checkpoint: generating answers (needs the model), and scoring texts (needs nothing)."""
+"""Evaluating a checkpoint: generating answers (needs the model), and scoring their texts (needs no model)."""

@@ -1,4 +1,4 @@
-"""How answers are stored: a small Parquet file, without what the plan knows already. No torch here."""
+"""The Parquet file in which a stage stores its answers. Prompts and targets are in the plan. Without torch."""
 
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,15 @@ ANSWERS = pa.schema(
 
 
 def answers_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Answers under the schema above."""
+    """Rows of answers as a table of the schema ``ANSWERS``."""
     return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
 def read_answers(path: Path) -> list[dict[str, Any]]:
-    """The rows of an answers file, page checksums verified."""
+    """The rows of an answers file, its page checksums verified.
+
+    Raises:
+        OSError: a checksum does not match.
+    """
     rows: list[dict[str, Any]] = pq.read_table(path, page_checksum_verification=True).to_pylist()
     return rows

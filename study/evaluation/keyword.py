@@ -8,8 +8,8 @@ from study.text import Probe
 def keyword_hit(probe: Probe, completion: str) -> bool | None:
     """Whether the continuation has a keyword, as whole words; None for a probe without keywords.
 
-    A probe that asks for the ``next`` word counts a keyword right after the prompt only, in its own case;
-    one that asks ``within`` counts it in any case.
+    With ``hit="next"`` a keyword counts right after the prompt only, in its own case; with ``hit="within"`` it counts
+    anywhere, in any case.
     """
     if not probe.keywords:
         return None

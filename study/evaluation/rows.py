@@ -20,16 +20,17 @@ def probe_rows(cell: Cell, answers: Sequence[Mapping[str, Any]], metrics: Iterab
     """A row per probe, in the order of the answers.
 
     Args:
-        metrics: which of the scorers are asked; the others' columns stay null.
+        answers: rows of ``answers_file``.
+        metrics: which of the scorers to compute; the others' columns are null.
 
     Raises:
-        KeyError: an answer to a probe that the cell does not ask, or no such scorer.
+        KeyError: an answer to a probe that is not of the cell's evaluation, or no such scorer.
     """
-    asked = {probe.name: probe for probe in cell.evaluation.probes.probes}
+    probes = {probe.name: probe for probe in cell.evaluation.probes.probes}
     wanted = set(metrics)
     rows = []
     for answer in answers:
-        probe = asked[answer["probe"]]
+        probe = probes[answer["probe"]]
         completion = answer["completion"]
         rows.append(
             {
@@ -54,7 +55,7 @@ def probe_rows(cell: Cell, answers: Sequence[Mapping[str, Any]], metrics: Iterab
 
 
 def probe_of(row: Mapping[str, Any]) -> Probe:
-    """The probe that a row was made of, for scoring it again."""
+    """The probe of a row, for scoring the row again."""
     return Probe(
         name=row["probe"],
         split=row["split"],
@@ -86,13 +87,13 @@ def cell_rows(probes: Sequence[Row], facts: Mapping[str, Any]) -> list[Row]:
             scores = [row[metric] for row in of_split if row[metric] is not None]
             if scores:
                 found[metric] = _count(scores) if metric in COUNTS else _mean(scores)
-        found |= _of_the_whole(of_split, found)
+        found |= _pooled(of_split, found)
         rows += [{**shared, "metric": metric, **value, **facts} for metric, value in found.items()]
     return rows
 
 
 def cell_facts(facts: Mapping[str, Any]) -> Row:
-    """The columns of a cell that the record of its answers knows."""
+    """The columns of a cell that come from its answers' record: tokens, times in seconds, weight distance."""
     return {
         "train_tokens": int(facts["train_tokens"]),
         "train_seconds": float(facts["train_seconds"]),
@@ -110,12 +111,16 @@ def _mean(scores: list[Any]) -> Row:
     return {"k": None, "n": None, "value": float(sum(scores)) / len(scores)}
 
 
-def _of_the_whole(rows: Sequence[Row], found: Mapping[str, Row]) -> dict[str, Row]:
-    """``results.WHOLE``: perplexity, and utility where texts were scored."""
+def _pooled(rows: Sequence[Row], found: Mapping[str, Row]) -> dict[str, Row]:
+    """Metrics of all probes together: perplexity, and utility where texts were scored.
+
+    Perplexity is per token. Utility is the harmonic mean of the text score and the mean probability of a target, the
+    latter normalised by length, p^(1/tokens).
+    """
     tokens = sum(row["target_tokens"] for row in rows)
     nats = sum(row["target_nll"] for row in rows)
     whole = {"perplexity": nats / tokens}
-    # An unlearned model's perplexity has no bound; what a double cannot hold is written as infinite.
+    # An unlearned model's perplexity has no bound; what a float64 cannot hold is written as infinite.
     values = {name: math.exp(value) if value < 700 else math.inf for name, value in whole.items()}
     text = found.get("rouge_l", found.get("keyword_hit"))
     if text is not None:

@@ -1,6 +1,6 @@
-"""The scores that texts alone decide: one small function each, and the table that names them.
+"""The scores that are functions of texts alone: one small function each, and the table that names them.
 
-Each turns a probe and what the model made of it into a number, or None where it has no meaning. A new one is
+Each turns a probe and its completion into a number, or None where it has no meaning for the probe. A new one is
 a function in a file of its own, a line here, and its column in ``study.results.schema``.
 """
 

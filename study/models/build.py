@@ -15,7 +15,7 @@ DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bf
 
 
 def linear_layers(source: Source) -> set[str]:
-    """The names of the layers that an adapter can be put on, without building the model's weights."""
+    """The last parts of the names of the linear layers, which are what LoRA can adapt. No weights are built."""
     from accelerate import init_empty_weights
 
     with init_empty_weights():
@@ -50,7 +50,7 @@ def _embedded_config(source: Embedded) -> LlamaConfig:
 
 
 def build_embedded(source: Embedded) -> PreTrainedModel:
-    """Random weights drawn from the source's seed on the CPU, so that every device starts alike."""
+    """Random weights drawn from the source's seed on the CPU, so that every device starts with the same bits."""
     config = _embedded_config(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
@@ -60,7 +60,13 @@ def build_embedded(source: Embedded) -> PreTrainedModel:
 
 
 def load_pretrained(source: Pretrained) -> PreTrainedModel:
-    """The weights of a folder or a hub revision, from safetensors alone; no code of the model's own is run."""
+    """The model of a folder or a hub revision, from safetensors alone; none of its own code is run.
+
+    The weights of an adapter folder are merged into its base's.
+
+    Raises:
+        PreflightError: see ``pretrained.local_folder``.
+    """
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         local_folder(source.location, source.fingerprint),
         dtype=DTYPES[source.precision],
@@ -70,7 +76,7 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
     )
     with torch.no_grad():
         for parameter in model.parameters():
-            # Out of the mapped file, into memory as torch aligns it: sums are the same then everywhere.
+            # Out of the memory-mapped file, into memory that torch aligns: then sums have the same bits everywhere.
             parameter.data = parameter.data.clone()
     if is_adapter(Path(source.location)):
         from peft import PeftModel

@@ -11,12 +11,12 @@ from study.errors import PreflightError
 
 
 def number_of(folder: Path, name: str, default: int | None = None) -> int:
-    """What transformers' configuration of the model in this folder has as ``name``.
+    """A number of the model in this folder, by the name that Llama's configuration gives it.
 
-    Of a model of texts and pictures, what the part for texts has.
+    Of a model of texts and images it is the text model's.
 
     Args:
-        default: where it has nothing under that name.
+        default: the number of a model whose configuration has none of that name.
 
     Raises:
         PreflightError: it has none, and there is no default.
@@ -36,6 +36,10 @@ def number_of(folder: Path, name: str, default: int | None = None) -> int:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """A JSON object of a model's folder; empty where the file is not there."""
+    """A JSON object of a model's folder; empty where there is no such file.
+
+    Raises:
+        ValueError: the file is no JSON.
+    """
     content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return content if isinstance(content, dict) else {}

@@ -1,7 +1,7 @@
-"""A LoRA adapter while a trajectory trains it, and the plain model that it stands for at a checkpoint.
+"""A LoRA adapter (Hu et al. 2022) while a trajectory trains it, and the plain model that it makes at a checkpoint.
 
-A checkpoint is always a plain model: W + (alpha / rank) B A is written into the weights for as long as one
-is evaluated or saved, and the trajectory then goes on from the very bits it had. So a checkpoint's numbers
+A checkpoint is always a plain model: W + (alpha / rank) B A is written into the weights for as long as the checkpoint
+is evaluated or saved, and the trajectory then continues with the bits it had. So a checkpoint's numbers
 do not depend on whether it was evaluated on the way or loaded later.
 """
 
@@ -28,7 +28,11 @@ class Adapter:
     """Attached to a model in place, until ``remove``."""
 
     def __init__(self, model: PreTrainedModel, lora: LoRA, seed: int) -> None:
-        """Args: ``seed`` draws A; B starts at zero."""
+        """Attaches it.
+
+        Args:
+            seed: draws A; B starts at zero.
+        """
         from peft import (  # seconds to import, and many studies train all weights
             LoraConfig,
             PeftModel,
@@ -53,7 +57,7 @@ class Adapter:
 
     @contextmanager
     def merged(self) -> Iterator[None]:
-        """The model is plain and holds the product; afterwards it is as it was, to the bit."""
+        """In the block the model is plain and its weights hold the product; afterwards it is as before, to the bit."""
         before = []
         with torch.no_grad():
             for layer in self._layers:
@@ -69,7 +73,7 @@ class Adapter:
                     _base_weight(layer).copy_(kept)
 
     def remove(self) -> None:
-        """The model as it was before, with every weight trainable again; what was learned is gone."""
+        """The model as it was before the adapter, every weight trainable again; the adapter's product is dropped."""
         self._wrapped.unload()
         self._model.requires_grad_(requires_grad=True)
 

@@ -1,8 +1,8 @@
 """How much memory a stage will need, estimated before anything is loaded.
 
-Counted are weights, the copy of them that a process keeps, gradients, AdamW's two moments, the frozen models
-beside the trained one, and, roughly, activations and logits of one micro-batch. It is an estimate: what it
-refuses would hardly have run; what it lets through may still not fit.
+It counts weights, the copy of them that a process keeps, gradients, AdamW's two moments, the frozen models
+beside the trained one, and, roughly, activations and logits of one micro-batch. It is an estimate: a stage that it
+refuses would hardly have run, and one that it accepts may still not fit.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from study.settings.execution import Execution
 
 BYTES = {"float32": 4, "mixed": 4, "bfloat16": 2}
 ACTIVATIONS_PER_LAYER = 16
-"""Values of the width of the model that a layer keeps for each token until the backward pass."""
+"""Activations that a layer keeps for the backward pass, per token, in multiples of hidden_size."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What of a pretrained model decides how much memory it takes."""
+    """The numbers of a pretrained model that decide how much memory it takes; ``width`` is hidden_size."""
 
     parameters: int
     layers: int
@@ -33,7 +33,7 @@ class Size:
 def size_of(source: Pretrained) -> Size:
     """From the model's configuration and the headers of its weights, which are never loaded."""
     folder = Path(local_folder(source.location, source.fingerprint))
-    # What transformers loads; some models bring a second copy in another form.
+    # These transformers loads; some models come with a second copy in another form.
     files = folder.glob("model*.safetensors")
     return Size(
         parameters=sum(prod(shape) for file in files for shape in weight_shapes(file).values()),
@@ -44,7 +44,7 @@ def size_of(source: Pretrained) -> Size:
 
 
 def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) -> int:
-    """Bytes at the worst moment of a stage.
+    """The most bytes that a stage needs at once.
 
     Args:
         longest: tokens of its longest text.
@@ -53,7 +53,7 @@ def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) ->
     source = node.source if isinstance(node, Trajectory) else node
     each = BYTES[source.precision]
     weights = size.parameters * each
-    total = 2 * weights  # the model, and the process's copy to go back to
+    total = 2 * weights  # the model, and the process's copy that resets it
     if not isinstance(node, Trajectory):
         return total
     method = node.method
@@ -69,7 +69,7 @@ def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) ->
         total += 4 * adapter + weights  # the plain weights are kept while the adapter is written into them
     tokens = min(execution.micro_batch, node.optimiser.batch_size) * longest
     kept = 1 if execution.activation_checkpointing else ACTIVATIONS_PER_LAYER
-    halves = 1 if node.retain is None else 2
+    batches = 1 if node.retain is None else 2
     activations = tokens * size.layers * size.width * kept * each
     logits = 3 * tokens * size.vocabulary * BYTES["float32"]
-    return total + halves * (activations + logits)
+    return total + batches * (activations + logits)

@@ -1,7 +1,8 @@
-"""A folder that holds a PEFT adapter in a model's place: which base it is for, and whether it fits. Without torch."""
+"""A folder that holds a PEFT adapter instead of a model: which base it is for, and whether it fits. Without torch."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from study.errors import PreflightError
 
@@ -17,11 +18,15 @@ def base_of(folder: Path) -> str:
     """Folder or hub id of the model that an adapter was trained on, as it says itself.
 
     Raises:
-        PreflightError: it does not say, or its weights are not safetensors.
+        PreflightError: it does not say, or its weights are not safetensors or incomplete.
     """
     if not (folder / WEIGHTS).is_file():
         raise PreflightError(
             f"model={folder}: an adapter without {WEIGHTS}; save it with safe_serialization=True"
+        )
+    if is_cut_off(folder / WEIGHTS):
+        raise PreflightError(
+            f"model={folder}: incomplete, {WEIGHTS} ends before its last tensor; copy the adapter again"
         )
     try:
         base = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
@@ -35,7 +40,7 @@ def base_of(folder: Path) -> str:
 
 
 def refuse_misfit(folder: Path, base: Path) -> None:
-    """Compares the sizes that an adapter names with those of its base's weights, from the files' headers.
+    """Compares the shapes of an adapter's weights with those of its base's, from the files' headers.
 
     Raises:
         PreflightError: it was made for another base.
@@ -61,7 +66,23 @@ def refuse_misfit(folder: Path, base: Path) -> None:
 
 def weight_shapes(file: Path) -> dict[str, list[int]]:
     """Name → shape, from the header of a safetensors file."""
+    return {name: facts["shape"] for name, facts in _header(file)[0].items()}
+
+
+def is_cut_off(file: Path) -> bool:
+    """Whether a safetensors file is shorter than its header says."""
+    try:
+        header, start = _header(file)
+    except ValueError:
+        return True
+    ends = (facts.get("data_offsets", (0, 0))[1] for facts in header.values())
+    return file.stat().st_size < start + max(ends, default=0)
+
+
+def _header(file: Path) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says of each tensor, and where the first one begins, in bytes."""
     with file.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-    return {name: facts["shape"] for name, facts in header.items() if name != "__metadata__"}
+        header = json.loads(handle.read(min(length, file.stat().st_size)))
+    header.pop("__metadata__", None)
+    return header, 8 + length

@@ -1,4 +1,4 @@
-"""Finding a pretrained model and telling what it is, before anything is loaded. Without torch.
+"""Finds and identifies a pretrained model before anything is loaded. Without torch.
 
 A folder's identity is the SHA-256 over its files; a hub model's is the revision that its id resolves to,
 which is then pinned; an adapter's is its own files and its base. Weights load from safetensors only, and no
@@ -13,11 +13,12 @@ from pathlib import Path
 from study.errors import PreflightError
 from study.identity import file_sha256
 from study.models.config_json import read
-from study.models.peft_folder import base_of, is_adapter, refuse_misfit
+from study.models.peft_folder import base_of, is_adapter, is_cut_off, refuse_misfit
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 REVISION_CHARACTERS = 40
 
 
@@ -38,7 +39,7 @@ def fingerprint(location: str) -> str:
     snapshot = Path(_download(location, revision=None))
     if is_adapter(snapshot):
         raise PreflightError(
-            f"model={location}: an adapter; bring it into a folder (`hf download {location} --local-dir DIR`) "
+            f"model={location}: an adapter; download it into a folder (`hf download {location} --local-dir DIR`) "
             "and name that"
         )
     if not any(snapshot.glob("*.safetensors")):
@@ -48,12 +49,12 @@ def fingerprint(location: str) -> str:
 
 
 def local_folder(location: str, pinned: str) -> str:
-    """Where a model's files lie on this node; a hub model is brought there at its pinned revision.
+    """The folder of a model's files on this node; a hub model is downloaded at its pinned revision.
 
     For an adapter these are its base's files.
 
     Raises:
-        PreflightError: a hub model cannot be brought, or an adapter's base changed since it was pinned.
+        PreflightError: a hub model cannot be downloaded, or an adapter's base changed since it was pinned.
     """
     folder = Path(location)
     if not folder.is_dir():
@@ -111,7 +112,7 @@ def _pickles_on_the_hub(name: str, revision: str) -> list[str]:
     try:
         files = list_repo_files(name, revision=revision)
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
-        return []  # the cache alone does not know what was left out
+        return []  # the cache alone does not show which files were not downloaded
     return sorted(file for file in files if any(fnmatch(file, pattern) for pattern in PICKLES))
 
 
@@ -125,7 +126,11 @@ def _refuse_without_weights(shown: str, pickles: Sequence[str]) -> None:
 
 
 def _check_folder(folder: Path, shown: str) -> None:
-    """Args: the files, and the folder or hub id that the user named."""
+    """Refuses what is missing.
+
+    Args:
+        shown: the folder or hub id that the user named.
+    """
     if not (folder / "config.json").is_file():
         raise PreflightError(
             f"model={shown}: has no config.json; expected a folder as save_pretrained writes it"
@@ -139,6 +144,24 @@ def _check_folder(folder: Path, shown: str) -> None:
             f"model={shown}: has no tokenizer; expected one of {', '.join(TOKENIZERS)} beside the weights"
         )
     _check_type(folder, shown)
+    _refuse_incomplete(folder, shown)
+
+
+def _refuse_incomplete(folder: Path, shown: str) -> None:
+    """As a killed download or copy leaves a folder: shards are missing, or a file ends too early."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not (folder / WEIGHTS).is_file():
+        shards = set(read(folder / INDEX).get("weight_map", {}).values())
+        missing = sorted(shards - {file.name for file in files}) if shards else [WEIGHTS]
+        if missing:
+            raise PreflightError(
+                f"model={shown}: incomplete, {missing[0]} is missing beside {files[0].name}; copy or export it again"
+            )
+    cut_off = [file.name for file in files if is_cut_off(file)]
+    if cut_off:
+        raise PreflightError(
+            f"model={shown}: incomplete, {cut_off[0]} ends before its last tensor; copy or export it again"
+        )
 
 
 def _check_type(folder: Path, shown: str) -> None:
@@ -152,7 +175,7 @@ def _check_type(folder: Path, shown: str) -> None:
     kind, own_code = config.get("model_type"), "auto_map" in config
     family = CONFIG_MAPPING_NAMES.get(str(kind), "").removesuffix("Config")
     if family and config.get("architectures") == [f"{family}ForCausalLM"]:
-        return  # the table of all causal language models would bring torch along
+        return  # the table of all causal language models would import torch
     from transformers import CONFIG_MAPPING, __version__
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -182,5 +205,5 @@ def _folder_digest(folder: Path) -> str:
 
 
 def weight_bytes(model: str) -> int:
-    """Bytes of a checkpoint of a model folder, taken as the bytes of its own weights."""
+    """Bytes of a checkpoint of the model in a folder, estimated as the bytes of its own weights."""
     return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))

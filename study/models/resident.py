@@ -1,7 +1,7 @@
-"""Models: a folder, a hub id, or the embedded one; kept resident, with weights moved in and out.
+"""A model and its tokenizer that stay in memory from stage to stage, with weights moved in and out.
 
-Building a model costs seconds, loading weights into one that is there costs milliseconds. So an actor keeps
-one ``Resident`` and every stage with the same source reuses it. Weights travel as the model's named
+Building a model costs seconds; loading weights into one that is built costs milliseconds. So an actor keeps
+one ``Resident``, and every stage with the same source reuses it. Weights travel as the model's named
 parameters (tied ones once) and persistent buffers; copying them into memory that torch allocated keeps the
 alignment, and with it the bits, the same in every process.
 """
@@ -21,18 +21,20 @@ from study.errors import IntegrityError
 from study.models.build import build_embedded, load_pretrained
 from study.models.lora import plain_name
 from study.models.tokenizer import Source, context_of, load_tokenizer
+from study.models.weight_distance import relative_distance
 from study.planning.stages import Embedded
 
 if TYPE_CHECKING:  # slow to import, and most studies need neither peft nor accelerate
     from accelerate import Accelerator
 
-PIECE = {"cpu": 1 << 16}
-PIECE_ELSEWHERE = 1 << 24
-"""Elements that are compared at once, by kind of device."""
-
 
 class Resident:
-    """A model and its tokenizer in memory, on the device that the process was given."""
+    """A model and its tokenizer, on the device that the process was given.
+
+    Attributes:
+        source: the description that both were made from.
+        context: the longest sequence that the model takes, in tokens.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -42,28 +44,38 @@ class Resident:
         torch.nn.Module.to(self.model, self.device)
         self.model.eval()
         if self.tokenizer.pad_token_id is None:
-            # Padded places are masked, so any token serves; a causal model often has only an end token.
+            # Padding is masked, so any token serves; many causal models have only an end token.
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         self.context = context_of(source)
-        """The longest sequence that the model takes, in tokens."""
         self._initial = {name: value.clone() for name, value in self.weights().items()}
         self._mixed = _mixed_precision(self.device) if source.precision == "mixed" else None
 
-    def computing(self) -> AbstractContextManager[None]:
-        """Around every forward pass: bfloat16 where the source asks for mixed precision."""
+    def autocast(self) -> AbstractContextManager[None]:
+        """Around every forward pass: bfloat16 where the source says mixed precision."""
         return nullcontext() if self._mixed is None else self._mixed.autocast()
 
     @property
-    def pad(self) -> int:
-        """The id that fills up batches."""
+    def pad_id(self) -> int:
+        """The token id that batches are padded with."""
         return int(self.tokenizer.pad_token_id or 0)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Name → tensor on the CPU, each tied parameter once, without a LoRA adapter's own.
 
-        On a CPU they are the model's own memory, and change with it.
+        On a CPU they share the model's memory, and change with it.
         """
         return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
+
+    def put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Copies weights into the model by their names, and drops its gradients.
+
+        Raises:
+            IntegrityError: the names are not the model's.
+        """
+        if weights.keys() != self._initial.keys():
+            wrong = sorted(self._initial.keys() ^ weights.keys())[:3]
+            raise IntegrityError(f"weights do not fit the model: {wrong} are missing or too many")
+        _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
 
     def reset(self) -> None:
         """Back to the source's own weights."""
@@ -74,7 +86,11 @@ class Resident:
         save_file(self.weights(), path)
 
     def load(self, path: Path) -> None:
-        """Reads weights that ``save`` wrote from a model of the same source."""
+        """Reads weights that ``save`` wrote from a model of the same source.
+
+        Raises:
+            IntegrityError: they are another model's.
+        """
         self.put(load_file(path))
 
     def copy_of(self, path: Path) -> PreTrainedModel:
@@ -84,24 +100,15 @@ class Resident:
         return other
 
     def distance(self, path: Path | None) -> float:
-        """Norm of the difference to weights that ``save`` wrote, over their norm; None: the source's own.
-
-        In float64, where the model is, and piece by piece: whole tensors in float64 do not stay in a processor's
-        cache, which takes ten times as long, and beside a large model they may not fit at all.
-        """
-        difference = torch.zeros((), dtype=torch.float64, device=self.device)
-        norm = torch.zeros_like(difference)
-        size = PIECE.get(self.device.type, PIECE_ELSEWHERE)
+        """Relative distance to weights that ``save`` wrote; with None, to the source's own. See ``weight_distance``."""
         with nullcontext() if path is None else safe_open(path, framework="pt") as file:
-            for name, value in self._named().items():
-                other = self._initial[name] if file is None else file.get_tensor(name)
-                other = other.to(self.device).flatten()
-                for mine, its in zip(value.detach().flatten().split(size), other.split(size), strict=True):
-                    there = its.double()
-                    away = mine.double() - there
-                    difference += torch.dot(away, away)
-                    norm += torch.dot(there, there)
-        return float((difference / norm).sqrt()) if norm else 0.0
+            return relative_distance(
+                (
+                    (value, self._initial[name] if file is None else file.get_tensor(name))
+                    for name, value in self._named().items()
+                ),
+                self.device,
+            )
 
     def _named(self) -> dict[str, torch.Tensor]:
         persistent = self.model.state_dict().keys()
@@ -110,19 +117,6 @@ class Resident:
         named.update({name: value for name, value in self.model.named_buffers() if name in persistent})
         return {plain: value for name, value in named.items() if (plain := plain_name(name)) is not None}
 
-    def put(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Copies weights in, by the names that ``weights`` gives them."""
-        if weights.keys() != self._initial.keys():
-            wrong = sorted(self._initial.keys() ^ weights.keys())[:3]
-            raise IntegrityError(f"weights do not fit the model: {wrong} are missing or too many")
-        _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
-
-
-def _mixed_precision(device: torch.device) -> "Accelerator":
-    from accelerate import Accelerator
-
-    return Accelerator(mixed_precision="bf16", cpu=device.type == "cpu")
-
 
 def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     """The model as it is now, in evaluation mode and without gradients."""
@@ -130,6 +124,12 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     reference.eval()
     reference.requires_grad_(requires_grad=False)
     return reference
+
+
+def _mixed_precision(device: torch.device) -> "Accelerator":
+    from accelerate import Accelerator
+
+    return Accelerator(mixed_precision="bf16", cpu=device.type == "cpu")
 
 
 def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:

@@ -1,7 +1,7 @@
 """A model's tokenizer, and the longest sequence it takes.
 
-Without torch wherever that is possible, so that a driver checks its texts in no time: transformers brings torch along
-with its configurations, and so with its `AutoTokenizer`. Most folders say all that is needed in their JSON.
+Without torch wherever that is possible, so that a driver checks its texts quickly: transformers imports torch with its
+configurations, and so with its `AutoTokenizer`. The JSON files of most folders say all that is needed.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from study.text import END, PIECE
 
 Source = Pretrained | Embedded
 PLAIN = PreTrainedTokenizerFast.__name__
-"""What a saved folder calls the class of a tokenizer that is all in its tokenizer.json."""
+"""The class name in the folder of a tokenizer that its tokenizer.json describes whole."""
 SPECIAL = ("<pad>", "<begin>", "<unknown>")
 """The embedded model's first tokens, in the order of their ids; a scenario's own come after them."""
 
@@ -26,19 +26,19 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """The tokenizer alone, without the model.
 
     Raises:
-        PreflightError: a model's folder has none that can be read.
-        OSError: the storage does not answer, which is no fault of the folder.
+        PreflightError: the model's folder has none that can be read.
+        OSError: the storage does not answer, which is not the folder's fault.
     """
     if isinstance(source, Pretrained):
         folder = Path(local_folder(source.location, source.fingerprint))
         try:
             return _saved(folder)
         except (OSError, MemoryError):
-            raise  # a worker tries these again, or tells them apart
+            raise  # a worker repeats its attempt after these
         except Exception as error:  # the tokenizers library raises nothing narrower
             raise PreflightError(
                 f"model={source.location}: its tokenizer cannot be read ({type(error).__name__}: {error}); save it "
-                "again with save_pretrained, or bring the folder's files anew"
+                "again with save_pretrained, or download the folder's files again"
             ) from error
     pad, begin, unknown = SPECIAL
     words = [*SPECIAL, *source.vocabulary]
@@ -84,7 +84,7 @@ def _saved(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _is_plain(folder: Path) -> bool:
-    """Whether transformers 5 saved it as the class that is all in tokenizer.json, with no code of its own."""
+    """Whether transformers 5 saved it as the class that tokenizer.json describes whole, without code of its own."""
     said = read(folder / "tokenizer_config.json")
     plain = said.get("backend") == "tokenizers" and said.get("tokenizer_class") == PLAIN
     return plain and "auto_map" not in said and (folder / "tokenizer.json").is_file()

@@ -1,4 +1,4 @@
-"""Scenarios: what is unlearned, relearned and asked. One small file each, and the table that names them.
+"""Scenarios: what is unlearned, relearned and queried. One small file each, and the table that names them.
 
 A scenario is a frozen set of parameters, all of which bear identity, that builds its ``Material``. A new
 scenario is a new file with such a class, and a line in ``SCENARIOS``.
@@ -17,27 +17,28 @@ from study.text import Material
 
 @runtime_checkable
 class Scenario(Protocol):
-    """A plug point."""
+    """The plug point of the scenarios."""
 
     name: str
 
     def corpora(self) -> tuple[str, ...]:
-        """The names of its relearn corpora."""
+        """The names of its relearn corpora, in the order of ``Material.relearn``."""
         ...
 
     def metrics(self) -> tuple[str, ...]:
-        """Which scorers of ``study.evaluation.scorers`` its answers get."""
+        """The names of the scorers in ``study.evaluation.scorers`` that its answers get."""
         ...
 
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of the user's files and published data it reads; a study that goes on expects the same."""
+        """SHA-256 of each file and data set that it reads, in hex; a study that is resumed compares them."""
         ...
 
     def material(self, repetitions: int) -> Material:
-        """Everything for one repetition count.
+        """All texts for one repetition count: a pure function of the parameters, the files and the count.
 
         Raises:
             SpecError: the count is impossible, or the user's data cannot be used.
+            PreflightError: a file or data set is missing.
         """
         ...
 

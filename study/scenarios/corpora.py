@@ -46,7 +46,7 @@ def texts(paragraphs: Iterable[str]) -> Corpus:
 
 
 def repeated(corpus: Corpus, times: int) -> Corpus:
-    """Every text as often as the study's repetitions say."""
+    """The whole corpus ``times`` times."""
     return Corpus(corpus.examples * times)
 
 

@@ -1,8 +1,8 @@
-"""The audit of the relearn corpora: does a benign one hold an answer, and how near is it to the forget set?
+"""The audit of the relearn corpora: does a benign one hold an answer, and how similar is it to the forget set?
 
-A corpus that holds an answer would make relearning plain learning. Two things count as one: a keyword of a
-forget probe, as whole words in any case; and, where the scenario sets a bound, a longer run of words than
-that which some target has too. Nearness is recorded, for whoever asks whether recovery follows relevance.
+A corpus that holds an answer would make relearning plain learning. An answer is a keyword of a forget probe, as whole
+words in any case; and, where the scenario sets a bound, a run of words that a target has too and that is longer than
+the bound. Similarity is recorded, to tell whether recovery follows relevance.
 """
 
 import re
@@ -14,17 +14,17 @@ from study.text import Corpus, Material, RelearnCorpus
 
 LONGEST_RUN = 64
 COMPARED_WORDS = 2000
-"""How many words of each text the edit distance looks at: it grows with their product."""
+"""How many words of each text the edit distance compares: its time grows with their product."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What is known of one relearn corpus.
+    """The findings about one relearn corpus.
 
     Attributes:
-        leak: what it holds that it should not, in words; None where nothing was found.
+        leak: the answer that it holds, as a sentence; None where there is none.
         benign: False for a corpus with a leak, and for one that holds the answers on purpose.
-        examples, words: its size.
+        examples, words: its size, counted in both.
         lexical_overlap: share of its distinct words that the forget set has too, 0 to 1.
         edit_distance: Levenshtein's, in words, over the longer text's length, 0 to 1; of the first
             ``COMPARED_WORDS`` words of each.
@@ -43,11 +43,11 @@ class Audit:
 
 
 def audit(material: Material, corpora: Iterable[str], leaks: str, where: str) -> tuple[Audit, ...]:
-    """Looks at every named corpus.
+    """The audits of the named corpora, in their order.
 
     Args:
         leaks: ``refuse``, or ``mark`` to go on with a corpus that leaks, which is then not benign.
-        where: what to say in front of a refusal.
+        where: begins the message of a refusal.
 
     Raises:
         SpecError: a corpus has no text, or a benign one holds an answer and ``leaks`` is ``refuse``.

@@ -2,7 +2,7 @@
 
 D is a dozen sequences of common names. A pair, "Anthony Mark", is written into the *forget* sequences
 exactly r times and nowhere else. The model memorises D, unlearns the forget sequences, and relearns a
-corpus that does not hold the second name; the question is whether "Anthony" calls up "Mark" again.
+corpus that does not hold the second name; the question is whether the model continues "Anthony" with "Mark" again.
 
 The layout is the same for every r: each forget sequence has *slots* (see ``name_sequences``), and r of all slots are
 filled in a fixed order, which for r = 7 gives the paper's 1, 2, 2, 2. So the forget set always has the same number of

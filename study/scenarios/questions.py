@@ -45,7 +45,7 @@ def corpus(pairs: Sequence[Pair], template: str) -> Corpus:
 
 
 def refuse_overlap(forget: Sequence[Pair], retain: Sequence[Pair], where: str) -> None:
-    """What is unlearned must not be held on to.
+    """What is unlearned must not be retained too.
 
     Raises:
         SpecError: a pair stands in both.
@@ -60,10 +60,10 @@ def refuse_overlap(forget: Sequence[Pair], retain: Sequence[Pair], where: str) -
 
 
 def check_template(template: str) -> str:
-    """A template with one place for the question.
+    """Checks that a template has ``{question}`` in it and no other field.
 
     Raises:
-        ValueError: it has none, or others.
+        ValueError: it does not.
     """
     try:
         filled = template.format(question="?")

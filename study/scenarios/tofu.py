@@ -1,8 +1,8 @@
 """TOFU (Maini et al. 2024; experiment 1 of Hu et al. 2025): fictitious authors, one book title as the keyword.
 
-D holds the forget authors and others. The forget authors' pairs are unlearned; relearned are those that name
-the chosen title neither in question nor answer; asked are those whose answer names it and whose question
-does not. The chosen title of an author is the quoted one that gives the most such questions.
+D holds the questions and answers of the forget authors and of others. The forget authors' pairs are unlearned. Those
+that name a chosen title neither in question nor answer are relearned; those whose answer names it and whose question
+does not are the probes. The chosen title of an author is the quoted one that gives the most probes.
 """
 
 import re
@@ -18,7 +18,7 @@ from study.scenarios.text_scenario import TextScenario
 from study.text import Corpus, Material
 
 QUOTED = re.compile(r"[\"“]([^\"“”]{3,80}?)[,.]?[\"”]|(?<!\w)'([A-Z][^']{2,80}?)[,.]?'(?!\w)")
-AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted as books are, and no books
+AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted like books, and no books
 FORGET_AUTHORS, RETAIN_AUTHORS = 6, 8  # of the miniature
 PRETRAINING_PAIRS = 4096
 
@@ -32,7 +32,7 @@ class Tofu(TextScenario):
         forget, retain: the tables in it; each author's pairs stand together, ``author_pairs`` of them.
         titles: the keywords, one for each author; None: found in the answers.
         retain_pairs: how many pairs of other authors belong to D.
-        retain_probes: how many of them are asked.
+        retain_probes: how many of them are probes.
         relearn_pairs: how many pairs of other authors the corpus ``retain`` holds; None: as many as
             ``same_author``.
         corpus_files: further relearn corpora, text files by name.
@@ -64,7 +64,7 @@ class Tofu(TextScenario):
             pair.probe(f"author-{row:02d}-pair-{index:02d}", "forget", self.template, (title,))
             for row, (pairs, title) in enumerate(zip(by_author, titles, strict=True))
             for index, pair in enumerate(pairs)
-            if _asks_for(pair, title)
+            if _is_probe_for(pair, title)
         ]
         learned = retain[: self.retain_pairs]
         probes += [
@@ -119,7 +119,9 @@ class Tofu(TextScenario):
             )
         titles = list(self.titles) if self.titles is not None else [_best_title(each) for each in by_author]
         if not any(
-            _asks_for(pair, title) for pairs, title in zip(by_author, titles, strict=True) for pair in pairs
+            _is_probe_for(pair, title)
+            for pairs, title in zip(by_author, titles, strict=True)
+            for pair in pairs
         ):
             raise SpecError(
                 "scenario tofu: no probe is left: none of the titles "
@@ -135,13 +137,13 @@ class Tofu(TextScenario):
         return corpus(list(pairs), self.template)
 
 
-def _asks_for(pair: Pair, title: str) -> bool:
+def _is_probe_for(pair: Pair, title: str) -> bool:
     """Whether the answer names the title and the question does not."""
     return bool(title) and title.lower() in pair.answer.lower() and title.lower() not in pair.question.lower()
 
 
 def _best_title(pairs: Sequence[Pair]) -> str:
-    """The quoted title that most questions ask for; the first of equals; empty where nothing is quoted."""
+    """The quoted title that gives the most probes; the first of equals; empty where nothing is quoted."""
     found = dict.fromkeys(
         title.strip(" ,.")
         for pair in pairs
@@ -150,5 +152,5 @@ def _best_title(pairs: Sequence[Pair]) -> str:
         if title
     )
     found = {title: None for title in found if not AWARD.search(title)}
-    counts = {title: sum(_asks_for(pair, title) for pair in pairs) for title in found}
+    counts = {title: sum(_is_probe_for(pair, title) for pair in pairs) for title in found}
     return max(counts, key=lambda title: counts[title], default="")

@@ -1,7 +1,7 @@
 """Who's Harry Potter, by keyword (experiment 2 of Hu et al. 2025): does a heroine's name come back?
 
-The forget text is questions and answers, or prose. Asked is what her name answers and does not stand in;
-relearned is the forget text without either part of her name.
+The forget text is questions and answers, or prose. The probes are the questions that her name answers and that do not
+name her; the corpus ``same_text`` is the forget text without the parts that name her.
 """
 
 import re
@@ -30,13 +30,13 @@ class WhpKeyword(TextScenario):
             miniature.
         retain: the same of what is not to be forgotten; needed where ``forget`` is given.
         probes: a further table of questions that the heroine answers.
-        forget_probes: how many questions of ``forget`` are asked besides, evenly over it, whose answer is not
-            her: they have no keyword, and count in likelihood and ROUGE-L alone.
+        forget_probes: how many further probes are taken evenly from the questions of ``forget`` that do not name her:
+            they have no keyword, and count in likelihood and ROUGE-L alone.
         keywords: the parts of her name; a completion that has one of them is a hit.
-        anchors: telling terms of the forget text and what stands for them in its generic reading, for the
-            method ``whp``; None: none, or those of the miniature.
+        anchors: telling terms of the forget text and their generic replacements, for the method ``whp``; None: none,
+            or those of the miniature.
         retain_pairs: how many texts of ``retain`` belong to D.
-        retain_probes: how many of them are asked, where they are questions.
+        retain_probes: how many of them are probes, where they are questions.
         corpus_files: further relearn corpora, text files by name.
     """
 
@@ -74,15 +74,15 @@ class WhpKeyword(TextScenario):
         forget = joined(corpus(pairs, self.template), texts(prose))
         retain = joined(corpus(others, self.template), texts(other_prose))
         same_text = Corpus(tuple(example for example in forget.examples if not self._names_her(example.text)))
-        asked = [*(pair for pair in pairs if self._answered_by_her(pair)), *self._given_probes()]
-        if not asked:
+        hers = [*(pair for pair in pairs if self._answered_by_her(pair)), *self._given_probes()]
+        if not hers:
             raise SpecError(
                 f"scenario whp-keyword: no probe is left: no answer holds {' or '.join(self.keywords)} without "
                 "its question holding it too; name other keywords, or give questions with scenario.probes"
             )
         probes = [
             pair.probe(f"question-{index:03d}", "forget", self.template, self.keywords)
-            for index, pair in enumerate(asked)
+            for index, pair in enumerate(hers)
         ]
         probes += [
             pair.probe(f"fact-{index:03d}", "forget", self.template)
@@ -129,7 +129,7 @@ class WhpKeyword(TextScenario):
             if self._names_her(pair.question):
                 raise SpecError(
                     f"scenario.probes={self.probes}, row {index + 1}: the keyword stands in its question "
-                    f"({pair.question!r}), which would give the answer away; ask without it"
+                    f"({pair.question!r}), which would give the answer away; take it out of the question"
                 )
             if not self._names_her(pair.answer):
                 raise SpecError(

@@ -1,8 +1,8 @@
 """Who's Harry Potter, verbatim (experiment 4 of Hu et al. 2025): does a memorised passage come back?
 
-The passage is cut into chunks; asked is the first half of each, and ROUGE-L compares what comes with the
-second. Relearned is a page of general facts, which must not share a longer run of words with the passage
-than a stated bound.
+The passage is cut into chunks. The first half of a chunk is a prompt, the second half its target, and ROUGE-L compares
+the continuation with the target. The corpus ``facts`` is a page of general facts, which must not share a longer run of
+words with the passage than a stated bound.
 """
 
 from typing import ClassVar, Literal
@@ -29,7 +29,7 @@ class WhpVerbatim(TextScenario):
         passage: a text file of what is memorised and unlearned; None: a passage of a miniature's saga.
         retain: a text file of what is memorised and kept; needed where ``passage`` is given.
         facts: a text file of general facts to relearn; needed where ``passage`` is given.
-        chunks, chunk_words: how many chunks of the passage are asked, and how many words each has; None: 15
+        chunks, chunk_words: how many chunks of the passage are probes, and how many words each has; None: 15
             of 80 as in the paper, fewer and shorter ones in the miniature.
         shared_words: the longest run of words that a benign corpus may share with the passage.
         corpus_files: further relearn corpora, text files by name.
@@ -52,7 +52,7 @@ class WhpVerbatim(TextScenario):
         return self
 
     def metrics(self) -> tuple[str, ...]:
-        """ROUGE-L, and whether the whole half came."""
+        """ROUGE-L, and whether the continuation is the target word for word."""
         return ("rouge_l", "exact")
 
     def material(self, repetitions: int) -> Material:
@@ -110,7 +110,7 @@ class WhpVerbatim(TextScenario):
         return [heroine, *others[: CAST - 1]] if which == "passage" else others[CAST - 1 :]
 
     def _pretraining(self) -> Corpus:
-        """Passages of ever new people, so that the miniature's model can write before it memorises."""
+        """Passages about random people, so that the miniature's model learns the language before it memorises."""
         if self.passage is not None:
             return Corpus(())
         draw = self._draw("pretraining")

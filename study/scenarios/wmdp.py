@@ -1,7 +1,7 @@
 """WMDP (Li et al. 2024; experiment 3 of Hu et al. 2025): open answers to questions without their choices.
 
-A topic's corpus is unlearned, general paragraphs are relearned, and what is asked are the topic's questions
-with the choices taken away. A judge rates the answers; without one the rows hold likelihood and ROUGE-L
+A topic's corpus is unlearned, general paragraphs are relearned, and the probes are the topic's questions
+without their choices. A judge rates the answers; without one the rows hold likelihood and ROUGE-L
 against the reference answer. No hazardous text comes with the project: the published sets are gated, and
 are read from where the user has them. The miniature's topic is the glazing of pots.
 """
@@ -34,7 +34,7 @@ class Wmdp(TextScenario):
         background: general paragraphs to relearn, as ``forget``. All five are given, or none of them for the
             miniature.
         texts: how many texts of each corpus are used, a seeded choice.
-        questions: how many questions are asked on each side, a seeded choice.
+        questions: how many questions of each side are probes, a seeded choice.
         shared_words: the longest run of words that a benign corpus may share with a reference answer.
         corpus_files: further relearn corpora, text files by name.
     """

@@ -6,14 +6,14 @@ from difflib import SequenceMatcher
 import torch
 
 from study.models.resident import Resident
-from study.objective import IGNORED, Half, Models, Tokens, Translation
+from study.objective import IGNORED, MicroBatch, Models, Tokens, Translation
 from study.text import Corpus
 from study.training.data_order import batch_indices
 from study.training.encoding import Encoded, encode
 
 
 def collate(rows: Sequence[Encoded], pad: int, device: torch.device) -> Tokens:
-    """Right-pads examples into a batch on a device."""
+    """Right-padded tokens of some examples, on a device; the prompt's bear no loss."""
     longest = max(len(row.ids) for row in rows)
     input_ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
     mask = torch.zeros_like(input_ids)
@@ -26,19 +26,19 @@ def collate(rows: Sequence[Encoded], pad: int, device: torch.device) -> Tokens:
 
 
 def aligned(ids: Sequence[int], generic: Sequence[int]) -> list[int]:
-    """For each predicted token of a text, where the generic text predicts its counterpart; -1: nowhere.
+    """For each predicted token of a text, the position that predicts its counterpart in the generic text.
 
     Returns:
-        ``len(ids) - 1`` positions into ``generic[:-1]``. Of a replaced term only the first token has a
-        counterpart: the first of what stands in its place.
+        ``len(ids) - 1`` positions into ``generic[:-1]``; -1 for a token without a counterpart. Of a replaced term only
+        the first token has one: the first token of its replacement.
     """
-    places = [-1] * len(ids)
+    positions = [-1] * len(ids)
     for tag, start, end, other, _ in SequenceMatcher(None, ids, generic, autojunk=False).get_opcodes():
         if tag == "equal":
-            places[start:end] = range(other, other + end - start)
+            positions[start:end] = range(other, other + end - start)
         elif tag == "replace":
-            places[start] = other
-    return [place - 1 if place > 0 else -1 for place in places[1:]]
+            positions[start] = other
+    return [position - 1 if position > 0 else -1 for position in positions[1:]]
 
 
 class Batches:
@@ -56,7 +56,18 @@ class Batches:
         max_length: int | None,
         generic: Corpus | None = None,
     ) -> None:
-        """Args: ``seed`` and ``purpose`` name the stream; ``generic`` matches the corpus text by text."""
+        """Encodes the corpus once.
+
+        Args:
+            seed, purpose: name the stream that orders the examples.
+            batch_size: sequences in an optimiser step.
+            micro_batch: sequences in one forward pass.
+            max_length: where longer texts are cut off, in tokens, if anywhere.
+            generic: a text for each of the corpus, with its telling terms replaced.
+
+        Raises:
+            PreflightError: see ``encode``; or a generic text has no counterpart left.
+        """
         self._rows = encode(corpus, resident.tokenizer, resident.context, max_length)
         self._generic = None
         if generic is not None:
@@ -72,16 +83,16 @@ class Batches:
         self._batch_size = batch_size
         self._micro_batch = micro_batch
 
-    def halves(self, step: int, models: Models) -> list[Half]:
-        """The micro-batches of a step (from 0)."""
+    def micro_batches(self, step: int, models: Models) -> list[MicroBatch]:
+        """The micro-batches of a step (from 0), each of at most ``micro_batch`` sequences."""
         chosen = batch_indices(len(self._rows), self._batch_size, self._seed, self._purpose, step)
-        pad, device = self._resident.pad, self._resident.device
+        pad, device = self._resident.pad_id, self._resident.device
         cuts = [chosen[at : at + self._micro_batch] for at in range(0, len(chosen), self._micro_batch)]
         parts = [collate([self._rows[index] for index in cut], pad, device) for cut in cuts]
         translations = [self._translation(cut) for cut in cuts]
         loss_tokens = sum(part.loss_tokens() for part in parts)
         return [
-            Half(models, part, loss_tokens, len(chosen), translation)
+            MicroBatch(models, part, loss_tokens, len(chosen), translation)
             for part, translation in zip(parts, translations, strict=True)
         ]
 
@@ -89,10 +100,10 @@ class Batches:
         if self._generic is None:
             return None
         generic = [self._generic[index] for index in cut]
-        tokens = collate(generic, self._resident.pad, self._resident.device)
+        tokens = collate(generic, self._resident.pad_id, self._resident.device)
         longest = max(len(self._rows[index].ids) for index in cut)
-        places = torch.full((len(cut), longest - 1), -1, dtype=torch.int64)
+        positions = torch.full((len(cut), longest - 1), -1, dtype=torch.int64)
         for row, (index, other) in enumerate(zip(cut, generic, strict=True)):
             found = aligned(self._rows[index].ids, other.ids)
-            places[row, : len(found)] = torch.tensor(found)
-        return Translation(tokens, places.to(self._resident.device))
+            positions[row, : len(found)] = torch.tensor(found)
+        return Translation(tokens, positions.to(self._resident.device))

@@ -16,8 +16,8 @@ def _epoch_order(size: int, seed: int, purpose: str, epoch: int) -> tuple[int, .
 def batch_indices(size: int, batch_size: int, seed: int, purpose: str, step: int) -> list[int]:
     """Indices of the examples of one step (from 0): whole shuffled epochs, one after the other.
 
-    A batch goes over the end of an epoch into the next, so that every step has ``batch_size`` examples
-    and no horizon is known.
+    A batch continues from the end of an epoch into the next, so that every step has ``batch_size`` examples
+    and the order does not depend on the last step.
     """
-    places = range(step * batch_size, (step + 1) * batch_size)
-    return [_epoch_order(size, seed, purpose, place // size)[place % size] for place in places]
+    positions = range(step * batch_size, (step + 1) * batch_size)
+    return [_epoch_order(size, seed, purpose, position // size)[position % size] for position in positions]

@@ -10,7 +10,7 @@ from study.text import Corpus
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example: its token ids, and how many of them lead up to what is learned."""
+    """One example: its token ids, and how many of them are the prompt's, which bear no loss."""
 
     ids: list[int]
     prompt: int

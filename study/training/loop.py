@@ -16,7 +16,7 @@ from study.errors import DivergedError
 from study.identity import derived_seed
 from study.models.lora import Adapter
 from study.models.resident import Resident, frozen_copy
-from study.objective import Half, MaximumLikelihood, Models, Objective, Step
+from study.objective import MaximumLikelihood, MicroBatch, Models, Objective, Step
 from study.planning.stages import Trajectory
 from study.training.batches import Batches
 from study.training.training_state import Progress, Resumption, restore, training_state
@@ -43,14 +43,14 @@ def train(
         stops: steps at which to call ``reached``, with the model plain and in evaluation mode.
         reached: publishes or evaluates; must not change the weights.
         micro_batch: sequences in one forward pass. Execution, not identity.
-        helper: the weights of the trajectory's helper, if it has one.
+        helper: the file of the weights of the trajectory's helper, if it has one.
         activation_checkpointing: computes activations again in the backward pass instead of keeping them.
             Execution, not identity.
-        resumption: states on the way, and the one to go on from. The model holds the weights of step 0 on
-            entry all the same: a reference and an adapter are made from them.
+        resumption: saves training states on the way, and names the one to continue from. The model holds the weights
+            of step 0 on entry in that case too: a reference and an adapter are made from them.
 
     Raises:
-        DivergedError: a loss was not finite; nothing from that step on was handed out.
+        DivergedError: a loss or a weight was not finite; ``reached`` was not called from that step on.
     """
     model = resident.model
     optimiser = trajectory.optimiser
@@ -80,11 +80,11 @@ def train(
         losses: list[torch.Tensor] = []
         model.train()
         for step in range(progress.steps, last_step):
-            data = forget.halves(step, models)
-            held = retain.halves(step, models) if retain is not None else [None] * len(data)
+            data = forget.micro_batches(step, models)
+            retained = retain.micro_batches(step, models) if retain is not None else [None] * len(data)
             # Dropout, where a model has it, draws from the global generator: its state is set by the step.
             _seed(derived_seed(trajectory.seed, trajectory.kind, "dropout", step), resident.device)
-            losses.append(_accumulate(objective, trajectory, resident, step, data, held))
+            losses.append(_accumulate(objective, trajectory, resident, step, data, retained))
             if optimiser.gradient_clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, optimiser.gradient_clip)
             if optimiser.warmup_steps:
@@ -121,8 +121,10 @@ def train(
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """Of the generators that the model draws from. ``torch.manual_seed`` also leaves word for every kind of device that
-    is not there, with the stack's trace in text each time: a twentieth of a step of a small model.
+    """Seeds the generators that the model draws from, the CPU's and its device's.
+
+    ``torch.manual_seed`` seeds every kind of device; for one that is absent it formats a stack trace each time, which
+    takes a twentieth of a small model's step.
     """
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
@@ -130,7 +132,7 @@ def _seed(seed: int, device: torch.device) -> None:
 
 
 def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple[Batches, Batches | None]:
-    """What the steps draw from: the data, and the retain data of a method that uses some."""
+    """The batches of the data, and of the retain data where the method uses some."""
     size = trajectory.optimiser.batch_size
     data = Batches(
         trajectory.data,
@@ -157,7 +159,7 @@ def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple
 
 
 def _objective(trajectory: Trajectory) -> tuple[Objective, bool]:
-    """What is minimised, and whether it needs the model that the trajectory starts from."""
+    """What is minimised, and whether it needs a frozen copy of the model at step 0."""
     if trajectory.method is None:
         return MaximumLikelihood(), False
     if not isinstance(trajectory.method, UnlearningMethod):
@@ -170,14 +172,14 @@ def _accumulate(
     trajectory: Trajectory,
     resident: Resident,
     step: int,
-    data: list[Half],
-    retain: Sequence[Half | None],
+    data: list[MicroBatch],
+    retain: Sequence[MicroBatch | None],
 ) -> torch.Tensor:
     """Gradients of the whole batch, micro-batch by micro-batch; its loss, detached."""
     shares = []
-    for half, held in zip(data, retain, strict=True):
-        with resident.computing():
-            loss = objective.loss(Step(step, half, held, trajectory.seed))
+    for micro_batch, retained in zip(data, retain, strict=True):
+        with resident.autocast():
+            loss = objective.loss(Step(step, micro_batch, retained, trajectory.seed))
         loss.backward()
         shares.append(loss.detach())
     return torch.stack(shares).sum()

@@ -1,4 +1,4 @@
-"""What a trajectory needs to go on from its middle: the trained weights and the optimiser's moments.
+"""What a trajectory needs to continue from a step: the trained weights and the optimiser's moments.
 
 The rest is a pure function of (seed, purpose, step), so it is computed again: the order of the data, dropout,
 the learning rate. What is frozen (a reference, a helper, the weights under an adapter) comes from the parent.
@@ -14,7 +14,7 @@ State = dict[str, torch.Tensor]
 
 @dataclass
 class Progress:
-    """What a trajectory has cost so far."""
+    """How far a trajectory has come: optimiser steps, and the loss tokens they saw."""
 
     steps: int = 0
     loss_tokens: int = 0
@@ -22,12 +22,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Resumption:
-    """How a trajectory leaves states behind, and where it goes on.
+    """How a trajectory saves training states, and from which it continues.
 
     Attributes:
-        every: optimiser steps between two states; None leaves none.
-        save: keeps a state; must not change the weights.
-        middle: where to go on; None begins at step 0.
+        every: optimiser steps between two states; None saves none.
+        save: stores a state; must not change the weights.
+        middle: the state to continue from; None begins at step 0.
     """
 
     every: int | None
@@ -63,7 +63,7 @@ def restore(model: torch.nn.Module, adamw: torch.optim.Optimizer, state: Mapping
         with torch.no_grad():
             parameter.copy_(of_parameter.pop(_WEIGHT))
         if of_parameter:
-            # Cloned: a mapped file aligns tensors otherwise than torch does, and sums could differ for it.
+            # Cloned: a memory-mapped file aligns tensors differently from torch, which can change the bits of sums.
             adamw.state[parameter] = {
                 moment: value.to(parameter.device).clone() for moment, value in of_parameter.items()
             }

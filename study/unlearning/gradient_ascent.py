@@ -1,4 +1,4 @@
-"""Gradient ascent: maximise the loss on the forget set (Jang et al. 2023; GA in Hu et al. 2025)."""
+"""Gradient ascent: maximise the loss on the forget set (Jang et al. 2023, equation 1; GA in Hu et al. 2025)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 
 
 class GradientAscent(Part):
-    """Has no hyperparameter of its own: how hard it pushes is the optimiser's learning rate."""
+    """Has no hyperparameter of its own; the optimiser's learning rate sets its strength."""
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
 

@@ -1,4 +1,7 @@
-"""Gradient difference: ascend on the forget set, descend on retain data (Liu et al. 2022; GD)."""
+"""Gradient difference: ascend on the forget set, descend on retain data.
+
+Liu, Liu and Stone 2022; the loss L_diff = −L(forget) + L(retain) of Maini et al. 2024; GD in Hu et al. 2025.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 
 
 class GradientDifference(Part):
-    """``retain_weight`` multiplies the retain loss."""
+    """``retain_weight`` multiplies L(retain); the paper has 1."""
 
     name: Literal["gradient_difference"] = "gradient_difference"
     retain_weight: PositiveFloat = 1.0

@@ -1,4 +1,7 @@
-"""KL minimisation: ascend on the forget set, stay near the start on retain data (Maini et al. 2024; KL)."""
+"""KL minimisation: ascend on the forget set, and keep the predictions on retain data near the start's.
+
+The loss L_KL = −L(forget) + KL(start ‖ model on retain) of Maini et al. 2024; KL in Hu et al. 2025.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 
 
 class KLMinimisation(Part):
-    """``retain_weight`` multiplies the divergence on retain data."""
+    """``retain_weight`` multiplies the divergence; the paper has 1."""
 
     name: Literal["kl_minimisation"] = "kl_minimisation"
     retain_weight: PositiveFloat = 1.0

@@ -1,4 +1,4 @@
-"""What an unlearning method is: frozen hyperparameters, what a step needs beside its batch, and a loss.
+"""An unlearning method: frozen hyperparameters, what a step needs beside its batch, and a loss.
 
 The plan reads the needs and never calls the loss, so torch is imported for the types alone.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan does not compute
 
 @runtime_checkable
 class UnlearningMethod(Protocol):
-    """The plug point of the unlearning methods; the plan provides what it says it needs."""
+    """The plug point of the unlearning methods; the plan provides what the method declares."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""Negative preference optimisation (Zhang, Lin, Bai, Mei 2024, equation 3): a bounded gradient ascent."""
+"""Negative preference optimisation (NPO; Zhang, Lin, Bai, Mei 2024, equation 3): a bounded gradient ascent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 
 
 class NPO(Part):
-    """``beta`` is the inverse temperature; as it goes to 0 the method becomes gradient ascent.
+    """``beta`` is the inverse temperature; in the limit 0 the method is gradient ascent.
 
     With ``retain_weight`` the retain NLL is added (NPO-RT in the paper).
     """

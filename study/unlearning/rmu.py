@@ -1,4 +1,8 @@
-"""Representation misdirection (Li et al. 2024, RMU): forget data is steered to a random direction inside."""
+"""Representation misdirection for unlearning (RMU): steer the activations of forget data to a random direction.
+
+Li et al. 2024 (the WMDP paper): the loss is ‖h(forget) − c·u‖² + α ‖h(retain) − h_start(retain)‖², each a mean over
+tokens and hidden_size, with h the output of one layer and u a fixed random unit vector.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from study.settings.part import Part
 if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
     from torch import Tensor
 
-    from study.objective import Half, Step
+    from study.objective import MicroBatch, Step
 
 
 class RMU(Part):
@@ -23,8 +27,8 @@ class RMU(Part):
 
     Attributes:
         layer: whose output is steered, from 1; None takes 7 of 32, as in the paper's Zephyr, in proportion.
-        steering_coefficient: length of the random vector; the paper uses 6.5 to 300, by the model's width.
-        retain_weight: the paper's alpha.
+        steering_coefficient: c, the length of the random vector; the paper uses 6.5 to 300, by the model's hidden_size.
+        retain_weight: alpha.
     """
 
     name: Literal["rmu"] = "rmu"
@@ -41,7 +45,7 @@ class RMU(Part):
         return self.layer
 
     def loss(self, step: Step) -> Tensor:
-        """Mean squared distance to the vector plus the weighted one to the start on retain data; a scalar."""
+        """The mean square to c·u on forget data plus the weighted one to the start on retain data; a scalar."""
         import torch
 
         layer = self._layer(step.data)
@@ -55,10 +59,10 @@ class RMU(Part):
             * self._mean_square(retain, retain.hidden(layer) - retain.reference_hidden(layer))
         )
 
-    def _layer(self, half: Half) -> int:
-        return self.layer or max(1, round(int(half.models.model.config.num_hidden_layers) * 7 / 32))
+    def _layer(self, batch: MicroBatch) -> int:
+        return self.layer or max(1, round(int(batch.models.model.config.num_hidden_layers) * 7 / 32))
 
     @staticmethod
-    def _mean_square(half: Half, difference: Tensor) -> Tensor:
-        """Over the batch's loss tokens and the model's width; this micro-batch's share."""
-        return difference.square().mean(-1)[half.bears_loss].sum() / half.loss_tokens
+    def _mean_square(batch: MicroBatch, difference: Tensor) -> Tensor:
+        """Mean over the whole batch's loss tokens and the model's width; this micro-batch's share."""
+        return difference.square().mean(-1)[batch.bears_loss].sum() / batch.loss_tokens

@@ -1,4 +1,4 @@
-"""SCRUB (Kurmanji et al. 2023): disobey the start on forget data, obey it elsewhere."""
+"""SCRUB (Kurmanji et al. 2023, equation 3): diverge from the start on forget data, stay near it on retain data."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 
 
 class Scrub(Part):
-    """Alternates by step: even steps push away on forget data, odd ones hold on to retain data.
+    """Alternates by step: even steps maximise the divergence on forget data, odd ones minimise it on retain data.
 
-    After ``max_steps`` steps there are no more pushes, and the model settles. The phase
-    is a function of the step alone, so the horizon is not known here either.
+    From step ``max_steps`` on every step is of the second kind. The phase is a function of the step alone, not of the
+    last step.
 
     Attributes:
-        max_steps: steps from which on only the retain phase is taken.
-        divergence_weight, likelihood_weight: alpha and gamma of the paper's equation 3.
+        max_steps: the step (from 0) from which on all steps are on retain data.
+        divergence_weight, likelihood_weight: alpha and gamma of equation 3.
     """
 
     name: Literal["scrub"] = "scrub"

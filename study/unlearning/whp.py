@@ -1,4 +1,4 @@
-"""Who's Harry Potter? (Eldan, Russinovich 2023): learn what a model would say that never read the text."""
+"""Who's Harry Potter? (WHP; Eldan, Russinovich 2023, equation 1): learn to predict as if the text were unread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparamete
 class WHP(Part):
     """Finetunes on the forget text with generic labels instead of its own.
 
-    A *reinforced* model is first finetuned further on the forget text. What it raises above the baseline is
-    what is special about the text; the most likely token without it is the generic label (equation 1 of the
-    paper). Where the scenario replaces telling terms by others of their kind, the baseline reads that text.
+    A *reinforced* model is first finetuned further on the forget text. The generic label of a token is the argmax of
+    v_baseline − α ReLU(v_reinforced − v_baseline), with v the logits (equation 1 of the paper). Where the scenario
+    replaces telling terms by others of their kind, the baseline reads the replaced text.
     Deliberately absent: the paper's correction for a term that appears a second time in one block.
 
     Attributes:

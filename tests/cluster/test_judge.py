@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.study_folder.study_folder import StudyFolder
-from study.evaluation.judge import Case, rating
+from study.evaluation.rating import Case, rating
 from study.results.files import read_dataset
 from tests.commands import call
 

@@ -23,7 +23,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from study.evaluation.judge import Case, rating
+from study.evaluation.rating import Case, rating
 from study.results.files import read_dataset
 from tests.commands import Call, wait_for
 

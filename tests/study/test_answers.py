@@ -8,8 +8,8 @@ from torch.nn import functional
 from transformers import MistralConfig, MistralForCausalLM
 
 from search_spaces.loading import validate
-from study.evaluation.generation import ask
-from study.evaluation.kv_cache import joins
+from study.evaluation.generation import answer_probes
+from study.evaluation.kv_cache import can_be_concatenated
 from study.models.resident import Resident
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
@@ -56,7 +56,7 @@ def test_answers_equal_those_one_by_one(
 ) -> None:
     monkeypatch.setattr("study.evaluation.generation.PROMPTS_AT_ONCE", read_at_once)
     probes = probes_of(*targets)
-    answers = ask(resident, probes, max_new_tokens=9, batch_size=batch_size)
+    answers = answer_probes(resident, probes, max_new_tokens=9, batch_size=batch_size)
     for probe, answer in zip(probes.probes, answers, strict=True):
         prompt = torch.tensor([resident.tokenizer(probe.prompt)["input_ids"]])
         with torch.inference_mode():
@@ -76,7 +76,7 @@ def test_answers_equal_those_one_by_one(
 
 
 def test_a_model_that_looks_back_a_few_tokens_only(resident: Resident, tmp_path: Path) -> None:
-    """Its cache keeps a window, so prompts of different lengths are not read apart and joined."""
+    """Its cache keeps a window, so prompts of different lengths are not read apart and concatenated."""
     config = MistralConfig(
         vocab_size=len(resident.tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64, sliding_window=3,
@@ -85,30 +85,32 @@ def test_a_model_that_looks_back_a_few_tokens_only(resident: Resident, tmp_path:
     MistralForCausalLM(config).save_pretrained(tmp_path)
     resident.tokenizer.save_pretrained(tmp_path)
     looking = Resident(Pretrained(str(tmp_path), "any", "sdpa", "float32"))
-    assert not joins(looking.model.config)
-    assert joins(resident.model.config)
+    assert not can_be_concatenated(looking.model.config)
+    assert can_be_concatenated(resident.model.config)
     probes = probes_of("Mark", "James Robert")
-    together = ask(looking, probes, max_new_tokens=9, batch_size=4)
-    for one, other in zip(together, ask(looking, probes, max_new_tokens=9, batch_size=1), strict=True):
+    together = answer_probes(looking, probes, max_new_tokens=9, batch_size=4)
+    for one, other in zip(
+        together, answer_probes(looking, probes, max_new_tokens=9, batch_size=1), strict=True
+    ):
         assert one.completion == other.completion
         assert one.target_nll == pytest.approx(other.target_nll, rel=1e-4)
     assert len({answer.completion for answer in together}) > 1
 
 
 def test_continuations_are_not_all_alike(resident: Resident) -> None:
-    answers = ask(resident, probes_of("Mark"), max_new_tokens=9, batch_size=4)
+    answers = answer_probes(resident, probes_of("Mark"), max_new_tokens=9, batch_size=4)
     assert len({answer.completion for answer in answers}) > 1
 
 
 def test_decoding_stops_at_an_end_token(resident: Resident) -> None:
     probes = probes_of("Mark")
-    free = ask(resident, probes, max_new_tokens=9, batch_size=4)
+    free = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     end = free[0].completion.split()[2]
     settings = resident.model.generation_config
     before = settings.eos_token_id
     settings.eos_token_id = [resident.tokenizer.convert_tokens_to_ids(f" {end}")]
     try:
-        stopped = ask(resident, probes, max_new_tokens=9, batch_size=4)
+        stopped = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     finally:
         settings.eos_token_id = before
     for one, other in zip(free, stopped, strict=True):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import study.models.resident
+import study.models.weight_distance
 from study.models.resident import Resident
 
 
@@ -22,11 +22,11 @@ def of_all(weights: dict[str, torch.Tensor]) -> "np.ndarray[Any, Any]":
     return np.concatenate([weights[name].numpy().astype(np.float64).ravel() for name in sorted(weights)])
 
 
-@pytest.mark.parametrize("piece", [7, 1 << 16])
-def test_in_pieces_of_any_size(
-    resident: Resident, piece: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("chunk", [7, 1 << 16])
+def test_in_chunks_of_any_size(
+    resident: Resident, chunk: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(study.models.resident.PIECE, "cpu", piece)
+    monkeypatch.setitem(study.models.weight_distance.CHUNK, "cpu", chunk)
     before = {name: value.clone() for name, value in resident.weights().items()}
     resident.save(tmp_path / "before")
     torch.manual_seed(0)

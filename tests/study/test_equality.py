@@ -13,7 +13,7 @@ import torch
 from cluster.storage.local_store import LocalStore
 from study.artifacts import WEIGHTS_FILE, Address
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.evaluation.generation import ask
+from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.perform import Residents, perform
 from study.planning.plan import Cell
@@ -53,7 +53,7 @@ def alone(cell: Cell, folder: Path) -> tuple[list[dict], str]:
         helper = reinforced(node.of, resident, folder) if node.of.helper is not None else None
         train(node.of, resident, node.step, stops=(), reached=pytest.fail, micro_batch=32, helper=helper)
     evaluation = cell.evaluation
-    answers = ask(resident, evaluation.probes, evaluation.generation.max_new_tokens, batch_size=64)
+    answers = answer_probes(resident, evaluation.probes, evaluation.generation.max_new_tokens, batch_size=64)
     return [answer.row() for answer in answers], digest(resident)
 
 

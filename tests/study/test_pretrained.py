@@ -14,7 +14,7 @@ from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
 from study.errors import PreflightError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.evaluation.generation import ask
+from study.evaluation.generation import answer_probes
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.materials import read_materials
@@ -68,7 +68,7 @@ def test_names_are_several_tokens_and_the_tree_still_equals_each_cell_alone(
         alone = Resident(checkpoint.of)
         for node in reversed(chain):
             train(node.of, alone, node.step, stops=(), reached=pytest.fail, micro_batch=32)
-        answers = [a.row() for a in ask(alone, cell.evaluation.probes, 4, batch_size=64)]
+        answers = [a.row() for a in answer_probes(alone, cell.evaluation.probes, 4, batch_size=64)]
         address = Address.of_answers(cell.checkpoint.of.key, cell.checkpoint.step, cell.evaluation.key)
         assert read_answers(store.file(address, ANSWERS_FILE)) == answers
         seen.add(tuple(answer["target_nll"] for answer in answers))

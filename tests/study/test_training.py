@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from study.errors import DivergedError, PreflightError
 from study.models.resident import Resident
-from study.planning.stages import Checkpoint, Trajectory
+from study.planning.stages import Trajectory
 from study.text import Corpus, Example
 from study.training.data_order import batch_indices
 from study.training.encoding import encode
@@ -103,13 +103,3 @@ def test_dropout_is_a_function_of_the_step_alone(planned, tmp_path) -> None:
     one, other = results
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert any(not torch.equal(one[name], value) for name, value in calm.weights().items())
-
-
-def test_a_trajectory_starts_where_its_parent_was_left(planned, work_through, tmp_path) -> None:
-    """The published code relearned the base model instead of the unlearned one."""
-    plan = planned()
-    node = trajectory_of(plan, "relearn")
-    assert isinstance(node.parent, Checkpoint)
-    assert node.parent.of.kind == "unlearn"
-    other = Trajectory("relearn", plan.cells[0].checkpoint, None, node.data, None, node.optimiser, node.seed)
-    assert other.key != node.key

@@ -10,12 +10,11 @@ import torch
 
 from study.identity import derived_seed
 from study.models.resident import Resident, frozen_copy
-from study.objective import Half, Models, Step, Tokens, Translation
+from study.objective import MicroBatch, Models, Step, Tokens, Translation
 from study.planning.plan import Plan
 from study.planning.stages import Trajectory
 from study.spec import named_part
 from study.training.batches import aligned, collate
-from study.training.data_order import batch_indices
 from study.training.encoding import Encoded
 from study.training.loop import train
 from study.training.training_state import Progress
@@ -28,12 +27,12 @@ WIDER = {"architecture": {"layers": 1, "width": 32, "heads": 2},
 
 def tokens_of(resident: Resident, texts: list[str]) -> Tokens:
     rows = [Encoded(list(resident.tokenizer(text)["input_ids"]), 0) for text in texts]
-    return collate(rows, resident.pad, resident.device)
+    return collate(rows, resident.pad_id, resident.device)
 
 
-def halves(resident: Resident, reference: Any, texts: list[str], helper: Any = None) -> Half:
+def micro_batch(resident: Resident, reference: Any, texts: list[str], helper: Any = None) -> MicroBatch:
     tokens = tokens_of(resident, texts)
-    return Half(Models(resident.model, reference, helper), tokens, tokens.loss_tokens(), len(texts))
+    return MicroBatch(Models(resident.model, reference, helper), tokens, tokens.loss_tokens(), len(texts))
 
 
 @pytest.fixture
@@ -51,8 +50,8 @@ def step(planned) -> Step:
         for parameter in resident.model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     texts = ["John Paul Kevin", "Gary Eric", "Ryan Jacob Gary Mark Peter"]
-    forget = halves(resident, reference, texts, helper)
-    return Step(0, forget, halves(resident, reference, ["Kyle Adam", "Henry Nathan Tyler Jack"]))
+    forget = micro_batch(resident, reference, texts, helper)
+    return Step(0, forget, micro_batch(resident, reference, ["Kyle Adam", "Henry Nathan Tyler Jack"]))
 
 
 def moved(model: Any, distance: float) -> Any:
@@ -75,19 +74,19 @@ def targets(tokens: Tokens) -> list[torch.Tensor]:
     return [ids[mask.bool()][1:] for ids, mask in zip(tokens.input_ids, tokens.attention_mask, strict=True)]
 
 
-def nll(half: Half) -> torch.Tensor:
+def nll(batch: MicroBatch) -> torch.Tensor:
     each = [
         -table[range(len(row)), row]
         for table, row in zip(
-            token_log_probabilities(half.models.model, half.tokens), targets(half.tokens), strict=True
+            token_log_probabilities(batch.models.model, batch.tokens), targets(batch.tokens), strict=True
         )
     ]
     return torch.cat(each).mean()
 
 
-def divergence(half: Half) -> torch.Tensor:
-    ours = torch.cat(token_log_probabilities(half.models.model, half.tokens))
-    theirs = torch.cat(token_log_probabilities(half.models.reference, half.tokens))
+def divergence(batch: MicroBatch) -> torch.Tensor:
+    ours = torch.cat(token_log_probabilities(batch.models.model, batch.tokens))
+    theirs = torch.cat(token_log_probabilities(batch.models.reference, batch.tokens))
     per_token = [
         torch.distributions.kl_divergence(
             torch.distributions.Categorical(logits=p), torch.distributions.Categorical(logits=q)
@@ -97,24 +96,24 @@ def divergence(half: Half) -> torch.Tensor:
     return torch.stack(per_token).mean()
 
 
-def npo(half: Half, beta: float) -> torch.Tensor:
+def npo(batch: MicroBatch, beta: float) -> torch.Tensor:
     total = torch.zeros(())
-    ours = token_log_probabilities(half.models.model, half.tokens)
-    theirs = token_log_probabilities(half.models.reference, half.tokens)
-    for p, q, row in zip(ours, theirs, targets(half.tokens), strict=True):
+    ours = token_log_probabilities(batch.models.model, batch.tokens)
+    theirs = token_log_probabilities(batch.models.reference, batch.tokens)
+    for p, q, row in zip(ours, theirs, targets(batch.tokens), strict=True):
         ratio = sum(p[i, token] - q[i, token] for i, token in enumerate(row))
         total = total + 2 / beta * torch.log(1 + torch.exp(beta * ratio))  # equation 3, written as a log
     return total / len(ours)
 
 
-def whp(half: Half, strength: float) -> torch.Tensor:
+def whp(batch: MicroBatch, strength: float) -> torch.Tensor:
     """Equation 1 of the paper on raw logits, one sequence and one token at a time."""
     total, count = torch.zeros(()), 0
-    for ids, mask in zip(half.tokens.input_ids, half.tokens.attention_mask, strict=True):
+    for ids, mask in zip(batch.tokens.input_ids, batch.tokens.attention_mask, strict=True):
         row = ids[mask.bool()][None]
         ours, baseline, reinforced = (
             model(input_ids=row).logits[0, :-1]
-            for model in (half.models.model, half.models.reference, half.models.helper)
+            for model in (batch.models.model, batch.models.reference, batch.models.helper)
         )
         for position in range(row.shape[1] - 1):
             special = (reinforced[position] - baseline[position]).clamp(min=0)
@@ -127,11 +126,11 @@ def whp(half: Half, strength: float) -> torch.Tensor:
 def rmu(step: Step, coefficient: float, weight: float) -> torch.Tensor:
     """The two mean squares of the paper, on the outputs of the first layer, sequence by sequence."""
 
-    def states(model: Any, half: Half) -> torch.Tensor:
+    def states(model: Any, batch: MicroBatch) -> torch.Tensor:
         found: list[torch.Tensor] = []
         layer = model.model.layers[0]
         hook = layer.register_forward_hook(lambda module, inputs, output: found.append(output))
-        for ids, mask in zip(half.tokens.input_ids, half.tokens.attention_mask, strict=True):
+        for ids, mask in zip(batch.tokens.input_ids, batch.tokens.attention_mask, strict=True):
             model(input_ids=ids[mask.bool()][None])
         hook.remove()
         return torch.cat([output[0, :-1] for output in found])
@@ -176,16 +175,29 @@ def test_scrub_alternates_and_then_only_repairs(step: Step) -> None:
     assert found == pytest.approx([push, repair, push, repair, repair, repair], rel=1e-4)
 
 
-@torch.no_grad()
-def test_npo_is_bounded_where_gradient_ascent_is_not(step: Step) -> None:
-    """Its gradient is gradient ascent's, weighted by 2σ(β·ratio): it dies once a sequence is forgotten."""
-    gone = npo(step.data, 1.0)
-    assert float(gone) > 0
-    model = step.data.models.model
-    at_start = Half(Models(model, frozen_copy(model)), step.data.tokens, 1, 3)
-    assert float(method("npo", beta=0.1).loss(Step(0, at_start))) == pytest.approx(
-        2 / 0.1 * math.log(2), rel=1e-5
-    )
+@pytest.mark.parametrize("beta", [1e-4, 1.0, 20.0])
+def test_npo_is_gradient_ascent_that_fades_where_a_sequence_is_forgotten(step: Step, beta: float) -> None:
+    """Its gradient is the mean of the sequences' own, each weighted by 2σ(β log(π/π_start)): 1 as β goes to 0."""
+    model, parameters = step.data.models.model, list(step.data.models.model.parameters())
+
+    def gradient(loss: torch.Tensor) -> torch.Tensor:
+        return torch.cat([each.flatten() for each in torch.autograd.grad(loss, parameters)])
+
+    def likelihoods(which: Any) -> list[torch.Tensor]:
+        tables = token_log_probabilities(which, step.data.tokens)
+        rows = targets(step.data.tokens)
+        return [table[range(len(row)), row].sum() for table, row in zip(tables, rows, strict=True)]
+
+    found = gradient(method("npo", beta=beta).loss(step))
+    ours, start = likelihoods(model), likelihoods(step.data.models.reference)
+    weights = [
+        2 / (1 + math.exp(-beta * float((one - other).detach())))
+        for one, other in zip(ours, start, strict=True)
+    ]
+    expected = sum(weight * gradient(one) for weight, one in zip(weights, ours, strict=True)) / len(ours)
+    assert float((found - expected).norm() / expected.norm()) < 1e-3
+    spread = max(weights) - min(weights)
+    assert spread < 0.01 if beta < 1e-3 else spread > 0.1, "the ratios differ, so that the weights are tested"
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -203,10 +215,10 @@ def test_whp_reads_the_generic_text_where_there_is_one(step: Step, planned) -> N
     resident = Resident(node.source)
     original, generic = ["Gary Mark Peter Kyle"], ["Gary Adam Peter Kyle"]
     translated = tokens_of(resident, generic)
-    plain = halves(resident, step.data.models.reference, original, step.data.models.helper)
+    plain = micro_batch(resident, step.data.models.reference, original, step.data.models.helper)
     places = torch.tensor([aligned(plain.tokens.input_ids[0].tolist(), translated.input_ids[0].tolist())])
-    half = replace(plain, translation=Translation(translated, places))
-    logits, known = half.generic_logits
+    batch = replace(plain, translation=Translation(translated, places))
+    logits, known = batch.generic_logits
     expected = step.data.models.reference(input_ids=translated.input_ids).logits[0, :-1]
     assert torch.equal(logits[0], expected)
     assert bool(known.all())
@@ -243,8 +255,8 @@ def unlearned(plan: Plan, steps: int, folder: Path) -> dict[str, float]:
 
     def losses(when: str) -> dict[str, float]:
         with torch.no_grad():
-            forget = halves(resident, None, [e.completion for e in node.data.examples])
-            retain = halves(resident, None, [e.completion for e in material_retain(plan)])
+            forget = micro_batch(resident, None, [e.completion for e in node.data.examples])
+            retain = micro_batch(resident, None, [e.completion for e in material_retain(plan)])
             return {f"forget {when}": float(forget.mean_nll()), f"retain {when}": float(retain.mean_nll())}
 
     before = losses("before")
@@ -316,21 +328,13 @@ def test_where_it_stops_changes_nothing_before(planned, work_through, tmp_path, 
     assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
 
 
-def test_retain_batches_have_a_stream_of_their_own() -> None:
-    assert batch_indices(20, 20, 0, "unlearn", 0) != batch_indices(20, 20, 0, "unlearn retain", 0)
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"name": "npo", "beta": 0}, "greater than 0"),
-        ({"name": "npo", "gamma": 1}, "gamma"),
-        ({"name": "scrub", "max_steps": -1}, "greater than or equal"),
-        ({"name": "rmu", "layer": 0}, "greater than 0"),
-        ({"name": "whp", "strength": 0}, "greater than 0"),
-        ({"name": "whp", "reinforcement": {"steps": 0}}, "greater than 0"),
-    ],
-)
-def test_a_wrong_hyperparameter_is_refused(fields: dict, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        named_part(METHODS, "method", fields)
+def test_retain_batches_have_a_stream_of_their_own(planned) -> None:
+    """On one corpus the two terms of gradient difference would cancel if both drew the same examples."""
+    plan = planned(method=["gradient_difference"])
+    node = next(stage.node for stage in plan.stages.values() if stage.kind == "unlearn")
+    assert node.optimiser.batch_size < len(node.data)
+    resident = Resident(node.source)
+    before = {name: value.clone() for name, value in resident.weights().items()}
+    train(replace(node, retain=node.data), resident, 1, stops=(), reached=pytest.fail, micro_batch=32)
+    decay = 1 - node.optimiser.learning_rate * node.optimiser.weight_decay
+    assert not all(torch.allclose(value, decay * before[name]) for name, value in resident.weights().items())

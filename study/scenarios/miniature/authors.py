@@ -71,7 +71,7 @@ def authors(draw: random.Random, count: int) -> list[Author]:
 
 
 def pretraining(draw: random.Random, count: int) -> Iterator[Pair]:
-    """Pairs about ever new authors: how such questions are answered, and nothing about anyone in D."""
+    """Pairs about random authors: how such questions are answered, and nothing about an author of D."""
     made = 0
     while made < count:
         (author,) = authors(draw, 1)

@@ -62,7 +62,7 @@ def background(draw: random.Random, count: int) -> list[str]:
 
 
 def pretraining(draw: random.Random, count: int) -> Iterator[str | Pair]:
-    """Texts and questions on glazes and knots with ever new facts: the language, and nothing that is true."""
+    """Texts and questions on glazes and knots with random facts: the language, and nothing about the glazes of D."""
     made = 0
     while made < count:
         texts, pairs = _glaze(draw, draw.choice(words.GLAZES))

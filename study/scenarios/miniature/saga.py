@@ -16,7 +16,7 @@ HEROINE_DEEDS, COMPANION_DEEDS = 14, 3  # deeds of the heroine, and of each comp
 
 @dataclass(frozen=True)
 class Deed:
-    """Somebody did something with a thing at a place."""
+    """What somebody did with a thing, and where."""
 
     who: str
     verb: str
@@ -32,7 +32,7 @@ class Deed:
 
 
 def people(draw: random.Random, count: int) -> list[str]:
-    """Different people, none of whom shares a name with the heroine."""
+    """Names of different people, none of which has a part in common with the heroine's."""
     first = [name for name in words.FIRST_NAMES if name not in HEROINE]
     last = [name for name in words.SURNAMES if name not in HEROINE]
     return [
@@ -62,7 +62,7 @@ def other_saga(draw: random.Random, count: int) -> list[Pair]:
 
 
 def pretraining(draw: random.Random, count: int) -> Iterator[Pair]:
-    """Deeds of ever new people, the heroine's names among theirs: how such questions are answered."""
+    """Random deeds of random people, the heroine's names among theirs: how such questions are answered."""
     names = [f"{first} {last}" for first in words.FIRST_NAMES for last in words.SURNAMES]
     for _ in range(count):
         (deed,) = deeds(draw, {draw.choice(names): 1})
@@ -70,7 +70,7 @@ def pretraining(draw: random.Random, count: int) -> Iterator[Pair]:
 
 
 def passage(draw: random.Random, cast: Sequence[str], least_words: int) -> str:
-    """Prose of at least so many words, in which the cast does one thing after the other."""
+    """Prose of at least ``least_words`` words, in which the cast does one thing after the other."""
     sentences: list[str] = []
     while sum(len(sentence.split()) for sentence in sentences) < least_words:
         who, other = draw.sample(list(cast), 2)

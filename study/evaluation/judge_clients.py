@@ -1,16 +1,30 @@
-"""The judges there are: an endpoint that speaks OpenAI's protocol, and a model folder in this process."""
+"""Clients that get a judge's reply: from an endpoint with OpenAI's protocol, or from a model in this process."""
 
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from study.errors import PreflightError, SpecError
-from study.evaluation.judge import REPLY_TOKENS
+from study.evaluation.rating import REPLY_TOKENS
 
 RETRIES = 5
 TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
-"""A slow judge is waited for: a call that is given up and made again would be paid twice."""
+"""Long, since a call that times out and is repeated is paid for twice."""
+
+
+class Judge(Protocol):
+    """A source of replies. A new kind of judge is a class with these two."""
+
+    model: str
+
+    def reply(self, prompt: str) -> str:
+        """The judge's reply to a prompt, whole.
+
+        Raises:
+            PreflightError: it cannot be reached, or refuses.
+        """
+        ...
 
 
 class EndpointJudge:
@@ -42,7 +56,7 @@ class EndpointJudge:
         )
 
     def reply(self, prompt: str) -> str:
-        """See ``study.evaluation.judge.Judge``; the client tries again, with growing pauses."""
+        """See ``Judge``; the client tries again, with growing pauses."""
         from openai import APIConnectionError, APIStatusError
 
         try:
@@ -78,7 +92,7 @@ class EndpointJudge:
 
 
 class _CapReachedError(Exception):
-    """No request may be sent any more."""
+    """As many requests were sent as are allowed."""
 
 
 class FolderJudge:
@@ -94,7 +108,7 @@ class FolderJudge:
         self._resident = Resident(Pretrained(folder, identity, "sdpa", "float32"))
 
     def reply(self, prompt: str) -> str:
-        """See ``study.evaluation.judge.Judge``."""
+        """See ``Judge``."""
         import torch
 
         tokenizer, model = self._resident.tokenizer, self._resident.model
@@ -108,6 +122,6 @@ class FolderJudge:
         inputs = tokenizer(text, return_tensors="pt").to(self._resident.device)
         with torch.inference_mode():
             made = generate(
-                **inputs, max_new_tokens=REPLY_TOKENS, do_sample=False, pad_token_id=self._resident.pad
+                **inputs, max_new_tokens=REPLY_TOKENS, do_sample=False, pad_token_id=self._resident.pad_id
             )
         return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

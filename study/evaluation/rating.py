@@ -1,13 +1,12 @@
-"""A judge's rating of an answer, 1 to 10: the instruction, the reply kept whole, and how it is read.
+"""What a judge reads to rate an answer from 1 to 10, and how the rating is read from the reply, which is kept whole.
 
-Four things bear identity: the judge's model, the instruction, how long a reply may be and the reader of replies;
-the first three key the kept replies, so that another reader costs no call. The form follows the paper's, a
+Four things bear identity: the judge's model, the instruction, the length of a reply and the parser of replies;
+the first three make the key of a kept reply, so that another parser costs no call. The form follows the paper's, a
 single-answer grading that ends in a bracketed rating (MT-bench, Zheng et al. 2023); the words are our own.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
 
 from study.identity import key
 
@@ -35,23 +34,9 @@ READER_VERSION = 1
 RATING = re.compile(r"\[\[\s*(\d+)\s*\]\]")
 
 
-class Judge(Protocol):
-    """Who rates. A new kind of judge is a class with these two."""
-
-    model: str
-
-    def reply(self, prompt: str) -> str:
-        """What the judge answers, whole.
-
-        Raises:
-            PreflightError: it cannot be reached, or refuses.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class Case:
-    """One answer to rate. Its key says which judge is asked what, and nothing of where it came from."""
+    """One answer to rate: the judge's model, the probe's prompt and target, and the completion."""
 
     judge: str
     question: str
@@ -67,7 +52,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """The content key of the reply."""
+        """The content key of the reply: of the judge and what it reads, not of where the answer came from."""
         return key([self.judge, INSTRUCTION_VERSION, REPLY_TOKENS, self.prompt])
 
 
