@@ -9,9 +9,9 @@ Deliberately absent: ``names``, whose repetitions stand within the sequences and
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, model_validator
 
 from study.identity import derived_seed
 from study.scenarios.corpora import from_files, gibberish, joined, repeated
@@ -35,8 +35,21 @@ class TextScenario(Part):
     draws: ClassVar[tuple[str, ...]]
     """The first names of the scenario's random streams."""
 
+    whole_data: ClassVar[bool] = False
+    """Whether the user's data is given as a whole or not at all."""
+
     corpus_files: dict[str, str] = Field(default_factory=dict)
     data_seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = self._sources()
+        missing = [key for key, value in given.items() if value is None]
+        if self.whole_data and missing and len(missing) < len(given):
+            raise ValueError(
+                f"{', '.join(missing)} missing: expected all of {', '.join(given)}, or none of them for the miniature"
+            )
+        return self
 
     def corpora(self) -> tuple[str, ...]:
         """From the most to the least related; last the forget set, which is the ceiling."""
@@ -54,19 +67,6 @@ class TextScenario(Part):
     def _sources(self) -> Mapping[str, str | None]:
         """The data that the user can give, by key; None where the miniature stands in."""
         raise NotImplementedError
-
-    def _refuse_partial_data(self) -> None:
-        """For a validator of a scenario whose data is given as a whole or not at all.
-
-        Raises:
-            ValueError: some is given and some is missing.
-        """
-        given = self._sources()
-        missing = [key for key, value in given.items() if value is None]
-        if missing and len(missing) < len(given):
-            raise ValueError(
-                f"{', '.join(missing)} missing: expected all of {', '.join(given)}, or none of them for the miniature"
-            )
 
     def _draw(self, *purpose: str) -> random.Random:
         """A random stream of its own for each purpose."""

@@ -7,7 +7,7 @@ words with the passage than a stated bound.
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
 from study.errors import SpecError
 from study.scenarios.corpora import PARAGRAPH_WORDS, texts
@@ -45,11 +45,7 @@ class WhpVerbatim(TextScenario):
 
     related: ClassVar[str] = "facts"
     draws: ClassVar[tuple[str, ...]] = ("saga", "verbatim")
-
-    @model_validator(mode="after")
-    def _all_or_none(self) -> "WhpVerbatim":
-        self._refuse_partial_data()
-        return self
+    whole_data: ClassVar[bool] = True
 
     def metrics(self) -> tuple[str, ...]:
         """ROUGE-L, and whether the continuation is the target word for word."""

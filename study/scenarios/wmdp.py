@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
 from study.errors import SpecError
 from study.identity import derived_seed
@@ -52,11 +52,7 @@ class Wmdp(TextScenario):
 
     related: ClassVar[str] = "background"
     draws: ClassVar[tuple[str, ...]] = ("wmdp",)
-
-    @model_validator(mode="after")
-    def _all_or_none(self) -> "Wmdp":
-        self._refuse_partial_data()
-        return self
+    whole_data: ClassVar[bool] = True
 
     def metrics(self) -> tuple[str, ...]:
         """ROUGE-L against the reference answer, and whether it came word for word."""

@@ -54,7 +54,7 @@ class Batches:
         batch_size: int,
         micro_batch: int,
         max_length: int | None,
-        generic: Corpus | None = None,
+        generic: Corpus | None,
     ) -> None:
         """Encodes the corpus once.
 

@@ -18,6 +18,7 @@ from study.models.lora import Adapter
 from study.models.resident import Resident, frozen_copy
 from study.objective import MaximumLikelihood, MicroBatch, Models, Objective, Step
 from study.planning.stages import Trajectory
+from study.text import Corpus
 from study.training.batches import Batches
 from study.training.training_state import Progress, Resumption, restore, training_state
 from study.unlearning.method import UnlearningMethod
@@ -132,30 +133,25 @@ def _seed(seed: int, device: torch.device) -> None:
 
 
 def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple[Batches, Batches | None]:
-    """The batches of the data, and of the retain data where the method uses some."""
-    size = trajectory.optimiser.batch_size
-    data = Batches(
-        trajectory.data,
-        resident,
-        seed=trajectory.seed,
-        purpose=trajectory.kind,
-        batch_size=size,
-        micro_batch=micro_batch,
-        max_length=trajectory.max_length,
-        generic=trajectory.generic,
+    """The batches of the data, and of the retain data where the method uses some: each a stream of its own."""
+
+    def batches(corpus: Corpus, purpose: str, generic: Corpus | None) -> Batches:
+        return Batches(
+            corpus,
+            resident,
+            seed=trajectory.seed,
+            purpose=purpose,
+            batch_size=trajectory.optimiser.batch_size,
+            micro_batch=micro_batch,
+            max_length=trajectory.max_length,
+            generic=generic,
+        )
+
+    data, retain = trajectory.data, trajectory.retain
+    return (
+        batches(data, trajectory.kind, trajectory.generic),
+        None if retain is None else batches(retain, f"{trajectory.kind} retain", None),
     )
-    if trajectory.retain is None:
-        return data, None
-    retain = Batches(
-        trajectory.retain,
-        resident,
-        seed=trajectory.seed,
-        purpose=f"{trajectory.kind} retain",
-        batch_size=size,
-        micro_batch=micro_batch,
-        max_length=trajectory.max_length,
-    )
-    return data, retain
 
 
 def _objective(trajectory: Trajectory) -> tuple[Objective, bool]:
