@@ -30,7 +30,7 @@ class Scenario(Protocol):
         ...
 
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of each file and data set that it reads, in hex; a study that is resumed compares them."""
+        """SHA-256 (hex) of each file and data set that it reads, by its name in the spec; resuming compares them."""
         ...
 
     def material(self, repetitions: int) -> Material:

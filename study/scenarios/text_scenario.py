@@ -56,10 +56,10 @@ class TextScenario(Part):
         return (self.related, "retain", *self.corpus_files, "gibberish", "direct")
 
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of every file and data set that is given, by the key of the spec that names it."""
+        """SHA-256 of every file and data set that is given, by its name in the spec."""
         files = {f"corpus_files.{name}": path for name, path in self.corpus_files.items()}
         return {
-            f"scenario.{key}": digest(source, f"scenario.{key}")
+            source: digest(source, f"scenario.{key}")
             for key, source in {**self._sources(), **files}.items()
             if source is not None
         }

@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerBase
 from cluster.storage.local_store import LocalStore
 from search_spaces.loading import validate
 from study.models.model_folders import export_checkpoints
+from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from tests.conftest import TINY
 
@@ -33,7 +34,7 @@ def blocked(tokenizer, folder, *arguments, **named):
     time.sleep(600)
 
 PreTrainedTokenizerBase.save_pretrained = blocked
-plan = make_plan(validate(TINY, place="the test"), str)
+plan = make_plan(read_materials(validate(TINY, place="the test")), str)
 export_checkpoints(plan, LocalStore(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 

@@ -252,6 +252,9 @@ def test_what_it_reads_is_hashed_by_content(name: str, tmp_path: Path) -> None:
     assert made({"name": name}).inputs() == {}
     fields = {"name": name, **user_data(name, tmp_path)}
     before = made(fields).inputs()
+    assert {Path(name).name.removeprefix(f"{tmp_path.name}:") for name in before} == {
+        file.stem if name == "tofu" and file.suffix == ".jsonl" else file.name for file in tmp_path.iterdir()
+    }, "by the name that the spec has"
     for file in (file for file in tmp_path.iterdir() if file.is_file()):
         content = file.read_bytes()
         file.write_bytes(content + content.splitlines(keepends=True)[-1])
