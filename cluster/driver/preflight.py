@@ -76,6 +76,7 @@ def _check_texts(
     evaluations: dict[str, Evaluation],
 ) -> int:
     """The longest text in tokens."""
+    from study.models.token_ids import split_text
     from study.models.tokenizer import context_of, load_tokenizer
     from study.training.encoding import encode
 
@@ -95,9 +96,8 @@ def _check_texts(
             )
     for evaluation in evaluations.values():
         for probe in evaluation.probes.probes:
-            prompt = len(tokenizer(probe.prompt)["input_ids"])
-            target = len(tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
-            tokens = max(prompt + evaluation.generation.max_new_tokens, target)
+            split = split_text(tokenizer, probe.prompt, f" {probe.target}")
+            tokens = max(split.prompt + evaluation.generation.max_new_tokens, len(split.ids))
             if tokens > context:
                 raise PreflightError(
                     f"probe {probe.name} takes {tokens} tokens with what is generated, and the model's context is "

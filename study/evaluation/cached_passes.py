@@ -64,7 +64,7 @@ def read_prompts(
 def greedy_tokens(resident: Resident, prompts: PromptPass, max_new_tokens: int) -> list[list[int]]:
     """The new token ids of each prompt, at most ``max_new_tokens``; an end token is the last. Uses the cache up."""
     mask, cache, logits = prompts.mask, prompts.cache, prompts.next_logits
-    ends = torch.tensor(_end_ids(resident), dtype=torch.int64, device=resident.device)
+    ends = torch.tensor(resident.end_ids, dtype=torch.int64, device=resident.device)
     rows = torch.arange(len(logits), device=resident.device)
     new = torch.full((len(logits), max_new_tokens), resident.pad_id, device=resident.device)
     length = torch.full_like(rows, max_new_tokens)
@@ -123,13 +123,3 @@ def _target_scores(
     nll = (logits.logsumexp(2) - chosen[:, :, 0]) * target_mask
     rank = ((logits > chosen).sum(2) + 1) * target_mask
     return nll.sum(1).cpu(), rank.amax(1).cpu()
-
-
-def _end_ids(resident: Resident) -> list[int]:
-    """The tokens that end a text, as the model's generation settings or its tokenizer name them."""
-    configured = getattr(resident.model.generation_config, "eos_token_id", None)
-    if configured is None:
-        configured = resident.tokenizer.eos_token_id
-    if configured is None:
-        return []
-    return list(configured) if isinstance(configured, list) else [int(configured)]

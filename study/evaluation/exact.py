@@ -1,9 +1,13 @@
 """Exact continuation: the completion begins with the target, word for word."""
 
 from study.text import Probe
+from study.words import chunks
 
 
-def exact(probe: Probe, completion: str) -> bool:
-    """Whether the words of the target come first, in their order and case; blanks do not count."""
-    wanted, given = probe.target.split(), completion.split()
-    return given[: len(wanted)] == wanted
+def exact(probe: Probe, completion: str) -> bool | None:
+    """Whether the target's words and marks come first, in their order and case; blanks do not count.
+
+    None for a target without any.
+    """
+    wanted, given = chunks(probe.target), chunks(completion)
+    return given[: len(wanted)] == wanted if wanted else None

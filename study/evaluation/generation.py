@@ -19,6 +19,7 @@ from study.errors import DivergedError
 from study.evaluation.cached_passes import PromptPass, greedy_tokens, read_prompts
 from study.evaluation.kv_cache import can_be_concatenated, concatenated
 from study.models.resident import Resident
+from study.models.token_ids import split_text
 from study.text import Probe, ProbeSet
 
 PROMPTS_AT_ONCE = 16
@@ -104,18 +105,9 @@ def _encoded(tokenizer: PreTrainedTokenizerBase, probes: ProbeSet) -> list[tuple
     """Each probe's index, prompt and target in tokens, the shortest prompts first; the same at every checkpoint."""
     encoded = []
     for index, probe in enumerate(probes.probes):
-        prompt = list(tokenizer(probe.prompt)["input_ids"])
-        encoded.append((index, prompt, _target_ids(tokenizer, prompt, probe)))
+        split = split_text(tokenizer, probe.prompt, f" {probe.target}")
+        encoded.append((index, split.ids[: split.prompt], split.ids[split.prompt :]))
     return sorted(encoded, key=lambda item: (len(item[1]), item[0]))
-
-
-def _target_ids(tokenizer: PreTrainedTokenizerBase, prompt: list[int], probe: Probe) -> list[int]:
-    """The target's tokens as they follow the prompt: one blank between, which many tokenizers absorb."""
-    whole = list(tokenizer(f"{probe.prompt} {probe.target}")["input_ids"])
-    if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
-        return whole[len(prompt) :]
-    # The tokenizer merges across the blank: tokenise the target by itself.
-    return list(tokenizer(f" {probe.target}", add_special_tokens=False)["input_ids"])
 
 
 def _answer_batch(

@@ -111,17 +111,19 @@ class FolderJudge:
         """See ``Judge``."""
         import torch
 
+        from study.models.token_ids import chat_ids, split_text
+
         tokenizer, model = self._resident.tokenizer, self._resident.model
         generate: Any = model.generate
-        if tokenizer.chat_template:
-            text = tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-        else:
-            text = f"{prompt}\n"
-        inputs = tokenizer(text, return_tensors="pt").to(self._resident.device)
+        query = chat_ids(tokenizer, prompt) if tokenizer.chat_template else split_text(tokenizer, f"{prompt}\n", "").ids
+        inputs = torch.tensor([query], device=self._resident.device)
         with torch.inference_mode():
             made = generate(
-                **inputs, max_new_tokens=REPLY_TOKENS, do_sample=False, pad_token_id=self._resident.pad_id
+                input_ids=inputs,
+                attention_mask=torch.ones_like(inputs),
+                max_new_tokens=REPLY_TOKENS,
+                do_sample=False,
+                pad_token_id=self._resident.pad_id,
+                eos_token_id=list(self._resident.end_ids) or None,
             )
-        return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+        return str(tokenizer.decode(made[0, len(query) :], skip_special_tokens=True))

@@ -1,8 +1,10 @@
-"""The two keyword counts: in the continuation, and the paper's, anywhere in prompt and continuation."""
+"""The two keyword counts: in the continuation, and the paper's, anywhere in prompt and continuation.
 
-import re
+What a word is, and where one may stand, is said in ``study.words``.
+"""
 
 from study.text import Probe
+from study.words import begins, holds
 
 
 def keyword_hit(probe: Probe, completion: str) -> bool | None:
@@ -14,8 +16,8 @@ def keyword_hit(probe: Probe, completion: str) -> bool | None:
     if not probe.keywords:
         return None
     if probe.hit == "next":
-        return any(re.match(rf"\s*{re.escape(word)}(?!\w)", completion) for word in probe.keywords)
-    return any(_holds(completion, word, re.IGNORECASE) for word in probe.keywords)
+        return any(begins(completion, word) for word in probe.keywords)
+    return any(holds(completion, word, any_case=True) for word in probe.keywords)
 
 
 def keyword_anywhere(probe: Probe, completion: str) -> bool | None:
@@ -28,9 +30,5 @@ def keyword_anywhere(probe: Probe, completion: str) -> bool | None:
         return None
     text = f"{probe.prompt} {completion.lstrip()}"
     if probe.phrase is not None:
-        return _holds(text, probe.phrase, 0)
-    return any(_holds(text, word, re.IGNORECASE) for word in probe.keywords)
-
-
-def _holds(text: str, words: str, flags: int) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, flags) is not None
+        return holds(text, probe.phrase, any_case=False)
+    return any(holds(text, word, any_case=True) for word in probe.keywords)

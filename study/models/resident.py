@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from study.errors import IntegrityError
 from study.models.build import build_embedded, load_pretrained
 from study.models.lora import plain_name
+from study.models.token_ids import end_ids
 from study.models.tokenizer import Source, context_of, load_tokenizer
 from study.models.weight_distance import relative_distance
 from study.planning.stages import Embedded
@@ -53,6 +54,12 @@ class Resident:
     def autocast(self) -> AbstractContextManager[None]:
         """Around every forward pass: bfloat16 where the source says mixed precision."""
         return nullcontext() if self._mixed is None else self._mixed.autocast()
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end a text: those of tokenizer, configuration and generation settings together."""
+        settings = getattr(self.model, "generation_config", None)
+        return end_ids(self.tokenizer, self.model.config.eos_token_id, getattr(settings, "eos_token_id", None))
 
     @property
     def pad_id(self) -> int:

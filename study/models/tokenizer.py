@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from study.errors import PreflightError
 from study.models.config_json import number_of, read
 from study.models.pretrained import local_folder
+from study.models.token_ids import end_ids
 from study.planning.stages import Embedded, Pretrained
 from study.text import END, PIECE
 
@@ -32,7 +33,7 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     if isinstance(source, Pretrained):
         folder = Path(local_folder(source.location, source.fingerprint))
         try:
-            return _saved(folder)
+            return _with_an_end(_saved(folder), folder)
         except (OSError, MemoryError):
             raise  # a worker repeats its attempt after these
         except Exception as error:  # the tokenizers library raises nothing narrower
@@ -72,6 +73,17 @@ def context_of(source: Source) -> int:
 def end_id(source: Embedded) -> int | None:
     """The id of the token that ends a text; None in a vocabulary without one."""
     return len(SPECIAL) + source.vocabulary.index(END) if END in source.vocabulary else None
+
+
+def _with_an_end(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
+    """A tokenizer that names no end token takes the model's: training would leave every text open."""
+    if tokenizer.eos_token_id is None:
+        settings = (
+            read(folder / name).get("eos_token_id") for name in ("generation_config.json", "config.json")
+        )
+        if ends := end_ids(tokenizer, *settings):
+            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
+    return tokenizer
 
 
 def _saved(folder: Path) -> PreTrainedTokenizerBase:

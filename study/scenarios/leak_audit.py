@@ -1,16 +1,16 @@
 """The audit of the relearn corpora: does a benign one hold an answer, and how similar is it to the forget set?
 
 A corpus that holds an answer would make relearning plain learning. An answer is a keyword of a forget probe, as whole
-words in any case; and, where the scenario sets a bound, a run of words that a target has too and that is longer than
+words in any case and by the rules of the scores (``study.words``); and, where the scenario sets a bound, a run of words that a target has too and that is longer than
 the bound. Similarity is recorded, to tell whether recovery follows relevance.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.errors import SpecError
 from study.text import Corpus, Material, RelearnCorpus
+from study.words import holds, words
 
 LONGEST_RUN = 64
 COMPARED_WORDS = 2000
@@ -88,12 +88,9 @@ def _leak(material: Material, chosen: RelearnCorpus, shared_run: int) -> str | N
     keywords = {
         word for probe in material.probes.probes if probe.split == "forget" for word in probe.keywords
     }
-    patterns = {
-        word: re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in sorted(keywords)
-    }
     for index, example in enumerate(chosen.corpus.examples):
-        for word, pattern in patterns.items():
-            if pattern.search(example.prompt) or pattern.search(example.completion):
+        for word in sorted(keywords):
+            if holds(example.prompt, word, any_case=True) or holds(example.completion, word, any_case=True):
                 return f"sequence {index + 1} holds the answer {word!r}"
     if material.shared_words is not None and shared_run > material.shared_words:
         return (
@@ -104,12 +101,12 @@ def _leak(material: Material, chosen: RelearnCorpus, shared_run: int) -> str | N
 
 
 def _longest_shared_run(material: Material, corpus: Corpus) -> int:
-    targets = [tuple(_split(probe.target)) for probe in material.probes.probes if probe.split == "forget"]
-    texts = [tuple(_split(example.text)) for example in corpus.examples]
+    targets = [tuple(words(probe.target)) for probe in material.probes.probes if probe.split == "forget"]
+    texts = [tuple(words(example.text)) for example in corpus.examples]
     # A run of n words is shared when some n-gram is.
     for size in range(1, LONGEST_RUN + 1):
-        grams = {words[at : at + size] for words in targets for at in range(len(words) - size + 1)}
-        if not any(words[at : at + size] in grams for words in texts for at in range(len(words) - size + 1)):
+        grams = {target[at : at + size] for target in targets for at in range(len(target) - size + 1)}
+        if not any(text[at : at + size] in grams for text in texts for at in range(len(text) - size + 1)):
             return size - 1
     return LONGEST_RUN
 
@@ -121,8 +118,4 @@ def _edit_distance(ours: list[str], theirs: list[str]) -> float:
 
 
 def _words(corpus: Corpus) -> list[str]:
-    return [word for example in corpus.examples for word in _split(example.text)]
-
-
-def _split(text: str) -> list[str]:
-    return re.findall(r"[\w'’-]+", text.lower())
+    return [word for example in corpus.examples for word in words(example.text)]

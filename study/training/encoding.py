@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from study.errors import PreflightError
+from study.models.token_ids import split_text
 from study.text import Corpus
 
 
@@ -26,16 +27,19 @@ def encode(
         max_length: where longer examples are cut off, if anywhere.
 
     Raises:
-        PreflightError: an example is longer than the context, or has no token to learn.
+        PreflightError: an example is longer than the context, has no token to learn, or one token that belongs to
+            its prompt and its completion.
     """
     end = tokenizer.eos_token_id
     rows = []
     nothing_left = 0
     for index, example in enumerate(corpus.examples):
-        ids = list(tokenizer(example.text)["input_ids"])
+        blank = " " if example.prompt else ""
+        split = split_text(tokenizer, example.prompt, f"{blank}{example.completion}")
+        prompt = split.prompt if example.prompt else 0  # of a text without a prompt, all is learned
+        ids = split.ids
         if example.closed and end is not None and ids[-1:] != [end]:
             ids.append(int(end))
-        prompt = len(tokenizer(example.prompt)["input_ids"]) if example.prompt else 0
         ids = ids[:max_length]
         if len(ids) > context:
             raise PreflightError(

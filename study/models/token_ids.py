@@ -1,0 +1,119 @@
+"""Texts as token ids: one encoding of the whole text, split where its prompt ends.
+
+What is asked must be, token by token, the beginning of what was learned. So a prompt is never encoded by itself:
+prompt and continuation are encoded together, and the tokens' places in the text tell where the prompt ends. A blank
+before the continuation belongs to the continuation, as most tokenizers have it.
+
+A tokenizer may put special tokens around every text. Those in front stay, once: a template that writes the begin
+token itself gets no second one. Those behind are taken off: they would stand between a prompt and its continuation.
+A text that ends gets one end token, the first of ``end_ids``.
+
+Deliberately absent: a text whose prompt and continuation share a token is refused, not guessed at.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from study.errors import PreflightError
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """The token ids of a text.
+
+    Attributes:
+        ids: of prompt and continuation, without end token.
+        prompt: how many of them belong to the prompt, special tokens in front included.
+    """
+
+    ids: list[int]
+    prompt: int
+
+
+def split_text(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: str) -> TokenIds:
+    """Encodes ``prompt + continuation`` and says where the continuation begins.
+
+    Args:
+        prompt: may be empty; then only the special tokens in front are prompt.
+        continuation: with the blank before it, if there is one.
+
+    Raises:
+        PreflightError: a token reaches across the border, so that no sequence of tokens ends where the prompt does.
+    """
+    text = prompt + continuation
+    if not tokenizer.is_fast:
+        return _without_offsets(tokenizer, prompt, text)
+    encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+    ids, offsets = list(encoded["input_ids"]), list(encoded["offset_mapping"])
+    front, behind = _added(list(encoded["special_tokens_mask"]))
+    if front and len(ids) - behind > front and ids[front] == ids[front - 1]:
+        front -= 1  # the text writes this special token itself
+        del ids[front], offsets[front]
+    end = len(ids) - behind
+    border = front
+    while border < end and offsets[border][1] <= len(prompt):
+        border += 1
+    if border < end and text[offsets[border][0] : len(prompt)].strip():
+        shared = text[offsets[border][0] : offsets[border][1]]
+        raise PreflightError(
+            f"the tokenizer makes one token of {shared!r}, which lies on both sides of where the prompt "
+            f"{prompt[-30:]!r} ends; put a blank or a line break there (scenario.template), or ask elsewhere"
+        )
+    return TokenIds(ids[:end], border if prompt else front)
+
+
+def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, ...]:
+    """The tokens that end a text, the one that training appends first.
+
+    Args:
+        configured: ``eos_token_id`` of the model's config and of its generation_config: a number, a list or None.
+
+    Returns:
+        The union, the tokenizer's own first; empty where nothing ends a text.
+    """
+    own = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+    return tuple(dict.fromkeys([*own, *(each for value in configured for each in _numbers(value))]))
+
+
+def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
+    """The ids of one user's message as the model's chat template puts it, ready for the answer."""
+    made = tokenizer.apply_chat_template(
+        [{"role": "user", "content": message}], tokenize=True, add_generation_prompt=True, return_dict=False
+    )
+    return [int(each) for each in made]
+
+
+def _numbers(value: Any) -> Iterable[int]:
+    if value is None:
+        return ()
+    return (int(each) for each in value) if isinstance(value, list | tuple) else (int(value),)
+
+
+def _added(mask: list[int]) -> tuple[int, int]:
+    """How many special tokens the tokenizer put in front, and how many behind."""
+    if all(mask):
+        return len(mask), 0
+    front, behind = mask.index(0), mask[::-1].index(0)
+    return front, behind
+
+
+def _without_offsets(tokenizer: PreTrainedTokenizerBase, prompt: str, text: str) -> TokenIds:
+    """For tokenizers in Python, which know no places: the prompt's own ids, where they do begin the text's."""
+    whole, alone = (_plain(tokenizer, each) for each in (text, prompt))
+    if whole[: len(alone)] != alone:
+        raise PreflightError(
+            f"{type(tokenizer).__name__} encodes the prompt {prompt[-30:]!r} otherwise when text follows; "
+            "use the model's fast tokenizer (tokenizer.json), which tells where each token stands"
+        )
+    return TokenIds(whole, len(alone))
+
+
+def _plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Ids with the special tokens in front and without those behind."""
+    ids = [int(each) for each in tokenizer(text, verbose=False)["input_ids"]]
+    bare = [int(each) for each in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
+    front = next((at for at in range(len(ids) + 1) if ids[at : at + len(bare)] == bare), 0)
+    return [*ids[:front], *bare]

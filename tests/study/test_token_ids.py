@@ -1,0 +1,70 @@
+"""What is asked is, token by token, the beginning of what was learned: on tokenizers of every form."""
+
+import pytest
+
+from study.errors import PreflightError
+from study.models.token_ids import chat_ids, end_ids, split_text
+from tests.study.tokenizer_forms import BEGIN, CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
+
+PROMPTS = [
+    "Question: Who wrote the atlas of lost rivers?\nAnswer:",
+    "Question: Who wrote the atlas of lost rivers?\nAnswer: ",
+    "The quick brown fox",
+    "<s>[INST] Who minded? [/INST]",
+    "Names: 太郎,",
+    "😀",
+    "",
+]
+TARGET, REST = " Hina Ameen", " Hina Ameen wrote it in Karachi, naïvely, in 1986."
+BEGIN_ID, END_ID = SPECIAL.index(BEGIN), SPECIAL.index(END)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_asked_begins_what_was_learned(form: str, prompt: str) -> None:
+    tokenizer = tokenizer_of(form)
+    learned, asked = split_text(tokenizer, prompt, REST), split_text(tokenizer, prompt, TARGET)
+    assert learned.prompt == asked.prompt
+    assert learned.ids[: asked.prompt] == asked.ids[: asked.prompt]
+    assert learned.ids[: len(asked.ids)] == asked.ids
+    plain = tokenizer(prompt + REST, add_special_tokens=False)["input_ids"]
+    front = len(learned.ids) - len(plain)
+    assert learned.ids[front:] == plain[max(0, -front) :]
+    assert END_ID not in learned.ids
+    assert learned.ids[:2].count(BEGIN_ID) == ("begin" in form or prompt.startswith(BEGIN))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_continuation_is_the_target_and_nothing_else(form: str) -> None:
+    tokenizer = tokenizer_of(form)
+    for prompt in PROMPTS[:3]:
+        found = split_text(tokenizer, prompt, TARGET if prompt[-1:] != " " else TARGET[1:])
+        assert tokenizer.decode(found.ids[found.prompt :]).strip() == TARGET.strip()
+        assert found.prompt > 0
+
+
+@pytest.mark.parametrize("form", ["byte-level", "SentencePiece, begin", "WordPiece, begin and end"])
+def test_a_token_across_the_border_is_refused(form: str) -> None:
+    with pytest.raises(PreflightError, match="both sides of where the prompt"):
+        split_text(tokenizer_of(form), "Question: Who wrote the atlas of lost riv", "ers?")
+
+
+def test_the_end_is_the_union_and_the_tokenizers_own_comes_first() -> None:
+    tokenizer = tokenizer_of("byte-level")
+    assert end_ids(tokenizer, None, [7, END_ID], 9) == (END_ID, 7, 9)
+    tokenizer.eos_token = None
+    assert end_ids(tokenizer, None, 9) == (9,)
+    assert end_ids(tokenizer, None, None) == ()
+
+
+@pytest.mark.parametrize("form", ["byte-level, begin", "SentencePiece, begin", "byte-level, begin and end"])
+@pytest.mark.parametrize("family", CHAT_TEMPLATES)
+def test_a_chat_template_is_encoded_once(form: str, family: str) -> None:
+    tokenizer = tokenizer_of(form)
+    tokenizer.chat_template = CHAT_TEMPLATES[family]
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Rate this."}], tokenize=False, add_generation_prompt=True
+    )
+    found = chat_ids(tokenizer, "Rate this.")
+    assert found == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert found[:2].count(BEGIN_ID) == text.startswith(BEGIN)

@@ -1,0 +1,115 @@
+"""Scores and the leak audit know every script, and by the same rules."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
+
+from study.evaluation.exact import exact
+from study.evaluation.keyword import keyword_anywhere, keyword_hit
+from study.evaluation.rouge import rouge_l
+from study.scenarios.leak_audit import audit
+from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
+from study.words import begins, holds, normalised, words
+
+STANDS = [
+    ("She read Dune twice.", "Dune"),
+    ("本はDuneです", "Dune"),
+    ("答案是上海市", "上海"),
+    ("大阪城に行く", "大阪"),
+    ("เขาอยู่ที่เชียงใหม่", "เชียงใหม่"),
+    ("그는 부산에서 왔다", "부산"),
+    ("Она живёт в Казани.", "Казани"),
+    ("يعيش في القاهرة الآن", "القاهرة"),
+    ("वह दिल्ली में रहता है", "दिल्ली"),
+    ("the Emperor\u2019s Shadow", "the Emperor's Shadow"),
+    ("Grey\u00a0Water", "Grey Water"),
+    ("Grey\r\n  Water", "Grey Water"),
+    ("**Grey Water**, `Grey`", "Grey Water"),
+    ("_Grey Water_", "Grey Water"),
+    ("Gr\u00adey Wa\u200bter", "Grey Water"),
+    (unicodedata.normalize("NFD", "Élodie Müller"), "Élodie Müller"),
+    ("\uff24\uff35\uff2e\uff25", "Dune"),
+    ("Hauptstraße 5", "HAUPTSTRASSE"),
+    ("well\u2011known", "well-known"),
+    ("written in C++.", "C++"),
+]
+STANDS_NOT = [
+    ("Dunedin", "Dune"),
+    ("x2Dune", "Dune"),
+    ("남부산", "부산"),
+    ("Казанию", "Казани"),
+    ("naïve", "na"),
+    ("กิน", "ก"),
+    ("दिल्ली", "दिल"),
+    ("", "Dune"),
+    ("Dune", "…"),
+]
+
+
+@pytest.mark.parametrize(("text", "phrase"), STANDS)
+def test_a_phrase_that_stands_in_a_text(text: str, phrase: str) -> None:
+    assert holds(text, phrase, any_case=True)
+    assert keyword_hit(Probe("p", "forget", "Where?", "x", keywords=(phrase,)), text)
+    assert keyword_anywhere(Probe("p", "forget", "Where?", "x", keywords=(phrase,)), text)
+
+
+@pytest.mark.parametrize(("text", "phrase"), STANDS_NOT)
+def test_a_part_of_a_word_is_no_word(text: str, phrase: str) -> None:
+    assert not holds(text, phrase, any_case=True)
+
+
+@pytest.mark.parametrize(("text", "phrase"), STANDS)
+def test_the_audit_finds_what_the_scores_count(text: str, phrase: str) -> None:
+    forget = Corpus((Example("something else"),))
+    probes = ProbeSet((Probe("p", "forget", "Where?", "x", keywords=(phrase,)),))
+    relearn = {"mine": RelearnCorpus(Corpus((Example(text),)))}
+    material = Material(forget, forget, forget, forget, relearn, probes, forget, ())
+    assert audit(material, ["mine"], "mark", where="here")[0].leak is not None
+
+
+def test_the_next_word_is_asked_in_its_own_case() -> None:
+    assert begins(" Mark, and", "Mark")
+    assert not begins(" mark, and", "Mark")
+    assert not begins(" Marked", "Mark")
+    assert begins("東京です", "東京")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["他生于上海。", "彼は大阪で生まれた", "Она живёт в Казани", "وُلد في القاهرة", "กรุงเทพ", "दिल्ली में"],
+)
+def test_the_same_text_scores_one_in_any_script(text: str) -> None:
+    probe = Probe("p", "forget", "Where?", text)
+    assert rouge_l(probe, text) == 1.0
+    assert exact(probe, f" {text} 123")
+    assert rouge_l(probe, "something else") == 0.0
+
+
+def test_what_has_no_word_has_no_score() -> None:
+    probe = Probe("p", "forget", "Where?", "— … !")
+    assert rouge_l(probe, "anything") is None
+    assert rouge_l(Probe("p", "forget", "Where?", "word"), "") == 0.0
+    assert exact(Probe("p", "forget", "Where?", "  "), "anything") is None
+
+
+def test_in_between_scripts_without_blanks_overlap_is_partial() -> None:
+    found = rouge_l(Probe("p", "forget", "Where?", "他出生在北京"), "他出生在上海")
+    assert found == pytest.approx(4 / 6)
+
+
+ASCII = st.text(st.characters(min_codepoint=9, max_codepoint=126), max_size=60)
+
+
+@given(ASCII, ASCII)
+def test_on_plain_english_it_is_the_papers(target: str, completion: str) -> None:
+    theirs = RougeScorer(["rougeL"]).score(target, completion)["rougeL"].fmeasure
+    assert (rouge_l(Probe("p", "forget", "Where?", target), completion) or 0.0) == theirs
+
+
+@given(st.text(max_size=40))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    once = normalised(text)
+    assert words(once) == words(text)
