@@ -44,17 +44,17 @@ _FREE_END = regex.compile(rf"(?V1)[{WITHOUT_BLANKS}]|[^\p{{L}}\p{{M}}\p{{N}}]|\p
 def normalised(text: str) -> str:
     """The text as it is compared, in its own case."""
     plain = normalize("NFKC", text.translate(PLAIN))
-    return regex.sub(r"\s+", " ", regex.sub(r"\p{Cf}", "", plain)).strip()
+    return str(regex.sub(r"\s+", " ", regex.sub(r"\p{Cf}", "", plain))).strip()
 
 
 def words(text: str) -> list[str]:
     """The words of a text, case folded."""
-    return _WORD.findall(normalised(text).casefold())
+    return [str(word) for word in _WORD.findall(normalised(text).casefold())]
 
 
 def chunks(text: str) -> list[str]:
     """What stands between blanks, with its marks and in its case; in scripts without blanks, every letter."""
-    return _CHUNK.findall(normalised(text))
+    return [str(chunk) for chunk in _CHUNK.findall(normalised(text))]
 
 
 def holds(text: str, phrase: str, *, any_case: bool) -> bool:

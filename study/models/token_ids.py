@@ -80,7 +80,7 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, 
 
 def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
     """The ids of one user's message as the model's chat template puts it, ready for the answer."""
-    made = tokenizer.apply_chat_template(
+    made: Any = tokenizer.apply_chat_template(
         [{"role": "user", "content": message}], tokenize=True, add_generation_prompt=True, return_dict=False
     )
     return [int(each) for each in made]
