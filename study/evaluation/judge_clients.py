@@ -115,7 +115,11 @@ class FolderJudge:
 
         tokenizer, model = self._resident.tokenizer, self._resident.model
         generate: Any = model.generate
-        query = chat_ids(tokenizer, prompt) if tokenizer.chat_template else split_text(tokenizer, f"{prompt}\n", "").ids
+        query = (
+            chat_ids(tokenizer, prompt)
+            if tokenizer.chat_template
+            else split_text(tokenizer, f"{prompt}\n", "").ids
+        )
         inputs = torch.tensor([query], device=self._resident.device)
         with torch.inference_mode():
             made = generate(

@@ -59,7 +59,9 @@ class Resident:
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end a text: those of tokenizer, configuration and generation settings together."""
         settings = getattr(self.model, "generation_config", None)
-        return end_ids(self.tokenizer, self.model.config.eos_token_id, getattr(settings, "eos_token_id", None))
+        return end_ids(
+            self.tokenizer, self.model.config.eos_token_id, getattr(settings, "eos_token_id", None)
+        )
 
     @property
     def pad_id(self) -> int:

@@ -1,8 +1,9 @@
 """The audit of the relearn corpora: does a benign one hold an answer, and how similar is it to the forget set?
 
 A corpus that holds an answer would make relearning plain learning. An answer is a keyword of a forget probe, as whole
-words in any case and by the rules of the scores (``study.words``); and, where the scenario sets a bound, a run of words that a target has too and that is longer than
-the bound. Similarity is recorded, to tell whether recovery follows relevance.
+words in any case and by the rules of the scores (``study.words``); and, where the scenario sets a bound, a run of words
+that a target has too and that is longer than the bound. Similarity is recorded, to tell whether recovery follows
+relevance.
 """
 
 from collections.abc import Iterable

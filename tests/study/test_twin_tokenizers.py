@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import log_softmax
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from study.evaluation.generation import ask
+from study.evaluation.generation import answer_probes
 from study.evaluation.judge_clients import FolderJudge
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
@@ -57,7 +57,7 @@ def test_an_end_token_behind_every_text_changes_nothing(tmp_path: Path) -> None:
     encoded = [encode(CORPUS, each.tokenizer, each.context) for each in residents]
     assert encoded[0] == encoded[1]
     assert encoded[0][0].ids[-1] == SPECIAL.index("</s>")
-    answers = [ask(each, PROBES, 8, 4) for each in residents]
+    answers = [answer_probes(each, PROBES, 8, 4) for each in residents]
     assert [each.row() for each in answers[0]] == [each.row() for each in answers[1]]
 
 
@@ -65,7 +65,7 @@ def test_an_end_token_behind_every_text_changes_nothing(tmp_path: Path) -> None:
 def test_the_likelihood_is_that_of_a_plain_pass_over_what_is_learned(tmp_path: Path, form: str) -> None:
     resident = resident_of(folder_of(tmp_path, tokenizer_of(form)))
     learned = encode(CORPUS, resident.tokenizer, resident.context)[0]
-    answer = ask(resident, PROBES, 8, 4)[0]
+    answer = answer_probes(resident, PROBES, 8, 4)[0]
     row = torch.tensor([learned.ids])
     with torch.no_grad():
         likely = log_softmax(resident.model(row).logits[0].float(), dim=1)
