@@ -257,7 +257,7 @@ def compare(
 ) -> None:
     """Say what two studies differ in: their specs, and the cells that both have, paired."""
     from analysis.measures.study_comparison import compare_studies, in_words
-    from analysis.reading.study_frames import load
+    from analysis.reading.studies import load
 
     found = compare_studies(load(first), load(second))
     if as_json:

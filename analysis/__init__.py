@@ -18,7 +18,8 @@ from analysis.measures.predictors import predictors
 from analysis.measures.surface import surface
 from analysis.measures.trajectories import trajectories
 from analysis.paper.experiments import experiments
-from analysis.reading.study_frames import Studies, Study, load
+from analysis.reading.studies import Studies, load
+from analysis.reading.study_frames import Study
 from analysis.statistics.crossed_design import answers
 from analysis.statistics.intervals import Estimate
 from analysis.statistics.wilson import wilson

@@ -1,4 +1,4 @@
-"""Charts as pure data: what is drawn, before it is decided whether on paper (``drawn``) or in a page (``inline``).
+"""Charts as pure data: what is shown, before ``analysis.charts.drawing`` draws it.
 
 Every mark carries its words, so the page can show them on hover and a test can read them. Numbers that are rates are
 percent of the whole, 0 to 100, in every chart alike.
@@ -11,8 +11,10 @@ import numpy as np
 
 from analysis.statistics.wilson import Numbers
 
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
-"""Colours that colour-blind readers tell apart; a ninth series begins again, with another marker."""
+INK = "#1b1f24"
+"""The colour of words and axes."""
+OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", INK, "#f0e442")
+"""Colours that colour-blind readers tell apart; a ninth series takes the first again, with another marker."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A horizontal line across a panel, with a label at its right end.
+
+    Attributes:
+        strength: 0 to 1, from pale to dark.
+    """
+
+    y: float
+    strength: float
+    label: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Plane:
     """Series over two axes.
 
@@ -64,6 +80,8 @@ class Plane:
         x_range, y_range: what the axes span.
         x_ticks, y_ticks: places and words; names instead of numbers for categories.
         log_x, log_y: over log(1 + value), so that 0 has a place.
+        band_opacity: of the intervals of joined series.
+        bars: behind the series.
     """
 
     title: str
@@ -74,12 +92,14 @@ class Plane:
     y_ticks: tuple[tuple[float, str], ...] = ((0, "0"), (25, "25"), (50, "50"), (75, "75"), (100, "100"))
     log_x: bool = False
     log_y: bool = False
+    band_opacity: float = 0.18
+    bars: tuple[Bar, ...] = ()
 
 
 Panel = Heat | Plane
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
     """One picture of one or more panels that share their axes' names.
 
@@ -116,7 +136,7 @@ def ticks(values: Sequence[float], most: int = 8) -> tuple[tuple[float, str], ..
     if len(distinct) > most:
         chosen = np.unique(np.linspace(0, len(distinct) - 1, most).round().astype(int))
         distinct = [distinct[index] for index in chosen]
-    return tuple((value, f"{value + 0.0:g}") for value in distinct)  # + 0.0: no minus before a nought
+    return tuple((value, f"{value + 0.0:g}") for value in distinct)  # + 0.0: no minus sign before a zero
 
 
 def span(values: Sequence[float], margin: float = 0.04) -> tuple[float, float]:

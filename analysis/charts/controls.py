@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from analysis.charts.chart import Chart
-from analysis.charts.curves import alternative, plane, series, short
-from analysis.charts.panels import parts
-from analysis.charts.pooled import Rows, of
+from analysis.charts.curves import alternative, axis_label, plane, series
+from analysis.charts.panels import picture_rows
+from analysis.charts.pooled import Rows, rows_with
 
 STYLES = {"original": False, "never_learned": True}
 
@@ -14,13 +14,13 @@ def controls(rows: Rows) -> Iterator[Chart]:
     """A picture for each model; solid is the original, dashed the model that never learned."""
     seeds = rows.seeds[rows.seeds["start"].isin(list(STYLES))]
     pooled = rows.pooled[rows.pooled["start"].isin(list(STYLES))]
-    for part in parts(seeds, pooled, ["model"]):
+    for part in picture_rows(seeds, pooled, ["model"]):
         line = []
         for corpus in part.corpora:
             found = [
                 series(
-                    of(part.pooled, corpus=corpus, repetitions=count, start=start),
-                    of(part.seeds, corpus=corpus, repetitions=count, start=start),
+                    rows_with(part.pooled, corpus=corpus, repetitions=count, start=start),
+                    rows_with(part.seeds, corpus=corpus, repetitions=count, start=start),
                     f"{start.replace('_', ' ')}, r = {count}",
                     index,
                     f"{corpus}, ",
@@ -36,12 +36,12 @@ def controls(rows: Rows) -> Iterator[Chart]:
             f"{part.whose}Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
             "model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
             f"relearning.{part.left_out}",
-            alternative(rows.headline, of(part.pooled, start="never_learned"), part).replace(
+            alternative(rows.headline, rows_with(part.pooled, start="never_learned"), part).replace(
                 "depths averaged", "of the model that never learned"
             )
             if "never_learned" in set(part.pooled["start"])
             else alternative(rows.headline, part.pooled, part),
             "relearn steps",
-            short(rows.headline),
+            axis_label(rows.headline),
             (tuple(line),),
         )

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import OKABE_ITO, Chart, Plane, Series, span, ticks
-from analysis.charts.panels import Part, parts
-from analysis.charts.pooled import Rows, in_words, of, present
+from analysis.charts.panels import PictureRows, picture_rows
+from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from study.results.headline import Headline
 
 BAND = (
@@ -20,9 +20,9 @@ MOST_THREADS = 5
 
 def curves(rows: Rows) -> Iterator[Chart]:
     """A picture for each model and method that was unlearned."""
-    seeds, pooled = of(rows.seeds, start="unlearned"), of(rows.pooled, start="unlearned")
-    for part in parts(seeds, pooled, ["model", "method"]):
-        depths = [int(str(value)) for value in present(part.pooled, "depth")]
+    seeds, pooled = rows_with(rows.seeds, start="unlearned"), rows_with(rows.pooled, start="unlearned")
+    for part in picture_rows(seeds, pooled, ["model", "method"]):
+        depths = [int(str(value)) for value in values_present(part.pooled, "depth")]
         shown = depths
         if len(depths) > MOST_DEPTHS:
             shown = [
@@ -43,7 +43,7 @@ def curves(rows: Rows) -> Iterator[Chart]:
             f"{BAND}{thinned}{part.left_out}",
             alternative(rows.headline, part.pooled, part),
             "relearn steps",
-            short(rows.headline),
+            axis_label(rows.headline),
             panels,
         )
 
@@ -53,8 +53,8 @@ def _plane(
 ) -> Plane:
     found = [
         series(
-            of(pooled, depth=depth),
-            of(seeds, depth=depth),
+            rows_with(pooled, depth=depth),
+            rows_with(seeds, depth=depth),
             f"depth {depth}",
             depths.index(depth),
             f"{title}, ",
@@ -93,17 +93,17 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     return frame[name].to_numpy(float)
 
 
-def short(headline: Headline) -> str:
+def axis_label(headline: Headline) -> str:
     """The axis' name."""
     return f"{'ASR' if headline.words == 'attack success rate' else headline.words}, %"
 
 
-def alternative(headline: Headline, pooled: pd.DataFrame, part: Part) -> str:
+def alternative(headline: Headline, pooled: pd.DataFrame, part: PictureRows) -> str:
     """First → last step of each panel's mean, in words."""
     found = []
     for count in part.counts:
         for corpus in part.corpora:
-            rows = of(pooled, repetitions=count, corpus=corpus)
+            rows = rows_with(pooled, repetitions=count, corpus=corpus)
             if len(rows):
                 means = rows.groupby("relearn_steps")["percent"].mean()
                 found.append(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Heat
-from analysis.charts.panels import Part, parts
-from analysis.charts.pooled import Rows, in_words, of, present
+from analysis.charts.panels import PictureRows, picture_rows
+from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from analysis.reading.study_frames import Study
 from study.results.headline import ASR, Headline
 
@@ -17,11 +17,11 @@ MOST = 16
 
 def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
     """A picture for each model and method that was unlearned."""
-    planned = of(study.planned, start="unlearned")
-    seeds, pooled = of(rows.seeds, start="unlearned"), of(rows.pooled, start="unlearned")
-    depths, thinned = _thinned(present(planned, "depth"))
-    steps, also = _thinned(present(planned, "relearn_steps"))
-    for part in parts(seeds, pooled, ["model", "method"]):
+    planned = rows_with(study.planned, start="unlearned")
+    seeds, pooled = rows_with(rows.seeds, start="unlearned"), rows_with(rows.pooled, start="unlearned")
+    depths, thinned = _thinned(values_present(planned, "depth"))
+    steps, also = _thinned(values_present(planned, "relearn_steps"))
+    for part in picture_rows(seeds, pooled, ["model", "method"]):
         panels = tuple(
             tuple(_heat(title, pooled, depths, steps) for _, title, _, pooled in line)
             for _, line in part.panels()
@@ -68,12 +68,12 @@ def _words(headline: Headline) -> str:
     return f"{headline.words[0].upper()}{headline.words[1:]}, in percent,"
 
 
-def _alternative(headline: Headline, part: Part) -> str:
+def _alternative(headline: Headline, part: PictureRows) -> str:
     found = []
     last = part.pooled["relearn_steps"].max()
     for count in part.counts:
         for corpus in part.corpora:
-            chosen = of(part.pooled, repetitions=count, corpus=corpus, relearn_steps=last)
+            chosen = rows_with(part.pooled, repetitions=count, corpus=corpus, relearn_steps=last)
             rates = [f"depth {row['depth']}: {row['percent']:.0f}%" for _, row in chosen.iterrows()]
             found.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
     return f"Heatmaps of {headline.words}. After {last} relearn steps: {'; '.join(found)}."

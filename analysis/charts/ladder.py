@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series, span, ticks
-from analysis.charts.curves import short
+from analysis.charts.curves import axis_label
 from analysis.charts.methods import RULE
-from analysis.charts.pooled import of, present
-from analysis.measures.before_and_after import relearned
-from analysis.measures.surface import select
+from analysis.charts.pooled import rows_with, values_present
 from analysis.reading.study_frames import Study
 
 MEASURES = (
@@ -28,17 +26,17 @@ def ladder_rows(study: Study) -> pd.DataFrame:
         the model that never learned on the same corpus. NaN where nothing was computed.
     """
     found = study.corpora
-    last = relearned(study)
+    last = study.relearned
     if found.empty or last.empty:
         return pd.DataFrame()
     kept = last[last["was_unlearned"]]
-    control = select(study.cells, study.headline.metric, start="never_learned")
+    control = study.headline_cells[study.headline_cells["start"] == "never_learned"]
     control = control[control["relearn_steps"] == last["relearn_steps"].max()]
     made = []
     for row in found.to_dict("records"):
         place = {"corpus": row["corpus"], "repetitions": row["repetitions"]}
-        values = study.headline.percent(1) * of(kept, **place)["value"].to_numpy(float)
-        of_control = study.headline.percent(1) * of(control, **place)["value"].to_numpy(float)
+        values = study.headline.percent(1) * rows_with(kept, **place)["value"].to_numpy(float)
+        of_control = study.headline.percent(1) * rows_with(control, **place)["value"].to_numpy(float)
         made.append(
             {
                 **row,
@@ -57,7 +55,7 @@ def ladders(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
     if rows.empty or rows["mean"].notna().sum() < 2:
         return
     there = rows[rows["mean"].notna()]
-    names = [name for name in present(study.cells, "corpus") if name in set(there["corpus"])]
+    names = [name for name in values_present(study.cells, "corpus") if name in set(there["corpus"])]
     panels = tuple(_panel(there, names, *measure) for measure in MEASURES)
     yield Chart(
         "ladder",
@@ -68,7 +66,7 @@ def ladders(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
         "Open, where there is one: the model that never learned, on the same corpus.",
         f"Dot charts of corpora. {'; '.join(words for series in panels[0].series for words in series.words)}.",
         "nearness of the corpus to the forget set, %",
-        short(study.headline),
+        axis_label(study.headline),
         (panels,),
     )
 
@@ -77,7 +75,7 @@ def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> 
     series = []
     for index, name in enumerate(names):
         mine = rows[rows["corpus"] == name]
-        x = _near(mine, column)
+        x = _nearness(mine, column)
         words = [
             f"{name}, r = {row['repetitions']}, nearness {at:.0f}%: {row['mean']:.0f}% ({row['lowest']:.0f} to "
             f"{row['highest']:.0f} over {row['trajectories']} trajectories)"
@@ -103,16 +101,16 @@ def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> 
                 )
             )
     every = [float(value) for each in series for value in each.x]
-    return Plane(title, tuple(series), span(every, 0.08), x_ticks=_even(every))
+    return Plane(title, tuple(series), span(every, 0.08), x_ticks=_round_ticks(every))
 
 
-def _near(rows: pd.DataFrame, column: str) -> np.ndarray:
+def _nearness(rows: pd.DataFrame, column: str) -> np.ndarray:
     share = rows[column].to_numpy(float)
     return 100 * (share if column == "lexical_overlap" else 1 - share)
 
 
-def _even(values: list[float]) -> tuple[tuple[float, str], ...]:
-    """Round places within what the points span."""
+def _round_ticks(values: list[float]) -> tuple[tuple[float, str], ...]:
+    """Ticks at round values within what the points span."""
     low, high = span(values, 0.08)
     width = next(each for each in (1, 2, 5, 10, 20, 50, 100) if (high - low) / each <= 6)
     return ticks([float(place) for place in np.arange(np.ceil(low / width) * width, high + 1e-9, width)])

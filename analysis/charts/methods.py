@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series
-from analysis.charts.curves import short
+from analysis.charts.curves import axis_label
 from analysis.charts.panels import MOST_COLUMNS
-from analysis.charts.pooled import of, present
-from analysis.measures.before_and_after import relearned
+from analysis.charts.pooled import rows_with, values_present
 from analysis.reading.study_frames import Study
 
 RULE = (
@@ -19,30 +18,34 @@ RULE = (
 
 def methods(study: Study) -> Iterator[Chart]:
     """A picture for each model, where more than one method was run."""
-    every = relearned(study)
+    every = study.relearned
     last = every[every["was_unlearned"]]
     if last["method"].nunique() < 2:
         return
-    models = present(last, "model")
+    models = values_present(last, "model")
     for index, model in enumerate(models):
-        mine = of(last, model=model)
-        names = [str(name) for name in present(mine, "method")]
-        corpora = [str(name) for name in present(mine, "corpus")][:MOST_COLUMNS]
+        mine = rows_with(last, model=model)
+        names = [str(name) for name in values_present(mine, "method")]
+        corpora = [str(name) for name in values_present(mine, "corpus")][:MOST_COLUMNS]
         steps = int(mine["relearn_steps"].max())
-        without = [str(name) for name in present(of(every, model=model), "method") if name not in names]
-        lost = (
+        without = [
+            str(name) for name in values_present(rows_with(every, model=model), "method") if name not in names
+        ]
+        left_out = (
             f" Without {', '.join(without)}, of which no trajectory counts as unlearned." if without else ""
         )
         whose = f"{model}: " if len(models) > 1 else ""
-        panels = tuple(_panel(study, of(mine, corpus=corpus), corpus, names, steps) for corpus in corpora)
+        panels = tuple(
+            _panel(study, rows_with(mine, corpus=corpus), corpus, names, steps) for corpus in corpora
+        )
         yield Chart(
             f"methods-{index + 1}" if len(models) > 1 else "methods",
             "Methods compared",
             f"{whose}{study.headline.words} of the trajectories that count as unlearned ({study.headline.rule}), "
-            f"before relearning (open) and after {steps} steps (full). {RULE}{lost}",
+            f"before relearning (open) and after {steps} steps (full). {RULE}{left_out}",
             f"Dot charts by method. {'; '.join(_words(panel) for panel in panels)}.",
             "method",
-            short(study.headline),
+            axis_label(study.headline),
             (panels,),
         )
 
@@ -53,7 +56,7 @@ def _panel(study: Study, rows: pd.DataFrame, corpus: str, names: list[str], step
     for label, column, colour, aside in kinds:
         means, lows, highs, places, words = [], [], [], [], []
         for place, name in enumerate(names):
-            values = study.headline.percent(1) * of(rows, method=name)[column].to_numpy(float)
+            values = study.headline.percent(1) * rows_with(rows, method=name)[column].to_numpy(float)
             if not len(values):
                 continue
             places.append(place + aside)

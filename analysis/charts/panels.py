@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.charts.pooled import of, present
+from analysis.charts.pooled import rows_with, values_present
 
 MOST_PICTURES = 8
 MOST_LINES = 6
@@ -16,7 +16,7 @@ MOST_COLUMNS = 5
 
 
 @dataclass(frozen=True)
-class Part:
+class PictureRows:
     """One picture's share of a study.
 
     Attributes:
@@ -42,36 +42,36 @@ class Part:
                     (
                         corpus,
                         f"{corpus}, r = {count}" if len(self.counts) > 1 else corpus,
-                        of(self.seeds, repetitions=count, corpus=corpus),
-                        of(self.pooled, repetitions=count, corpus=corpus),
+                        rows_with(self.seeds, repetitions=count, corpus=corpus),
+                        rows_with(self.pooled, repetitions=count, corpus=corpus),
                     )
                     for corpus in self.corpora
                 ],
             )
 
 
-def parts(seeds: pd.DataFrame, pooled: pd.DataFrame, by: Sequence[str]) -> Iterator[Part]:
+def picture_rows(seeds: pd.DataFrame, pooled: pd.DataFrame, by: Sequence[str]) -> Iterator[PictureRows]:
     """The pictures; ``by`` are the coordinates of which each value has its own."""
     shown = pooled[pooled["corpus"] != "none"]
     places = [tuple(place) for place in shown[list(by)].drop_duplicates().sort_values(list(by)).to_numpy()]
     for index, place in enumerate(places[:MOST_PICTURES]):
         values = dict(zip(by, place, strict=True))
-        mine = of(shown, **values)
-        counts = [int(str(value)) for value in reversed(present(mine, "repetitions"))]
-        corpora = [str(value) for value in present(mine, "corpus")]
-        lost = (
+        mine = rows_with(shown, **values)
+        counts = [int(str(value)) for value in reversed(values_present(mine, "repetitions"))]
+        corpora = [str(value) for value in values_present(mine, "corpus")]
+        left_out = (
             [f"{len(places) - MOST_PICTURES} more of {' × '.join(by)}"] if len(places) > MOST_PICTURES else []
         )
         if len(counts) > MOST_LINES:
-            lost.append(f"repetitions {', '.join(map(str, counts[MOST_LINES:]))}")
+            left_out.append(f"repetitions {', '.join(map(str, counts[MOST_LINES:]))}")
         if len(corpora) > MOST_COLUMNS:
-            lost.append(f"corpora {', '.join(corpora[MOST_COLUMNS:])}")
-        yield Part(
+            left_out.append(f"corpora {', '.join(corpora[MOST_COLUMNS:])}")
+        yield PictureRows(
             f"-{index + 1}" if len(places) > 1 else "",
             f"{', '.join(map(str, values.values()))}: " if len(places) > 1 else "",
             counts[:MOST_LINES],
             corpora[:MOST_COLUMNS],
-            of(seeds, **values),
+            rows_with(seeds, **values),
             mine,
-            f" Not shown here, but in the table of cells: {'; '.join(lost)}." if lost else "",
+            f" Not shown here, but in the table of cells: {'; '.join(left_out)}." if left_out else "",
         )

@@ -12,7 +12,7 @@ from analysis.statistics.wilson import wilson
 from study.results.headline import Headline
 from study.results.schema import COORDINATES
 
-PLACE = [name for name in COORDINATES if name != "seed"]
+SETTING = [name for name in COORDINATES if name != "seed"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Rows:
 
     Attributes:
         seeds: a row per cell: the coordinates, ``benign`` and ``percent``.
-        pooled: a row per place: ``percent``, ``low`` and ``high`` (Wilson's over the pooled counts; NaN where the
+        pooled: a row per setting: ``percent``, ``low`` and ``high`` (Wilson's over the pooled counts; NaN where the
             metric is no count), ``k``, ``n``, ``seeds``.
     """
 
@@ -32,12 +32,12 @@ class Rows:
 
 def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     """All of it, computed once for all pictures; of another metric than the study's headline where one is named."""
+    chosen = study.headline_cells if headline is None else select(study.cells, headline.metric)
     headline = headline or study.headline
-    chosen = select(study.cells, headline.metric)
     seeds = chosen[[*COORDINATES, "benign", "k", "n"]].assign(
         percent=100 * chosen["value"].to_numpy(float) / headline.full
     )
-    groups = seeds.groupby(PLACE, observed=True)
+    groups = seeds.groupby(SETTING, observed=True)
     pooled = groups.agg(
         k=("k", "sum"),
         n=("n", "sum"),
@@ -54,7 +54,7 @@ def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     return Rows(headline, seeds, pooled.assign(low=100 * low, high=100 * high))
 
 
-def of(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:
+def rows_with(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:
     """The rows with these values."""
     chosen = np.ones(len(frame), bool)
     for name, value in fixed.items():
@@ -63,13 +63,13 @@ def of(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:
 
 
 def in_words(row: "pd.Series[float]") -> str:
-    """A pooled place: rate, interval, counts, seeds."""
+    """A pooled setting: rate, interval, counts, seeds."""
     counts = f", {int(row['k']):,} of {int(row['n']):,}" if row["counted"] else ""
     seeds = "1 seed" if row["seeds"] == 1 else f"{int(row['seeds'])} seeds"
     return f"{row['percent']:.1f}%{between(row['low'], row['high'])}{counts}, {seeds}"
 
 
-def present(frame: pd.DataFrame, name: str) -> list[object]:
+def values_present(frame: pd.DataFrame, name: str) -> list[object]:
     """The values of a coordinate that occur, in their order."""
     there = set(frame[name].unique())
     if isinstance(frame[name].dtype, pd.CategoricalDtype):

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from analysis.export.cube import write_cube
-from analysis.reading.study_frames import load
+from analysis.reading.studies import load
 from study.atomic_write import write_file
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file

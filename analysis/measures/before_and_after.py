@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.measures.surface import select
 from analysis.reading.study_frames import Study
 from analysis.statistics.intervals import spread
 from study.results.schema import COORDINATES
@@ -31,24 +30,6 @@ class Rate:
         return f"{100 * self.value:.0f}% ({100 * self.low:.0f}–{100 * self.high:.0f})"
 
 
-def relearned(study: Study) -> pd.DataFrame:
-    """The last cell of every trajectory that starts from an unlearned model.
-
-    Returns:
-        The rows of ``Study.cells`` under the headline metric at the greatest relearn_steps, with
-        ``unlearned_asr``, the value before relearning, and ``was_unlearned``.
-    """
-    rows = select(study.cells, study.headline.metric, start="unlearned")
-    if not len(rows):
-        return rows.assign(unlearned_asr=pd.Series(dtype=float), was_unlearned=pd.Series(dtype=bool))
-    place = ["scenario", "model", "method", "repetitions", "depth", "corpus", "seed"]
-    before = rows[rows["relearn_steps"] == 0].set_index(place)["value"].rename("unlearned_asr")
-    last = rows[rows["relearn_steps"] == rows["relearn_steps"].max()]
-    joined = last.join(before, on=place)
-    judged: pd.DataFrame = joined.assign(was_unlearned=joined["unlearned_asr"] <= study.forgotten)
-    return judged
-
-
 def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     """The mean over all answers of some cells at the first or last step, with its interval over seeds and probes.
 
@@ -63,7 +44,7 @@ def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
     value = float(cells["k"].sum() / cells["n"].sum() if counted else cells["value"].mean() / full)
     keys = list(COORDINATES)
     wanted = pd.MultiIndex.from_frame(cells[keys].astype(object))
-    near = study.ends
+    near = study.first_and_last_scores
     for name in keys:  # first by each coordinate alone, which is quick
         near = near[near[name].isin(cells[name].unique())]
     rows = near[pd.MultiIndex.from_frame(near[keys].astype(object)).isin(wanted)]
@@ -95,9 +76,8 @@ def depth_table(study: Study) -> list[dict[str, str]]:
         Every trajectory is in it, unlearned or not.
     """
     made = []
-    rated = relearned(study)
-    for name in ("value", "unlearned_asr"):
-        rated[name] = rated[name] / study.headline.full
+    ends = ["unlearned_asr", "value"]
+    rated = study.relearned.assign(**{name: study.relearned[name] / study.headline.full for name in ends})
     for (method, corpus, depth), rows in rated.groupby(["method", "corpus", "depth"], observed=True):
         line = {"method": str(method), "corpus": str(corpus), "depth": str(depth)}
         for count, of_count in sorted(rows.groupby("repetitions"), reverse=True):

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.reading.study_frames import Studies, Study, coordinates
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study, coordinates
 from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.intervals import bounded, spread
 from analysis.statistics.wilson import Numbers, wilson

@@ -16,7 +16,8 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis.measures.surface import select
-from analysis.reading.study_frames import Studies, Study
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study
 from analysis.statistics.logistic import Fit, fit
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError

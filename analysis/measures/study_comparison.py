@@ -104,7 +104,7 @@ def compare_studies(first: Study, second: Study) -> Comparison:
     names = (str(first.content["spec"]["name"]), str(second.content["spec"]["name"]))
     spec = list(_spec(first.content["spec"], second.content["spec"]))
     if metric is None:
-        empty = tuple(study.place.words for study in (first, second) if study.cells.empty)
+        empty = tuple(study.location.given for study in (first, second) if study.cells.empty)
         return Comparison(names, spec, None, 0, 0, 0, 0, None, [], empty)
     one, other = _cells(first, metric, "value_first"), _cells(second, metric, "value_second")
     joined = one.join(other, how="outer")

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.reading.study_frames import Studies, Study
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study
 from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.intervals import Estimate, bounded, estimate, spread
 from analysis.statistics.wilson import Numbers

@@ -110,7 +110,7 @@ class ClaimCells:
         metric = self._study.headline.metric
         steps = {int(str(cell["relearn_steps"])) for cell in cells}
         rows = (
-            self._study.ends
+            self._study.first_and_last_scores
             if steps <= {0, self.last}
             else self._study.scores(metric, relearn_steps=sorted(steps))
         )

@@ -12,7 +12,8 @@ import pandas as pd
 from analysis.paper.claim_cells import Chosen, ClaimCells
 from analysis.paper.claims import CLAIMS, Verdict
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
-from analysis.reading.study_frames import Studies, Study
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study
 
 COLUMNS = (
     "study experiment what before before_low before_high ours low high unit seeds paper_before paper evidence "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.measures.before_and_after import mean_rate, relearned
+from analysis.measures.before_and_after import mean_rate
 from analysis.paper.published import EXPERIMENTS
 from analysis.reading.study_frames import Study
 
@@ -18,7 +18,7 @@ def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
         trajectories that ``was_unlearned``; ``cells`` of them and ``left_out``, those that were not
         unlearned; ``paper_unlearned`` and ``paper_relearned``, in words.
     """
-    last = relearned(study)
+    last = study.relearned
     last = last[(last["corpus"] == corpus) & (last["scenario"] == "names")]
     reported = {each.repetitions: each for each in EXPERIMENTS["names"].reported if each.repetitions}
     made = []

@@ -9,16 +9,16 @@ from study.errors import SpecError
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A study's folder on some file system.
 
     Attributes:
-        words: as the user gave it.
+        given: the folder or address in the user's words.
         root: its path there.
         filesystem: fsspec's; None for a local folder.
     """
 
-    words: str
+    given: str
     root: str
     filesystem: Any
 
@@ -27,23 +27,23 @@ class Place:
         """The last part of its path."""
         return PurePosixPath(self.root).name or self.root
 
-    def child(self, *parts: str) -> str:
-        """The path of something in it."""
+    def path_of(self, *parts: str) -> str:
+        """The path of a file or folder below it."""
         return "/".join([self.root.rstrip("/"), *parts])
 
     def read(self, path: str) -> bytes:
         """A file's bytes, from its whole path.
 
         Raises:
-            FileNotFoundError, NotADirectoryError: there is none.
+            FileNotFoundError, NotADirectoryError: no such file.
         """
         if self.filesystem is None:
             return Path(path).read_bytes()
         return bytes(self.filesystem.cat_file(path))
 
     def files(self, ending: str, *parts: str) -> list[str]:
-        """The paths of the whole files of a folder in it, by name; those that begin with a dot are not whole."""
-        folder = self.child(*parts)
+        """The paths of a folder's whole files with an ending, sorted; a name that begins with a dot is not whole."""
+        folder = self.path_of(*parts)
         if self.filesystem is None:
             return sorted(str(path) for path in Path(folder).glob(f"[!.]*{ending}"))
         if not self.filesystem.isdir(folder):
@@ -66,28 +66,28 @@ class Place:
         """
         if self.filesystem is not None:
             raise SpecError(
-                f"{self.words} is not on this machine: name a folder for what is written, or copy the study first"
+                f"{self.given} is not on this machine: name a folder for what is written, or copy the study first"
             )
         return Path(self.root)
 
 
-def place(given: str | Path) -> Place:
-    """A folder, or an address with a scheme.
+def locate(given: str | Path) -> Location:
+    """Where a folder or an address points; whether a study lies there is not looked up.
 
     Raises:
         SpecError: a scheme that this installation cannot read.
     """
-    words = str(given)
-    if "://" not in words:
-        return Place(words, words, None)
+    text = str(given)
+    if "://" not in text:
+        return Location(text, text, None)
     import fsspec
 
     try:
-        filesystem, root = fsspec.core.url_to_fs(words)
+        filesystem, root = fsspec.core.url_to_fs(text)
     except (ValueError, ImportError) as error:
         raise SpecError(
-            f"{words} cannot be read here ({error}): give a folder, or install what fsspec needs for it"
+            f"{text} cannot be read here ({error}): give a folder, or install what fsspec needs for it"
         ) from error
     if "file" in filesystem.protocol:
-        return Place(words, str(root), None)
-    return Place(words, str(root), filesystem)
+        return Location(text, str(root), None)
+    return Location(text, str(root), filesystem)

@@ -13,21 +13,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.reading.location import Place
+from analysis.reading.location import Location
 from study.errors import SpecError
 from study.results.files import CORPORA_FILE, opened
 from study.results.merged_cells import MERGED_FILE, true_copy
 from study.results.schema import CORPORA, DATASETS
 
-LOT = 50
-"""Files that a thread reads before it takes others."""
+FILES_PER_TASK = 50
+"""Files that one task of a thread reads."""
 
 TEXTS = ("prompt", "target", "keywords", "completion", "judge_reply", "phrase")
 """Columns that hardly repeat; every other string is read as a category."""
 
 
 def read_rows(
-    place: Place,
+    location: Location,
     dataset: str,
     columns: Sequence[str] | None = None,
     where: Mapping[str, Sequence[object]] | None = None,
@@ -36,7 +36,8 @@ def read_rows(
 
     Args:
         columns: which; None for all.
-        where: keeps the rows whose column is one of the values.
+        where: keeps the rows whose column is one of the values. Files are named after the stage whose rows they hold
+            (``cluster.rows.recorder``): of some stages only those are opened, where any is named so.
 
     Raises:
         SpecError: a file was written under another schema version, or a value is not of its column's kind.
@@ -49,35 +50,38 @@ def read_rows(
     kept = {name: _values(schema.field(name), values) for name, values in (where or {}).items()}
 
     def part(path: str) -> pa.Table | None:
-        return _read(place, path, schema, names, kept)
+        return _read(location, path, schema, names, kept)
 
-    paths = _merged(place) if dataset == "cells" else None
-    paths = paths or place.files(".parquet", "results", dataset)
-    lots = [paths[begin : begin + LOT] for begin in range(0, len(paths), LOT)]
+    paths = _merged(location) if dataset == "cells" else None
+    paths = paths or location.files(".parquet", "results", dataset)
+    if where and "stage" in where:
+        stages = set(map(str, where["stage"]))
+        paths = [path for path in paths if path.rsplit("/", 1)[-1].split("-")[0] in stages] or paths
+    tasks = [paths[begin : begin + FILES_PER_TASK] for begin in range(0, len(paths), FILES_PER_TASK)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        read = threads.map(lambda lot: [part(path) for path in lot], lots)
-        parts = [table for lot in read for table in lot if table is not None]
+        read = threads.map(lambda task: [part(path) for path in task], tasks)
+        parts = [table for tables in read for table in tables if table is not None]
     return pa.concat_tables(parts).unify_dictionaries().cast(wanted) if parts else wanted.empty_table()
 
 
-def read_corpora(place: Place) -> pd.DataFrame:
+def read_corpora(location: Location) -> pd.DataFrame:
     """The relearn corpora as the plan found them, see ``study.results.schema.CORPORA``; empty where none are recorded.
 
     Raises:
         SpecError: written under another schema version.
     """
     try:
-        found = _read(place, place.child(CORPORA_FILE), CORPORA, CORPORA.names, {})
+        found = _read(location, location.path_of(CORPORA_FILE), CORPORA, CORPORA.names, {})
     except FileNotFoundError:
         found = None
     frame: pd.DataFrame = (found if found is not None else CORPORA.empty_table()).to_pandas()
     return frame
 
 
-def _merged(place: Place) -> list[str] | None:
+def _merged(location: Location) -> list[str] | None:
     """The one file that is a copy of all files of cells, where there is one and it is true."""
-    path = place.child(MERGED_FILE)
-    if place.filesystem is not None or not Path(path).exists():
+    path = location.path_of(MERGED_FILE)
+    if location.filesystem is not None or not Path(path).exists():
         return None
     return [path] if true_copy(Path(path).parent) else None
 
@@ -100,11 +104,11 @@ def _values(field: pa.Field, values: Sequence[object]) -> pa.Array:
 
 
 def _read(
-    place: Place, path: str, schema: pa.Schema, names: list[str], where: Mapping[str, pa.Array]
+    location: Location, path: str, schema: pa.Schema, names: list[str], where: Mapping[str, pa.Array]
 ) -> pa.Table | None:
     """The rows of one file that are wanted; None where it has none of them."""
     coded = [field.name for field in schema if _is_coded(field)]
-    with place.open(path) as source, opened(source, path, coded) as file:
+    with location.open(path) as source, opened(source, path, coded) as file:
         mask = _wanted(file.read(columns=list(where), use_threads=False), where) if where else None
         if mask is not None and not pc.any(mask).as_py():
             return None  # most files hold one trajectory: those of others are passed over

@@ -1,4 +1,4 @@
-"""What a search found, and what it asked in which order.
+"""What a search found, and which trajectories it asked, in their order.
 
 Read from DIR/search, where the search leaves its answer; a study that was computed whole has no such folder.
 """
@@ -11,15 +11,15 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """A search's answer.
 
     Attributes:
-        sentences: in words.
-        contours: a row per context and number of steps, with the depth up to which the attack works and its band;
-            empty for a search that draws none.
-        front: a row per attack that works and that none beats; empty for a search that looks for none.
-        asked: a row per trajectory, in the order in which they were asked; round 0 was published before.
+        sentences: the answer in words.
+        contours: a row per context (model, method, corpus, repetitions) and number of relearn steps: ``depth``, up to
+            which the attack works, with ``depth_low`` and ``depth_high``, its 95% band; empty for a search of attacks.
+        front: a row per Pareto-optimal attack that works; empty for a search of contours.
+        asked: a row per trajectory, in the order in which they were asked; those of round 0 were published before.
     """
 
     sentences: tuple[str, ...]
@@ -28,15 +28,15 @@ class Searched:
     asked: pd.DataFrame
 
 
-def searched(folder: str | Path) -> Searched | None:
-    """The answer of the search in a study's folder; None where nothing was searched, or nothing is answered yet."""
-    place = Path(folder) / "search"
-    path = place / "answer.json"
+def read_search_result(study_folder: Path) -> SearchResult | None:
+    """The answer of the search in a study's folder; None where there was no search, or it has no answer yet."""
+    folder = study_folder / "search"
+    path = folder / "answer.json"
     if not path.exists():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
     tables = {
-        name: pd.read_parquet(place / f"{name}.parquet") if name in content["tables"] else pd.DataFrame()
+        name: pd.read_parquet(folder / f"{name}.parquet") if name in content["tables"] else pd.DataFrame()
         for name in ("contours", "front", "asked")
     }
-    return Searched(tuple(content["sentences"]), **tables)
+    return SearchResult(tuple(content["sentences"]), **tables)

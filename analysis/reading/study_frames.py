@@ -1,29 +1,25 @@
 """A study's rows as tidy pandas frames, with the axes in their declared order and the missing cells named.
 
-Works at any moment of a running study: what is not computed is missing, never 0, and the summary says how
-much is there. Several studies read together have the same frames; the column ``study`` tells them apart, and
-their spaces may differ.
+Works at any moment of a running study: what is not computed is missing, never 0, and the summary says how much is
+there. What many measures select from the rows (the cells under the headline metric, the relearned and the control
+cells) is selected once, when first asked for, and kept with the study.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from analysis.reading.location import Place, place
-from analysis.reading.row_reader import read_corpora, read_rows
+from analysis.reading.location import Location
+from analysis.reading.row_reader import read_rows
 from study.errors import SpecError
-from study.results.files import PLANNED_FILE
 from study.results.headline import Headline, headline
-from study.results.recorded_spec import with_current_keys
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
 WORDS = ("scenario", "model", "method", "start", "corpus")
@@ -53,7 +49,7 @@ class Study:
     """
 
     name: str
-    place: Place
+    location: Location
     cells: pd.DataFrame
     planned: pd.DataFrame
     corpora: pd.DataFrame
@@ -62,12 +58,12 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Where it lies.
+        """The folder on this machine.
 
         Raises:
-            SpecError: not on this machine.
+            SpecError: it is not on this machine.
         """
-        return self.place.folder
+        return self.location.folder
 
     @property
     def train_steps_alone(self) -> int | None:
@@ -84,7 +80,7 @@ class Study:
     @cached_property
     def probes(self) -> pd.DataFrame:
         """A row per (cell, split, probe), ``study.results.schema.PROBES``; read when first asked for, texts and all."""
-        return self._framed(read_rows(self.place, "probes"))
+        return self._framed(read_rows(self.location, "probes"))
 
     def scores(self, metric: str, split: str = "forget", **fixed: object) -> pd.DataFrame:
         """The scored probes under one metric, without their texts: what ten million rows are read as.
@@ -106,8 +102,12 @@ class Study:
             if name not in COORDINATES:
                 raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}")
             where[name] = list(value) if isinstance(value, list | tuple) else [value]
+        return self.read_scores(metric, where)
+
+    def read_scores(self, metric: str, where: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+        """The scores under one metric as they lie in the files, of the rows whose columns have one of the values."""
         columns = [*COORDINATES, "benign", "split", "probe", metric]
-        rows = read_rows(self.place, "probes", columns, where)
+        rows = read_rows(self.location, "probes", columns, where)
         scored = rows.filter(pc.is_valid(rows.column(metric)))
         numbers = scored.column(metric)
         if pa.types.is_boolean(numbers.type):
@@ -116,7 +116,7 @@ class Study:
         return self._framed(scored.set_column(at, metric, numbers.cast(pa.float64())))
 
     @cached_property
-    def ends(self) -> pd.DataFrame:
+    def first_and_last_scores(self) -> pd.DataFrame:
         """The scores under the headline metric before relearning and at the last step; read when first asked for."""
         last = int(self.cells["relearn_steps"].max()) if len(self.cells) else 0
         return self.scores(self.headline.metric, relearn_steps=sorted({0, last}))
@@ -147,14 +147,35 @@ class Study:
         """The value up to which a cell counts as unlearned; NaN where there is no original model to compare."""
         if self.headline.of == "whole":
             return self.headline.forgotten * self.headline.full
-        rows = self.cells
-        original = rows[
-            (rows["metric"] == self.headline.metric)
-            & (rows["split"] == "forget")
-            & (rows["start"] == "original")
-            & (rows["relearn_steps"] == 0)
-        ]
+        rows = self.headline_cells
+        original = rows[(rows["start"] == "original") & (rows["relearn_steps"] == 0)]
         return self.headline.forgotten * float(original["value"].mean())
+
+    @cached_property
+    def headline_cells(self) -> pd.DataFrame:
+        """The rows of ``cells`` of the forget probes under the headline metric; empty where there are none."""
+        rows = self.cells
+        return rows[(rows["metric"] == self.headline.metric) & (rows["split"] == "forget")]
+
+    @cached_property
+    def relearned(self) -> pd.DataFrame:
+        """The last cell of every trajectory that starts from an unlearned model.
+
+        The rows of ``headline_cells`` at the greatest relearn_steps, with ``unlearned_asr``, the value before
+        relearning, and ``was_unlearned``, whether that counts as unlearned.
+        """
+        rows = self.headline_cells[self.headline_cells["start"] == "unlearned"]
+        trajectory = [name for name in COORDINATES if name not in ("start", "relearn_steps")]
+        before = rows[rows["relearn_steps"] == 0].set_index(trajectory)["value"].rename("unlearned_asr")
+        last = rows[rows["relearn_steps"] == rows["relearn_steps"].max()].join(before, on=trajectory)
+        rated: pd.DataFrame = last.assign(was_unlearned=last["unlearned_asr"] <= self.forgotten)
+        return rated
+
+    @cached_property
+    def control_cells(self) -> pd.DataFrame:
+        """The rows of ``headline_cells`` of models that never learned, relearned on benign corpora."""
+        rows = self.headline_cells
+        return rows[(rows["start"] == "never_learned") & rows["benign"]]
 
     @property
     def models(self) -> list[str]:
@@ -166,139 +187,6 @@ class Study:
         planned, missing = len(self.planned), len(self.missing)
         failed = f"; {len(self.failures)} stages failed" if self.failures else ""
         return f"{planned - missing:,} of {planned:,} cells{failed}"
-
-
-@dataclass(frozen=True)
-class Studies:
-    """Several studies, read together: the frames of a ``Study``, one below the other.
-
-    What a study is judged by belongs to each one: see ``parts``.
-    """
-
-    parts: tuple[Study, ...]
-
-    @cached_property
-    def cells(self) -> pd.DataFrame:
-        """As of a ``Study``; the column ``study`` tells them apart."""
-        return _joined([part.cells for part in self.parts])
-
-    @cached_property
-    def planned(self) -> pd.DataFrame:
-        """As of a ``Study``."""
-        return _joined([part.planned for part in self.parts])
-
-    @cached_property
-    def missing(self) -> pd.DataFrame:
-        """As of a ``Study``."""
-        return _joined([part.missing for part in self.parts])
-
-    @cached_property
-    def corpora(self) -> pd.DataFrame:
-        """As of a ``Study``."""
-        return _joined([part.corpora for part in self.parts])
-
-    @cached_property
-    def probes(self) -> pd.DataFrame:
-        """As of a ``Study``."""
-        return _joined([part.probes for part in self.parts])
-
-    def scores(self, metric: str, split: str = "forget", **fixed: object) -> pd.DataFrame:
-        """As of a ``Study``."""
-        return _joined([part.scores(metric, split, **fixed) for part in self.parts])
-
-    @property
-    def failures(self) -> list[dict[str, Any]]:
-        """A row per failed stage, with its ``study``."""
-        return [{"study": part.name, **failure} for part in self.parts for failure in part.failures]
-
-    @property
-    def headline(self) -> Headline:
-        """What they are judged by, where it is one thing.
-
-        Raises:
-            SpecError: they are judged by different metrics.
-        """
-        found = {part.name: part.headline for part in self.parts}
-        if len({each.metric for each in found.values()}) > 1:
-            words = ", ".join(f"{name} by {each.metric}" for name, each in found.items())
-            raise SpecError(f"these studies are judged by different metrics ({words}): name a metric")
-        return self.parts[0].headline
-
-    @property
-    def models(self) -> list[str]:
-        """The models that were run, each once."""
-        return list(dict.fromkeys(model for part in self.parts for model in part.models))
-
-    def summary(self) -> str:
-        """How much of each is there, a line for each study."""
-        return "\n".join(f"{part.name}: {part.summary()}" for part in self.parts)
-
-
-@overload
-def load(folder: str | Path, /) -> Study: ...
-
-
-@overload
-def load(folder: str | Path, second: str | Path, /, *more: str | Path) -> Studies: ...
-
-
-def load(*folders: str | Path) -> Study | Studies:
-    """Reads a study's folder, or several together.
-
-    Args:
-        folders: each a folder, or an address that fsspec opens (``s3://bucket/study``, ``file:///study``).
-
-    Returns:
-        A ``Study``; of several folders ``Studies``, with the same frames.
-
-    Raises:
-        SpecError: no folder, one is no study, the same twice, or rows of another schema version.
-        IntegrityError: a file of rows is torn or changed.
-    """
-    if not folders:
-        raise SpecError("nothing to load: give a study's folder, or several")
-    places = [place(each) for each in folders]
-    roots = [str(Path(each.root).resolve()) if each.filesystem is None else each.words for each in places]
-    for root in roots:
-        if roots.count(root) > 1:
-            raise SpecError(f"{root} is given twice: its cells would count double")
-    read = [_one(each, name) for each, name in zip(places, _names(roots), strict=True)]
-    return read[0] if len(read) == 1 else Studies(tuple(read))
-
-
-def _names(roots: list[str]) -> list[str]:
-    """The shortest ends of the paths that tell them apart."""
-    ways = [root.rstrip("/").split("/") for root in roots]
-    for length in range(1, max(map(len, ways)) + 1):
-        names = ["/".join(way[-length:]) for way in ways]
-        if len(set(names)) == len(names):
-            return names
-    return roots
-
-
-def _one(where: Place, name: str) -> Study:
-    try:
-        content = json.loads(where.read(where.child("study.json")))
-        content["spec"] = with_current_keys(content.get("spec", {}))
-        planned = pq.read_table(pa.BufferReader(where.read(where.child(PLANNED_FILE)))).to_pandas()
-    except (FileNotFoundError, NotADirectoryError):
-        raise SpecError(
-            f"{where.words} is no study: expected a folder with study.json, as `relearn run` makes it"
-        ) from None
-    except (ValueError, pa.ArrowException) as error:
-        raise SpecError(
-            f"{where.words} cannot be read as a study ({error}): restore its study.json and planned.parquet from a "
-            "copy, or run the study again"
-        ) from error
-    return Study(
-        name=name,
-        place=where,
-        cells=ordered(read_rows(where, "cells").to_pandas(), content, name),
-        planned=ordered(planned, content, name),
-        corpora=ordered(read_corpora(where), content, name),
-        content=content,
-        failures=[json.loads(where.read(path)) for path in where.files(".json", "failures")],
-    )
 
 
 def ordered(frame: pd.DataFrame, content: dict[str, Any], study: str) -> pd.DataFrame:
@@ -317,15 +205,3 @@ def ordered(frame: pd.DataFrame, content: dict[str, Any], study: str) -> pd.Data
     named = pd.Series(study, index=frame.index, dtype=pd.CategoricalDtype([study], ordered=True))
     frame.insert(0, "study", named)
     return frame
-
-
-def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """One below the other; the categories of each column are those of all, in the order of their appearance."""
-    coded = [name for name in frames[0].columns if isinstance(frames[0][name].dtype, pd.CategoricalDtype)]
-    alike = [frame.copy(deep=False) for frame in frames]
-    for name in coded:
-        every = list(dict.fromkeys(value for frame in frames for value in frame[name].cat.categories))
-        ordered = bool(frames[0][name].cat.ordered)
-        for frame in alike:
-            frame[name] = frame[name].cat.set_categories(every, ordered=ordered)
-    return pd.concat(alike, ignore_index=True)

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.reading.study_frames import Study, load
+from analysis.reading.studies import load
+from analysis.reading.study_frames import Study
 from study.errors import SpecError
 from study.results.files import CORPORA_FILE, PLANNED_FILE, dataset_folder, read_dataset
 from study.results.schema import CELLS, COORDINATES, PROBES, table

@@ -8,7 +8,7 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 
-from analysis.charts.png import png
+from analysis.charts.drawing import Drawing
 from analysis.reading.study_frames import Study
 from analysis.record.recorded_study import on_record
 from analysis.record.tables import PICTURES, TABLES, links
@@ -45,7 +45,7 @@ def page(records: Path) -> tuple[str, dict[Path, bytes]]:
                 made = f"{NOTHING}\n"
             elif kind in PICTURES:
                 charts = PICTURES[kind](studies[name], *rest)
-                shown.update({records / name / f"{chart.name}.png": png(chart) for chart in charts})
+                shown.update({records / name / f"{chart.name}.png": Drawing(chart).png() for chart in charts})
                 made = links(charts, name)
             else:
                 made = TABLES[kind](studies[name], *rest)

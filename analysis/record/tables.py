@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.charts import Chart, pictures
+from analysis.charts.chart import Chart
+from analysis.charts.controls import controls
 from analysis.charts.curves import curves
+from analysis.charts.heatmaps import heatmaps
+from analysis.charts.methods import methods as method_charts
 from analysis.charts.pooled import pooled_rows
-from analysis.measures.before_and_after import depth_table, relearned
+from analysis.measures.before_and_after import depth_table
 from analysis.measures.comparisons import compare
 from analysis.measures.surface import select, surface
 from analysis.paper.experiments import experiments, number_text
@@ -163,7 +166,7 @@ def methods(study: Study) -> str:
     trajectory = [name for name in COORDINATES if name != "relearn_steps"]
     kept = held.set_index([*trajectory, "relearn_steps"])["value"]
     made = []
-    for (method, corpus, seed), rows in relearned(study).groupby(["method", "corpus", "seed"], observed=True):
+    for (method, corpus, seed), rows in study.relearned.groupby(["method", "corpus", "seed"], observed=True):
         forgotten = rows[rows["was_unlearned"]].sort_values("depth")
         line = {"method": method, "corpus": corpus, "seed": seed}
         if not len(forgotten):
@@ -214,9 +217,11 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
 
 
 def charts(study: Study, *kinds: str) -> list[Chart]:
-    """The pictures whose names begin with one of the kinds, or all."""
-    drawn = pictures(study, by_probes=False)
-    return [each for each in drawn if not kinds or each.name.startswith(kinds)]
+    """The pictures of some kinds, each one of ``CHARTS``."""
+    unknown = [kind for kind in kinds if kind not in CHARTS]
+    if unknown or not kinds:
+        raise SpecError(f"pictures {' '.join(unknown)}: expected some of {', '.join(CHARTS)}")
+    return [chart for kind in kinds for chart in CHARTS[kind](study)]
 
 
 def curves_of(study: Study, metric: str) -> list[Chart]:
@@ -224,6 +229,13 @@ def curves_of(study: Study, metric: str) -> list[Chart]:
     rows = pooled_rows(study, _headline(study, metric))
     return [replace(each, name=f"{each.name}-{metric}") for each in curves(rows)]
 
+
+CHARTS: Mapping[str, Callable[[Study], Iterable[Chart]]] = {
+    "heatmap": lambda study: heatmaps(study, pooled_rows(study)),
+    "curves": lambda study: curves(pooled_rows(study)),
+    "controls": lambda study: controls(pooled_rows(study)),
+    "methods": method_charts,
+}
 
 PICTURES: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
 

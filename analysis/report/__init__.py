@@ -3,17 +3,27 @@
 It opens from a mail attachment: pictures are SVG within it, its one script sorts tables and shows the words of a mark,
 and a Content-Security-Policy forbids everything else, the network included. Beside it lie the pictures as PNG for
 papers and slides, and ``results.md`` with the central tables. What a study's rows do not say is named, not left blank.
+
+The folder is whole or absent: a report that is there is replaced when the new one is complete, and a folder that holds
+anything else is refused.
 """
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.charts.png import png
-from analysis.reading.study_frames import Study, load
+from analysis.charts.drawing import Drawing
+from analysis.reading.studies import load
 from analysis.report.chapter import chapter
-from analysis.report.overview import together
-from analysis.report.page import markdown, page
+from analysis.report.measured_study import MeasuredStudy
+from analysis.report.overview import overview
+from analysis.report.page import TITLE, render_markdown, render_page
+from study.atomic_write import whole_folder
 from study.errors import SpecError
+
+WRITTEN = re.compile(r"index\.html|results\.md|[\w-]+\.png|study-\d+")
+"""The names that a report has in its folder."""
 
 
 def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = None) -> Path:
@@ -27,37 +37,63 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
         The page.
 
     Raises:
-        SpecError: a folder is no study, or stands there twice; or it is an address and ``to`` is missing.
+        SpecError: a folder is no study, or is given twice; it is an address and ``to`` is missing; or the target is
+            neither free nor a report.
     """
-    places = [folders] if isinstance(folders, str | Path) else list(folders)
-    if not places:
+    given = [folders] if isinstance(folders, str | Path) else list(folders)
+    if not given:
         raise SpecError("nothing to report: give a study's folder, or several")
-    read = load(*places)
-    studies = list(read.parts)
+    studies = [MeasuredStudy.of(study) for study in load(*given).parts]
     target = to if to is not None else _beside(studies)
-    target.mkdir(parents=True, exist_ok=True)
+    _check_target(target)
     names = _names(studies)
     chapters = [
         chapter(study, name, f"study-{index + 1}")
         for index, (study, name) in enumerate(zip(studies, names, strict=True))
     ]
-    for found in chapters:
-        pictures = target if len(chapters) == 1 else target / found.anchor
-        pictures.mkdir(exist_ok=True)
-        for chart in found.charts:
-            (pictures / f"{chart.name}.png").write_bytes(png(chart))
-        (pictures / "results.md").write_text(markdown(found), encoding="utf-8")
-    written = target / "index.html"
-    written.write_text(page(chapters, together(studies, names)), encoding="utf-8")
-    return written
+    front = overview(studies, names)
+    sections = [*front, *(section for each in chapters for section in each.sections)]
+    drawings = {chart: Drawing(chart) for section in sections for chart in section.charts}
+    with whole_folder(target) as folder:
+        for each in chapters:
+            pictures = folder if len(chapters) == 1 else folder / each.anchor
+            pictures.mkdir(exist_ok=True)
+            for chart in each.charts:
+                (pictures / f"{chart.name}.png").write_bytes(drawings[chart].png())
+            (pictures / "results.md").write_text(render_markdown(each), encoding="utf-8")
+        html = render_page(chapters, front, drawings)
+        (folder / "index.html").write_text(html, encoding="utf-8")
+    return target / "index.html"
 
 
-def _beside(studies: list[Study]) -> Path:
+def _beside(studies: list[MeasuredStudy]) -> Path:
     first = studies[0].folder
     return first / "report" if len(studies) == 1 else first.parent / "report"
 
 
-def _names(studies: list[Study]) -> list[str]:
+def _check_target(target: Path) -> None:
+    """Refuses what cannot become the report's folder, before anything is computed.
+
+    Raises:
+        SpecError: what is in the way, and what to do.
+    """
+    there = next(path for path in (target, *target.absolute().parents) if path.exists())
+    entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
+    index = target / "index.html"
+    ours = index.is_file() and TITLE in index.read_text(encoding="utf-8", errors="replace")
+    foreign = [name for name in entries if not (ours and WRITTEN.fullmatch(name))]
+    if not there.is_dir():
+        problem = f"{there} is a file"
+    elif not os.access(there, os.W_OK):
+        problem = f"you may not write into {there}"
+    elif foreign:
+        problem = f"{target} holds {foreign[0]}, which no report wrote and which would be lost"
+    else:
+        return
+    raise SpecError(f"{problem}: name an empty or a new folder with --to")
+
+
+def _names(studies: list[MeasuredStudy]) -> list[str]:
     """A name for each chapter: that of the spec, and where two have the same, where each lies."""
     names = [str(study.content["spec"]["name"]) for study in studies]
     return [

@@ -4,20 +4,20 @@ import math
 
 import pandas as pd
 
-from analysis.measures.before_and_after import mean_rate, relearned
-from analysis.measures.surface import select
+from analysis.measures.before_and_after import mean_rate
 from analysis.reading.study_frames import Study
 
 
 def sentences(study: Study) -> list[str]:
     """Three sentences for the head of the report; where the rows do not say, what is lacking."""
-    last = relearned(study)
+    last = study.relearned
     if not len(last) or not last["relearn_steps"].max():
         return ["No unlearned model has been relearned yet, so there is nothing to answer."]
     benign = last[last["benign"]]
     if not len(benign):
         return [
-            "No benign corpus has been relearned yet: what was relearned holds the answer, so it shows a ceiling only."
+            "No benign corpus has been relearned yet: the corpora that were relearned hold the answer, so they show "
+            "only the most that relearning can reach."
         ]
     return [_how_many(study, benign), *_how_much(study, benign[benign["was_unlearned"]]), _control(study)]
 
@@ -52,8 +52,7 @@ def _how_much(study: Study, kept: pd.DataFrame) -> list[str]:
 
 def _control(study: Study) -> str:
     headline = study.headline
-    control = select(study.cells, headline.metric, start="never_learned")
-    control = control[control["benign"]]
+    control = study.control_cells
     if not len(control):
         return "There is no control that never learned the answer, so this may be plain learning."
     return (

@@ -2,31 +2,26 @@
 
 from dataclasses import replace
 
-from analysis.measures.before_and_after import relearned
-from analysis.measures.surface import select
-from analysis.reading.study_frames import Studies, Study
-from analysis.report.drivers_section import driving, foreseen
-from analysis.report.sections import Section, Table, percent
+from analysis.reading.studies import Studies
+from analysis.report.elements import Section, Table, percent
+from analysis.report.measured_study import MeasuredStudy
+from analysis.report.sections.drivers import drivers_section, prediction_section
 from study.results.spec_entries import differences
 
 
-def together(studies: list[Study], names: list[str]) -> list[Section]:
+def overview(studies: list[MeasuredStudy], names: list[str]) -> list[Section]:
     """The sections before the chapters; none for one study. Names are those of the chapters."""
     if len(studies) < 2:
         return []
+    found = [_side_by_side(studies, names), _differences(studies, names)]
     every = Studies(tuple(studies))
-    return [_overview(studies, names), _differences(studies, names), *_over_all(every)]
+    if len({study.headline.metric for study in studies}) == 1:
+        drivers = drivers_section(every)
+        found += [replace(drivers, title="What drives it, over all studies")] if drivers is not None else []
+    return [*found, prediction_section(every)]
 
 
-def _over_all(studies: Studies) -> list[Section]:
-    """What can be said over all of them; drivers only where they are judged by one metric."""
-    same = len({part.headline.metric for part in studies.parts}) == 1
-    found = driving(studies) if same else None
-    shared = [replace(found, title="What drives it, over all studies")] if found is not None else []
-    return [*shared, foreseen(studies)]
-
-
-def _overview(studies: list[Study], names: list[str]) -> Section:
+def _side_by_side(studies: list[MeasuredStudy], names: list[str]) -> Section:
     columns = (
         ("study", False),
         ("scenario", False),
@@ -40,19 +35,16 @@ def _overview(studies: list[Study], names: list[str]) -> Section:
     )
     words = (
         "Means over the benign trajectories that count as unlearned, at the last relearn step. Each study keeps its "
-        "own space, metric and rule: rows are beside each other and are not added up.",
+        "own space, metric and rule: rows stand side by side and are not added up.",
     )
-    rows = [_line(study, name) for study, name in zip(studies, names, strict=True)]
-    return Section("together", "The studies beside each other", words, tables=(Table(columns, rows),))
+    rows = [_row(study, name) for study, name in zip(studies, names, strict=True)]
+    return Section("together", "The studies side by side", words, tables=(Table(columns, rows),))
 
 
-def _line(study: Study, name: str) -> tuple[str, ...]:
-    last = relearned(study)
-    benign = last[last["benign"]] if len(last) else last
-    kept = benign[benign["was_unlearned"]] if len(benign) else benign
-    full = study.headline.percent
-    control = select(study.cells, study.headline.metric, start="never_learned")
-    control = control[control["benign"]]
+def _row(study: MeasuredStudy, name: str) -> tuple[str, ...]:
+    benign = study.relearned[study.relearned["benign"]]
+    kept = benign[benign["was_unlearned"]]
+    rates = (kept["unlearned_asr"].mean(), kept["value"].mean(), study.control_cells["value"].max())
     return (
         name,
         ", ".join(map(str, study.content["axes"]["scenario"])),
@@ -60,16 +52,13 @@ def _line(study: Study, name: str) -> tuple[str, ...]:
         study.headline.words,
         study.summary(),
         f"{len(kept)} of {len(benign)} trajectories",
-        percent(full(kept["unlearned_asr"].mean())) if len(kept) else "–",
-        percent(full(kept["value"].mean())) if len(kept) else "–",
-        percent(full(control["value"].max())) if len(control) else "–",
+        *(percent(study.headline.percent(rate)) for rate in rates),
     )
 
 
-def _differences(studies: list[Study], names: list[str]) -> Section:
-    """A line per entry of the specs that is not the same in all."""
+def _differences(studies: list[MeasuredStudy], names: list[str]) -> Section:
+    columns = (("in the spec", False), *((name, False) for name in names))
     found = differences(*(study.content["spec"] for study in studies))
     rows = [row for row in found if row[0] not in ("name", "question")]
-    columns = (("in the spec", False), *((name, False) for name in names))
-    words = ("Everything that is not listed is the same in all.",)
+    words = ("Every entry that is not listed is the same in all.",)
     return Section("differences", "What differs in their specs", words, tables=(Table(columns, rows),))

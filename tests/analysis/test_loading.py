@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.reading.study_frames import Studies, Study
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study
 from study.errors import IntegrityError, SpecError
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.report.provenance import provenance, stage_times
+from analysis.report.sections.provenance import provenance, stage_times
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import load_space
 from study.planning.materials import read_materials

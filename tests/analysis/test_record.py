@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.reading.study_frames import load
+from analysis.reading.studies import load
 from analysis.record.__main__ import main
 from analysis.record.recorded_study import on_record, put
 from analysis.record.results_page import page

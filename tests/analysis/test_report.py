@@ -59,7 +59,7 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
     assert "default-src 'none'" in text
     assert len(read.labels) == 5
     assert all(re.search(r"\d(%| points)", words) for words in read.labels), "alternatives have numbers"
-    for name in ("heatmap.png", "frontier.png", "curves.png", "controls.png"):
+    for name in ("heatmap.png", "contour.png", "curves.png", "controls.png"):
         assert (folder / "report" / name).read_bytes().startswith(b"\x89PNG")
     assert "| 7 | 0%" in (folder / "report" / "results.md").read_text()
 
@@ -105,7 +105,7 @@ def test_no_accepted_cell_is_said_in_words(study_folder) -> None:
     assert "0 of 324 cells" in read.words["header"]
     assert "324 cells have no rows; the first 40" in read.words["study-1-lacking"]
     assert "What this study does not let the report show" in text
-    assert "no cell has been accepted yet" in text
+    assert "no accepted cell is scored under the headline metric yet" in text
 
 
 def test_one_seed_and_one_value_on_every_axis(study_folder) -> None:
@@ -207,7 +207,7 @@ def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp
 
 
 def test_more_cells_than_a_page_should_hold_are_counted(study_folder, monkeypatch) -> None:
-    monkeypatch.setattr("analysis.report.all_cells.MOST", 100)
+    monkeypatch.setattr("analysis.report.sections.cells.MOST", 100)
     _, read = page(study_folder(lawful))
     assert "100 of 324 cells" in read.words["study-1-cells"]
     assert "`relearn export` writes all" in read.words["study-1-cells"]

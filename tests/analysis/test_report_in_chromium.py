@@ -108,10 +108,14 @@ def test_every_picture_has_a_size_and_its_marks_say_their_numbers(browser: Chrom
         " return [b.width, b.height, p.querySelectorAll('.mark').length, p.getAttribute('aria-label')]; })"
     )
     assert len(sizes) == 12 + 2 + 12 + 1 + 3, (
-        "surface, frontier (r = 7 and 5 reach half), curves, effects, controls"
+        "surface, contour (r = 7 and 5 reach half), curves, effects, controls"
     )
     assert all(width > 100 and height > 60 and marks >= 3 and words for width, height, marks, words in sizes)
-    mark = "#study-1-surface svg.panel .mark:last-of-type"
+    browser.ask(
+        "(() => { const marks = document.querySelector('#study-1-surface svg.panel').querySelectorAll('.mark');"
+        " marks[marks.length - 1].id = 'last-mark'; })()"
+    )
+    mark = "#last-mark"
     words = browser.ask(f"document.querySelector({json.dumps(mark)}).querySelector('title').textContent")
     assert re.search(r"depth 8, 40 relearn steps: \d+\.\d% \(\d+–\d+\), \d+ of 300, 3 seeds", words)
     browser.hover(mark)
@@ -185,10 +189,10 @@ CONTRAST = """
   };
   const found = {};
   for (const [name, part] of [["h1", "color"], ["main p", "color"], ["figcaption", "color"], ["th", "color"],
-    ["td", "color"], ["nav a", "color"], ["svg text.end", "fill"], ["svg text.soft", "fill"]])
+    ["td", "color"], ["nav a", "color"], ["svg.panel text", "fill"], ["#study-1-curves svg.panel text", "fill"]])
     found[name] = ratio(getComputedStyle(document.querySelector(name))[part]);
-  for (const mark of document.querySelectorAll(".key .mark")) found[mark.closest(".key").textContent] = ratio(
-    getComputedStyle(mark).stroke) + 1.5; // marks need 3 to 1, words 4.5
+  for (const mark of document.querySelectorAll(".key i")) found[mark.closest(".key").textContent] = ratio(
+    getComputedStyle(mark).color) + 1.5; // marks need 3 to 1, words 4.5
   return {paper, found};
 })()
 """

@@ -5,51 +5,54 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
-from analysis.measures.before_and_after import relearned
-from analysis.measures.surface import select
-from analysis.reading.study_frames import Study
-from analysis.report.sections import Section, Table
-from analysis.report.trajectory_rows import rows_of
-from study.results.schema import COUNTS
-
-PLACE = ("scenario", "model", "method", "start", "repetitions", "depth", "corpus", "seed")
+from analysis.reading.row_reader import read_rows
+from analysis.reading.study_frames import WORDS
+from analysis.report.elements import Section, Table
+from analysis.report.measured_study import MeasuredStudy
+from study.results.schema import COORDINATES, COUNTS
 
 
-def gallery(study: Study) -> Section | None:
+def gallery(study: MeasuredStudy) -> Section | None:
     """Chosen among the benign trajectories that were unlearned, and asked the query whose score rose most.
 
     None where nothing came back, or the probes are not there.
     """
-    last = relearned(study)
+    last = study.relearned
     last = last[last["benign"] & last["was_unlearned"] & (last["value"] > 0)]
-    if not len(last):
+    if last.empty:
         return None
     best = last.sort_values("value", kind="stable").iloc[-1]
-    along = _along(study, best)
-    metric = _metric(study, along) if len(along) else None
+    probes = _probes(study, best)
+    along = probes[probes["start"] == best["start"]].sort_values("relearn_steps", kind="stable")
+    metric = _metric(study, along)
     if metric is None:
         return None
     wide = along.pivot(index="probe", columns="relearn_steps", values=metric).astype(float)
     gained = (wide.iloc[:, -1] - wide.iloc[:, 0]).dropna()
-    if not len(gained) or gained.max() <= 0:
+    if gained.empty or gained.max() <= 0:
         return None
-    asked = along[along["probe"] == gained.idxmax()]
+    probe = gained.idxmax()
+    asked = along[along["probe"] == probe]
     first = asked.iloc[0]
-    rows = [
-        (f"{row['relearn_steps']}", _score(row[metric], metric), _marked(row))
-        for row in asked.to_dict("records")
-    ]
-    rows += _references(study, best, str(first["probe"]), metric)
-    where = (
+    lines = [(f"{row['relearn_steps']}", row) for row in asked.to_dict("records")]
+    for label, start in (
+        ("the original model", "original"),
+        ("never learned, same relearning", "never_learned"),
+    ):
+        answers = probes[(probes["start"] == start) & (probes["probe"] == probe)]
+        lines += [(label, row) for row in answers.head(1).to_dict("records")]
+    rows = [(label, _score(row[metric], metric), _marked(row)) for label, row in lines]
+    trajectory = (
         f"{best['method']}, corpus {best['corpus']}, r = {best['repetitions']}, depth {best['depth']}, seed "
         f"{best['seed']}"
     )
     words = (
-        f"The benign trajectory that recovers most ({where}), and of its {len(gained)} queries the one whose score "
-        "rises most: chosen to show what coming back looks like, not how often it does.",
+        f"The benign trajectory that recovers most ({trajectory}), and of its {len(gained)} queries the one whose "
+        "score rises most: chosen to show what coming back looks like, not how often it happens.",
         Markup('Asked: <q class="text">{}</q>').format(_shortened(str(first["prompt"]))),
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
     )
@@ -58,52 +61,39 @@ def gallery(study: Study) -> Section | None:
     return Section("gallery", "One query along one trajectory", words, tables=(Table(columns, rows),))
 
 
-def _along(study: Study, best: "pd.Series[Any]") -> pd.DataFrame:
-    rows = select(study.cells, study.headline.metric)
-    for name in PLACE:
-        if name != "corpus":
-            rows = rows[rows[name] == best[name]]
-    rows = rows[rows["corpus"].isin([best["corpus"], "none"])]
-    place = {name: best[name] for name in PLACE}
-    return rows_of(study, set(rows["stage"].astype(str)), **place)
+def _probes(study: MeasuredStudy, best: "pd.Series[Any]") -> pd.DataFrame:
+    """The forget probes, texts and all, of a trajectory and of its two references, read together.
+
+    These are the original model, and the one that never learned after the same relearning.
+    """
+    cells = study.headline_cells
+    world = ("scenario", "model", "repetitions", "seed")
+    cells = cells[np.logical_and.reduce([cells[name] == best[name] for name in world])]
+    start, corpus = cells["start"], cells["corpus"]
+    alike = np.logical_and.reduce([cells[name] == best[name] for name in ("start", "method", "depth")])
+    chosen = cells[
+        (alike & (corpus == best["corpus"]))
+        | ((start == "original") & (corpus == "none") & (cells["relearn_steps"] == 0))
+        | (
+            (start == "never_learned")
+            & (corpus == best["corpus"])
+            & (cells["relearn_steps"] == best["relearn_steps"])
+        )
+    ]
+    where = {name: [best[name]] for name in world} | {
+        "split": ["forget"],
+        "stage": list(chosen["stage"].unique()),
+    }
+    rows: pd.DataFrame = read_rows(study.location, "probes", where=where).to_pandas()
+    return rows.merge(chosen[list(COORDINATES)].astype(dict.fromkeys(WORDS, str)), on=list(COORDINATES))
 
 
-def _metric(study: Study, along: pd.DataFrame) -> str | None:
-    """Where a keyword is looked for, whether it is in the continuation says more of one answer."""
+def _metric(study: MeasuredStudy, along: pd.DataFrame) -> str | None:
+    """Of one answer, whether the keyword is in the continuation says more than whether it is anywhere."""
     for name in ("keyword_hit", study.headline.metric):
         if name in along and along[name].notna().any():
             return name
     return None
-
-
-def _references(
-    study: Study, best: "pd.Series[Any]", probe: str, metric: str
-) -> list[tuple[str, str, Markup]]:
-    """The same query to the original model, and to one that never learned after the same relearning."""
-    kinds = (
-        ("the original model", "original", "none", 0),
-        ("never learned, same relearning", "never_learned", best["corpus"], int(best["relearn_steps"])),
-    )
-    found = []
-    cells = select(study.cells, study.headline.metric)
-    for label, start, corpus, steps in kinds:
-        place = {
-            "model": best["model"],
-            "start": start,
-            "repetitions": best["repetitions"],
-            "corpus": corpus,
-            "relearn_steps": steps,
-            "seed": best["seed"],
-        }
-        rows = cells
-        for name, value in place.items():
-            rows = rows[rows[name] == value]
-        if len(rows):
-            asked = rows_of(study, set(rows["stage"].astype(str)), **place, probe=probe)
-            found += [
-                (label, _score(row[metric], metric), _marked(row)) for row in asked.head(1).to_dict("records")
-            ]
-    return found
 
 
 def _score(value: Any, metric: str) -> str:

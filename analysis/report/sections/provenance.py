@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.reading.study_frames import Study
-from analysis.report.sections import Section, Table
+from analysis.report.elements import Section, Table
 from study.results.spec_entries import entries, in_words
 
 KINDS = ("base", "finetune", "reinforce", "unlearn", "relearn")
@@ -63,8 +63,8 @@ def stage_times(study: Study) -> pd.DataFrame:
 def _from_log(study: Study) -> pd.DataFrame:
     kinds: dict[str, str] = {}
     finished = []
-    for path in study.place.files(".jsonl", "log"):
-        for line in study.place.read(path).decode(errors="replace").splitlines():
+    for path in study.location.files(".jsonl", "log"):
+        for line in study.location.read(path).decode(errors="replace").splitlines():
             if '"stage started"' not in line and '"stage finished"' not in line:
                 continue
             try:

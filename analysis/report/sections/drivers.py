@@ -5,9 +5,10 @@ import pandas as pd
 from analysis.charts.effects import effects
 from analysis.measures.drivers import drivers
 from analysis.measures.predictors import predictors
-from analysis.reading.study_frames import Studies, Study
-from analysis.report.sections import Section, Table, table_of
-from analysis.report.trajectory_tables import p_in_words
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study
+from analysis.report.elements import Section, table_of
+from analysis.report.sections.trajectories import p_in_words
 from study.errors import SpecError
 
 ABOUT = (
@@ -16,7 +17,7 @@ ABOUT = (
 )
 
 
-def driving(study: Study | Studies) -> Section | None:
+def drivers_section(study: Study | Studies) -> Section | None:
     """None where nothing can be told, as where every answer is alike."""
     try:
         found = drivers(study)
@@ -43,7 +44,7 @@ def driving(study: Study | Studies) -> Section | None:
     )
 
 
-def foreseen(studies: Studies) -> Section:
+def prediction_section(studies: Studies) -> Section:
     """Whether weight distance or the unlearned likelihood predicts recovery in a study that the rule never saw."""
     title = "Is recovery foreseen in a study not seen?"
     try:
@@ -67,11 +68,12 @@ def foreseen(studies: Studies) -> Section:
         "relearning. A rule fitted to all other studies is asked for each study's recovery. Variance predicted: 1 is "
         "all of it, 0 no better than the others' mean, below 0 worse.",
     )
-    return Section("foreseen", title, words, tables=(_tabled(columns, rows),))
-
-
-def _tabled(columns: dict[str, bool], rows: list[dict[str, object]]) -> Table:
-    return table_of(columns, rows, "Each study predicted from all the others")
+    return Section(
+        "foreseen",
+        title,
+        words,
+        tables=(table_of(columns, rows, "Each study predicted from all the others"),),
+    )
 
 
 def _effect(row: dict[object, object]) -> str:

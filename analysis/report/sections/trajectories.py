@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.measures.comparisons import compare
 from analysis.measures.trajectories import trajectories
 from analysis.reading.study_frames import Study
-from analysis.report.sections import Table, table_of
+from analysis.report.elements import Table, table_of
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 

@@ -1,4 +1,4 @@
-"""What a report is made of: sections of words, charts and tables, before they become a page."""
+"""What a report is made of: chapters of sections, which hold words, charts and tables, before they become a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,6 @@ class Section:
     Attributes:
         anchor: its address within the chapter.
         words: paragraphs.
-        figures: pictures that are no charts, as HTML.
     """
 
     anchor: str
@@ -49,7 +48,6 @@ class Section:
     words: tuple[str | Markup, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
-    figures: tuple[Markup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ class Chapter:
         state: how much of it is there.
         charts: every chart of its sections.
         absent: what the report would show if the study had it, and why it does not.
-        facts: for ``results.md``.
     """
 
     anchor: str
@@ -72,7 +69,6 @@ class Chapter:
     state: str
     sections: list[Section]
     absent: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def charts(self) -> list[Chart]:

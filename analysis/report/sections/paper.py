@@ -6,19 +6,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.paper.experiments import experiments, number_text
-from analysis.reading.study_frames import Study
-from analysis.report.sections import Section, Table, table_of
+from analysis.paper.repetitions import repetitions_table
+from analysis.report.elements import Section, Table, table_of
+from analysis.report.measured_study import MeasuredStudy
 
 
-def beside_paper(study: Study, repetitions: list[dict[str, Any]]) -> Section | None:
-    """The paper's experiment that this scenario is; None where it is none of the paper's.
-
-    Args:
-        repetitions: rows of ``analysis.paper.repetitions``.
-    """
+def beside_paper(study: MeasuredStudy) -> Section | None:
+    """The paper's experiment that this scenario is; None where it is none of the paper's."""
     rows = experiments(study).to_dict("records")
     if not rows:
         return None
+    repetitions = repetitions_table(study).to_dict("records")
     tables = [_experiment(rows), *([_repetitions(repetitions)] if repetitions else [])]
     words = (f"What was run: {rows[0]['ran']}. Ours is of another model and scale, and replicates nothing.",)
     return Section("paper", "Beside the paper", words, tables=tuple(tables))
@@ -57,7 +55,7 @@ def _holds(holds: Any) -> Markup:
     return Markup('<span class="{0}">{0}</span>').format("yes" if holds else "no")
 
 
-def _repetitions(rows: list[dict[str, Any]]) -> Table:
+def _repetitions(rows: list[dict[Any, Any]]) -> Table:
     made = [
         {
             "repetitions": int(row["repetitions"]),

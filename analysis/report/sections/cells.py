@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.surface import select
-from analysis.reading.study_frames import Study
-from analysis.report.sections import Section, Table
+from analysis.reading.study_frames import WORDS, Study
+from analysis.report.elements import Section, Table
 from study.results.schema import COORDINATES
 
 MOST = 10_000
@@ -15,7 +15,7 @@ MOST = 10_000
 def all_cells(study: Study) -> Section | None:
     """A row per cell with the headline metric on forget and retain probes; None where nothing is scored."""
     headline = study.headline
-    rows = select(study.cells, headline.metric)
+    rows = study.headline_cells
     if rows.empty:
         return None
     rows = rows.sort_values(list(COORDINATES), kind="stable")
@@ -48,9 +48,6 @@ def all_cells(study: Study) -> Section | None:
         words.append(f"The same in all: {', '.join(fixed)}.")
     table = Table(tuple(columns), list(zip(*values, strict=True)), tall=True)
     return Section("cells", "Every cell", (" ".join(words),), tables=(table,))
-
-
-WORDS = ("scenario", "model", "method", "start", "corpus")
 
 
 def _beside(study: Study, shown: pd.DataFrame, metric: str, split: str) -> np.ndarray | None:

@@ -1,0 +1,65 @@
+"""Chapters as HTML (Jinja2 with autoescape; style sheet and script stand within the page) and as Markdown."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.charts.chart import Chart
+from analysis.charts.drawing import Drawing
+from analysis.report.elements import Chapter, Section, Table
+
+HERE = Path(__file__).parent
+TITLE = "when does forgotten knowledge come back?"
+"""Within the title of every report's page."""
+LEFT_OUT = ("gallery", "lacking", "provenance")
+"""Sections whose tables are in the page alone."""
+
+
+def render_page(chapters: list[Chapter], front: list[Section], drawings: Mapping[Chart, Drawing]) -> str:
+    """The whole page.
+
+    Args:
+        front: sections over all studies, before the chapters.
+        drawings: of every chart in them.
+    """
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        chapters=chapters,
+        front=front,
+        drawings=drawings,
+        title=TITLE,
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=script,
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def render_markdown(chapter: Chapter) -> str:
+    """``results.md``: what the chapter says, and its tables but for those of single cells and of provenance."""
+    parts = [f"# {chapter.name}", chapter.question, chapter.state, *chapter.sentences]
+    for section in chapter.sections:
+        tables = [table for table in section.tables if not table.tall]
+        if tables and section.anchor not in LEFT_OUT:
+            parts += [f"## {section.title}", *(text for table in tables for text in _table(table))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    lines = [[name for name, _ in table.columns], ["---"] * len(table.columns), *table.rows]
+    rows = "\n".join(f"| {' | '.join(_plain(value) for value in line)} |" for line in lines)
+    return [table.caption, rows]
+
+
+def _plain(value: str | Markup) -> str:
+    return value.striptags() if isinstance(value, Markup) else value.replace("|", r"\|")

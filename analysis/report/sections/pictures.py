@@ -1,0 +1,110 @@
+"""The sections that are pictures with their numbers: surface, contour, curves, controls, methods, corpus ladder."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from analysis.charts.chart import Chart
+from analysis.charts.contours import contour_charts, contour_rows
+from analysis.charts.controls import controls as control_charts
+from analysis.charts.curves import curves as curve_charts
+from analysis.charts.heatmaps import heatmaps
+from analysis.charts.ladder import ladder_rows, ladders
+from analysis.charts.methods import methods as method_charts
+from analysis.measures.before_and_after import depth_table
+from analysis.report.elements import Section, Table, percent, table_of
+from analysis.report.measured_study import MeasuredStudy
+from analysis.report.sections.trajectories import difference_table, trajectory_table
+
+
+def surface(study: MeasuredStudy) -> Section | None:
+    """The headline metric over depth × relearn steps."""
+    rows = depth_table(study)
+    caption = (
+        f"{study.headline.words}, unlearned → relearned to the last step, every trajectory; mean over seeds, in "
+        "brackets the lowest and the highest seed"
+    )
+    table = _table(rows, caption, text=set(rows[0]) - {"depth"} if rows else ())
+    return _section("surface", "The surface", heatmaps(study, study.pooled), table)
+
+
+def contour(study: MeasuredStudy) -> Section | None:
+    """The relearn steps until half of the queries are answered, against depth."""
+    charts = contour_charts(study, contour_rows(study, study.by_answers))
+    return _section("contour", "The 50% contour", charts)
+
+
+def curves(study: MeasuredStudy) -> Section | None:
+    """The headline metric against relearn steps, and what each trajectory measures."""
+    words, table = (trajectory_table(study) if study.by_answers else None) or ((), None)
+    return _section("curves", "Along the relearning", curve_charts(study.pooled), table, words=words)
+
+
+def controls(study: MeasuredStudy) -> Section | None:
+    """The models that were not unlearned: where each begins, and the most it reaches."""
+    rows = study.headline_cells
+    rows = rows[rows["start"].isin(["base", "original", "never_learned"])]
+    made = []
+    for place, cells in rows.groupby(["start", "corpus", "repetitions"], observed=True):
+        start, corpus, repetitions = map(str, place)
+        first = cells.loc[cells["relearn_steps"] == 0, "value"]
+        made.append(
+            {
+                "start": start.replace("_", " "),
+                "corpus": corpus,
+                "repetitions": int(repetitions),
+                "seeds": int(cells["seed"].nunique()),
+                "before relearning": percent(study.headline.percent(first.mean())),
+                "most in any cell": percent(study.headline.percent(cells["value"].max())),
+            }
+        )
+    table = _table(made, "The controls in numbers", text=("start", "corpus"))
+    return _section("controls", "The controls", control_charts(study.pooled), table)
+
+
+def methods(study: MeasuredStudy) -> Section | None:
+    """Methods side by side."""
+    return _section("methods", "Methods compared", method_charts(study), _differences(study, "method"))
+
+
+def ladder(study: MeasuredStudy) -> Section | None:
+    """What relearning brings back, against how near the corpus is to the forget set."""
+    rows = ladder_rows(study)
+    made = [
+        {
+            "corpus": row["corpus"],
+            "repetitions": row["repetitions"],
+            "benign": "yes" if row["benign"] else "no",
+            "words": row["words"],
+            "shared words": percent(100 * row["lexical_overlap"]),
+            "edit distance": f"{row['edit_distance']:.2f}",
+            "longest shared run, words": row["shared_run"],
+            "relearned, mean": percent(row["mean"]),
+            "lowest": percent(row["lowest"]),
+            "highest": percent(row["highest"]),
+            "trajectories": row["trajectories"],
+            "never learned": percent(row["control"]),
+        }
+        for row in rows.to_dict("records")
+    ]
+    caption = "Each corpus as the plan recorded it, and what it brings back"
+    table = _table(made, caption, text=("corpus", "benign"))
+    return _section("ladder", "The corpus ladder", ladders(study, rows), table, _differences(study, "corpus"))
+
+
+def _differences(study: MeasuredStudy, axis: str) -> Table | None:
+    return difference_table(study, axis) if study.by_answers else None
+
+
+def _table(rows: list[dict[Any, Any]], caption: str, text: Iterable[str]) -> Table | None:
+    """A table with some columns of text, all others of numbers; None without rows."""
+    if not rows:
+        return None
+    columns = {name: name not in set(text) for name in rows[0]}
+    return table_of(columns, [{name: row.get(name, "–") for name in columns} for row in rows], caption)
+
+
+def _section(
+    anchor: str, title: str, charts: Iterable[Chart], *tables: Table | None, words: tuple[str, ...] = ()
+) -> Section | None:
+    drawn, kept = tuple(charts), tuple(table for table in tables if table is not None)
+    return Section(anchor, title, words, drawn, kept) if drawn or kept else None
