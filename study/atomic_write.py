@@ -132,32 +132,3 @@ def _replace_with_checksum(temporary: Path, path: Path) -> None:
     temporary.replace(path)
     if before:
         write_bytes(beside, f"{digest}\n".encode())
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A hidden folder beside ``target`` to write into, which takes its place when the block ends without an error.
-
-    Every byte is on the disk before that. Where the block raises or the process is killed, ``target`` is as it was; a
-    killed process leaves the hidden folder behind, which nothing reads. A folder that is there is replaced with all
-    that it holds.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    replaced = folder.with_name(f"{folder.name}.replaced")
-    folder.mkdir()
-    try:
-        yield folder
-        for path in (*folder.rglob("*"), folder):
-            sync(path)
-        if target.exists():
-            target.rename(replaced)
-        folder.rename(target)
-        sync(target.parent)
-    except BaseException:
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
-        raise
-    finally:
-        for path in (folder, replaced):
-            shutil.rmtree(path, ignore_errors=True)
