@@ -95,7 +95,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         folder.rename(target)
         sync(target.parent)
     except BaseException:
-        if replaced.exists():
+        if replaced.exists() and not target.exists():  # it may be the last sync that failed
             replaced.rename(target)
         raise
     finally:

@@ -120,7 +120,7 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a node that starts too slowly is a bare Exception of Ray's
         raise _not_started(address, error) from error
     try:
         yield

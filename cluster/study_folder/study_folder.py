@@ -97,7 +97,7 @@ class StudyFolder:
             raise PreflightError(
                 f"{self.folder} was begun by a version of relearn that computes other numbers "
                 f"(numerics {before or 'not recorded'}, here {NUMERICS}), and one study must not mix them: go on with "
-                "the version that began it, or start anew in another folder with --study; its rows can still be read "
+                "the version that began it, or begin again in another folder with --study; its rows can still be read "
                 "by `relearn report`, `export`, `compare` and pandas"
             )
         return recorded

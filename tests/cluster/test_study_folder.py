@@ -60,7 +60,7 @@ def test_a_study_of_other_numerics_is_read_and_not_gone_on_with(
         code, output = call(*verb, cwd=tmp_path)
         assert code == 3, output
         assert f"(numerics {began or 'not recorded'}, here" in output
-        assert "start anew in another folder with --study" in output
+        assert "begin again in another folder with --study" in output
     after = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
     assert after == before
     code, output = call("export", "s", cwd=tmp_path)
