@@ -4,8 +4,7 @@
     python -m benchmarks.search tables             the tables of what it holds
     python -m benchmarks.search keep STUDY NAME    a computed grid into docs/NAME
 
-One processor-second in the tables is of one thread. BoTorch is not among the project's dependencies: its arm runs where
-``pip install botorch`` was done, and is left out elsewhere.
+The seconds of the tables are of one processor.
 """
 
 import sys

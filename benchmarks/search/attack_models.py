@@ -53,47 +53,6 @@ def scikit_learn_straddle(grid: AttackGrid, seed: int) -> Propose:
     return _listed(grid, seed, best)
 
 
-def botorch_hypervolume(grid: AttackGrid, seed: int) -> Propose:
-    """BoTorch's qLogNEHVI of (success, costs), the costs known: a process of the mean success over steps alone."""
-    import torch
-    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
-    from botorch.fit import fit_gpytorch_mll
-    from botorch.models import SingleTaskGP
-    from botorch.models.deterministic import GenericDeterministicModel
-    from botorch.models.model import ModelList
-    from botorch.optim import optimize_acqf_discrete
-    from botorch.sampling import SobolQMCNormalSampler
-    from gpytorch.mlls import ExactMarginalLogLikelihood
-
-    costs = np.log([grid.costs(attack) for attack in grid.attacks])
-    costs = (costs - costs.min(axis=0)) / np.ptp(costs, axis=0)
-    inputs = torch.tensor(np.hstack([_features(grid), costs]))
-    width = _features(grid).shape[1]
-
-    class OfFeatures(SingleTaskGP):
-        def posterior(self, X, *args, **kwargs):  # noqa: N803
-            return super().posterior(X[..., :width], *args, **kwargs)
-
-    def best(known: list[int], free: list[int], count: int) -> list[int]:
-        torch.manual_seed(seed)
-        success = torch.tensor([[grid.success(grid.attacks[index])[1:].mean()] for index in known])
-        model = OfFeatures(inputs[known, :width], success)
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-        known_costs = GenericDeterministicModel(lambda x: -x[..., width:], num_outputs=costs.shape[1])
-        acquisition = qLogNoisyExpectedHypervolumeImprovement(
-            model=ModelList(model, known_costs),
-            ref_point=[0.0, *(-1.1,) * costs.shape[1]],
-            X_baseline=inputs[known],
-            sampler=SobolQMCNormalSampler(torch.Size([64]), seed=seed),
-            prune_baseline=True,
-        )
-        chosen, _ = optimize_acqf_discrete(acquisition, q=count, choices=inputs[free], unique=True)
-        rows = {tuple(inputs[index].tolist()): index for index in free}
-        return [rows[tuple(each.tolist())] for each in chosen]
-
-    return _listed(grid, seed, best)
-
-
 def _features(grid: AttackGrid) -> Numbers:
     """From 0 to 1 along each axis, and 0 or 1 for the corpus."""
     listed = {name: sorted({getattr(attack, name) for attack in grid.attacks}) for name in AXES}

@@ -56,7 +56,6 @@ ATTACK_ARMS: dict[str, Arm] = {
     "Optuna TPESampler, a trial per attack and step": (attack_arms.tpe_of_steps, FEW),
     "Optuna GPSampler, success and total cost": (attack_arms.gp_of_two, FEW),
     "Optuna GPSampler, success and four costs": (attack_arms.gp_of_five, FEW),
-    "BoTorch qLogNEHVI": (attack_models.botorch_hypervolume, FEW),
 }
 CONTOUR_ARMS: dict[str, Arm] = {
     "search: scikit-learn Gaussian process, straddle": (contour_arms.search, SEEDS),

@@ -6,10 +6,11 @@ depths, from the shallowest; half a step outside of the grid means "at no depth"
 
 The process is scikit-learn's, over (context, depth, step, seed), with a Matérn 5/2 kernel times the sum of two
 variances: one that all seeds share, and one of each seed alone. The noise is that of k of n, and a nugget. Marginal
-likelihood chooses the kernel hyperparameters within bounds; how far models, methods and attacks are from each other
-is fixed, since a study has too few of them to learn it. The mean over seeds is a linear function of the process, so
-its posterior is exact (Rasmussen, Williams 2006, chapters 2 and 5). The process is of the rate and not of its logit,
-for that reason.
+likelihood chooses the kernel hyperparameters within bounds. How far models, methods, repetitions and attacks are from
+each other is fixed: a study has too few of them to learn it, and a length scale of the repetitions that was learned
+made the process too sure of contexts without any score. The mean over seeds is a linear function of the process, so
+its posterior is exact (Rasmussen, Williams 2006, chapters 2 and 5). For that reason the process is of the rate and not
+of its logit.
 """
 
 import math
@@ -176,10 +177,10 @@ class ScoreProcess:
         return np.array(rows, dtype=np.float64)
 
     def _kernel(self) -> WhiteKernel:
-        fixed, seeds = sum(map(len, self._axes)), len(self._seeds)
-        lengths = [1.0] * fixed + [2.0, 2.5, 2.0] + [FAR] * seeds
-        bounds = [(1.0, 1.0)] * fixed + [(1, 6), (1.25, 5), (1, 4)] + [(FAR, FAR)] * seeds
-        of_a_seed = Matern([FAR] * (fixed + 3) + [NEAR] * seeds, "fixed", nu=2.5)
+        fixed, seeds = sum(map(len, self._axes)) + 1, len(self._seeds)  # one more for the repetitions
+        lengths = [1.0] * fixed + [2.5, 2.0] + [FAR] * seeds
+        bounds = [(1.0, 1.0)] * fixed + [(1.25, 5), (1, 4)] + [(FAR, FAR)] * seeds
+        of_a_seed = Matern([FAR] * (fixed + 2) + [NEAR] * seeds, "fixed", nu=2.5)
         variance = ConstantKernel(0.16, (0.06, 0.36)) + ConstantKernel(0.0225, (0.0064, 0.0625)) * of_a_seed
         return Matern(lengths, bounds, nu=2.5) * variance + WhiteKernel(0.0036, (0.0009, 0.01))
 
