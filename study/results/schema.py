@@ -142,11 +142,6 @@ def coordinates_of(row: Mapping[str, Any]) -> Coordinates:
     return tuple(row[name] for name in COORDINATES)
 
 
-def coordinates_without(*left_out: str) -> tuple[str, ...]:
-    """The coordinates but for some: what names a group of cells that differ in those alone."""
-    return tuple(name for name in COORDINATES if name not in left_out)
-
-
 def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows under the declared schema.
 
