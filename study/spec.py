@@ -68,6 +68,8 @@ class StudySpec(Part):
             weights in float32.
         max_length: where training texts are cut off, in tokens; None refuses what the model cannot take.
         leaks: what to do with a benign corpus that holds an answer: refuse it, or mark its rows as not benign.
+        control_depth: how deep the model that never learned is unlearned before it is relearned; 0: not at all. At a
+            depth of `depth` it is the matched control, which lost as much utility as the unlearned model.
         checkpoints: unlearned models to start from, instead of unlearning here; `depth` chooses among them.
             `model` is then the original, asked only where `start` holds it.
         finetune: how the original model learns D; None where the model is the original one already, as a
@@ -84,6 +86,7 @@ class StudySpec(Part):
     start: tuple[Start, ...]
     repetitions: tuple[NonNegativeInt, ...]
     depth: tuple[PositiveInt, ...]
+    control_depth: tuple[NonNegativeInt, ...] = (0,)
     corpus: tuple[str, ...]
     relearn_steps: tuple[NonNegativeInt, ...]
     seed: tuple[NonNegativeInt, ...]
@@ -107,6 +110,7 @@ class StudySpec(Part):
         "start",
         "repetitions",
         "depth",
+        "control_depth",
         "corpus",
         "relearn_steps",
         "seed",
@@ -116,7 +120,17 @@ class StudySpec(Part):
     def _one_value_is_an_axis_of_one(cls, value: Any) -> Any:
         return value if isinstance(value, list | tuple) else [value]
 
-    @field_validator("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
+    @field_validator(
+        "model",
+        "method",
+        "start",
+        "repetitions",
+        "depth",
+        "control_depth",
+        "corpus",
+        "relearn_steps",
+        "seed",
+    )
     @classmethod
     def _axis_has_values_each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if not values:
@@ -135,6 +149,25 @@ class StudySpec(Part):
             )
         if self.finetune is None and EMBEDDED in self.model and self.asks_original:
             raise ValueError("model=embedded knows nothing of D: give `finetune`, or a model that does")
+        return self
+
+    @model_validator(mode="after")
+    def _control_matches_an_unlearned_model(self) -> "StudySpec":
+        unmatched = [depth for depth in self.control_depth if depth and depth not in self.depth]
+        if unmatched:
+            raise ValueError(
+                f"control_depth={unmatched[0]}: a matched control is unlearned as deep as an unlearned model; choose "
+                f"0 or from `depth`: {', '.join(map(str, self.depth))}"
+            )
+        if any(self.control_depth) and "never_learned" not in self.start:
+            raise ValueError(
+                "control_depth: the control is the model that never learned; put it into `start`"
+            )
+        if any(self.control_depth) and self.checkpoints is not None:
+            raise ValueError(
+                "control_depth: with `checkpoints` given nobody unlearns here, so the model that never learned "
+                "cannot be unlearned alike; give 0"
+            )
         return self
 
     @model_validator(mode="after")

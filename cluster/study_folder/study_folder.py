@@ -199,7 +199,7 @@ class StudyFolder:
                     )
         old = StudySpec.model_validate(recorded.spec).question_identity()
         new = spec.question_identity()
-        grown = axis_growth(old, new, AXES)
+        grown = axis_growth(old, new, (*AXES, "control_depth"))
         if grown is None:
             lines = "\n".join(f"  {path}: {before} → {now}" for path, before, now in differences(old, new))
             raise SpecError(

@@ -141,7 +141,7 @@ class _Pipeline:
         if start == "unlearned" and self._spec.checkpoints is not None:
             return self._given_checkpoint(depth)
         finetuned = self._finetuned(never_learned=start == "never_learned")
-        if start != "unlearned":
+        if not depth:
             return finetuned
         chosen = next(each for each in self._spec.method if method_label(each) == method)
         return self._unlearned(finetuned, chosen, depth)

@@ -20,7 +20,8 @@ NO_METHOD = "none"
 class Point:
     """One relearning trajectory: where it starts from, and how it attacks.
 
-    ``method`` is as in the rows; it is ``none`` and ``depth`` 0 where nothing was unlearned.
+    ``method`` is as in the rows; it is ``none`` and ``depth`` 0 where nothing was unlearned. A model that never learned
+    may be unlearned too: it is the matched control of the unlearned model with the same method and depth.
     """
 
     model: str
@@ -143,11 +144,18 @@ def origins(spec: StudySpec) -> Iterator[tuple[str, str, int]]:
     if spec.checkpoints is not None and "unlearned" in spec.start:
         yield from (("unlearned", spec.checkpoints.method, depth) for depth in spec.depth)
     for start in spec.start:
-        if start != "unlearned":
+        depths = _depths(spec, start)
+        if 0 in depths:
             yield start, NO_METHOD, 0
-        elif spec.checkpoints is None:
-            for method in spec.method:
-                yield from ((start, method_label(method), depth) for depth in spec.depth)
+        for method in spec.method:
+            yield from ((start, method_label(method), depth) for depth in depths if depth)
+
+
+def _depths(spec: StudySpec, start: str) -> tuple[int, ...]:
+    """How deep the models of a start are unlearned here; 0 is not at all."""
+    if start == "unlearned":
+        return spec.depth if spec.checkpoints is None else ()
+    return spec.control_depth if start == "never_learned" else (0,)
 
 
 def asked_rows(history: History) -> list[dict[str, Any]]:

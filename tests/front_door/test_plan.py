@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cluster.storage.local_store import LocalStore
+from study.errors import SpecError
 from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
 from study.planning.materials import read_materials
@@ -34,6 +35,37 @@ def test_counts_by_hand(planned) -> None:
     assert found.evaluations == 2 * (2 + 2 + 4 * 2)
     assert found.kept_checkpoints == 2 * (1 + 1 + 2)
     assert found.seconds is None
+
+
+def test_a_matched_control_is_unlearned_as_deep_and_shares_what_it_can(planned) -> None:
+    start = ["unlearned", "never_learned"]
+    plain = planned(depth=[2, 4], start=start)
+    plan = planned(depth=[2, 4], start=start, control_depth=[0, 4])
+    found, before = cost(plan, [], Prices(), {}, slots=1), cost(plain, [], Prices(), {}, slots=1)
+    matched = [cell for cell in plan.cells if cell.start == "never_learned" and cell.depth]
+    assert {(cell.method, cell.depth) for cell in matched} == {("gradient_ascent", 4)}
+    assert set(plain.stages) < set(plan.stages), "no key of the others changes"
+    # One more unlearning of 4 steps, from the finetuning without D_u, and one more relearning of 2.
+    assert found.train_steps == before.train_steps + 4 + 2
+    assert found.stages == {"base": 1, "finetune": 2, "unlearn": 2, "relearn": 4}
+    assert found.cells == before.cells + 2
+    (never,) = {
+        cell.checkpoint for cell in plain.cells if cell.start == "never_learned" and not cell.relearn_steps
+    }
+    (start_of_it,) = {cell.checkpoint for cell in matched if not cell.relearn_steps}
+    assert start_of_it.of.parent == never
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"control_depth": [3], "start": ["unlearned", "never_learned"]}, "choose 0 or from `depth`: 2, 4"),
+        ({"control_depth": [2]}, "put it into `start`"),
+    ],
+)
+def test_a_control_that_matches_nothing_is_refused(planned, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        planned(depth=[2, 4], **changes)
 
 
 def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
