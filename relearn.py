@@ -62,6 +62,7 @@ def plan(
 ) -> None:
     """Show what a study would cost, before anything is spent; of a search, its first round."""
     from cluster.driver.plan_summary import summarise
+    from cluster.driver.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import planning_of
     from search_spaces.loading import load_space, search_overrides
@@ -73,7 +74,8 @@ def plan(
     folder = _study_path(study, spec.name)
     models, plan_of = planning_of(spec, folder)
     first = plan_of(proposer_of(spec).propose(History()))
-    summary = summarise(first, store_of(folder, store), models, folder, overrides)
+    shortened = shortened_texts(first)
+    summary = summarise(first, store_of(folder, store), models, folder, overrides, shortened)
     if as_json:
         _print_json(summary.as_dict())
     else:

@@ -105,7 +105,10 @@ def _function(space: str) -> Callable[[], StudySpec]:
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        if path.suffix.lower() == ".json":
+            content = json.loads(text, object_pairs_hook=_each_key_once)
+        else:
+            content = yaml.load(text, Loader=_Values)  # noqa: S506 - derives from SafeLoader
     except FileNotFoundError:
         raise SpecError(f"space {path}: no such file") from None
     except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
@@ -120,7 +123,7 @@ def _apply(fields: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
     try:
-        value = yaml.load(text, Loader=_Scalars) if text else ""  # noqa: S506 - derives from SafeLoader
+        value = yaml.load(text, Loader=_Values) if text else ""  # noqa: S506 - derives from SafeLoader
     except yaml.YAMLError as error:
         raise SpecError(f"--set {override}: the value is no YAML ({error})") from error
     *path, last = key.split(".")
@@ -157,11 +160,25 @@ def _part(model: Any, name: str) -> Any:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-class _Scalars(yaml.SafeLoader):
-    """YAML whose ``1e-4`` is a number, as everybody who writes a learning rate expects."""
+def _each_key_once(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    twice = [name for index, (name, _) in enumerate(pairs) if name in [before for before, _ in pairs[:index]]]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands twice; leave one out")
+    return dict(pairs)
 
 
-_Scalars.add_implicit_resolver(
+class _Values(yaml.SafeLoader):
+    """YAML whose ``1e-4`` is a number, as everybody who writes a learning rate expects, and whose keys stand once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        try:
+            _each_key_once([(name.value, None) for name, _ in node.value])
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        return super().construct_mapping(node, deep)
+
+
+_Values.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+0123456789."),

@@ -11,6 +11,7 @@ from cluster.driver.plan_summary import summarise
 from cluster.driver.preflight import check_plan, slow_precision
 from cluster.driver.rounds import Rounds
 from cluster.driver.run import run_study
+from cluster.driver.shortened_texts import shortened_texts
 from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder, store_of
@@ -55,6 +56,7 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
     rounds = Rounds(folder, spec, proposer, plan_of, store)
     plan = rounds.begin()
     check_plan(plan, local=request.address is None)
+    shortened = shortened_texts(plan)
     if request.address is None and (warning := slow_precision(plan)):
         out.print(warning)
     study_folder = StudyFolder(folder)
@@ -79,7 +81,7 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
         grown = with_retries(claim, report_silence)
         with_retries(store.prepare, report_silence)
         summary = with_retries(
-            lambda: summarise(plan, store, models, folder, request.overrides), report_silence
+            lambda: summarise(plan, store, models, folder, request.overrides, shortened), report_silence
         )
     for line in grown:
         out.print(f"This study {line}.")

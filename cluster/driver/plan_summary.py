@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.driver.preflight import local_slots
+from cluster.driver.shortened_texts import Shortened
 from cluster.storage.store import Store
 from cluster.terminal import duration, print_pairs
 from study.artifacts import Address, Record
@@ -29,6 +30,7 @@ class PlanSummary:
     plan: Plan
     cost: Cost
     overrides: Sequence[str]
+    shortened: Sequence[Shortened]
 
     def show(self) -> None:
         """Prints the whole plan."""
@@ -53,6 +55,7 @@ class PlanSummary:
                 for count, found in self.plan.audits.items()
                 for each in found
             ],
+            "shortened": [asdict(each) for each in self.shortened],
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
         }
@@ -90,10 +93,12 @@ class PlanSummary:
         yield self._time()
         if self.plan.spec.search is not None:
             yield "searched by", self.plan.spec.objective_in_words
-        for count, found in self.plan.audits.items():
-            for each in found:
-                if each.leak is not None:
-                    yield "leak, marked", f"{each.corpus}, repetitions={count}: {each.leak}"
+        for count, audits in self.plan.audits.items():
+            for audit in audits:
+                if audit.leak is not None:
+                    yield "leak, marked", f"{audit.corpus}, repetitions={count}: {audit.leak}"
+        for each in self.shortened:
+            yield f"max_length={self.plan.spec.max_length}", each.in_words
         if self.overrides:
             yield "overrides", "; ".join(self.overrides)
 
@@ -113,13 +118,19 @@ class PlanSummary:
 
 
 def summarise(
-    plan: Plan, store: Store, models: Mapping[str, str], folder: Path, overrides: Sequence[str]
+    plan: Plan,
+    store: Store,
+    models: Mapping[str, str],
+    folder: Path,
+    overrides: Sequence[str],
+    shortened: Sequence[Shortened],
 ) -> PlanSummary:
     """What a plan costs beyond what a store holds.
 
     Args:
         models: by location, those that are not embedded.
         folder, overrides: of the study, to be shown.
+        shortened: what ``max_length`` takes away.
     """
     published = list(store.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
@@ -130,7 +141,7 @@ def summarise(
         {model: weight_bytes(model) for model in models},
         local_slots(plan.spec),
     )
-    return PlanSummary(folder, plan, found, overrides)
+    return PlanSummary(folder, plan, found, overrides, shortened)
 
 
 def _readable(addresses: Sequence[Address], store: Store) -> Iterator[Record]:

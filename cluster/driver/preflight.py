@@ -21,7 +21,7 @@ def check_plan(plan: Plan, *, local: bool) -> None:
         PreflightError: names the first text that is too long, or what does not fit and what would help.
     """
     longest = {}
-    for source, (corpora, evaluations) in _by_source(plan).items():
+    for source, (corpora, evaluations) in by_source(plan).items():
         longest[source] = _check_texts(plan, source, corpora, evaluations)
     for source in longest:
         _check_methods(plan, source)
@@ -49,9 +49,10 @@ def slow_precision(plan: Plan) -> str | None:
     )
 
 
-def _by_source(
+def by_source(
     plan: Plan,
 ) -> dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]]:
+    """The corpora that each model trains on and the evaluations of it, by digest and by key."""
     found: dict[Embedded | Pretrained, tuple[dict[str, Corpus], dict[str, Evaluation]]] = {}
     first: dict[str, Embedded | Pretrained] = {}
     for stage in plan.stages.values():

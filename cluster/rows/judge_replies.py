@@ -67,7 +67,8 @@ def _problem(text: str, key: str) -> str | None:
     try:
         facts = json.loads(text)
         case = Case(*(str(facts[name]) for name in ("judge", "question", "reference", "answer")))
-        _ = facts["reply"]
+        if not isinstance(facts["reply"], str):
+            return f"a reply that is no text ({facts['reply']!r:.40})"
     except (ValueError, KeyError, TypeError) as error:
         return f"no readable reply ({type(error).__name__})"
     return None if case.key == key else "the reply to another case"

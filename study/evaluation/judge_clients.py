@@ -81,7 +81,14 @@ class EndpointJudge:
                 f"the judge {self.model} refused with status {error.status_code}; its replies so far are kept: "
                 "check model, key and limits, and run the same command again"
             ) from None
-        return answer.choices[0].message.content or ""
+        content: object = answer.choices[0].message.content if answer.choices else None
+        if not isinstance(content, str):
+            raise PreflightError(
+                f"the judge {self.model} replied without a text ({str(content)[:60]}); its replies so far are kept: "
+                "check that the endpoint speaks OpenAI's protocol for chats, and run the same command again"
+            )
+        # Half of a surrogate pair, as a reply that was cut within an emoji ends, has no bytes in UTF-8.
+        return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _count(self, request: object) -> None:
         """Called by the client before every request that it sends."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from study.errors import SpecError
 from study.identity import derived_seed
-from study.scenarios.sources import read_text
+from study.scenarios.sources import lines_of, read_text
 from study.scenarios.word_lists import COMMON_NAMES
 
 Pair = tuple[str, str]
@@ -138,7 +138,7 @@ def _without_pair(names: list[str], pair: Pair) -> SlottedSequence:
 def _read_sequences(path: str) -> list[list[str]]:
     """The distinct sequences of a user's file in their order, one a line; a repeated line counts once."""
     text = read_text(path, "scenario.corpus_file")
-    sequences = [line.split() for line in dict.fromkeys(text.splitlines()) if line.strip()]
+    sequences = [line.split() for line in dict.fromkeys(lines_of(text)) if line.strip()]
     short = next((names for names in sequences if len(names) < 2), None)
     if short is not None:
         raise SpecError(

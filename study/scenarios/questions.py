@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator
 
@@ -35,8 +35,8 @@ class Pair:
 
 def read_pairs(source: str, key: str) -> list[Pair]:
     """The pairs of a table with the columns ``question`` and ``answer``; see ``sources.read_table``."""
-    rows: list[dict[str, Any]] = read_table(source, ("question", "answer"), key)
-    return [Pair(str(row["question"]).strip(), str(row["answer"]).strip()) for row in rows]
+    rows = read_table(source, ("question", "answer"), key)
+    return [Pair(row.text("question"), row.text("answer")) for row in rows]
 
 
 def corpus(pairs: Sequence[Pair], template: str) -> Corpus:

@@ -1,22 +1,78 @@
 """Data from where the user has it: a text file, a table in a file, or a dataset of the hub, checked on entry.
 
 A table is named ``FILE`` (.jsonl, .json, .csv or .parquet), ``FOLDER:NAME`` (the file NAME.* in a folder) or
-``OWNER/DATASET[:CONFIG[:SPLIT]]`` on the hub, in one schema. What is read is hashed, so that a study that
-goes on notices when its data changed.
+``OWNER/DATASET[:CONFIG[:SPLIT]]`` on the hub, in one schema. A cell that is learned or asked is a text or a number;
+anything else is refused with its row and column, never written out as text. What is read is hashed, so that a study
+that goes on notices when its data changed.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from study.errors import PreflightError, SpecError
 from study.identity import file_sha256
+from study.scenarios.table_files import FORMATS, Cells, Repeated, read_rows
+from study.words import normalised
 
-TABLES = (".jsonl", ".json", ".csv", ".parquet")
 TEXTS = (".txt", ".md")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table, and where it stands, for messages."""
+
+    cells: Cells
+    place: str
+
+    def text(self, column: str) -> str:
+        """A cell as text, without blanks around it; a number as it is written.
+
+        Raises:
+            SpecError: it is neither text nor number, or empty.
+        """
+        return self.as_text(self.cells[column], column)
+
+    def as_text(self, value: Any, what: str) -> str:
+        """A value within a cell as text; see ``text``."""
+        problem = _no_text(value)
+        if problem is not None:
+            raise self.refused(
+                f"{what} is {problem}; expected a text or a number: take the row out, or mend it"
+            )
+        return str(value).strip()
+
+    def refused(self, why: str) -> SpecError:
+        """The error that names this row."""
+        return SpecError(f"{self.place}: {why}")
+
+
+def _no_text(value: Any) -> str | None:
+    """Why a value is no text, in words; None where it is one, or a number."""
+    if isinstance(value, str):
+        if not normalised(value):
+            return "empty"
+        half = re.search(r"[\ud800-\udfff]", value)
+        if half is not None:
+            return (
+                f"cut in the middle of a character (half of a surrogate pair, {half.group()!r} after "
+                f"{value[max(0, half.start() - 20) : half.start()]!r})"
+            )
+        return None
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"a truth value ({value})"
+    if isinstance(value, int | float | Decimal):
+        return None if math.isfinite(value) else f"no number ({value})"
+    kinds = {bytes: "bytes", list: "a list", dict: "a mapping", Repeated: "a mapping with a key twice"}
+    return f"{kinds.get(type(value), f'a {type(value).__name__}')} ({value!r:.60})"
 
 
 def is_text_file(source: str) -> bool:
@@ -32,9 +88,14 @@ def read_text(path: str, key: str) -> str:
 
     Raises:
         PreflightError: it is missing.
-        SpecError: it is empty or not UTF-8.
+        SpecError: it is a table, empty, or not UTF-8.
     """
     file = Path(path)
+    if file.suffix.lower() in FORMATS:
+        raise SpecError(
+            f"{key}={path}: a table, where a text file is expected (one paragraph a line): its rows would be learned "
+            "with their commas and braces; write its texts into a .txt file"
+        )
     if not file.is_file():
         raise PreflightError(
             f"{key}={path}: no such file; expected a text file in UTF-8, named with --set {key}=FILE"
@@ -53,35 +114,34 @@ def read_text(path: str, key: str) -> str:
 def read_paragraphs(path: str, key: str, most_words: int) -> list[str]:
     """The lines of a text file that hold words; long ones are cut into parts of at most ``most_words``."""
     found = []
-    for line in read_text(path, key).splitlines():
+    for line in lines_of(read_text(path, key)):
         words = line.split()
         found += [" ".join(words[at : at + most_words]) for at in range(0, len(words), most_words)]
     return found
 
 
-def read_table(source: str, columns: Sequence[str], key: str) -> list[dict[str, Any]]:
-    """The rows of a table, each with the wanted columns and text in them.
+def lines_of(text: str) -> list[str]:
+    """The lines of a text file, as every system ends them; a form feed or Unicode's line separator ends none."""
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def read_table(source: str, columns: Sequence[str], key: str) -> list[Row]:
+    """The rows of a table, each with the wanted columns, whose cells are texts or numbers.
 
     Raises:
         PreflightError: it is missing, or the hub cannot be reached.
-        SpecError: a column is missing, there is no row, or a text is null or empty.
+        SpecError: it or a row of it is malformed, a column is missing, there is no row, or a wanted cell is no text.
     """
-    rows = _rows(source, key)
+    rows = [Row(cells, f"{key}={source}, row {index}") for index, cells in enumerate(_rows(source, key), 1)]
     if not rows:
         raise SpecError(f"{key}={source} holds no row: expected some with {', '.join(columns)}")
-    for index, row in enumerate(rows):
+    for row in rows:
         for column in columns:
-            if column not in row:
-                raise SpecError(
-                    f"{key}={source}, row {index + 1}: no column {column!r}; it has {', '.join(map(str, row))}; "
-                    f"expected {', '.join(columns)}"
+            if column not in row.cells:
+                raise row.refused(
+                    f"no column {column!r}; it has {', '.join(map(str, row.cells))}; expected {', '.join(columns)}"
                 )
-            value = row[column]
-            if value is None or (isinstance(value, str) and not value.strip()):
-                raise SpecError(
-                    f"{key}={source}, row {index + 1}: {column} is {'null' if value is None else 'empty'}; "
-                    "take the row out, or fill it"
-                )
+            row.text(column)
     return rows
 
 
@@ -97,59 +157,41 @@ def digest(source: str, key: str) -> str:
 def _file(source: str) -> Path | None:
     """The local file that a source names; None for one on the hub."""
     path = Path(source)
-    if path.suffix.lower() in (*TABLES, *TEXTS):
+    if path.suffix.lower() in (*FORMATS, *TEXTS):
         return path
     folder, colon, name = source.rpartition(":")
     if colon and Path(folder).is_dir():
-        found = [file for suffix in TABLES if (file := Path(folder) / f"{name}{suffix}").is_file()]
+        found = [file for suffix in FORMATS if (file := Path(folder) / f"{name}{suffix}").is_file()]
         return found[0] if found else Path(folder) / f"{name}.jsonl"
     if path.is_absolute() or source.startswith("."):
         return path
     return None
 
 
-def _rows(source: str, key: str) -> list[dict[str, Any]]:
+def _rows(source: str, key: str) -> list[Cells]:
     path = _file(source)
     if path is None:
         return _from_hub(source, key)
     if not path.is_file():
         raise PreflightError(
-            f"{key}={source}: no such file ({path}); expected {', '.join(TABLES)}, FOLDER:NAME or a dataset "
+            f"{key}={source}: no such file ({path}); expected {', '.join(FORMATS)}, FOLDER:NAME or a dataset "
             f"of the hub as OWNER/DATASET:CONFIG:SPLIT; name yours with --set {key}=…"
         )
     try:
-        return _parsed(path)
-    except (ValueError, OSError, csv.Error) as error:
+        return read_rows(path)
+    except (ValueError, OSError) as error:
         raise SpecError(f"{key}: {path} cannot be read as a table: {error}") from error
 
 
-def _parsed(path: Path) -> list[dict[str, Any]]:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return pq.read_table(path).to_pylist()  # type: ignore[no-any-return]
-    text = path.read_bytes().decode("utf-8-sig")
-    if suffix == ".csv":
-        return [dict(row) for row in csv.DictReader(text.splitlines())]
-    if suffix == ".json" and text.lstrip().startswith("["):
-        rows = json.loads(text)
-    else:  # the hub's own .json files hold a row a line too
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    if not all(isinstance(row, Mapping) for row in rows):
-        raise ValueError("expected an object with named columns in each row")
-    return [dict(row) for row in rows]
-
-
-def _from_hub(source: str, key: str) -> list[dict[str, Any]]:
+def _from_hub(source: str, key: str) -> list[Cells]:
     name, _, rest = source.partition(":")
     config, _, split = rest.partition(":")
     from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetsError
 
     try:
         loaded = load_dataset(name, config or None, split=split or "train")
-    except (DatasetNotFoundError, ConnectionError, OSError, ValueError) as error:
+    except (DatasetsError, OSError, ValueError) as error:
         raise PreflightError(
             f"{key}={source}: neither a file here nor a dataset that the hub gives "
             f"({type(error).__name__}: {str(error).splitlines()[0]}); expected a file, FOLDER:NAME or "

@@ -112,7 +112,7 @@ class Wmdp(TextScenario):
         if is_text_file(source):
             examples: Sequence[Example] = texts(read_paragraphs(source, key, PARAGRAPH_WORDS)).examples
         else:
-            examples = [Example(str(row["text"]).strip()) for row in read_table(source, ("text",), key)]
+            examples = [Example(row.text("text")) for row in read_table(source, ("text",), key)]
         # This stream's name has no scenario in it, and what a study draws must stay.
         draw = random.Random(derived_seed(self.data_seed, key))
         return Corpus(tuple(seeded_choice(examples, self.texts, draw)))
@@ -139,14 +139,17 @@ class Wmdp(TextScenario):
 def _read_questions(source: str, key: str) -> list[Pair]:
     """Questions with the words of the right choice as the reference answer."""
     pairs = []
-    for index, row in enumerate(read_table(source, ("question", "answer"), key)):
-        answer = row["answer"]
-        if "choices" in row:
-            choices = row["choices"]
-            if not isinstance(answer, int) or not 0 <= answer < len(choices):
-                raise SpecError(
-                    f"{key}={source}, row {index + 1}: answer {answer!r} is no index into its {len(choices)} choices"
+    for row in read_table(source, ("question", "answer"), key):
+        answer = row.text("answer")
+        if "choices" in row.cells:
+            choices, index = row.cells["choices"], row.cells["answer"]
+            if not isinstance(choices, list) or not choices:
+                raise row.refused(f"choices is {choices!r:.60}; expected a list of texts")
+            words = [row.as_text(choice, f"choice {at}") for at, choice in enumerate(choices)]
+            if not isinstance(index, int) or not 0 <= index < len(words):
+                raise row.refused(
+                    f"answer {index!r} is no index into its {len(words)} choices, which begins at 0"
                 )
-            answer = choices[answer]
-        pairs.append(Pair(str(row["question"]).strip(), str(answer).strip()))
+            answer = words[index]
+        pairs.append(Pair(row.text("question"), answer))
     return pairs

@@ -6,21 +6,30 @@ from transformers import PreTrainedTokenizerBase
 
 from study.errors import PreflightError
 from study.models.token_ids import split_text
-from study.text import Corpus
+from study.text import Corpus, Example
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example: its token ids, and how many of them are the prompt's, which bear no loss."""
+    """One example.
+
+    Attributes:
+        ids: its tokens.
+        prompt: how many of them are the prompt's, which bear no loss.
+        index: its place in the corpus, from 0.
+        cut: whether its end is cut off.
+    """
 
     ids: list[int]
     prompt: int
+    index: int
+    cut: bool
 
 
 def encode(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, context: int, max_length: int | None = None
 ) -> list[Encoded]:
-    """Token ids of each example.
+    """Token ids of each example; one that has nothing to learn within ``max_length`` is left out.
 
     Args:
         context: the model's, in tokens; what is longer is refused.
@@ -40,6 +49,7 @@ def encode(
         ids = split.ids
         if example.closed and end is not None and ids[-1:] != [end]:
             ids.append(int(end))
+        whole = len(ids)
         ids = ids[:max_length]
         if len(ids) > context:
             raise PreflightError(
@@ -55,10 +65,20 @@ def encode(
                 )
             nothing_left += 1
             continue
-        rows.append(Encoded(ids, prompt))
+        rows.append(Encoded(ids, prompt, index, len(ids) < whole))
     if not rows:
         raise PreflightError(
             f"max_length={max_length}: all {nothing_left} training texts are cut off before the first token "
             "to learn; raise it"
         )
     return rows
+
+
+def tokens_up_to(example: Example, characters: int, tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many tokens the first so many characters of an example's text take; one that reaches further counts too."""
+    text = example.text
+    try:
+        split = split_text(tokenizer, text[:characters], text[characters:])
+    except PreflightError:  # a token lies on both sides
+        return len(split_text(tokenizer, text[:characters], "").ids)
+    return split.prompt if characters < len(text) else len(split.ids)

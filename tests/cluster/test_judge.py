@@ -27,7 +27,8 @@ class Endpoint(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.requests = 0
         self.statuses: list[int] = []
-        self.replies = "It is good. [[{n}]]"
+        self.replies: str | None = "It is good. [[{n}]]"
+        self.choices = True
         self.lives = 10**9
 
 
@@ -46,11 +47,13 @@ class Handler(BaseHTTPRequestHandler):
             self.server.lives -= 1
             prompt = body["messages"][0]["content"]
             self.server.asked[prompt] += 1
-            content = self.server.replies.format(n=1 + len(prompt) % 10)
+            replies = self.server.replies
+            content = None if replies is None else replies.format(n=1 + len(prompt) % 10)
         else:
             content = "no"
         message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-        answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [message]}
+        answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+        answer["choices"] = [message] if self.server.choices else []
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -81,6 +84,37 @@ def study(finished: Callable[..., Path]) -> Path:
 
 def judged(folder: Path, *more: str) -> tuple[int, str]:
     return call("score", folder, "--metric", "judge", "--judge", "tester", *more, cwd=folder.parent)
+
+
+def test_a_reply_that_was_cut_within_a_character_is_kept(study: Path, endpoint: Endpoint) -> None:
+    endpoint.replies = "[[7]] \ud83d\ude00 good \ud83d"
+    code, output = judged(study)
+    assert code == 0, output
+    rows = read_dataset(study, "probes").to_pylist()
+    assert {(row["judge_rating"], row["judge_reply"]) for row in rows} == {
+        (7, "[[7]] \U0001f600 good \ufffd")
+    }
+
+
+@pytest.mark.parametrize(("replies", "choices"), [(None, True), ("x", False)])
+def test_an_endpoint_without_a_reply(
+    study: Path, endpoint: Endpoint, replies: str | None, choices: bool
+) -> None:
+    endpoint.replies, endpoint.choices = replies, choices
+    code, output = judged(study)
+    assert (code, "Traceback" in output) == (3, False), output
+    assert "replied without a text" in output
+
+
+@pytest.mark.parametrize("reply", ["null", "7", '["[[7]]"]'])
+def test_a_kept_reply_that_is_no_text(study: Path, endpoint: Endpoint, reply: str) -> None:
+    assert judged(study)[0] == 0
+    path = next((study / "store" / "judge").rglob("*.json"))
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**facts, "reply": json.loads(reply)}), encoding="utf-8")
+    code, output = judged(study)
+    assert code == 5, output
+    assert "a reply that is no text" in output
 
 
 def test_each_distinct_answer_is_judged_once(study: Path, endpoint: Endpoint) -> None:

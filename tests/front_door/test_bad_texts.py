@@ -245,3 +245,55 @@ def test_data_that_changed_since_the_study_began(
     code, output = call("run", *TOFU, *quick, cwd=place)
     assert code == 3, output
     assert "changed since the study began" in output
+
+
+LONG = [
+    {"question": "What did Ann Bo do?", "answer": "She wrote " + "and wrote " * 20},
+    {"question": "What did Ann Bo see on " + "and on " * 30 + "?", "answer": "Ulm."},
+]
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_max_length_says_what_it_takes_away(
+    place: Path, model: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise PreflightError("stopped")
+
+    monkeypatch.setattr("cluster.driver.launch.run_study", stop)  # after the plan was shown
+    write(place / "long.jsonl", [*AUTHOR, *LONG])
+    own = ["--set", f"model={model}", "--set", "scenario.author_pairs=4", "--set", "max_length=100"]
+    _, output = call(verb, *tofu("long"), *own, cwd=place)
+    words = " ".join(output.split())
+    assert "max_length=100 finetune: of 8 texts 1 are cut off, 1 left out" in words, output
+    assert "unlearn: of 4 texts 1 are cut off, 1 left out" in words
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        (80, ["is cut off before the end of an answer that is asked", "Grey Wat"]),
+        (43, ["is left out before the end of an answer that is asked", "raise max_length"]),
+    ],
+)
+def test_max_length_takes_no_asked_answer(
+    place: Path, model: Path, verb: str, most: int, words: list[str]
+) -> None:
+    before = sorted(place.rglob("*"))
+    own = [*tofu("author"), "--set", f"model={model}", "--set", f"max_length={most}"]
+    code, output = call(verb, *own, cwd=place)
+    assert code == 3, output
+    for word in words:
+        assert word in " ".join(output.split())
+    assert sorted(place.rglob("*")) == before
+
+
+def test_max_length_of_the_names_keeps_the_pair(tmp_path: Path) -> None:
+    """The queries are permuted, so that no text holds one; the pair itself must stay."""
+    (tmp_path / "names.txt").write_text("Ann Bob Cid Dan Eve Fay Anthony Mark\nGus Hal\n")
+    own = ["--set", "scenario.corpus_file=names.txt", "--set", "repetitions=[1]", "--set", "seed=0"]
+    for most, code in ((9, 0), (8, 3)):  # the begin token counts
+        found, output = call("plan", "names", *own, "--set", f"max_length={most}", cwd=tmp_path)
+        assert found == code, output
+    assert "Anthony Mark" in output

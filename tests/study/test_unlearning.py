@@ -26,7 +26,7 @@ WIDER = {"architecture": {"layers": 1, "width": 32, "heads": 2},
 
 
 def tokens_of(resident: Resident, texts: list[str]) -> Tokens:
-    rows = [Encoded(list(resident.tokenizer(text)["input_ids"]), 0) for text in texts]
+    rows = [Encoded(list(resident.tokenizer(text)["input_ids"]), 0, 0, False) for text in texts]
     return collate(rows, resident.pad_id, resident.device)
 
 
