@@ -9,17 +9,71 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from study.errors import RelearnError
+from study.errors import PreflightError, RelearnError, command_line
+
+GROUPS = {
+    "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
+    "Its results": ("report", "compare", "export", "checkpoints", "score", "verify"),
+}
+EXAMPLES = """Examples:
+  relearn plan names --set 'depth=[8,12]'
+  relearn run names
+  relearn report studies/names --open
+"""
+
+
+class GroupedHelp(TyperGroup):
+    """The verbs in groups, each in the order in which a study needs them."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Click's hook: one section of the help for each group."""
+        for title, verbs in GROUPS.items():
+            found = [(verb, self.commands[verb].get_short_help_str(80)) for verb in verbs]
+            with formatter.section(title):
+                formatter.write_dl(found)
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Click's hook: the examples, line by line."""
+        formatter.write("\n" + EXAMPLES)
+
 
 app = typer.Typer(
+    cls=GroupedHelp,
     help="Studies of when forgotten knowledge comes back: unlearn, relearn, ask, over a grid.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        from study.identity import NUMERICS
+
+        print(f"relearn {version('relearn')}, numerics {NUMERICS}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_verb(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _named_study(given: Path) -> Path:
+    """A study's folder; a study that lies in studies/ may be called by its name alone."""
+    by_name = Path("studies") / given
+    return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
+
 
 Space = Annotated[str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")]
 Overrides = Annotated[
@@ -45,7 +99,9 @@ BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", metavar="KIND=AMOUNT", help="Of a search: trajectories=40, steps=… or hours=…"),
 ]
-StudyArgument = Annotated[Path, typer.Argument(help="A study's folder.")]
+StudyArgument = Annotated[
+    Path, typer.Argument(callback=_named_study, help="A study's folder, or the name of one in studies/.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -60,7 +116,7 @@ def plan(
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a study would cost, before anything is spent; of a search, its first round."""
+    """Show what a study, or a search's first round, would cost."""
     from cluster.driver.plan_summary import summarise
     from cluster.driver.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
@@ -93,7 +149,7 @@ def run(
     store: StoreOption = None,
     address: AddressOption = None,
 ) -> None:
-    """Run a study, whole or as a search; the same command goes on where it stopped."""
+    """Run a study; the same command goes on where it stopped."""
     from cluster.driver.launch import Request, launch
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.search.proposers import proposer_of
@@ -121,7 +177,7 @@ def resume(folder: StudyArgument, address: AddressOption = None) -> None:
 
 @app.command()
 def status(folder: StudyArgument, as_json: Json = False) -> None:
-    """Say how far a study is, and what failed and why. Starts nothing."""
+    """Say how far a study is, what failed and why."""
     from cluster.status import study_status
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import recorded_plan
@@ -147,12 +203,12 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
         if "remedy" in failure:
             print(f"        what to do: {failure['remedy']}")
     if found.cells_recorded < found.cells and not found.holder:
-        print(f"Go on with: relearn resume {folder}")
+        print(f"Go on with: {command_line('resume', folder)}")
 
 
 @app.command()
 def stop(folder: StudyArgument) -> None:
-    """Stop the running driver once the stages that run have ended; `relearn resume` goes on."""
+    """Stop a running study once its running stages have ended."""
     from cluster.study_folder.stop_requests import request
 
     print(request(folder, "stop"))
@@ -160,7 +216,7 @@ def stop(folder: StudyArgument) -> None:
 
 @app.command()
 def cancel(folder: StudyArgument) -> None:
-    """Stop the running driver at once, on whatever node it runs; `relearn resume` goes on."""
+    """Stop a running study at once, on whatever node it runs."""
     from cluster.study_folder.stop_requests import request
 
     print(request(folder, "cancel"))
@@ -183,7 +239,8 @@ def verify(
 
     if repair and (aside := put_aside_unreadable(folder)) is not None:
         print(
-            f"The record of this search could not be read: moved to {aside}. Go on with: relearn resume {folder}"
+            f"The record of this search could not be read: moved to {aside}. "
+            f"Go on with: {command_line('resume', folder)}"
         )
         return
     found = verify_study(folder, store_of(folder), recorded_plan(folder, validate), repair=repair)
@@ -202,7 +259,7 @@ def logs(
     stage: Annotated[str | None, typer.Argument(help="A stage's key, or how it begins.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what happened, in the order of time: of the whole study, or of one stage."""
+    """Show what happened in a study, or in one stage, by time."""
     from cluster.study_folder.event_log import events_of, in_words
     from cluster.study_folder.study_folder import StudyFolder
 
@@ -225,7 +282,7 @@ def score(
     calls: Annotated[int, typer.Option("--calls", min=0, help="The most calls to a judge.")] = 1000,
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Calls to a judge at a time.")] = 8,
 ) -> None:
-    """Score the stored completions again; needs no model of the study's."""
+    """Score the stored completions again, without the models."""
     from cluster.rows.rescore import rescore, text_scorer
     from cluster.study_folder.study_folder import StudyFolder, store_of
 
@@ -240,24 +297,30 @@ def score(
 
 @app.command()
 def report(
-    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of studies, or s3://…")],
+    folders: Annotated[list[str], typer.Argument(metavar="DIR", help="Folders of studies, or s3://…")],
     to: Annotated[
         Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write the report of one study or several: one HTML file, and its pictures."""
+    """Write the report of studies: one HTML file, and its pictures."""
     from analysis.report import write_report
 
-    print(write_report(folders, to))
+    page = write_report(
+        [folder if "://" in folder else str(_named_study(Path(folder))) for folder in folders], to
+    )
+    print(page)
+    if show and typer.launch(str(page)) != 0:
+        raise PreflightError(f"no browser opens here: open {page} yourself")
 
 
 @app.command()
 def compare(
     first: StudyArgument,
-    second: Annotated[Path, typer.Argument(help="Another study's folder.")],
+    second: StudyArgument,
     as_json: Json = False,
 ) -> None:
-    """Say what two studies differ in: their specs, and the cells that both have, paired."""
+    """Say what differs: two specs, and the cells that both have."""
     from analysis.measures.study_comparison import compare_studies, in_words
     from analysis.reading.studies import load
 
@@ -275,7 +338,7 @@ def export(
     form: Annotated[str, typer.Option("--format", help="csv, parquet or netcdf.")] = "csv",
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
 ) -> None:
-    """Write cells and probes as one file each, or the cells as a cube (netcdf)."""
+    """Write the rows as CSV, Parquet or a netCDF cube."""
     from analysis.export.files import export as write
 
     for path in write(folder, form, to):
@@ -314,6 +377,12 @@ def main() -> None:
     except RelearnError as error:
         print(f"relearn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a path that cannot be read or written, in whatever verb
+        path = f"{error.filename}: " if error.filename else ""
+        print(
+            f"relearn: {path}{error.strerror or error}: give another path, or mend this one", file=sys.stderr
+        )
+        sys.exit(PreflightError.exit_code)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Every message says what was given, what was expected and what to do.
 """
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 
@@ -45,3 +46,8 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"``, or nothing where no known word is near."""
     near = difflib.get_close_matches(given, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def command_line(*words: object) -> str:
+    """``relearn WORDS…`` as a shell takes it: a path with blanks or quotes is quoted, so that a hint can be pasted."""
+    return shlex.join(["relearn", *map(str, words)])

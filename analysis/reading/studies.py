@@ -4,6 +4,7 @@ Their spaces may differ. What a study is judged by belongs to each one and is ne
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,7 +97,7 @@ def load(*folders: str | Path) -> Study | Studies:
     if not folders:
         raise SpecError("nothing to load: give a study's folder, or several")
     locations = [locate(each) for each in folders]
-    roots = [str(Path(each.root).resolve()) if each.filesystem is None else each.given for each in locations]
+    roots = [os.path.realpath(each.root) if each.filesystem is None else each.given for each in locations]
     for root in roots:
         if roots.count(root) > 1:
             raise SpecError(f"{root} is given twice: its cells would count double")

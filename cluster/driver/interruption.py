@@ -16,7 +16,7 @@ from types import FrameType
 from rich.console import Console
 
 from cluster.study_folder.lease import StudyHeldError
-from study.errors import ClusterLostError, RelearnError
+from study.errors import ClusterLostError, RelearnError, command_line
 
 GRACE_SECONDS = 10.0
 """For the main thread to stop where the cluster is lost, before another thread ends the process."""
@@ -53,7 +53,7 @@ class Interruption:
         if word == "stop":
             self._drain(
                 "Requested to stop: the stages that run are finished; to end them at once: "
-                f"relearn cancel {self._folder}"
+                + command_line("cancel", self._folder)
             )
         else:
             self._stop(None)
@@ -71,8 +71,8 @@ class Interruption:
         """Nothing is left to run on; called in another thread."""
         self.head_lost = head
         error = ClusterLostError(
-            f"{words}: what was published stays; go on with `relearn resume {self._folder}`, and with --address on "
-            "another cluster"
+            f"{words}: what was published stays; go on with `{command_line('resume', self._folder)}`, and with "
+            "--address on another cluster"
         )
         self._stop(error)
         if not self._main_thread_stopped.wait(GRACE_SECONDS):

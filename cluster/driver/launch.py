@@ -1,6 +1,7 @@
 """From a spec to a run: what is checked and written down before the driver begins, and what is said at the end."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,11 @@ from cluster.driver.run import run_study
 from cluster.driver.shortened_texts import shortened_texts
 from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
+from cluster.study_folder.failures import ABOUT, Cause, FailureRecords
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import planning_of
 from cluster.terminal import console, duration
+from study.errors import command_line
 from study.planning.proposer import Proposer
 from study.spec import StudySpec
 
@@ -98,13 +101,18 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
     if outcome.stages_failed:
         out.print(
             f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
-            f"not reached; `relearn status {folder}` says why."
+            f"not reached; `{command_line('status', folder)}` says why."
         )
+        causes = Counter(Cause(facts["cause"]) for facts in FailureRecords(folder).read().values())
+        for cause, count in causes.most_common():
+            out.print(f"  {count}: {ABOUT[cause].meaning}. What to do: {ABOUT[cause].remedy}.")
     if rounds.answer is not None:
         for sentence in rounds.answer.sentences:
             out.print(sentence)
     if outcome.interrupted:
-        out.print(f"Interrupted. Go on with: relearn resume {folder}")
+        out.print(f"Interrupted. Go on with: {command_line('resume', folder)}")
+    elif outcome.cells_recorded:
+        out.print(f"Next: {command_line('report', folder)}")
     return outcome
 
 

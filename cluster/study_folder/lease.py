@@ -25,7 +25,7 @@ import psutil
 
 from cluster.background_thread import background
 from study.atomic_write import write_json
-from study.errors import RelearnError
+from study.errors import RelearnError, command_line
 
 RENEW_SECONDS = 2.0
 WATCH_SECONDS = 15.0
@@ -89,8 +89,8 @@ def _take(study_folder: Path, token: str) -> None:
                 return
         if not _same(now, seen):
             raise StudyHeldError(
-                f"{study_folder} is being run by {_words(now)}: wait for it, stop it with `relearn stop "
-                f"{study_folder}`, or watch it with `relearn status {study_folder}`"
+                f"{study_folder} is being run by {_words(now)}: wait for it, stop it with "
+                f"`{command_line('stop', study_folder)}`, or watch it with `{command_line('status', study_folder)}`"
             )
         time.sleep(RENEW_SECONDS / 4)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.atomic_write import checksum_file, matches_checksum
-from study.errors import IntegrityError
+from study.errors import IntegrityError, command_line
 from study.planning.proposer import History, Point
 from study.spec import StudySpec
 
@@ -40,8 +40,9 @@ def read_rounds(folder: Path) -> History | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
-            f"{path} is not what was written ({error}): move it aside with `relearn verify {folder} --repair`; the "
-            "search then begins again and computes nothing twice, since it finds what is published"
+            f"{path} is not what was written ({error}): move it aside with "
+            f"`{command_line('verify', folder, '--repair')}`; the search then begins again and "
+            "computes nothing twice, since it finds what is published"
         ) from error
 
 

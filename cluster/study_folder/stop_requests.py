@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.background_thread import background
 from cluster.study_folder.lease import holder_of
 from cluster.study_folder.study_folder import StudyFolder
-from study.errors import SpecError
+from study.errors import SpecError, command_line
 
 LOOK_EVERY_SECONDS = 0.5
 ANSWER_SECONDS = 5.0
@@ -30,14 +30,16 @@ def request(study_folder: Path, word: str) -> str:
     StudyFolder(study_folder).recorded()
     holder = holder_of(study_folder)
     if holder is None:
-        raise SpecError(f"nobody runs {study_folder} now; `relearn status {study_folder}` says how far it is")
+        raise SpecError(
+            f"nobody runs {study_folder} now; `{command_line('status', study_folder)}` says how far it is"
+        )
     _path(study_folder).write_text(word)
     began = time.monotonic()
     while time.monotonic() - began < ANSWER_SECONDS:
         if not _path(study_folder).exists():
             return f"{word}: received by {holder}"
         time.sleep(LOOK_EVERY_SECONDS / 2)
-    return f"{word}: {holder} has not answered yet; look again with `relearn status {study_folder}`"
+    return f"{word}: {holder} has not answered yet; look again with `{command_line('status', study_folder)}`"
 
 
 @contextmanager

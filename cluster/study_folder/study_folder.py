@@ -11,6 +11,7 @@ DIR/store                 the artifacts, unless --store names another place
 """
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from cluster.storage.store import Store
 from cluster.study_folder.axis_growth import axis_growth
 from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
-from study.errors import PreflightError, SpecError
+from study.errors import PreflightError, SpecError, command_line
 from study.identity import NUMERICS
 from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
@@ -77,7 +78,7 @@ class StudyFolder:
         except (FileNotFoundError, NotADirectoryError):
             raise SpecError(
                 f"{self.folder} is no study: it has no {STUDY_FILE}; start one with "
-                f"`relearn run names --study {self.folder}`"
+                f"`{command_line('run', 'names', '--study', self.folder)}`"
             ) from None
         except (ValueError, KeyError, AttributeError) as error:
             raise SpecError(
@@ -205,7 +206,7 @@ class StudyFolder:
             raise SpecError(
                 f"{self.folder} belongs to another spec; recorded → given:\n{lines}\n"
                 "An axis may grow; for anything else name another folder with --study "
-                f"(--store {recorded.store} reuses the stages that they share)"
+                f"(--store {shlex.quote(_location(self.folder, recorded.store))} reuses the stages that they share)"
             )
         return grown
 
@@ -254,4 +255,9 @@ def store_of(folder: Path, given: str | None = None) -> Store:
         return open_store(given)
     study = StudyFolder(folder)
     recorded = study.recorded().store if study.exists() else "store"
-    return open_store(recorded if "://" in recorded else str(folder / recorded))
+    return open_store(_location(folder, recorded))
+
+
+def _location(folder: Path, recorded: str) -> str:
+    """Where a recorded store is; a path in study.json begins at the study's folder."""
+    return recorded if "://" in recorded else str(folder / recorded)

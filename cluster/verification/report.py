@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study.errors import IntegrityError
+from study.errors import IntegrityError, command_line
 
 QUARANTINE = "quarantine"
 STUDY_REMEDY = (
@@ -70,5 +70,5 @@ class IntegrityReport:
         if any(problem.remove is None for problem in self.problems):
             return f"{checked}\nThe question of this study is in doubt: {STUDY_REMEDY}"
         if self.exit_code:
-            return f"{checked}\nMove what is wrong aside with: relearn verify {folder} --repair"
-        return f"{checked}\nMoved into {QUARANTINE}. Compute it again with: relearn resume {folder}"
+            return f"{checked}\nMove what is wrong aside with: {command_line('verify', folder, '--repair')}"
+        return f"{checked}\nMoved into {QUARANTINE}. Compute it again with: {command_line('resume', folder)}"
