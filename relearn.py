@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -29,14 +28,14 @@ EXAMPLES = """Examples:
 class GroupedHelp(TyperGroup):
     """The verbs in groups, each in the order in which a study needs them."""
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, context: Any, formatter: Any) -> None:
         """Click's hook: one section of the help for each group."""
         for title, verbs in GROUPS.items():
             found = [(verb, self.commands[verb].get_short_help_str(80)) for verb in verbs]
             with formatter.section(title):
                 formatter.write_dl(found)
 
-    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, context: Any, formatter: Any) -> None:
         """Click's hook: the examples, line by line."""
         formatter.write("\n" + EXAMPLES)
 
