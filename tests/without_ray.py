@@ -4,6 +4,7 @@ For tests of what a study computes and writes. ``python -m tests.without_ray VER
 """
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 import relearn
 from cluster.driver.tune_run import TuneRun
 from study.perform import Residents, perform
+from study.planning.plan import Plan
+from study.self_test.request import Request
+from study.self_test.trial import self_test
 
 
 class RunWithoutRay(TuneRun):
@@ -29,8 +33,16 @@ class RunWithoutRay(TuneRun):
             searcher.on_trial_complete("trial", {"cause": None, "work": json.dumps(work)})
 
 
+def models_tried_here(plan: Plan, requests: Sequence[Request]) -> list[str]:
+    """As the driver does it, without a process for each model."""
+    for request in requests:
+        self_test(request)
+    return []
+
+
 def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the patch is undone, a study that is run in this process starts no Ray."""
+    monkeypatch.setattr("cluster.driver.launch.check_models", models_tried_here)
     monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
     monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
     monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address: None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cluster.driver.model_check import check_models
 from cluster.driver.outcome import Outcome
 from cluster.driver.plan_summary import summarise
 from cluster.driver.preflight import check_plan, slow_precision
@@ -21,6 +22,7 @@ from cluster.study_folder.study_plan import planning_of
 from cluster.terminal import console, duration
 from study.errors import command_line
 from study.planning.proposer import Proposer
+from study.self_test.request import untried
 from study.spec import StudySpec
 
 
@@ -60,9 +62,19 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
     plan = rounds.begin()
     check_plan(plan, local=request.address is None)
     shortened = shortened_texts(plan)
+
+    def report_silence(error: OSError, pause: float) -> None:
+        out.print(
+            f"{error.filename or folder} does not answer ({error.strerror or error}); again in {pause:.0f} s."
+        )
+
+    study_folder = StudyFolder(folder)
+    if request.address is None:
+        begun = with_retries(store.addresses, report_silence) if study_folder.exists() else ()
+        for line in check_models(plan, untried(plan, begun)):
+            out.print(line)
     if request.address is None and (warning := slow_precision(plan)):
         out.print(warning)
-    study_folder = StudyFolder(folder)
     claim = partial(
         study_folder.claim,
         plan.spec,
@@ -74,11 +86,6 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
         overrides=request.overrides,
         command=["relearn", *sys.argv[1:]],
     )
-
-    def report_silence(error: OSError, pause: float) -> None:
-        out.print(
-            f"{error.filename or folder} does not answer ({error.strerror or error}); again in {pause:.0f} s."
-        )
 
     with storage_errors_in_words(folder):
         grown = with_retries(claim, report_silence)

@@ -7,6 +7,7 @@ from pathlib import Path
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
+from study.self_test.request import KEYS
 from study.settings.execution import Resources
 from study.spec import StudySpec
 from study.text import Corpus
@@ -25,8 +26,9 @@ def check_plan(plan: Plan, *, local: bool) -> None:
         longest[source] = _check_texts(plan, source, corpora, evaluations)
     for source in longest:
         _check_methods(plan, source)
-        _check_adapters(plan, source)
-        if isinstance(source, Pretrained) and local:
+        if isinstance(source, Embedded):
+            _check_embedded(plan, source, local=local)
+        elif local:
             _check_memory(plan, source, longest[source])
 
 
@@ -135,27 +137,25 @@ def _method_name(node: Trajectory) -> str:
     return str(getattr(node.method, "name", "none"))
 
 
-def _check_adapters(plan: Plan, source: Embedded | Pretrained) -> None:
-    spec = plan.spec
-    optimisers = {"unlearn": spec.unlearn, "relearn": spec.relearn}
-    if spec.finetune is not None:
-        optimisers["finetune.optimiser"] = spec.finetune.optimiser
-    named = {
-        key: set(optimiser.lora.targets)
-        for key, optimiser in optimisers.items()
-        if optimiser.lora is not None and not isinstance(optimiser.lora.targets, str)
-    }
-    if not named:
-        return
-    from study.models.build import linear_layers
+def _check_embedded(plan: Plan, source: Embedded, *, local: bool) -> None:
+    """A pretrained model is tried as a whole instead, see ``study.self_test``."""
+    if source.attention == "flash_attention_2":
+        from study.models.hardware import has_flash_attention
 
-    known = linear_layers(source)
-    for key, targets in named.items():
-        if targets - known:
+        if local and not has_flash_attention():
             raise PreflightError(
-                f"{key}.lora.targets: the model has no layers called {', '.join(sorted(targets - known))}; it has "
-                f"{', '.join(sorted(known))}"
+                "attention=flash_attention_2 needs the package flash-attn and a GPU; --set attention=sdpa works"
             )
+    adapters = {
+        KEYS.get(node.kind, node.kind): node.optimiser.lora
+        for node in _trajectories(plan, source)
+        if node.optimiser.lora is not None and not isinstance(node.optimiser.lora.targets, str)
+    }
+    if adapters:
+        from study.models.structure import refuse_lora
+
+        for key, lora in adapters.items():
+            refuse_lora(source, lora, key)
 
 
 def _check_memory(plan: Plan, source: Pretrained, longest: int) -> None:

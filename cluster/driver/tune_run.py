@@ -25,6 +25,7 @@ from cluster.study_folder.study_folder import StudyFolder
 from cluster.worker.attempts import Attempts
 from study.errors import ClusterLostError
 from study.planning.plan import Plan
+from study.self_test.request import untried
 from study.settings.execution import Resources
 
 
@@ -104,6 +105,7 @@ class TuneRun:
         from ray import tune
 
         from cluster.ray_tune.lost_trials import LostTrials
+        from cluster.ray_tune.model_checks import check_models
         from cluster.ray_tune.node_checks import check_nodes
         from cluster.ray_tune.trial_scheduler import TrialScheduler
         from cluster.worker.stage_actor import StageActor
@@ -114,6 +116,8 @@ class TuneRun:
             if "://" not in self._store.location:
                 shared.append(Path(self._store.location))
             check_nodes(shared)
+            most = max(needs, key=lambda each: (each.gpus, each.cpus))
+            check_models(untried(self._plan, self._store.addresses()), most, str(Path.cwd()))
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._accounts.slots)
         scheduler = TrialScheduler(self._accounts.slots)
         trainable = tune.with_resources(

@@ -119,6 +119,16 @@ def _target_scores(
         whole_mask = torch.cat([mask, target_mask[:, :-1]], dim=1)
         rest = _forward(resident, target_ids[:, :-1], whole_mask, cache, keep=longest - 1)
         logits = torch.cat([logits, rest], dim=1)
+    return scored(logits, target_ids, target_mask)
+
+
+def scored(logits: Tensor, target_ids: Tensor, target_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """NLL (nats) and largest rank (from 1) of each target, on the CPU, both of shape (prompts,).
+
+    Args:
+        logits: that predict the targets' tokens, float32, (prompts, tokens, vocabulary).
+        target_ids, target_mask: (prompts, tokens), int64; the mask is 0 behind a shorter target.
+    """
     chosen = logits.gather(2, target_ids[:, :, None])
     nll = (logits.logsumexp(2) - chosen[:, :, 0]) * target_mask
     rank = ((logits > chosen).sum(2) + 1) * target_mask

@@ -2,13 +2,15 @@
 
 The forward pass over a prompt is shared. Its KV cache first takes the target in (likelihood, rank), is cropped back,
 and then takes in the greedy continuation. Probes are sorted by the length of their prompts. A few prompts of similar
-length are read in one pass, and the continuations of a whole batch are decoded together.
+length are read in one pass, and the continuations of a whole batch are decoded together. A model whose cache is no
+cache of tokens is asked in another way, see ``state_passes``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -18,10 +20,15 @@ from transformers import PreTrainedTokenizerBase
 from study.errors import DivergedError
 from study.evaluation.cached_passes import PromptPass, greedy_tokens, read_prompts
 from study.evaluation.kv_cache import can_be_concatenated, concatenated
+from study.evaluation.state_passes import answer_equal_lengths, caches_tokens
 from study.models.resident import Resident
 from study.models.token_ids import split_text
 from study.text import Probe, ProbeSet
 
+EncodedProbe = tuple[int, list[int], list[int]]
+"""A probe's index, its prompt and its target in tokens."""
+Answer = tuple[list[int], float, int]
+"""The new token ids of a prompt, and its target's NLL (nats) and rank."""
 PROMPTS_AT_ONCE = 16
 """Prompts that are read in one forward pass. Fewer than are decoded together: prompts differ in length and padding is
 computed too, while each new token is one for every row.
@@ -70,19 +77,55 @@ def answer_probes(
     """
     encoded = _encoded(resident.tokenizer, probes)
     answers: dict[int, ProbeAnswer] = {}
+    for (index, _, target), (new, nll, rank) in zip(
+        encoded, _answers(resident, encoded, max_new_tokens, batch_size), strict=True
+    ):
+        completion = resident.tokenizer.decode(new, skip_special_tokens=True)
+        answers[index] = ProbeAnswer(probes.probes[index], str(completion), nll, rank, len(target))
+    return [answers[index] for index in range(len(encoded))]
+
+
+def answer_ids(
+    resident: Resident,
+    prompts: list[list[int]],
+    targets: list[list[int]],
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[Answer]:
+    """As ``answer_probes``, of token ids: the answers in the order of the prompts."""
+    encoded = _by_length((index, *each) for index, each in enumerate(zip(prompts, targets, strict=True)))
+    found = zip(encoded, _answers(resident, encoded, max_new_tokens, batch_size), strict=True)
+    return [answer for _, answer in sorted(found, key=lambda each: each[0][0])]
+
+
+def _answers(
+    resident: Resident, encoded: list[EncodedProbe], max_new_tokens: int, batch_size: int
+) -> list[Answer]:
+    """The answers in the order of ``encoded``, which is sorted by length."""
+    found: list[Answer] = []
     with torch.inference_mode(), resident.autocast(), _without_gradients(resident):
-        for start in range(0, len(encoded), batch_size):
-            batch = encoded[start : start + batch_size]
+        for batch in _batches(encoded, batch_size, equal_length=not caches_tokens(resident.model)):
             prompts = [ids for _, ids, _ in batch]
             targets = [ids for _, _, ids in batch]
-            completions, nll, rank = _answer_batch(resident, prompts, targets, max_new_tokens)
+            new, nll, rank = _answer_batch(resident, prompts, targets, max_new_tokens)
             if not bool(torch.isfinite(nll).all()):
                 raise DivergedError("diverged: the likelihood of a target is not a finite number")
-            for row, (index, _, _) in enumerate(batch):
-                answers[index] = ProbeAnswer(
-                    probes.probes[index], completions[row], float(nll[row]), int(rank[row]), len(targets[row])
-                )
-    return [answers[index] for index in range(len(encoded))]
+            found += zip(new, nll.tolist(), rank.tolist(), strict=True)
+    return found
+
+
+def _batches(
+    encoded: list[EncodedProbe], batch_size: int, *, equal_length: bool
+) -> Iterator[list[EncodedProbe]]:
+    """Consecutive probes, sorted by the length of their prompts; with ``equal_length``, each batch has one length."""
+    groups = (
+        [list(group) for _, group in groupby(encoded, lambda each: len(each[1]))]
+        if equal_length
+        else [encoded]
+    )
+    for group in groups:
+        for start in range(0, len(group), batch_size):
+            yield group[start : start + batch_size]
 
 
 @contextmanager
@@ -101,19 +144,25 @@ def _without_gradients(resident: Resident) -> Iterator[None]:
 
 
 @lru_cache(maxsize=8)
-def _encoded(tokenizer: PreTrainedTokenizerBase, probes: ProbeSet) -> list[tuple[int, list[int], list[int]]]:
+def _encoded(tokenizer: PreTrainedTokenizerBase, probes: ProbeSet) -> list[EncodedProbe]:
     """Each probe's index, prompt and target in tokens, the shortest prompts first; the same at every checkpoint."""
     encoded = []
     for index, probe in enumerate(probes.probes):
         split = split_text(tokenizer, probe.prompt, f" {probe.target}")
         encoded.append((index, split.ids[: split.prompt], split.ids[split.prompt :]))
+    return _by_length(encoded)
+
+
+def _by_length(encoded: Iterable[EncodedProbe]) -> list[EncodedProbe]:
     return sorted(encoded, key=lambda item: (len(item[1]), item[0]))
 
 
 def _answer_batch(
     resident: Resident, prompts: list[list[int]], targets: list[list[int]], max_new_tokens: int
-) -> tuple[list[str], Tensor, Tensor]:
-    """Completions, and the targets' NLL (nats) and rank, both of shape (prompts,)."""
+) -> tuple[list[list[int]], Tensor, Tensor]:
+    """New token ids, and the targets' NLL (nats) and rank, both of shape (prompts,)."""
+    if not caches_tokens(resident.model):
+        return answer_equal_lengths(resident, prompts, targets, max_new_tokens)
     config = resident.model.config
     few = PROMPTS_AT_ONCE if can_be_concatenated(config) else len(prompts)
     passes = [
@@ -130,5 +179,4 @@ def _answer_batch(
         nll=nll,
         rank=rank,
     )
-    new = greedy_tokens(resident, whole, max_new_tokens)
-    return resident.tokenizer.batch_decode(new, skip_special_tokens=True), nll, rank
+    return greedy_tokens(resident, whole, max_new_tokens), nll, rank

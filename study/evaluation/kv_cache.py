@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DummyLayer, DynamicIndexedLayer, DynamicLayer, DynamicSlidingWindowLayer
+
+OF_TOKENS = (DynamicLayer, DynamicSlidingWindowLayer, DynamicIndexedLayer, DummyLayer)
+"""Layers that hold what they cache token by token, or hold nothing."""
 
 
 class PreallocatedLayer(DynamicLayer):

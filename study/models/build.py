@@ -3,36 +3,19 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from study.identity import derived_seed
 from study.models.peft_folder import is_adapter
 from study.models.pretrained import local_folder
-from study.models.tokenizer import SPECIAL, Source, end_id
+from study.models.tokenizer import SPECIAL, end_id
 from study.planning.stages import Embedded, Pretrained
 
 DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def linear_layers(source: Source) -> set[str]:
-    """The last parts of the names of the linear layers, which are what LoRA can adapt. No weights are built."""
-    from accelerate import init_empty_weights
-
-    with init_empty_weights():
-        if isinstance(source, Embedded):
-            model: PreTrainedModel = LlamaForCausalLM(_embedded_config(source))
-        else:
-            folder = local_folder(source.location, source.fingerprint)
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    return {
-        name.rpartition(".")[2]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear)
-    }
-
-
-def _embedded_config(source: Embedded) -> LlamaConfig:
+def embedded_config(source: Embedded) -> LlamaConfig:
+    """The configuration of the embedded model: transformers' Llama."""
     shape = source.architecture
     return LlamaConfig(
         vocab_size=len(source.vocabulary) + len(SPECIAL),
@@ -51,7 +34,7 @@ def _embedded_config(source: Embedded) -> LlamaConfig:
 
 def build_embedded(source: Embedded) -> PreTrainedModel:
     """Random weights drawn from the source's seed on the CPU, so that every device starts with the same bits."""
-    config = _embedded_config(source)
+    config = embedded_config(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(source.seed, "embedded", "initial weights"))
         model: PreTrainedModel = LlamaForCausalLM._from_config(config, attn_implementation=source.attention)

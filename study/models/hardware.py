@@ -20,3 +20,10 @@ def emulates_bfloat16() -> str | None:
     capability: str = torch.backends.cpu.get_cpu_capability()
     known = platform.machine() in ("x86_64", "AMD64")
     return capability if known and capability in WITHOUT_BFLOAT16 else None
+
+
+def has_flash_attention() -> bool:
+    """Whether the package flash-attn and a GPU for it are here."""
+    from transformers.utils import is_flash_attn_2_available
+
+    return bool(is_flash_attn_2_available())

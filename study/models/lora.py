@@ -5,6 +5,7 @@ is evaluated or saved, and the trajectory then continues with the bits it had. S
 do not depend on whether it was evaluated on the way or loaded later.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +16,15 @@ from transformers import PreTrainedModel
 from study.settings.optimiser import LoRA
 
 ADAPTER = "default"
+BASE = "base_layer"
+"""What peft calls the layer within the one that it puts around it."""
 
 
 def plain_name(name: str) -> str | None:
     """The name of a parameter in the model without an adapter; None for the adapter's own parameters."""
     if ".lora_" in name:
         return None
-    return name.replace(".base_layer.", ".")
+    return ".".join(part for part in name.split(".") if part != BASE)
 
 
 class Adapter:
@@ -49,7 +52,11 @@ class Adapter:
             bias="none",
             task_type="CAUSAL_LM",
         )
-        self._wrapped = get_peft_model(model, config)
+        with warnings.catch_warnings():
+            # peft finds out itself which layers store their weight transposed (GPT-2's) and which experts are fused.
+            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+            warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys")
+            self._wrapped = get_peft_model(model, config)
         if not isinstance(self._wrapped, PeftModel):
             raise TypeError("peft returned no PeftModel")
         self._model = model
@@ -72,6 +79,25 @@ class Adapter:
                 for layer, kept in zip(self._layers, before, strict=True):
                     _base_weight(layer).copy_(kept)
 
+    def targets(self) -> set[str]:
+        """The last parts of the names of the adapted layers."""
+        from peft.tuners.lora import LoraLayer
+
+        named = self._model.named_modules()
+        return {name.rpartition(".")[2] for name, module in named if isinstance(module, LoraLayer)} - {BASE}
+
+    def shared(self) -> list[str]:
+        """Names of the adapted weights that other layers of the model have too."""
+        adapted = {id(_base_weight(layer)) for layer in self._layers}
+        places: dict[int, list[str]] = {}
+        for name, parameter in self._model.named_parameters(remove_duplicate=False):
+            places.setdefault(id(parameter), []).append(plain_name(name) or name)
+        several = (
+            names for parameter, names in places.items() if parameter in adapted and len(set(names)) > 1
+        )
+        twice = len(adapted) < len(self._layers)
+        return sorted(names[0] for names in several) or (["several layers"] if twice else [])
+
     def remove(self) -> None:
         """The model as it was before the adapter, every weight trainable again; the adapter's product is dropped."""
         self._wrapped.unload()
@@ -79,7 +105,8 @@ class Adapter:
 
 
 def _base_weight(layer: Any) -> torch.Tensor:
-    weight: torch.Tensor = layer.get_base_layer().weight
+    """The weight that an adapted layer adds to: a linear layer's, or one tensor of several fused experts."""
+    weight: torch.Tensor = getattr(layer.get_base_layer(), getattr(layer, "parameter_name", "weight"))
     return weight
 
 

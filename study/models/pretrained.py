@@ -18,6 +18,8 @@ from study.models.peft_folder import base_of, is_adapter, is_cut_off, refuse_mis
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+QUANTISED = ("quantize_config.json", "quant_config.json")
+"""What older tools write beside the weights that they quantised."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 REVISION_CHARACTERS = 40
 
@@ -144,7 +146,23 @@ def _check_folder(folder: Path, shown: str) -> None:
             f"model={shown}: has no tokenizer; expected one of {', '.join(TOKENIZERS)} beside the weights"
         )
     _check_type(folder, shown)
+    _refuse_quantised(folder, shown)
     _refuse_incomplete(folder, shown)
+
+
+def _refuse_quantised(folder: Path, shown: str) -> None:
+    """Quantised weights cannot be trained, and each kind needs a library of its own even to be read."""
+    config = read(folder / "config.json")
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    found = next((part["quantization_config"] for part in parts if part.get("quantization_config")), None)
+    if found is None and not any((folder / name).is_file() for name in QUANTISED):
+        return
+    method = found.get("quant_method") if isinstance(found, dict) else None
+    raise PreflightError(
+        f"model={shown}: its weights are quantised ({method or 'see quantization_config in config.json'}), and "
+        "quantised weights cannot be trained here; take the model that it was made from, or save it once in bfloat16 "
+        "(from_pretrained, dequantize(), save_pretrained)"
+    )
 
 
 def _refuse_incomplete(folder: Path, shown: str) -> None:

@@ -1,0 +1,1 @@
+"""Model families and tokenizer forms beside plain transformers; writes docs/MODELS.md."""

@@ -1,0 +1,1 @@
+"""A model tried before anything is spent: does relearn use it as transformers does?"""

@@ -1,0 +1,258 @@
+"""A model tried before anything is spent: what relearn makes of it beside a plain pass of transformers.
+
+Families differ in what they cache, in how they take padding, in what an adapter can wrap. Instead of a list of what is
+known to work, the model itself is asked: prompts of different length together and alone, with a cache and without,
+likelihoods beside a plain pass, an adapter merged and not, one optimiser step. What differs is refused, with the
+setting that works where there is one.
+
+The sentences are short: a large model costs its loading and about thirty passes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from study.errors import DivergedError, PreflightError
+from study.evaluation.generation import answer_ids
+from study.models.lora import Adapter
+from study.models.resident import Resident
+from study.models.structure import attentions, refuse_lora, without_weights
+from study.models.token_ids import split_text
+from study.objective import IGNORED, next_token_logits, sequence_log_likelihood
+from study.planning.stages import Checkpoint, Pretrained, Trajectory
+from study.self_test.request import Request
+from study.settings.optimiser import LoRA, Optimiser
+from study.text import Corpus, Example
+from study.training.batches import collate
+from study.training.encoding import Encoded
+from study.training.loop import train
+
+SENTENCES = (
+    ("Question: Who wrote the atlas of lost rivers?\nAnswer:", " Hina Ameen wrote it in 1986."),
+    ("The quick brown fox", " jumps over the dog."),
+    ("In the morning they went down to the river, where", " the boat was."),
+)
+"""Prompts of different length, with their continuations."""
+NEW_TOKENS = 6
+TOLERANCE = {"float32": 1e-3, "mixed": 0.1, "bfloat16": 0.1}
+"""The greatest difference of two likelihoods that counts as rounding, in nats per token; a family that is used in a
+wrong way differs by more than the whole of it."""
+RATE = 1e-4
+
+
+def self_test(request: Request) -> None:
+    """Tries the model of a request.
+
+    Raises:
+        PreflightError: it cannot be loaded, or relearn would not use it as transformers does.
+    """
+    source = request.source
+    model = without_weights(source)
+    supported = attentions(model)
+    if source.attention not in supported:
+        raise PreflightError(
+            f"model={source.location}: {type(model).__name__} has no attention {source.attention!r}; it has "
+            f"{' and '.join(supported)}: --set attention={supported[-1]}"
+        )
+    for key, lora in request.adapters.items():
+        refuse_lora(source, lora, key)
+    try:
+        _try(request)
+    except _DiffersError as difference:
+        raise PreflightError(f"{difference}{_another_attention(request, supported)}") from None
+
+
+def _another_attention(request: Request, supported: tuple[str, ...]) -> str:
+    """The setting that works, tried; or that none does."""
+    for other in supported:
+        if other in (request.source.attention, "flash_attention_2"):
+            continue
+        try:
+            _try(replace(request, source=replace(request.source, attention=other)))
+        except PreflightError:
+            continue
+        return f"; --set attention={other} works"
+    return "; take another model, or report this one"
+
+
+class _DiffersError(PreflightError):
+    """The model does something else than in a plain pass."""
+
+
+def _try(request: Request) -> None:
+    source = request.source
+    with _in_words(source, "loading it"):
+        resident = Resident(source)
+    rows = _encoded(resident)
+    tolerance = TOLERANCE[source.precision]
+    with _in_words(source, "asking it"):
+        _try_asking(resident, rows, tolerance)
+    with _in_words(source, "training it"):
+        _try_batch(resident, rows, tolerance)
+    for key, lora in request.adapters.items():
+        with _in_words(source, f"an adapter ({key}.lora)"):
+            _try_adapter(resident, lora, key, rows, tolerance)
+            _try_step(resident, lora, request.activation_checkpointing)
+    if request.full:
+        with _in_words(source, "an optimiser step"):
+            _try_step(resident, None, request.activation_checkpointing)
+
+
+@contextmanager
+def _in_words(source: Pretrained, what: str) -> Iterator[None]:
+    """Whatever goes wrong inside is a reason to refuse: each architecture raises errors of its own."""
+    try:
+        yield
+    except (PreflightError, OSError, MemoryError):
+        raise
+    except torch.OutOfMemoryError as error:
+        raise PreflightError(
+            f"model={source.location}: {what} takes more memory than there is; train adapters "
+            "(--set relearn.lora={}), or use --set precision=bfloat16"
+        ) from error
+    except DivergedError as error:
+        raise PreflightError(f"model={source.location}: its likelihoods are not finite ({error})") from error
+    except Exception as error:
+        raise _DiffersError(
+            f"model={source.location}: {what} fails with attention={source.attention}, precision={source.precision} "
+            f"({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''})"
+        ) from error
+
+
+def _encoded(resident: Resident) -> list[Encoded]:
+    found = []
+    for prompt, continuation in SENTENCES:
+        split = split_text(resident.tokenizer, prompt, continuation)
+        found.append(Encoded(split.ids, split.prompt))
+    return found
+
+
+def _plain_logits(resident: Resident, ids: list[int]) -> Tensor:
+    """Of every token, in one pass over one text without padding, mask and cache: float32, (length, vocabulary)."""
+    with torch.inference_mode(), resident.autocast():
+        logits: Tensor = resident.model(
+            input_ids=torch.tensor([ids], device=resident.device), use_cache=False
+        ).logits
+    return logits[0].float()
+
+
+def _try_asking(resident: Resident, rows: list[Encoded], tolerance: float) -> None:
+    place = f"model={resident.source.location}" if isinstance(resident.source, Pretrained) else "the model"
+    prompts = [row.ids[: row.prompt] for row in rows]
+    targets = [row.ids[row.prompt :] for row in rows]
+    ours = answer_ids(resident, prompts, targets, NEW_TOKENS, batch_size=len(rows))
+    for prompt, target, (new, nll, _) in zip(prompts, targets, ours, strict=True):
+        logits = _plain_logits(resident, prompt + target)
+        alone = _plain_logits(resident, prompt)
+        if _apart(logits[: len(prompt)], alone) > tolerance:
+            raise PreflightError(
+                f"{place}: what it predicts after a word depends on the words that follow, so it does not continue "
+                "texts (an encoder); take a causal language model, or set is_decoder to true in its config.json"
+            )
+        likely = logits[len(prompt) - 1 : -1].log_softmax(1)
+        expected = -float(likely.gather(1, torch.tensor(target, device=likely.device)[:, None]).sum())
+        if abs(nll - expected) > tolerance * len(target) * 2:
+            raise _DiffersError(
+                f"{place}: asked together with prompts of other lengths, a target has an NLL of {nll:.4f}, and in a "
+                f"plain pass {expected:.4f}"
+            )
+        ids = list(prompt)
+        for token in new:
+            likely = _plain_logits(resident, ids)[-1].log_softmax(0)
+            if float(likely.max() - likely[token]) > 2 * tolerance:
+                raise _DiffersError(
+                    f"{place}: with a cache it continues a text with token {token}, and in a plain pass with "
+                    f"{int(likely.argmax())}"
+                )
+            ids.append(token)
+
+
+def _apart(ones: Tensor, others: Tensor) -> float:
+    """The greatest difference of two likelihoods of a token, weighed by how likely it is, in nats."""
+    one, other = ones.log_softmax(-1), others.log_softmax(-1)
+    return float((other.exp() * (one - other).abs()).sum(-1).max())
+
+
+def _try_batch(resident: Resident, rows: list[Encoded], tolerance: float) -> None:
+    tokens = collate(rows, resident.pad_id, resident.device)
+    with torch.inference_mode(), resident.autocast():
+        found = sequence_log_likelihood(next_token_logits(resident.model, tokens), tokens.labels[:, 1:])
+    for row, ours in zip(rows, found.tolist(), strict=True):
+        logits = _plain_logits(resident, row.ids)[:-1]
+        labels = torch.tensor([IGNORED] * row.prompt + row.ids[row.prompt :], device=logits.device)[1:]
+        plain = float(sequence_log_likelihood(logits[None], labels[None]))
+        if abs(ours - plain) > tolerance * 2 * (len(row.ids) - row.prompt):
+            raise _DiffersError(
+                f"model={_location(resident)}: in a batch a text has a log-likelihood of {ours:.4f}, alone {plain:.4f}"
+            )
+
+
+def _try_adapter(resident: Resident, lora: LoRA, key: str, rows: list[Encoded], tolerance: float) -> None:
+    ids = rows[0].ids
+    before = _plain_logits(resident, ids)
+    apart, targets = _merged_and_not(resident, lora, ids)
+    if not torch.equal(before, _plain_logits(resident, ids)):
+        raise _DiffersError(
+            f"model={_location(resident)}: an adapter leaves the model changed when it is taken off"
+        )
+    if apart > 2 * tolerance:
+        fitting = [
+            name
+            for name in sorted(targets)
+            if _merged_and_not(resident, lora.model_copy(update={"targets": (name,)}), ids)[0]
+            <= 2 * tolerance
+        ]
+        wrong = ", ".join(sorted(targets - set(fitting)))
+        raise PreflightError(
+            f"{key}.lora: in model={_location(resident)} an adapter of {wrong} says other things beside the weights "
+            f"than merged into them, as the model reads those weights itself; --set '{key}.lora.targets="
+            f"[{', '.join(fitting)}]'"
+        )
+
+
+def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[float, set[str]]:
+    """How far apart a random adapter's predictions are, merged and not (nats), and the names of its layers."""
+    adapter = Adapter(resident.model, lora, seed=0)
+    try:
+        with torch.no_grad():
+            for name, parameter in resident.model.named_parameters():
+                if ".lora_B." in name:
+                    parameter.normal_(std=0.02)
+        resident.model.eval()
+        apart = _plain_logits(resident, ids)
+        with adapter.merged():
+            return _apart(apart, _plain_logits(resident, ids)), adapter.targets()
+    finally:
+        adapter.remove()
+
+
+def _try_step(resident: Resident, lora: LoRA | None, checkpointing: bool) -> None:
+    """One step, as a trajectory takes it; the weights are put back."""
+    source = resident.source
+    train(
+        Trajectory(
+            kind="relearn",
+            parent=Checkpoint(source, 0),
+            method=None,
+            data=Corpus(tuple(Example(f"{prompt}{rest}") for prompt, rest in SENTENCES)),
+            retain=None,
+            optimiser=Optimiser(learning_rate=RATE, batch_size=len(SENTENCES), lora=lora),
+            seed=0,
+        ),
+        resident,
+        last_step=1,
+        stops=(),
+        reached=lambda step, progress: None,
+        micro_batch=2,
+        activation_checkpointing=checkpointing,
+    )
+    if resident.distance(None) == 0:
+        raise _DiffersError(f"model={_location(resident)}: an optimiser step changes none of its weights")
+    resident.reset()
+
+
+def _location(resident: Resident) -> str:
+    return getattr(resident.source, "location", "embedded")
