@@ -6,6 +6,7 @@ the continuation goes on with whatever cache the model itself returned, or witho
 """
 
 import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,7 @@ CACHES = ("past_key_values", "cache_params", "state")
 
 def caches_tokens(model: PreTrainedModel) -> bool:
     """Whether the model takes transformers' own cache, and every layer of it caches token by token."""
-    if "past_key_values" not in _arguments(type(model)):
+    if "past_key_values" not in _arguments(type(model).forward):
         return False
     return all(type(layer) in OF_TOKENS for layer in DynamicCache(config=model.config).layers)
 
@@ -35,7 +36,7 @@ def answer_equal_lengths(
     nll, rank = _target_scores(resident, prompts, targets)
     ends = torch.tensor(resident.end_ids, dtype=torch.int64, device=resident.device)
     ids = torch.tensor(prompts, device=resident.device)
-    fed, state = ids, {}
+    fed, state = ids, dict[str, Any]()
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=resident.device)
     for _ in range(max_new_tokens):
         logits, state = _forward(resident, fed, state)
@@ -57,7 +58,7 @@ def _up_to_the_end(ids: list[int], ends: tuple[int, ...]) -> list[int]:
 def _forward(resident: Resident, input_ids: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
     """Logits of the next token, float32, (prompts, vocabulary), and the model's cache under the name it gives it."""
     found = resident.model(input_ids=input_ids, use_cache=True, **state)
-    returned = {name: found.get(name) for name in CACHES if name in _arguments(type(resident.model))}
+    returned = {name: found.get(name) for name in CACHES if name in _arguments(type(resident.model).forward)}
     return found.logits[:, -1].float(), {name: cache for name, cache in returned.items() if cache is not None}
 
 
@@ -75,6 +76,6 @@ def _target_scores(
 
 
 @lru_cache(maxsize=8)
-def _arguments(kind: type[PreTrainedModel]) -> frozenset[str]:
+def _arguments(forward: Callable[..., Any]) -> frozenset[str]:
     """The names of the arguments that a model's forward pass takes."""
-    return frozenset(inspect.signature(kind.forward).parameters)
+    return frozenset(inspect.signature(forward).parameters)

@@ -24,6 +24,6 @@ def emulates_bfloat16() -> str | None:
 
 def has_flash_attention() -> bool:
     """Whether the package flash-attn and a GPU for it are here."""
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     return bool(is_flash_attn_2_available())

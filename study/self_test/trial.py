@@ -124,9 +124,9 @@ def _in_words(source: Pretrained, what: str) -> Iterator[None]:
 
 def _encoded(resident: Resident) -> list[Encoded]:
     found = []
-    for prompt, continuation in SENTENCES:
+    for index, (prompt, continuation) in enumerate(SENTENCES):
         split = split_text(resident.tokenizer, prompt, continuation)
-        found.append(Encoded(split.ids, split.prompt))
+        found.append(Encoded(split.ids, split.prompt, index, cut=False))
     return found
 
 
