@@ -4,8 +4,10 @@ Every verb imports what it needs when it is called, so that ``relearn --help`` a
 at once. A RelearnError ends in its message and its exit code, without a traceback.
 """
 
+import errno
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,7 +244,7 @@ def verify(
             f"Go on with: {command_line('resume', folder)}"
         )
         return
-    found = verify_study(folder, store_of(folder), recorded_plan(folder, validate), repair=repair)
+    found = verify_study(folder, store_of(folder), lambda: recorded_plan(folder, validate), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -282,7 +284,7 @@ def score(
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Calls to a judge at a time.")] = 8,
 ) -> None:
     """Score the stored completions again, without the models."""
-    from cluster.rows.rescore import rescore, text_scorer
+    from cluster.rows.rescore import held_for_scoring, rescore, text_scorer
     from cluster.study_folder.study_folder import StudyFolder, store_of
 
     StudyFolder(folder).recorded()
@@ -291,7 +293,9 @@ def score(
 
         judge_study(folder, store_of(folder), judge, calls, at_once, print)
         return
-    print(f"{rescore(folder, text_scorer(metric)):,} probes have a score {metric}")
+    scorer = text_scorer(metric)
+    with held_for_scoring(folder) as lease:
+        print(f"{rescore(lease, scorer):,} probes have a score {metric}")
 
 
 @app.command()
@@ -371,17 +375,32 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
-    try:
-        app()
-    except RelearnError as error:
-        print(f"relearn: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:  # a path that cannot be read or written, in whatever verb
-        path = f"{error.filename}: " if error.filename else ""
-        print(
-            f"relearn: {path}{error.strerror or error}: give another path, or mend this one", file=sys.stderr
-        )
-        sys.exit(PreflightError.exit_code)
+    from cluster.output import Output
+
+    out, errors = Output(sys.stdout), Output(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(errors):
+        try:
+            app()
+        except RelearnError as error:
+            print(f"relearn: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except OSError as error:  # a path that cannot be read or written, in whatever verb
+            path = f"{error.filename}: " if error.filename else ""
+            print(
+                f"relearn: {path}{error.strerror or error}: give another path, or mend this one",
+                file=sys.stderr,
+            )
+            sys.exit(PreflightError.exit_code)
+        except SystemExit as ended:
+            out.flush()
+            if out.lost is None or out.lost.errno == errno.EPIPE:  # who reads has read enough
+                raise
+            print(f"relearn: what was to be printed is lost: {out.lost.strerror}", file=sys.stderr)
+            answer = sys.argv[1:2] not in (["run"], ["resume"])  # a study's code says how the study is
+            sys.exit(ended.code or (PreflightError.exit_code if answer else 0))
+        finally:
+            out.flush()
+            errors.flush()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,35 @@
 """What is printed for a person: names with their values, and durations in words."""
 
+import sys
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cluster.output import Output, printable
+
+
+class _Raw:
+    """An ``Output`` for rich, whose own escapes colour and move."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        self._output.write_raw(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+
+class _Terminal(Console):
+    """Rich's console, with control characters of the texts spelled out."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **how)
 
 
 def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
@@ -13,7 +38,7 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in rows:
-        table.add_row(name, Text(value))  # as it is: brackets are no markup here
+        table.add_row(name, Text(printable(value)))  # as it is: brackets are no markup here
     out = console()
     out.print(title, markup=False)
     out.print(table, soft_wrap=False)
@@ -21,7 +46,8 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 def console() -> Console:
     """Where everything is printed; texts are as they are, without colours for numbers and without breaks."""
-    return Console(highlight=False, soft_wrap=True)
+    out: Any = sys.stdout
+    return _Terminal(highlight=False, soft_wrap=True, file=_Raw(out) if isinstance(out, Output) else None)  # type: ignore[arg-type]
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,9 @@ A file may have a checksum beside it, in a file whose name begins with a dot: pa
 Parquet file and not its statistics or its schema. Readers of rows need no checksum file; `relearn verify` does.
 """
 
+import contextlib
+import ctypes
+import errno
 import json
 import os
 import shutil
@@ -17,6 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from study.identity import file_sha256
+
+NO_HARD_LINKS = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EXDEV,
+    errno.EINVAL,
+)
+"""What file systems answer that have no hard links, or none here."""
+NO_SYNC_OF_FOLDERS = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EPERM, errno.EACCES)
+AT_FDCWD, RENAME_NOREPLACE = -100, 1  # of Linux
 
 
 def write_file(
@@ -47,9 +63,7 @@ def write_file(
         if durable:
             sync(temporary)
         if not replace:
-            try:
-                path.hardlink_to(temporary)
-            except FileExistsError:
+            if not name_exclusively(temporary, path):
                 return False
         elif checksum:
             _replace_with_checksum(temporary, path)
@@ -80,34 +94,81 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
     Every byte is on the disk before that. Where the block raises or the process is killed, ``target`` is as it was; a
     killed process leaves the hidden folder behind, which nothing reads. A folder that is there is replaced with all
-    that it holds.
+    that it holds; of two writers at once the later one's stays.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    replaced = folder.with_name(f"{folder.name}.replaced")
+    replaced = [folder.with_name(f"{folder.name}.replaced")]
     folder.mkdir()
     try:
         yield folder
         for path in (*folder.rglob("*"), folder):
             sync(path)
-        if target.exists():
-            target.rename(replaced)
-        folder.rename(target)
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(replaced[-1])
+            try:
+                folder.rename(target)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            replaced.append(
+                replaced[0].with_name(f"{replaced[0].name}{len(replaced)}")
+            )  # another was put there
         sync(target.parent)
     except BaseException:
-        if replaced.exists() and not target.exists():  # it may be the last sync that failed
-            replaced.rename(target)
+        if replaced[-1].exists() and not target.exists():  # it may be the last sync that failed
+            replaced[-1].rename(target)
         raise
     finally:
-        for path in (folder, replaced):
+        for path in (folder, *replaced):
             shutil.rmtree(path, ignore_errors=True)
 
 
+def name_exclusively(temporary: Path, path: Path) -> bool:
+    """Gives a whole file in the same folder its name, unless a file has it: of two writers the first wins.
+
+    By a hard link; where the file system has none (vfat, many of FUSE), by a rename that does not replace (Linux).
+    The temporary name may be there afterwards or not.
+
+    Returns:
+        Whether the file has the name now.
+
+    Raises:
+        OSError: of the hard link, where the file system can do neither.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as refusal:
+        if refusal.errno not in NO_HARD_LINKS:
+            raise
+        number = _rename_without_replacing(temporary, path)
+        if number not in (0, errno.EEXIST):
+            raise
+        return number == 0
+    return True
+
+
+def _rename_without_replacing(source: Path, target: Path) -> int:
+    """The number of its error, or 0."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return errno.ENOSYS
+    done = rename(AT_FDCWD, os.fsencode(source), AT_FDCWD, os.fsencode(target), RENAME_NOREPLACE)
+    return ctypes.get_errno() if done else 0
+
+
 def sync(path: Path) -> None:
-    """Forces a file or a folder to disk."""
+    """Forces a file or a folder to disk; a folder only where the file system does that (CIFS does not)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not (error.errno in NO_SYNC_OF_FOLDERS and path.is_dir()):
+            raise
     finally:
         os.close(handle)
 
@@ -120,7 +181,13 @@ def checksum_file(path: Path) -> Path:
 def matches_checksum(path: Path) -> bool:
     """Whether a file is what was written."""
     beside = checksum_file(path)
-    return beside.exists() and file_sha256(path) in beside.read_text(errors="replace").split()
+    while beside.exists():
+        before = beside.read_text(errors="replace")
+        if file_sha256(path) in before.split():
+            return True
+        if beside.read_text(errors="replace") == before:
+            return False  # otherwise the file was replaced between the two looks
+    return False
 
 
 def _replace_with_checksum(temporary: Path, path: Path) -> None:

@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, perform
@@ -150,21 +151,23 @@ def finished(
     def run(**changes: Any) -> Path:
         plan = planned(**changes)
         folder = tmp_path / "s"
-        StudyFolder(folder).claim(
-            plan.spec,
-            plan,
-            models={},
-            inputs={},
-            store="store",
-            space="tiny",
-            overrides=[],
-            command=["relearn"],
-        )
-        store = LocalStore(folder / "store")
-        work_through(plan, store)
-        recorder = Recorder(folder, plan, store)
-        for key in plan.stages:
-            recorder.record(key)
+        with hold(folder) as lease:
+            StudyFolder(folder).claim(
+                lease,
+                plan.spec,
+                plan,
+                models={},
+                inputs={},
+                store="store",
+                space="tiny",
+                overrides=[],
+                command=["relearn"],
+            )
+            store = LocalStore(folder / "store")
+            work_through(plan, store)
+            recorder = Recorder(lease, plan, store)
+            for key in plan.stages:
+                recorder.record(key)
         return folder
 
     return run
@@ -192,9 +195,10 @@ def undisturbed(
             folder = tmp_path / f"undisturbed-{len(computed)}"
             store = LocalStore(folder / "store")
             work_through(plan, store)
-            recorder = Recorder(folder, plan, store)
-            for key in plan.stages:
-                recorder.record(key)
+            with hold(folder) as lease:
+                recorder = Recorder(lease, plan, store)
+                for key in plan.stages:
+                    recorder.record(key)
             computed[name] = rows_of(folder)
         return computed[name]
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -18,6 +19,7 @@ from study.errors import SpecError
 from study.results.files import dataset_files, read_file
 from study.results.schema import DATASETS
 
+FORMULA = r"\A([=+@\t\r-])"
 FORMATS = ("csv", "parquet", "netcdf")
 
 
@@ -25,7 +27,8 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
     """Writes ``cells`` and ``probes`` into a folder; or ``cells.nc``, see ``analysis.export.cube``.
 
     Args:
-        form: ``csv`` (null is an empty field), ``parquet`` or ``netcdf``.
+        form: ``csv`` (null is an empty field; an apostrophe stands before a text that a spreadsheet would take for a
+            formula), ``parquet`` or ``netcdf``.
         destination: the folder, made where it lacks; the study's own ``export`` if None.
 
     Returns:
@@ -56,7 +59,17 @@ def _write_dataset(folder: Path, dataset: str, form: str, path: Path) -> None:
     schema = DATASETS[dataset]
     with _writer(path, form, schema) as writer:
         for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
-            writer.write_table(read_file(file, dataset).cast(schema))
+            rows = read_file(file, dataset).cast(schema)
+            writer.write_table(_without_formulas(rows) if form == "csv" else rows)
+
+
+def _without_formulas(rows: pa.Table) -> pa.Table:
+    """A spreadsheet computes a field that begins with one of these characters; after an apostrophe it is a text."""
+    for index, field in enumerate(rows.schema):
+        if field.type == pa.string():
+            texts = pc.replace_substring_regex(rows.column(index), FORMULA, r"'\1")
+            rows = rows.set_column(index, field, texts)
+    return rows
 
 
 def _writer(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from analysis.reading.location import Location
 from study.errors import SpecError
-from study.results.files import CORPORA_FILE, opened
+from study.results.files import CORPORA_FILE, opened, stage_of_file
 from study.results.merged_cells import MERGED_FILE, true_copy
 from study.results.schema import CORPORA, DATASETS
 
@@ -56,7 +56,7 @@ def read_rows(
     paths = paths or location.files(".parquet", "results", dataset)
     if where and "stage" in where:
         stages = set(map(str, where["stage"]))
-        paths = [path for path in paths if path.rsplit("/", 1)[-1].split("-")[0] in stages] or paths
+        paths = [path for path in paths if stage_of_file(path) in stages] or paths
     tasks = [paths[begin : begin + FILES_PER_TASK] for begin in range(0, len(paths), FILES_PER_TASK)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         read = threads.map(lambda task: [part(path) for path in task], tasks)

@@ -21,7 +21,8 @@ from analysis.reading.study_frames import Study, ordered
 from study.errors import SpecError
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
-from study.results.recorded_spec import with_current_keys
+from study.results.links import refuse_links
+from study.results.recorded_spec import read_study
 
 
 def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
@@ -117,14 +118,15 @@ def _names(roots: list[str]) -> list[str]:
 
 def _read(location: Location, name: str) -> Study:
     try:
-        content = json.loads(location.read(location.path_of("study.json")))
-        content["spec"] = with_current_keys(content.get("spec", {}))
+        if location.filesystem is None:
+            refuse_links(Path(location.root))
+        content = read_study(location.read(location.path_of("study.json")))
         planned = pq.read_table(pa.BufferReader(location.read(location.path_of(PLANNED_FILE)))).to_pandas()
     except (FileNotFoundError, NotADirectoryError):
         raise SpecError(
             f"{location.given} is no study: expected a folder with study.json, as `relearn run` makes it"
         ) from None
-    except (ValueError, pa.ArrowException) as error:
+    except (ValueError, AttributeError, pa.ArrowException) as error:
         raise SpecError(
             f"{location.given} cannot be read as a study ({error}): restore its study.json and planned.parquet from "
             "a copy, or run the study again"

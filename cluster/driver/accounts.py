@@ -6,7 +6,6 @@ left follow. Ray is not known here.
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cluster.driver.progress import Tally
@@ -16,6 +15,7 @@ from cluster.storage.retry import with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
+from cluster.study_folder.lease import Lease
 from cluster.worker.attempts import Attempts
 from study.planning.cost import remaining_seconds
 from study.planning.plan import Plan
@@ -34,15 +34,16 @@ class Accounts:
         train_steps, evaluations: done since the beginning.
     """
 
-    def __init__(self, study_folder: Path, plan: Plan, store: Store, attempts: Attempts) -> None:
+    def __init__(self, lease: Lease, plan: Plan, store: Store, attempts: Attempts) -> None:
         self.slots = 1
         self.train_steps = 0
         self.evaluations = 0
         self._plan = plan
         self._attempts = attempts
-        self._log = EventLog(study_folder / "log")
-        self._failures = FailureRecords(study_folder)
-        self._recorder = Recorder(study_folder, plan, store)
+        self._lease = lease
+        self._log = EventLog(lease.folder / "log")
+        self._failures = FailureRecords(lease.folder)
+        self._recorder = Recorder(lease, plan, store)
         self._prices = Prices()
         there = set(store.addresses())
         self._missing = {
@@ -98,7 +99,7 @@ class Accounts:
             self._give_up(key, failure)
 
     def _succeeded(self, stage: Stage, work: Mapping[str, Any]) -> None:
-        with_retries(lambda: self._failures.forget(stage.key), self._log.storage_failed)
+        with_retries(lambda: self._failures.forget(self._lease, stage.key), self._log.storage_failed)
         steps, evaluations = int(work["train_steps"]), int(work["evaluations"])
         self._prices.trained(stage.key, describe_node(stage.node), steps, float(work["train_seconds"]))
         if evaluations:
@@ -108,7 +109,9 @@ class Accounts:
         self.evaluations += evaluations
 
     def _give_up(self, key: str, failure: Failure) -> None:
-        facts = with_retries(lambda: self._failures.write(self._plan, key, failure), self._log.storage_failed)
+        facts = with_retries(
+            lambda: self._failures.write(self._lease, self._plan, key, failure), self._log.storage_failed
+        )
         self._log.write("stage given up", **{name: facts[name] for name in facts if name != "time"})
 
     def _seconds_left(self) -> float | None:

@@ -1,8 +1,8 @@
 """Everything that may end a run before its time, and how: drained, or stopped where it is.
 
-Ctrl-C once and `relearn stop` drain: what runs is finished, and nothing new starts. Ctrl-C twice, SIGTERM and
-`relearn cancel` stop at once. So do the two that are errors: the cluster is lost, or another driver took the study
-over. Each leaves a study that resumes.
+Ctrl-C once and `relearn stop` drain: what runs is finished, and nothing new starts. Ctrl-C twice, SIGTERM, a terminal
+that is closed (SIGHUP, unless it is ignored as under nohup) and `relearn cancel` stop at once. So do the errors: the
+cluster is lost, or the lease is. Each leaves a study that resumes.
 """
 
 import os
@@ -15,7 +15,6 @@ from types import FrameType
 
 from rich.console import Console
 
-from cluster.study_folder.lease import StudyHeldError
 from study.errors import ClusterLostError, RelearnError, command_line
 
 GRACE_SECONDS = 10.0
@@ -29,7 +28,8 @@ class Interruption:
         requested: whether it is.
         error: why, where it is an error.
         head_lost: whether Ray's head is gone, so that its session cannot be closed.
-        drain: what to call so that nothing new is started.
+        drain: what to call so that nothing new is started; None while there is nothing that a first Ctrl-C could wait
+            for.
         abandon: what to call where the main thread cannot stop: Ray blocks it for ever when its head is gone.
     """
 
@@ -37,7 +37,7 @@ class Interruption:
         self.requested = False
         self.error: RelearnError | None = None
         self.head_lost = False
-        self.drain: Callable[[], None] = lambda: None
+        self.drain: Callable[[], None] | None = None
         self.abandon: Callable[[], None] = lambda: None
         self._folder = folder
         self._console = console
@@ -58,14 +58,9 @@ class Interruption:
         else:
             self._stop(None)
 
-    def taken_over(self, by: str) -> None:
-        """Another driver holds the study now; called in another thread."""
-        self._stop(
-            StudyHeldError(
-                f"{self._folder} was taken over by {by} while this driver did not answer: what was published "
-                "stays, and the other driver goes on"
-            )
-        )
+    def lease_lost(self, error: RelearnError) -> None:
+        """Another process holds the study now, or its folder is gone; called in another thread."""
+        self._stop(error)
 
     def cluster_lost(self, words: str, head: bool) -> None:
         """Nothing is left to run on; called in another thread."""
@@ -81,11 +76,22 @@ class Interruption:
             os._exit(error.exit_code)
 
     @contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Raises the error that is the reason in place of the KeyboardInterrupt that stopped the main thread."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.error is not None:
+                raise self.error from None
+            raise
+
+    @contextmanager
     def signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM mean what the module says while the block runs, in the main thread."""
-        before = {
-            number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        """Signals mean what the module says while the block runs, in the main thread."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._signalled) for number in numbers}
         try:
             yield
         finally:
@@ -96,7 +102,7 @@ class Interruption:
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
         if self._stopping:
             return
-        if signum == signal.SIGINT and not self.requested:
+        if signum == signal.SIGINT and self.drain is not None and not self.requested:
             self._drain("Finishing the stages that run; press Ctrl-C again to stop at once.")
             return
         self.requested = self._stopping = True
@@ -104,7 +110,8 @@ class Interruption:
 
     def _drain(self, words: str) -> None:
         self.requested = True
-        self.drain()
+        if self.drain is not None:
+            self.drain()
         self._console.print(words)
 
     def _stop(self, error: RelearnError | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cluster.driver.interruption import Interruption
 from cluster.driver.model_check import check_models
 from cluster.driver.outcome import Outcome
 from cluster.driver.plan_summary import summarise
@@ -17,6 +18,8 @@ from cluster.driver.shortened_texts import shortened_texts
 from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.failures import ABOUT, Cause, FailureRecords
+from cluster.study_folder.lease import hold
+from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import planning_of
 from cluster.terminal import console, duration
@@ -69,37 +72,47 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
         )
 
     study_folder = StudyFolder(folder)
+    inputs = plan.spec.the_scenario.inputs()
+    with storage_errors_in_words(folder):  # before the lease as well: what is refused changes no folder
+        with_retries(lambda: study_folder.growth(spec, models, inputs), report_silence)
     if request.address is None:
         begun = with_retries(store.addresses, report_silence) if study_folder.exists() else ()
         for line in check_models(plan, untried(plan, begun)):
             out.print(line)
     if request.address is None and (warning := slow_precision(plan)):
         out.print(warning)
-    claim = partial(
-        study_folder.claim,
-        plan.spec,
-        plan,
-        models=models,
-        inputs=plan.spec.the_scenario.inputs(),
-        store=_recorded_location(store, folder),
-        space=request.space,
-        overrides=request.overrides,
-        command=["relearn", *sys.argv[1:]],
-    )
-
-    with storage_errors_in_words(folder):
+    interruption = Interruption(folder, out)
+    with (
+        storage_errors_in_words(folder),
+        interruption.in_words(),
+        interruption.signals(),
+        hold(folder, interruption.lease_lost, report_silence) as lease,
+        stop_requests(folder, interruption.stop_request),
+    ):
+        claim = partial(
+            study_folder.claim,
+            lease,
+            spec,
+            plan,
+            models=models,
+            inputs=inputs,
+            store=_recorded_location(store, folder),
+            space=request.space,
+            overrides=request.overrides,
+            command=["relearn", *sys.argv[1:]],
+        )
         grown = with_retries(claim, report_silence)
         with_retries(store.prepare, report_silence)
         summary = with_retries(
             lambda: summarise(plan, store, models, folder, request.overrides, shortened), report_silence
         )
-    for line in grown:
-        out.print(f"This study {line}.")
-    if request.resumed:
-        summary.show_left()
-    else:
-        summary.show()
-    outcome = run_study(study_folder, rounds, store, request.address, out)
+        for line in grown:
+            out.print(f"This study {line}.")
+        if request.resumed:
+            summary.show_left()
+        else:
+            summary.show()
+        outcome = run_study(lease, rounds, store, request.address, out, interruption)
     out.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
         f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "

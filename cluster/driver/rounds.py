@@ -14,6 +14,7 @@ from cluster.driver.round_history import ROW_COLUMNS, curves_of, published, seco
 from cluster.storage.retry import with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.lease import Lease
 from cluster.study_folder.search_record import (
     ANSWER_FILE,
     FORMAT,
@@ -34,6 +35,7 @@ class Rounds:
 
     Attributes:
         answer: the proposer's, after the last round that has run; None where the rows are the answer.
+        ended: whether no round is left.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Rounds:
     ) -> None:
         self.folder = folder
         self.answer: Answer | None = None
+        self.ended = False
         self._spec = spec
         self._proposer = proposer
         self._plan_of = plan_of
@@ -64,21 +67,19 @@ class Rounds:
             self._rounds = [tuple(self._proposer.propose(self._before))]
         return self._plan()
 
-    def plans(self) -> Iterator[Plan]:
-        """The plan of each round together with all rounds before it, once those have run.
-
-        The caller holds the study's lease.
-        """
+    def plans(self, lease: Lease) -> Iterator[Plan]:
+        """The plan of each round together with all rounds before it, once those have run."""
         plan = self.begin()
         on_failure = EventLog(self.folder / "log").storage_failed
         while True:
-            with_retries(self._write_rounds, on_failure)
+            with_retries(lambda: self._write_rounds(lease), on_failure)
             yield plan
             history = self._history(plan)
             self.answer = self._proposer.answer(history)
-            with_retries(self._write_answer, on_failure)
+            with_retries(lambda: self._write_answer(lease), on_failure)
             points = tuple(self._proposer.propose(history))
             if not points:
+                self.ended = True
                 return
             self._rounds.append(points)
             plan = self._plan()
@@ -106,7 +107,7 @@ class Rounds:
     def _found_stages(self) -> set[str]:
         return set(self._plan_of(self._found).stages) if self._found else set()
 
-    def _write_rounds(self) -> None:
+    def _write_rounds(self, lease: Lease) -> None:
         if self._spec.search is None:
             return
         content = {
@@ -115,11 +116,13 @@ class Rounds:
             "begun": [point.as_dict() for point in (self._before or History()).begun],
             "rounds": [[point.as_dict() for point in points] for points in self._rounds],
         }
+        lease.check()
         write_json(self.folder / SEARCH_FOLDER / ROUNDS_FILE, content, checksum=True)
 
-    def _write_answer(self) -> None:
+    def _write_answer(self, lease: Lease) -> None:
         if self.answer is None:
             return
+        lease.check()
         folder = self.folder / SEARCH_FOLDER
         for name, rows in self.answer.tables.items():
             write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")

@@ -19,62 +19,71 @@ from cluster.driver.outcome import Outcome
 from cluster.driver.rounds import Rounds
 from cluster.driver.tune_run import TuneRun
 from cluster.ray_tune.session import ray_session
-from cluster.storage.retry import storage_errors_in_words, with_retries
+from cluster.storage.retry import with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.lease import hold
-from cluster.study_folder.stop_requests import stop_requests
+from cluster.study_folder.lease import Lease
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.terminal import duration
 from study.results.merged_cells import merge_cells
 
 
 def run_study(
-    folder: StudyFolder, rounds: Rounds, store: Store, address: str | None, console: Console
-) -> Outcome:
-    """Computes every stage of every round that the store lacks, and writes the rows.
-
-    Raises:
-        StudyHeldError: another driver runs this study, or took it over.
-        PreflightError: no cluster, or one without the resources, or nodes that do not share the store.
-        StorageFullError: a disk is full.
-        ClusterLostError: the cluster went away and stayed away.
-    """
-    interruption = Interruption(folder.folder, console)
-    with (
-        hold(folder.folder, interruption.taken_over),
-        stop_requests(folder.folder, interruption.stop_request),
-        interruption.signals(),
-        storage_errors_in_words(folder.folder),
-    ):
-        began = time.monotonic()
-        outcome = _all_rounds(folder, rounds, store, address, console, interruption)
-        on_failure = EventLog(folder.folder / "log").storage_failed
-        with_retries(partial(merge_cells, folder.folder), on_failure)
-        facts = _provenance(folder, outcome, time.monotonic() - began)
-        with_retries(partial(folder.add_provenance, facts), on_failure)
-        return outcome
-
-
-def _all_rounds(
-    folder: StudyFolder,
+    lease: Lease,
     rounds: Rounds,
     store: Store,
     address: str | None,
     console: Console,
     interruption: Interruption,
 ) -> Outcome:
-    log = EventLog(folder.folder / "log")
+    """Computes every stage of every round that the store lacks, and writes the rows.
+
+    Raises:
+        StudyHeldError: another driver took this study over.
+        PreflightError: no cluster, or one without the resources, or nodes that do not share the store; or the study's
+            folder is gone.
+        StorageFullError: a disk is full.
+        ClusterLostError: the cluster went away and stayed away.
+    """
+    began = time.monotonic()
+    outcome = _all_rounds(lease, rounds, store, address, console, interruption)
+    folder = StudyFolder(lease.folder)
+    on_failure = EventLog(lease.folder / "log").storage_failed
+
+    def complete() -> None:
+        lease.check()
+        merge_cells(lease.folder)
+
+    with_retries(complete, on_failure)
+    facts = _provenance(folder, outcome, time.monotonic() - began)
+    with_retries(partial(folder.add_provenance, lease, facts), on_failure)
+    return outcome
+
+
+def _all_rounds(
+    lease: Lease,
+    rounds: Rounds,
+    store: Store,
+    address: str | None,
+    console: Console,
+    interruption: Interruption,
+) -> Outcome:
+    log = EventLog(lease.folder / "log")
+    folder = StudyFolder(lease.folder)
     outcome: Outcome | None = None
     run: TuneRun | None = None
+    plans = rounds.plans(lease)
+    interruption.drain = lambda: None  # until the first Tune run
     try:
         with ExitStack() as session:
             # Once, at the first round that has something to run.
             connect = cache(lambda: _connect(session, address, interruption))
-            for plan in rounds.plans():
-                with_retries(partial(folder.describe, plan), log.storage_failed)
+            for plan in plans:
+                if interruption.requested and outcome is not None:  # between two rounds
+                    break
+                with_retries(partial(folder.describe, lease, plan), log.storage_failed)
                 run = with_retries(
-                    partial(TuneRun, folder, plan, store, console, interruption), log.storage_failed
+                    partial(TuneRun, lease, plan, store, console, interruption), log.storage_failed
                 )
                 run.go(connect, address)
                 outcome, run = run.outcome().after(outcome), None
@@ -84,7 +93,7 @@ def _all_rounds(
         pass  # the reason stands in ``interruption``
     finally:
         interruption.main_thread_stopped()
-        shutil.rmtree(folder.folder / ".tune", ignore_errors=True)
+        shutil.rmtree(lease.folder / ".tune", ignore_errors=True)
     if interruption.error is not None:
         log.write("run ended", exit_code=interruption.error.exit_code)
         raise interruption.error
@@ -92,8 +101,9 @@ def _all_rounds(
         outcome = run.outcome().after(outcome)
     if outcome is None:  # interrupted before the first round was known
         raise KeyboardInterrupt
-    if interruption.requested:  # perhaps between two rounds
-        outcome = replace(outcome, interrupted=True)
+    if not (outcome.interrupted or rounds.ended):  # an interruption that came when a round was done
+        next(plans, None)
+        outcome = replace(outcome, interrupted=not rounds.ended)
     log.write("run ended", exit_code=outcome.exit_code, seconds=outcome.wall_seconds)
     return outcome
 

@@ -20,8 +20,7 @@ from cluster.ray_tune.cluster_monitor import watched_cluster
 from cluster.ray_tune.session import placement_group, prepare_environment, slots_of
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.lease import release
-from cluster.study_folder.study_folder import StudyFolder
+from cluster.study_folder.lease import Lease
 from cluster.worker.attempts import Attempts
 from study.errors import ClusterLostError
 from study.planning.plan import Plan
@@ -34,13 +33,14 @@ class TuneRun:
 
     def __init__(
         self,
-        folder: StudyFolder,
+        lease: Lease,
         plan: Plan,
         store: Store,
         console: Console,
         interruption: Interruption,
     ) -> None:
-        self._folder = folder.folder
+        self._lease = lease
+        self._folder = lease.folder
         self._plan = plan
         self._store = store
         self._console = console
@@ -48,7 +48,7 @@ class TuneRun:
         self._scratch = self._folder.resolve() / ".tune" / uuid.uuid4().hex
         self._log = EventLog(self._folder / "log")
         self._began = time.monotonic()
-        self._accounts = Accounts(self._folder, plan, store, Attempts(self._scratch / "attempts"))
+        self._accounts = Accounts(lease, plan, store, Attempts(self._scratch / "attempts"))
         self._searcher: Any = None
 
     def go(self, connect: Callable[[], None], address: str | None) -> None:
@@ -81,25 +81,28 @@ class TuneRun:
         before = len(accounts.published)
         done = before if searcher is None else len(searcher.done)
         remaining = accounts.tally.stages if searcher is None else len(searcher.remaining)
+        written = accounts.cells_recorded == len(self._plan.cells)
+        failed = len(searcher.failed) if searcher else 0
         return Outcome(
             stages=len(self._plan.stages),
             stages_done=done,
             stages_run=done - before,
-            stages_failed=len(searcher.failed) if searcher else 0,
+            stages_failed=failed,
             stages_unreachable=len(searcher.unreachable) if searcher else 0,
             cells=len(self._plan.cells),
             cells_recorded=accounts.cells_recorded,
             train_steps=accounts.train_steps,
             evaluations=accounts.evaluations,
             wall_seconds=time.monotonic() - self._began,
-            interrupted=self._interruption.requested or bool(remaining),
+            # What is left counts, not that an end was asked for: that may come when everything is done.
+            interrupted=bool(remaining) or (self._interruption.requested and not (failed or written)),
         )
 
     def _abandon(self) -> None:
         """What is put away where the process has to end from another thread."""
         self._log.write("run ended", exit_code=ClusterLostError.exit_code)
         shutil.rmtree(self._scratch.parent, ignore_errors=True)
-        release(self._folder)
+        self._lease.release()
 
     def _fit(self, searcher: Any, needs: list[Resources], address: str | None) -> None:
         from ray import tune

@@ -48,7 +48,11 @@ class JudgeReplies:
     def check(self) -> Iterator[tuple[str, str | None]]:
         """The name of each kept reply, and what is wrong with it, or None."""
         for name in self._store.text_names(FOLDER):
-            text = self._store.read_text(name)
+            try:
+                text = self._store.read_text(name)
+            except IntegrityError as error:
+                yield name, str(error)
+                continue
             if text is not None:
                 yield name, _problem(text, name.rpartition("/")[2].removesuffix(".json"))
 

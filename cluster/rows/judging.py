@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from cluster.rows.judge_replies import JudgeReplies, case_of
-from cluster.rows.rescore import Scorer, rescore
+from cluster.rows.rescore import Scorer, held_for_scoring, rescore
 from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
@@ -29,6 +29,7 @@ def judge_study(
 
     Raises:
         SpecError: no judge is named, or the study needs more calls than ``calls``.
+        StudyHeldError: a driver runs the study; what the judge said is kept, so that scoring again asks nothing twice.
         PreflightError: the judge cannot be reached; what it said before is kept and scored.
     """
     if named is None:
@@ -48,9 +49,10 @@ def judge_study(
     try:
         _ask(judge, unanswered, replies, 1 if local else at_once)
     finally:
-        rescore(folder, _kept_scores(judge.model, replies))
-        facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
-        StudyFolder(folder).add_provenance({"judge": facts})
+        with held_for_scoring(folder) as lease:
+            rescore(lease, _kept_scores(judge.model, replies))
+            facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
+            StudyFolder(folder).add_provenance(lease, {"judge": facts})
     rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
     unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
     say(

@@ -1,33 +1,33 @@
 """Published answers → the study's rows, each exactly once.
 
-The cells that are read off one stage and have no rows yet get them in one file, which is named after the stage and
-those cells and is never written again. Which cells have rows is read from the files at the start, so that a crash
-loses no row and doubles none.
+All cells that are read off one stage have their rows in one file, which is named after the stage: two writers cannot
+double a row. Cells that come later are added by writing the file again, whole. Which cells have rows is read from the
+files at the start, so that a crash loses no row.
 """
 
 from pathlib import Path
 
 import pyarrow as pa
 
+from cluster.study_folder.lease import Lease
 from study.artifacts import Store
+from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
 from study.planning.plan import Plan, answers_address
-from study.results.files import read_dataset, rows_file, write_table
+from study.results.files import read_dataset, read_file, rows_file, write_table
 from study.results.merged_cells import read_cells
 from study.results.schema import CELLS, COORDINATES, DATASETS, PROBES, Coordinates, coordinates_of, table
 
 
 class Recorder:
-    """Writes the rows of one study."""
+    """Writes the rows of one study, while its lease is held."""
 
-    def __init__(self, folder: Path, plan: Plan, store: Store) -> None:
-        self._folder = folder
+    def __init__(self, lease: Lease, plan: Plan, store: Store) -> None:
+        self._lease = lease
         self._plan = plan
         self._store = store
-        self._covered = {
-            dataset: _coordinates(read_dataset(folder, dataset, COORDINATES)) for dataset in DATASETS
-        }
+        self._covered = {dataset: self._rows_of(plan, dataset) for dataset in DATASETS}
         self._recorded = sum(cell.coordinates in self._covered["cells"] for cell in plan.cells)
 
     @property
@@ -57,10 +57,38 @@ class Recorder:
             chosen = [cell.coordinates for cell in fresh[dataset]]
             if chosen:
                 built = table([row for name in chosen for row in rows_of[name]], schema)
-                write_table(built, rows_file(self._folder, dataset, stage_key, chosen))
+                self._add(built, dataset, rows_file(self._lease.folder, dataset, stage_key))
                 self._covered[dataset].update(chosen)
                 if dataset == "cells":
                     self._recorded += len(chosen)
+
+    def _rows_of(self, plan: Plan, dataset: str) -> set[Coordinates]:
+        """The cells that have rows.
+
+        Raises:
+            IntegrityError: rows of another study stand under the coordinates of a cell of this one.
+        """
+        rows = read_dataset(self._lease.folder, dataset, (*COORDINATES, "stage"))
+        stages = {cell.coordinates: cell.checkpoint.of.key for cell in plan.cells}
+        found = set()
+        for row in rows.group_by([*COORDINATES, "stage"]).aggregate([]).to_pylist():
+            coordinates = coordinates_of(row)
+            if stages.get(coordinates, row["stage"]) != row["stage"]:
+                raise IntegrityError(
+                    f"{self._lease.folder} has rows of another study under the coordinates of its own ({dataset}, "
+                    f"stage {row['stage']}): move them aside with `relearn verify {self._lease.folder} --repair`"
+                )
+            found.add(coordinates)
+        return found
+
+    def _add(self, built: pa.Table, dataset: str, path: Path) -> None:
+        if path.exists():
+            before = read_file(path, dataset)
+            known = _coordinates(before.select(COORDINATES))
+            others = [coordinates_of(row) not in known for row in built.select(COORDINATES).to_pylist()]
+            built = pa.concat_tables([before.cast(built.schema), built.filter(pa.array(others, pa.bool_()))])
+        self._lease.check()
+        write_table(built, path)
 
 
 def cells_recorded(folder: Path, plan: Plan) -> int:

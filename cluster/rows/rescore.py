@@ -5,14 +5,15 @@ reader at any moment sees each row once, with or without the new score.
 """
 
 import _thread
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.event_log import EventLog
-from cluster.study_folder.lease import StudyHeldError, hold
-from study.errors import SpecError, did_you_mean
+from cluster.study_folder.lease import Lease, hold
+from study.errors import RelearnError, SpecError, did_you_mean
 from study.evaluation.rows import Row, cell_rows, probe_of
 from study.evaluation.scorers import SCORERS
 from study.results.files import dataset_files, read_file, write_table
@@ -36,52 +37,57 @@ def text_scorer(metric: str) -> Scorer:
     return lambda row: {metric: SCORERS[metric](probe_of(row), row["completion"])}
 
 
-def rescore(folder: Path, scorer: Scorer) -> int:
+@contextmanager
+def held_for_scoring(folder: Path) -> Iterator[Lease]:
+    """Holds a study for work in the main thread, which is interrupted where another process takes the study over.
+
+    Raises:
+        StudyHeldError: another process holds the study, or took it over.
+    """
+    errors: list[RelearnError] = []
+
+    def lost(error: RelearnError) -> None:
+        errors.append(error)
+        _thread.interrupt_main()
+
+    try:
+        with hold(folder, lost) as lease:
+            yield lease
+    except KeyboardInterrupt:
+        if errors:
+            raise errors[0] from None
+        raise
+
+
+def rescore(lease: Lease, scorer: Scorer) -> int:
     """Gives every probe of a study the columns that a scorer returns.
 
     Returns:
         How many probes got a score that is not null.
 
     Raises:
-        StudyHeldError: a driver runs this study.
+        StudyHeldError: another process took the study over.
     """
-    taken_over: list[str] = []
-
-    def lost(by: str) -> None:
-        taken_over.append(by)
-        _thread.interrupt_main()
-
-    try:
-        with hold(folder, lost):
-            return _rescore(folder, scorer)
-    except KeyboardInterrupt:
-        if taken_over:
-            raise StudyHeldError(
-                f"{folder} was taken over by {taken_over[0]} while this process did not answer: score again when "
-                "that has ended"
-            ) from None
-        raise
-
-
-def _rescore(folder: Path, scorer: Scorer) -> int:
     scored = 0
-    log = EventLog(folder / "log")
+    folder, log = lease.folder, EventLog(lease.folder / "log")
     for path in dataset_files(folder, "probes"):
         before = read_file(path, "probes").to_pylist()
         scores = [scorer(row) for row in before]
         scored += sum(any(value is not None for value in score.values()) for score in scores)
         rows = [{**row, **score} for row, score in zip(before, scores, strict=True)]
         if rows != before:
+            lease.check()
             write_table(table(rows, PROBES), path)
-        _rewrite_cells(folder, path.name, rows)
+        _rewrite_cells(lease, path.name, rows)
+    lease.check()
     merge_cells(folder)
     log.write("scored again", probes=scored)
     return scored
 
 
-def _rewrite_cells(folder: Path, name: str, probes: list[Row]) -> None:
-    """The cells' file beside a probes' file, made again; both are named after the same stage and cells."""
-    path = next((path for path in dataset_files(folder, "cells") if path.name == name), None)
+def _rewrite_cells(lease: Lease, name: str, probes: list[Row]) -> None:
+    """The rows of cells that stand beside a file of probes, made again; both files have one name."""
+    path = next((path for path in dataset_files(lease.folder, "cells") if path.name == name), None)
     if path is None:
         return
     old = read_file(path, "cells").to_pylist()
@@ -89,7 +95,10 @@ def _rewrite_cells(folder: Path, name: str, probes: list[Row]) -> None:
     rows = [
         row
         for coordinates, of_cell in groupby(probes, key=coordinates_of)
+        if coordinates
+        in facts  # a crash between the two files leaves cells without rows, which the next run writes
         for row in cell_rows(list(of_cell), facts[coordinates])
     ]
     if rows != old:
+        lease.check()
         write_table(table(rows, CELLS), path)

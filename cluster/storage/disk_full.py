@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 from pathlib import Path
 
 from study.errors import PreflightError
@@ -36,5 +35,8 @@ def free(folder: Path) -> str:
     """What is free there, in words."""
     for each in (folder, *folder.parents):
         with contextlib.suppress(OSError):
-            return f"{shutil.disk_usage(each).free:,} bytes free"
+            left = os.statvfs(each)
+            words = f"{left.f_bavail * left.f_frsize:,} bytes free"
+            # Files may be used up while bytes are left; some file systems do not count them, and say 0 of 0.
+            return f"{words}, no more files" if left.f_files and not left.f_favail else words
     return "free space unknown"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cluster.storage.local_layout import RECORD, addresses_in, home_of, strays_in
+from cluster.storage.local_layout import RECORD, addresses_in, home_of, is_behind_link, strays_in
 from cluster.storage.store import Damage, StoreCheck
 from study.artifacts import Address, Store
 from study.errors import IntegrityError
@@ -17,7 +17,10 @@ def check_folder(folder: Path, store: Store) -> StoreCheck:
     """
     found = StoreCheck()
     for address in sorted(addresses_in(folder), key=str):
-        _check_artifact(home_of(folder, address), address, store, found)
+        home = home_of(folder, address)
+        if is_behind_link(home, folder):
+            continue  # the link is a stray, and what it leads to is left alone
+        _check_artifact(home, address, store, found)
     for stray in strays_in(folder):
         found.damages.append(Damage(stray, "no part of any artifact", stray))
     return found
@@ -44,6 +47,9 @@ def _check_artifact(home: Path, address: Address, store: Store, found: StoreChec
         except (IntegrityError, KeyError):
             if not (home / RECORD).exists():
                 return  # a state again
+            if is_behind_link(path, home):
+                found.damages.append(Damage(path, "is a link, and a store holds none", home))
+                continue
             size = f"has {path.stat().st_size:,} bytes and another hash" if path.exists() else "is missing"
             words = f"{size}; its record says {facts.get('bytes'):,} bytes"
             found.damages.append(Damage(path, words, home))

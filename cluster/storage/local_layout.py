@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from study.artifacts import Address
+from study.errors import IntegrityError
 
 RECORD = "record.json"
 
@@ -15,6 +16,25 @@ RECORD = "record.json"
 def home_of(store: Path, address: Address) -> Path:
     """The folder that belongs to an address."""
     return store / "artifacts" / address.key[:2] / address.key / str(address.step) / address.what
+
+
+def refuse_links_to(path: Path, store: Path) -> None:
+    """A store may come from somebody else: what lies behind a link within it is none of its own.
+
+    Raises:
+        IntegrityError: a part of the path below the store is a symbolic link.
+    """
+    if is_behind_link(path, store):
+        raise IntegrityError(
+            f"{path} is a link or lies behind one, and a store holds none: move it aside with `relearn verify STUDY "
+            "--repair`"
+        )
+
+
+def is_behind_link(path: Path, top: Path) -> bool:
+    """Whether a path, or a folder between it and ``top``, is a symbolic link."""
+    between = (path, *path.parents)
+    return any(part.is_symlink() for part in between[: between.index(top)])
 
 
 def addresses_in(store: Path) -> Iterator[Address]:
@@ -27,15 +47,20 @@ def addresses_in(store: Path) -> Iterator[Address]:
 
 def strays_in(store: Path) -> Iterator[Path]:
     """What lies where only KEY[:2]/KEY/STEP/WHAT belongs."""
-    return _strays(store / "artifacts", 0)
+    top = store / "artifacts"
+    return iter([top]) if top.is_symlink() else _strays(top, 0)
 
 
 def _strays(folder: Path, depth: int) -> Iterator[Path]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        fits = path.is_dir() and (
-            depth in (0, 3)
-            or (depth == 1 and path.name.startswith(folder.name))
-            or (depth == 2 and path.name.isdigit())
+        fits = (
+            path.is_dir()
+            and not path.is_symlink()
+            and (
+                depth in (0, 3)
+                or (depth == 1 and path.name.startswith(folder.name))
+                or (depth == 2 and path.name.isdigit())
+            )
         )
         if not fits:
             yield path

@@ -1,29 +1,29 @@
 """The store in a folder: a local disk, or a file system that all nodes share.
 
-Files are written into a staging folder whose name begins with a dot, synced, moved to an attempt of their
-own, and only then named by a record, which appears by an exclusive hard link: whole, once, and by the
-first of two writers. Bytes that no record names are left over from a crash and never read.
+Files are written into a staging folder whose name begins with a dot, synced, moved to an attempt of their own, and only
+then named by a record, which appears exclusively: whole, once, and by the first of two writers. Bytes that no record
+names are left over from a crash and never read.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from cluster.storage.disk_full import free
 from cluster.storage.local_check import check_folder
-from cluster.storage.local_layout import RECORD, addresses_in, home_of
+from cluster.storage.local_layout import RECORD, addresses_in, home_of, refuse_links_to
 from cluster.storage.retry import is_outage
 from cluster.storage.store import StoreCheck
 from study.artifacts import Address, Record
-from study.atomic_write import sync, write_bytes
+from study.atomic_write import name_exclusively, sync, write_bytes
 from study.errors import IntegrityError, PreflightError
 from study.identity import file_sha256
 
@@ -46,9 +46,15 @@ class LocalStore:
         """See ``Store.prepare``."""
         try:
             with self.staging() as folder:
-                probe = folder / "probe"
-                probe.write_bytes(b"x" * 65536)
-                sync(probe)
+                probes = [folder / "first", folder / "second"]
+                for probe in probes:
+                    probe.write_bytes(b"x" * 65536)
+                    sync(probe)
+                sync(folder)
+                if [name_exclusively(probe, folder / "name") for probe in probes] != [True, False]:
+                    raise OSError(
+                        errno.EOPNOTSUPP, "two files were created under one name, each as the first"
+                    )
         except OSError as error:
             if is_outage(error):
                 raise
@@ -74,7 +80,7 @@ class LocalStore:
         """See ``Store.discard``; the record goes first, so that no half of a state is ever read."""
         if address != Address.of_state(address.key, address.step):
             raise ValueError(f"{address} was accepted and stays; only a state is discarded")
-        home = home_of(self.folder, address)
+        home = self._home(address)
         (home / RECORD).unlink(missing_ok=True)
         shutil.rmtree(home, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -83,6 +89,7 @@ class LocalStore:
     def record(self, address: Address) -> Record:
         """See ``Store.record``."""
         path = home_of(self.folder, address) / RECORD
+        refuse_links_to(path, self.folder)
         try:
             content = json.loads(path.read_text())
         except FileNotFoundError:
@@ -95,6 +102,10 @@ class LocalStore:
             raise IntegrityError(
                 f"{path} is the record of {content.get('address')}, expected {address}: {REMEDY}"
             )
+        if any(
+            PurePath(name).name != name for name in (str(content.get("attempt")), *content.get("files", {}))
+        ):
+            raise IntegrityError(f"{path} names files outside of its folder: {REMEDY}")
         return content
 
     def file(self, address: Address, name: str) -> Path:
@@ -103,6 +114,7 @@ class LocalStore:
         if name not in record["files"]:
             raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
         path = home_of(self.folder, address) / str(record["attempt"]) / name
+        refuse_links_to(path, self.folder)
         try:
             found = file_sha256(path)
         except FileNotFoundError:
@@ -126,7 +138,7 @@ class LocalStore:
 
     def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
         """See ``Store.publish``."""
-        home = home_of(self.folder, address)
+        home = self._home(address)
         attempt = uuid.uuid4().hex
         files = {}
         for path in sorted(folder.iterdir()):
@@ -146,12 +158,16 @@ class LocalStore:
         for name in files:
             (folder / name).replace(target / name)
         sync(target)
-        pending = folder / RECORD
+        pending = (
+            home / f".{RECORD}.{attempt}"
+        )  # beside the record: some file systems link within one folder only
         pending.write_text(json.dumps({**record, "seal": _checksum(record)}, indent=1, sort_keys=True))
-        sync(pending)
         try:
-            os.link(pending, home / RECORD)
-        except FileExistsError:
+            sync(pending)
+            first = name_exclusively(pending, home / RECORD)
+        finally:
+            pending.unlink(missing_ok=True)
+        if not first:
             shutil.rmtree(target, ignore_errors=True)
             return False
         sync(home)
@@ -159,6 +175,7 @@ class LocalStore:
 
     def read_text(self, name: str) -> str | None:
         """See ``Store.read_text``."""
+        refuse_links_to(self.folder / name, self.folder)
         try:
             return (self.folder / name).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -166,6 +183,7 @@ class LocalStore:
 
     def create_text(self, name: str, text: str) -> bool:
         """See ``Store.create_text``."""
+        refuse_links_to(self.folder / name, self.folder)
         return write_bytes(self.folder / name, text.encode(), replace=False)
 
     def text_names(self, folder: str) -> Iterator[str]:
@@ -177,6 +195,11 @@ class LocalStore:
     def check(self) -> StoreCheck:
         """See ``Store.check``."""
         return check_folder(self.folder, self)
+
+    def _home(self, address: Address) -> Path:
+        home = home_of(self.folder, address)
+        refuse_links_to(home, self.folder)
+        return home
 
 
 def _checksum(record: Mapping[str, Any]) -> str:

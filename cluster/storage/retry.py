@@ -21,8 +21,13 @@ REFUSALS = (
     errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ELOOP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EXDEV,
+    errno.EINVAL,
 )
-"""Errors of a path or its permissions: waiting does not help."""
+"""Errors of a path, its permissions, or a file system that cannot do it: waiting does not help."""
 
 Result = TypeVar("Result")
 
@@ -70,7 +75,8 @@ def storage_errors_in_words(study: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise full(study) from error
+        problem = "does not answer" if is_outage(error) else "refuses what is asked of it"
         raise StorageSilentError(
-            f"{error.filename or study} does not answer ({error.strerror or error}): what was published stays; "
+            f"{error.filename or study} {problem} ({error.strerror or error}): what was published stays; "
             "give the same command again when it does"
         ) from error

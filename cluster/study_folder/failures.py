@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from cluster.storage.disk_full import full, is_full
 from cluster.storage.retry import is_outage
+from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
 from study.errors import DivergedError, IntegrityError, RelearnError
@@ -31,6 +32,7 @@ class Cause(StrEnum):
     INTEGRITY = "integrity"
     DISK = "disk"
     STORAGE = "storage"
+    REFUSED = "refused"
     TIME = "time"
     MEMORY = "out of memory"
     NODE_MEMORY = "node out of memory"
@@ -60,6 +62,11 @@ ABOUT: Mapping[Cause, About] = {
     ),
     Cause.DISK: About("the disk is full, and the study ends", False, "make room, then resume"),
     Cause.STORAGE: About("storage did not answer", True, "resume when storage answers again"),
+    Cause.REFUSED: About(
+        "storage answered with a refusal",
+        False,
+        "make what the message names readable and writable, then resume",
+    ),
     Cause.TIME: About("longer than execution.time_limit_seconds", False, "raise the limit, then resume"),
     Cause.MEMORY: About(
         "no memory left for the stage",
@@ -100,8 +107,8 @@ class Failure:
         words = in_words(error)
         if is_full(error):
             return cls(Cause.DISK, str(full(Path(store))))
-        if is_outage(error):
-            return cls(Cause.STORAGE, words)
+        if isinstance(error, OSError):
+            return cls(Cause.STORAGE if is_outage(error) else Cause.REFUSED, words)
         if isinstance(error, DivergedError):
             return cls(Cause.DIVERGED, words)
         if isinstance(error, IntegrityError):
@@ -135,7 +142,7 @@ class FailureRecords:
     def __init__(self, study_folder: Path) -> None:
         self._folder = study_folder / "failures"
 
-    def write(self, plan: Plan, key: str, failure: Failure) -> dict[str, str]:
+    def write(self, lease: Lease, plan: Plan, key: str, failure: Failure) -> dict[str, str]:
         """Keeps why a stage failed; returns the facts that were kept."""
         facts = {
             "stage": key,
@@ -145,11 +152,13 @@ class FailureRecords:
             **failure.as_dict(),
             "remedy": failure.remedy,
         }
+        lease.check()
         write_json(self._folder / f"{key}.json", redacted(facts))
         return facts
 
-    def forget(self, key: str) -> None:
+    def forget(self, lease: Lease, key: str) -> None:
         """The stage has succeeded now."""
+        lease.check()
         (self._folder / f"{key}.json").unlink(missing_ok=True)
 
     def read(self) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cluster.study_folder.lease import hold
 from study.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, command_line
 from study.planning.proposer import History, Point
@@ -50,17 +51,30 @@ def put_aside_unreadable(folder: Path) -> Path | None:
     """Moves the record of the rounds into the quarantine where it cannot be read; returns where to, or None.
 
     The next run then begins again, with the points that it finds published.
+
+    Raises:
+        StudyHeldError: it cannot be read, and another process holds the study.
     """
-    try:
-        read_rounds(folder)
-    except IntegrityError:
+    if _is_readable(folder):
+        return None
+    with hold(folder) as lease:
+        if _is_readable(folder):  # who held the study before has repaired it
+            return None
         path = folder / SEARCH_FOLDER / ROUNDS_FILE
         target = folder / "quarantine" / uuid.uuid4().hex[:8] / ROUNDS_FILE
+        lease.check()
         target.parent.mkdir(parents=True)
         path.rename(target)
         checksum_file(path).unlink(missing_ok=True)
         return target
-    return None
+
+
+def _is_readable(folder: Path) -> bool:
+    try:
+        read_rounds(folder)
+    except IntegrityError:
+        return False
+    return True
 
 
 def points_so_far(folder: Path, spec: StudySpec) -> list[Point] | None:

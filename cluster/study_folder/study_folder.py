@@ -10,7 +10,6 @@ DIR/log/NODE-PID.jsonl    one line an event
 DIR/store                 the artifacts, unless --store names another place
 """
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,17 +20,18 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.storage.open_store import open_store
-from cluster.storage.retry import is_outage
 from cluster.storage.store import Store
 from cluster.study_folder.axis_growth import axis_growth
+from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
-from study.atomic_write import write_json
-from study.errors import PreflightError, SpecError, command_line
+from study.atomic_write import checksum_file, matches_checksum, write_json
+from study.errors import IntegrityError, PreflightError, SpecError, command_line
 from study.identity import NUMERICS
 from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
 from study.results.files import CORPORA_FILE, PLANNED_FILE, write_table
-from study.results.recorded_spec import with_current_keys
+from study.results.links import refuse_links
+from study.results.recorded_spec import read_study
 from study.results.schema import COORDINATES, CORPORA, PLANNED, table
 from study.results.spec_entries import differences
 from study.spec import AXES, StudySpec, method_label
@@ -67,13 +67,13 @@ class StudyFolder:
         """
         path = self.folder / STUDY_FILE
         try:
-            content = json.loads(path.read_text())
+            refuse_links(self.folder)
+            content = read_study(path.read_bytes())
             if content.get("format") != FORMAT:
                 raise SpecError(
                     f"{path} has format {content.get('format')!r}, this version reads {FORMAT}: use "
                     "the relearn version that wrote it"
                 )
-            content["spec"] = with_current_keys(content["spec"])
             return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
         except (FileNotFoundError, NotADirectoryError):
             raise SpecError(
@@ -107,8 +107,38 @@ class StudyFolder:
         """Whether a study lives here."""
         return (self.folder / STUDY_FILE).exists()
 
+    def growth(self, spec: StudySpec, models: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
+        """What a spec adds to the study that lives here, as lines to show. Reads only.
+
+        Returns:
+            Empty for a new or an unchanged study.
+
+        Raises:
+            SpecError: another study lives here, or something that is no study.
+            PreflightError: the data, a model or the numerics changed since the start.
+            IntegrityError: study.json is not what was written: its rows may answer another question.
+        """
+        if self.exists():
+            path = self.folder / STUDY_FILE
+            if checksum_file(path).exists() and not matches_checksum(path):
+                raise IntegrityError(
+                    f"{path} was changed by hand: put a copy of it back; or, for another question, begin another study "
+                    "with --study (--store reuses the stages that they share)"
+                )
+            return self._compare(self.replannable(), spec, models, inputs)
+        if self.folder.is_dir():
+            # What describes a study is written before study.json: a crash in between must not lock the folder.
+            others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
+            if others:
+                raise SpecError(
+                    f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
+                    "with --study"
+                )
+        return []
+
     def claim(
         self,
+        lease: Lease,
         spec: StudySpec,
         plan: Plan,
         *,
@@ -119,30 +149,13 @@ class StudyFolder:
         overrides: Sequence[str],
         command: Sequence[str],
     ) -> list[str]:
-        """Writes study.json, or checks that the study which lives here is this one or grows into it.
+        """Writes study.json, where the study that lives here is this one or grows into it.
 
-        Returns:
-            What an extension adds, as lines to show; empty for a new or an unchanged study.
-
-        Raises:
-            SpecError: another study lives here.
-            PreflightError: the folder cannot be written, or the data, a model or the numerics changed since the start.
-            OSError: storage does not answer; may be called again.
+        Returns, raises:
+            As ``growth``; and OSError where storage does not answer: may be called again.
         """
-        grown: list[str] = []
-        previous: dict[str, Any] = {}
-        if self.exists():
-            recorded = self.replannable()
-            previous = recorded.content
-            grown = self._compare(recorded, spec, models, inputs)
-        elif self.folder.is_dir():
-            # What describes a study is written before study.json: a crash in between must not lock the folder.
-            others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
-            if others:
-                raise SpecError(
-                    f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
-                    "with --study"
-                )
+        grown = self.growth(spec, models, inputs)
+        previous = self.recorded().content if self.exists() else {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         content = {
             "format": FORMAT,
@@ -157,29 +170,21 @@ class StudyFolder:
             "created": previous.get("created", now),
             "provenance": {**previous.get("provenance", {}), "command": " ".join(command)},
         }
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.describe(plan)
-            self._write(content)
-        except OSError as error:
-            if is_outage(error):
-                raise
-            raise PreflightError(
-                f"the study folder {self.folder} cannot be written: {error.strerror or error}; name "
-                "another with --study, or make room"
-            ) from error
+        self.describe(lease, plan)
+        self._write(lease, content)
         return grown
 
-    def describe(self, plan: Plan) -> None:
+    def describe(self, lease: Lease, plan: Plan) -> None:
         """Writes what a plan says of its cells and corpora, for readers of the rows."""
+        lease.check()
         write_table(_planned(plan), self.folder / PLANNED_FILE)
         write_table(_corpora(plan), self.folder / CORPORA_FILE)
 
-    def add_provenance(self, facts: Mapping[str, Any]) -> None:
+    def add_provenance(self, lease: Lease, facts: Mapping[str, Any]) -> None:
         """Merges facts about a run into study.json."""
         content = self.recorded().content
         content["provenance"] = {**content["provenance"], **facts}
-        self._write(content)
+        self._write(lease, content)
 
     def _compare(
         self,
@@ -210,7 +215,8 @@ class StudyFolder:
             )
         return grown
 
-    def _write(self, content: Mapping[str, Any]) -> None:
+    def _write(self, lease: Lease, content: Mapping[str, Any]) -> None:
+        lease.check()
         write_json(self.folder / STUDY_FILE, redacted(dict(content)), checksum=True)
 
 

@@ -9,7 +9,7 @@ from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
 from study.evaluation.scorers import SCORERS
 from study.planning.plan import Cell, Plan, answers_address
-from study.results.files import is_rows_file_of, read_file
+from study.results.files import has_name_of_rows, read_file
 from study.results.schema import CELLS, PROBES, Coordinates, coordinates_of, table
 
 JUDGED = ("judge_rating", "judge_reply")
@@ -37,8 +37,8 @@ class RebuiltRows:
         cells = list(by_cell)
         if sum(len(of) for of in by_cell.values()) != len(rows):
             return "a cell's rows do not stand together", cells, len(rows)
-        if not is_rows_file_of(path, cells):
-            return "its name is that of other cells", cells, len(rows)
+        if not has_name_of_rows(path, (row["stage"] for row in rows), cells):
+            return "its name is that of other rows", cells, len(rows)
         for name, found in by_cell.items():
             cell = self._cells.get(name)
             if cell is None:

@@ -1,6 +1,7 @@
 """Checks a study and its store, file by file, and moves aside what is wrong."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,28 +25,41 @@ from study.results.schema import DATASETS
 NOT_AS_WRITTEN = "not what was written: its checksum is not the one beside it"
 
 
-def verify_study(folder: Path, store: Store, plan: Plan, *, repair: bool) -> IntegrityReport:
-    """Checks a study, also while it runs; repairs it only while it does not.
+def verify_study(folder: Path, store: Store, plan_of: Callable[[], Plan], *, repair: bool) -> IntegrityReport:
+    """Checks a study, also while it runs and grows; repairs it only while nobody else holds it.
+
+    Args:
+        plan_of: the plan that the folder records now.
 
     Raises:
-        StudyHeldError: repair was asked for, and a driver runs the study.
+        StudyHeldError: repair was asked for, and another process holds the study.
     """
+    study = StudyFolder(folder)
     if not repair:
-        return _checked(folder, store, plan)
-    with hold(folder, lambda by: None):
+        while True:
+            question = study.recorded().spec
+            report = _checked(folder, store, plan_of())
+            if not report.problems or study.recorded().spec == question:
+                return report  # otherwise the study has grown meanwhile
+    study.replannable()  # what is refused leaves a folder as it was
+    with hold(folder) as lease:
+        plan = plan_of()
         report = _checked(folder, store, plan)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         roots = [Path(store.location), folder.resolve()]
         for index, problem in enumerate(report.problems):
             if problem.remove is None:
                 continue
+            lease.check()
             moved = _move_aside(problem.remove, roots, stamp)
             report.problems[index] = replace(problem, moved=moved or problem.path)
             if problem.path.name in DESCRIPTION:  # follow from the spec alone
-                StudyFolder(folder).describe(plan)
+                study.describe(lease, plan)
         if any(problem.path == folder / MERGED_FILE for problem in report.problems):
+            lease.check()
             merge_cells(folder)
         for path in report.debris:
+            lease.check()
             _move_aside(path, roots, stamp)
         return report
 
@@ -119,10 +133,12 @@ def _check_rows(folder: Path, dataset: str, rebuilt: RebuiltRows, report: Integr
 
 def _move_aside(path: Path, roots: list[Path], stamp: str) -> Path | None:
     """Into the quarantine of the innermost root, under the same relative name; None where it is gone."""
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         return None
     path = path.parent.resolve() / path.name
-    root = next(root for root in roots if path.is_relative_to(root))
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    if root is None:  # behind a link that leads elsewhere
+        return None
     target = root / QUARANTINE / stamp / path.relative_to(root)
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)

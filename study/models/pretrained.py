@@ -8,6 +8,7 @@ code comes with a model.
 import hashlib
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from study.errors import PreflightError
@@ -56,15 +57,18 @@ def local_folder(location: str, pinned: str) -> str:
     For an adapter these are its base's files.
 
     Raises:
-        PreflightError: a hub model cannot be downloaded, or an adapter's base changed since it was pinned.
+        PreflightError: a hub model cannot be downloaded, or a folder or an adapter's base changed since it was pinned.
     """
     folder = Path(location)
     if not folder.is_dir():
         return _download(location, revision=pinned)
+    if (_of_folder(folder) if is_adapter(folder) else _folder_digest(folder)) != pinned:
+        raise PreflightError(
+            f"model={location}: a file of it, or of the base of an adapter, changed since the study began: put the "
+            "files back, or begin another study with --study"
+        )
     if not is_adapter(folder):
         return location
-    if _of_folder(folder) != pinned:
-        raise PreflightError(f"model={location}: the adapter or its base changed since the study began")
     base = base_of(folder)
     return local_folder(base, fingerprint(base))
 
@@ -215,8 +219,16 @@ def _check_type(folder: Path, shown: str) -> None:
 
 
 def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
     files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
+    stats = [path.stat() for path in files]
+    return _digest_of(tuple(files), tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
+
+
+@cache
+def _digest_of(files: tuple[Path, ...], unchanged: tuple[tuple[int, int, int], ...]) -> str:
+    """Hashed once a process, for as long as no file is another one, longer or shorter, or written again."""
+    del unchanged
+    digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()[:REVISION_CHARACTERS]

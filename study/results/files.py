@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -24,18 +24,21 @@ def dataset_folder(study_folder: Path, dataset: str) -> Path:
     return study_folder / "results" / dataset
 
 
-def rows_file(study_folder: Path, dataset: str, stage: str, cells: Iterable[Coordinates]) -> Path:
-    """Where the rows of some cells lie that are read off one stage: the name says which stage, and which cells."""
-    return dataset_folder(study_folder, dataset) / f"{stage}-{_key_of_cells(cells)}.parquet"
+def rows_file(study_folder: Path, dataset: str, stage: str) -> Path:
+    """Where the rows lie of all cells that are read off one stage, whoever writes them: so none stands twice."""
+    return dataset_folder(study_folder, dataset) / f"{stage}.parquet"
 
 
-def is_rows_file_of(path: Path, cells: Iterable[Coordinates]) -> bool:
-    """Whether a file of rows has the name that belongs to these cells."""
-    return path.stem.rpartition("-")[2] == _key_of_cells(cells)
+def stage_of_file(path: str) -> str:
+    """The stage whose rows a file holds. Older versions wrote several files a stage: STAGE-CELLS.parquet."""
+    return PurePath(path).stem.partition("-")[0]
 
 
-def _key_of_cells(cells: Iterable[Coordinates]) -> str:
-    return key(sorted(cells, key=str))[:16]
+def has_name_of_rows(path: Path, stages: Iterable[str], cells: Iterable[Coordinates]) -> bool:
+    """Whether a file of rows has the name that belongs to its rows."""
+    if set(stages) == {path.stem}:
+        return True
+    return path.stem.rpartition("-")[2] == key(sorted(cells, key=str))[:16]
 
 
 def write_table(built: pa.Table, path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import analysis
 from analysis.report.sections.provenance import provenance, stage_times
+from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import load_space
 from study.planning.materials import read_materials
@@ -20,8 +21,9 @@ def test_the_steps_alone_are_those_of_the_plan(tmp_path: Path) -> None:
     plan = make_plan(read_materials(spec), lambda model: pytest.fail(model))
     folder = StudyFolder(tmp_path / "study")
     told = {"models": {}, "inputs": {}, "store": "store", "space": "tofu-mini", "overrides": []}
-    folder.claim(spec, plan, command=["relearn", "run", "tofu-mini"], **told)
-    folder.add_provenance({"train_steps": 1444, "evaluations": 80})
+    with hold(folder.folder) as lease:
+        folder.claim(lease, spec, plan, command=["relearn", "run", "tofu-mini"], **told)
+        folder.add_provenance(lease, {"train_steps": 1444, "evaluations": 80})
     alone = 0
     for cell in plan.cells:
         checkpoint = cell.checkpoint

@@ -8,6 +8,7 @@ import pytest
 
 from cluster.ray_tune.lost_trials import LostTrials
 from cluster.study_folder.failures import ABOUT, Cause, Failure, FailureRecords
+from cluster.study_folder.lease import hold
 from cluster.worker.attempts import Attempts, StageGivenUpError
 from study.errors import DivergedError, IntegrityError, SpecError
 
@@ -28,7 +29,7 @@ def raised(error: Exception) -> Exception:
         (MemoryError(), Cause.MEMORY, False),
         (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK, False),
         (OSError(errno.EIO, "Input/output error"), Cause.STORAGE, True),
-        (OSError(errno.EACCES, "Permission denied"), Cause.ERROR, False),
+        (OSError(errno.EACCES, "Permission denied"), Cause.REFUSED, False),
         (ZeroDivisionError("division by zero"), Cause.ERROR, False),
     ],
     ids=lambda value: type(value).__name__,
@@ -90,9 +91,11 @@ def test_a_failure_is_kept_until_the_stage_succeeds(planned, tmp_path: Path) -> 
     plan = planned()
     key = next(key for key, stage in plan.stages.items() if stage.kind == "relearn")
     records = FailureRecords(tmp_path)
-    kept = records.write(plan, key, Failure(Cause.DIVERGED, "the loss is nan"))
+    with hold(tmp_path) as lease:
+        kept = records.write(lease, plan, key, Failure(Cause.DIVERGED, "the loss is nan"))
     assert FailureRecords(tmp_path).read() == {key: kept}
     assert kept["label"] == "relearn (start unlearned, repetitions 7, depth 2, corpus prefix, seed 0)"
     assert "learning rate" in kept["remedy"]
-    records.forget(key)
+    with hold(tmp_path) as lease:
+        records.forget(lease, key)
     assert records.read() == {}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cluster.rows.recorder import Recorder, cells_recorded
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import hold
 from study.results.files import dataset_files, read_dataset
 from study.results.merged_cells import MERGED_FILE, merge_cells
 from study.results.schema import COORDINATES
@@ -17,14 +18,15 @@ def in_files(folder: Path) -> int:
 def test_the_count_is_that_of_the_files_after_every_stage(planned, work_through, tmp_path: Path) -> None:
     plan, store = planned(), LocalStore(tmp_path / "store")
     work_through(plan, store)
-    recorder = Recorder(tmp_path, plan, store)
     counts = []
-    for key in [*plan.stages, *plan.stages]:  # the second time there is nothing to write
-        recorder.record(key)
-        assert recorder.cells_recorded == cells_recorded(tmp_path, plan) == in_files(tmp_path)
-        counts.append(recorder.cells_recorded)
-    assert 0 < counts[len(plan.stages) // 2] < counts[-1] == len(plan.cells)
-    assert Recorder(tmp_path, plan, store).cells_recorded == len(plan.cells)
+    with hold(tmp_path) as lease:
+        recorder = Recorder(lease, plan, store)
+        for key in [*plan.stages, *plan.stages]:  # the second time there is nothing to write
+            recorder.record(key)
+            assert recorder.cells_recorded == cells_recorded(tmp_path, plan) == in_files(tmp_path)
+            counts.append(recorder.cells_recorded)
+        assert 0 < counts[len(plan.stages) // 2] < counts[-1] == len(plan.cells)
+        assert Recorder(lease, plan, store).cells_recorded == len(plan.cells)
 
 
 def test_a_copy_of_all_cells_is_counted_while_it_is_true(finished, planned) -> None:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from cluster.rows.recorder import Recorder
 from cluster.rows.rescore import rescore, text_scorer
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import hold
 from study.results.files import read_dataset
 from tests.commands import call
 
@@ -16,17 +17,23 @@ def study(planned, work_through, folder: Path) -> Path:
     plan = planned()
     store = LocalStore(folder / "store")
     work_through(plan, store)
-    recorder = Recorder(folder, plan, store)
-    for key in plan.stages:
-        recorder.record(key)
+    with hold(folder) as lease:
+        recorder = Recorder(lease, plan, store)
+        for key in plan.stages:
+            recorder.record(key)
     return folder
+
+
+def score(folder: Path, metric: str) -> int:
+    with hold(folder) as lease:
+        return rescore(lease, text_scorer(metric))
 
 
 def test_a_score_is_added_and_nothing_else_changes(planned, work_through, tmp_path: Path) -> None:
     folder = study(planned, work_through, tmp_path)
     before = {name: read_dataset(folder, name) for name in ("probes", "cells")}
     assert pc.all(pc.is_null(before["probes"]["rouge_l"])).as_py()
-    scored = rescore(folder, text_scorer("rouge_l"))
+    scored = score(folder, "rouge_l")
     probes, cells = read_dataset(folder, "probes"), read_dataset(folder, "cells")
     assert scored == probes.num_rows > 0
     assert not pc.any(pc.is_null(probes["rouge_l"])).as_py()
@@ -41,9 +48,9 @@ def test_a_score_is_added_and_nothing_else_changes(planned, work_through, tmp_pa
 
 def test_scoring_twice_is_scoring_once(planned, work_through, tmp_path: Path) -> None:
     folder = study(planned, work_through, tmp_path)
-    rescore(folder, text_scorer("exact"))
+    score(folder, "exact")
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
-    rescore(folder, text_scorer("exact"))
+    score(folder, "exact")
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == files
 
 

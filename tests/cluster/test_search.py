@@ -12,6 +12,7 @@ import pytest
 from cluster.driver.rounds import Rounds
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import hold
 from cluster.study_folder.search_record import read_rounds
 from cluster.study_folder.study_plan import planning_of
 from search_spaces.search.proposers import proposer_of
@@ -38,11 +39,12 @@ def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> int:
     store.prepare()
     _, plan_of = planning_of(spec, folder)
     rounds = Rounds(folder, spec, proposer_of(spec), plan_of, store)
-    for plan in rounds.plans():
-        work_through(plan, store)
-        recorder = Recorder(folder, plan, store)
-        for key in plan.stages:
-            recorder.record(key)
+    with hold(folder) as lease:
+        for plan in rounds.plans(lease):
+            work_through(plan, store)
+            recorder = Recorder(lease, plan, store)
+            for key in plan.stages:
+                recorder.record(key)
     recorded = read_rounds(folder)
     assert recorded is not None
     return len(recorded.rounds)
@@ -113,10 +115,9 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     proposer = proposer_of(spec)
     _, plan_of = planning_of(spec, tmp_path / "s")
     rounds = Rounds(tmp_path / "s", spec, proposer, plan_of, store)
-    (tmp_path / "s").mkdir()
     there = set(store.addresses())
-    plans = rounds.plans()
-    next(plans)
+    with hold(tmp_path / "s") as lease:
+        next(rounds.plans(lease))
     history = read_rounds(tmp_path / "s")
     assert history is not None
     found, asked = history.found, history.rounds

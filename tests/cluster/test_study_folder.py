@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from study.errors import SpecError
 from tests.commands import call
@@ -20,14 +21,16 @@ def claim(folder: Path, plan) -> list[str]:
         "overrides": [],
         "command": ["relearn"],
     }
-    return StudyFolder(folder).claim(plan.spec, plan, **facts)
+    with hold(folder) as lease:
+        return StudyFolder(folder).claim(lease, plan.spec, plan, **facts)
 
 
 def test_a_crash_before_study_json_does_not_lock_the_folder(planned, tmp_path: Path) -> None:
     plan = planned()
     folder = tmp_path / "s"
     folder.mkdir()
-    StudyFolder(folder).describe(plan)
+    with hold(folder) as lease:
+        StudyFolder(folder).describe(lease, plan)
     assert not StudyFolder(folder).exists()
     assert claim(folder, plan) == []
     assert StudyFolder(folder).recorded().spec["name"] == "tiny"
@@ -35,7 +38,8 @@ def test_a_crash_before_study_json_does_not_lock_the_folder(planned, tmp_path: P
 
 def test_a_folder_with_something_else_beside_stays_locked(planned, tmp_path: Path) -> None:
     plan = planned()
-    StudyFolder(tmp_path).describe(plan)
+    with hold(tmp_path) as lease:
+        StudyFolder(tmp_path).describe(lease, plan)
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(SpecError, match=r"not empty \(thesis.tex\)"):
         claim(tmp_path, plan)

@@ -76,10 +76,10 @@ class Fault:
         self._work(study, repeated)
         for path, content in self._records.items():
             assert path.read_bytes() == content, f"{path}: accepted, and changed"
-        report = verify_study(study, store, plan, repair=False)
+        report = verify_study(study, store, lambda: plan, repair=False)
         assert not report.problems
         assert holder_of(study) is None
-        assert not any((study / name).exists() for name in (".driver.json", ".control", ".tune"))
+        assert not any((study / name).exists() for name in (".control", ".tune"))
         ours = [process for process in self._processes if "Agent" not in _name(process)]
         wait_for(lambda: not any(alive(process) for process in ours), 60)
 

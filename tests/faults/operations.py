@@ -27,10 +27,12 @@ from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import with_retries
 from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.lease import Lease, hold
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
 from study.perform import Residents, missing_addresses, perform
 from study.planning.materials import read_materials
+from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from tests.conftest import TINY
 
@@ -97,11 +99,18 @@ def study(folder: Path) -> None:
     facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store"}
     failed = lambda error, pause: None  # noqa: E731
     again = partial(with_retries, failed=failed)
-    again(lambda: place.claim(spec, plan, **facts, space="tiny", overrides=[], command=["test"]))
+    with hold(folder) as lease:
+        again(lambda: place.claim(lease, spec, plan, **facts, space="tiny", overrides=[], command=["test"]))
+        work(lease, plan)
+
+
+def work(lease: Lease, plan: Plan) -> None:
+    """The stages that are missing."""
+    folder, again = lease.folder, partial(with_retries, failed=lambda error, pause: None)
     store = LocalStore(folder / "store")
     again(store.prepare)
     log = again(lambda: EventLog(folder / "log"))
-    recorder = again(lambda: Recorder(folder, plan, store))
+    recorder = again(lambda: Recorder(lease, plan, store))
     residents = Residents()
     for key, stage in plan.stages.items():
         again(partial(recorder.record, key))

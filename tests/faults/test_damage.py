@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification.verify import verify_study
 from study.perform import Residents, perform
@@ -52,11 +54,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def work_through(plan: Plan, folder: Path) -> None:
     """What a run does, without Ray."""
     store, log = LocalStore(folder / "store"), EventLog(folder / "log")
-    recorder, residents = Recorder(folder, plan, store), Residents()
-    for key, stage in plan.stages.items():
-        log.write("stage started", stage=key, kind=stage.kind)
-        perform(stage, store, residents, plan.spec.execution)
-        recorder.record(key)
+    with hold(folder) as lease:
+        recorder, residents = Recorder(lease, plan, store), Residents()
+        for key, stage in plan.stages.items():
+            log.write("stage started", stage=key, kind=stage.kind)
+            perform(stage, store, residents, plan.spec.execution)
+            recorder.record(key)
 
 
 @pytest.fixture
@@ -71,9 +74,9 @@ def study(original: Path, planned, tmp_path: Path) -> tuple[Path, Plan]:
 
 
 def claim(folder: Path, plan: Plan) -> None:
-    StudyFolder(folder).claim(
-        plan.spec, plan, models={}, inputs={}, store="store", space="tiny", overrides=[], command=["test"]
-    )
+    facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store", "space": "tiny"}
+    with hold(folder) as lease:
+        StudyFolder(folder).claim(lease, plan.spec, plan, **facts, overrides=[], command=["test"])
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -81,14 +84,14 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in paths
-        if path.parent.name != "log" and path.name not in ("study.json", ".driver.lock")
+        if path.parent.name not in ("log", ".driver") and path.name != "study.json"
     }
 
 
 def repaired(study: Path, plan: Plan, damaged: Path, expected: dict[str, pa.Table], fault: Fault) -> None:
     """Found by name, repaired, computed again; the rows are those of before."""
     store = LocalStore(study / "store")
-    found = verify_study(study, store, plan, repair=False)
+    found = verify_study(study, store, lambda: plan, repair=False)
     assert [problem.path for problem in found.problems] == [damaged]
     assert found.exit_code == 5
     code, output = call("verify", "s", cwd=study.parent)
@@ -97,7 +100,7 @@ def repaired(study: Path, plan: Plan, damaged: Path, expected: dict[str, pa.Tabl
     code, output = call("verify", "s", "--repair", cwd=study.parent)
     assert code == 0, output
     assert "quarantine" in output
-    assert verify_study(study, store, plan, repair=False).problems == []
+    assert verify_study(study, store, lambda: plan, repair=False).problems == []
     claim(study, plan)
     work_through(plan, study)
     fault.inject()

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.study_folder.event_log import EventLog, read_events
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
+from cluster.study_folder.lease import hold
 from tests.commands import Call, call
 from tests.conftest import TINY
 from tests.without_ray import take_ray_out
@@ -124,8 +125,10 @@ def test_secrets_are_masked(planned, tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     plan = planned()
     failure = Failure(Cause.ERROR, f"https://user:{secret}@hub")
-    FailureRecords(tmp_path).write(plan, next(iter(plan.stages)), failure)
-    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    with hold(tmp_path) as lease:
+        FailureRecords(tmp_path).write(lease, plan, next(iter(plan.stages)), failure)
+    texts = [path.read_text() for path in tmp_path.glob("[!.]*/*") if path.is_file()]
+    texts += [path.read_text() for path in tmp_path.glob("*.jsonl")]
     assert len(texts) == 2
     assert not any(secret in text or "quote-and-more" in text for text in texts)
     (event,) = read_events(tmp_path)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,12 +50,13 @@ def test_a_plan_needs_neither_torch_nor_ray(tmp_path: Path, arguments: tuple[str
 
 
 def test_status_needs_neither_torch_nor_ray(tmp_path: Path, planned) -> None:
+    from cluster.study_folder.lease import hold
     from cluster.study_folder.study_folder import StudyFolder
 
     plan = planned()
-    StudyFolder(tmp_path / "s").claim(
-        plan.spec, plan, models={}, inputs={}, store="store", space="x", overrides=[], command=["relearn"]
-    )
+    facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store", "space": "x"}
+    with hold(tmp_path / "s") as lease:
+        StudyFolder(tmp_path / "s").claim(lease, plan.spec, plan, **facts, overrides=[], command=["relearn"])
     # pyarrow looks for pandas by itself when it turns rows into Python objects.
     assert not imported("status", "s", cwd=tmp_path) & {"torch", "transformers", "ray", "matplotlib"}
 

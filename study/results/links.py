@@ -1,0 +1,31 @@
+"""A study's folder holds no symbolic link that leads out of it: the folder may come from somebody else.
+
+Whoever unpacks it would otherwise read, write or move aside what the link leads to. The store may be anywhere, as
+with --store: what is read from it is checked by hashes.
+"""
+
+import contextlib
+from pathlib import Path
+
+from study.errors import SpecError
+
+STORE, SCRATCH = "store", ".tune"
+
+
+def refuse_links(folder: Path) -> None:
+    """Raises a SpecError that names the first link in a study's folder which leads out of it."""
+    inside = folder.resolve()
+    left = list(inside.iterdir())
+    while left:
+        path = left.pop()
+        if path == inside / STORE:
+            continue
+        if path.is_symlink():
+            if not path.resolve().is_relative_to(inside):
+                raise SpecError(
+                    f"{folder / path.relative_to(inside)} is a link that leads out of the study, to {path.readlink()}: "
+                    "put what it leads to in its place, or remove it (the store may lie elsewhere: --store)"
+                )
+        elif path.is_dir() and path != inside / SCRATCH:
+            with contextlib.suppress(FileNotFoundError):  # a run takes its own away
+                left += path.iterdir()

@@ -1,0 +1,89 @@
+"""Commands started at the same moment, each in a process of its own, without Ray and without its start-up time.
+
+The processes are forked from a server that has imported what commands import, so that twenty pairs take seconds.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.commands import call
+from tests.without_ray import take_ray_out
+
+IMPORTED = (
+    "tests.faults.at_once",
+    "analysis.report",
+    "analysis.export.files",
+    "cluster.driver.launch",
+    "cluster.rows.rescore",
+    "cluster.verification.verify",
+    "study.perform",
+    "study.models.model_folders",
+    "transformers.models.llama.modeling_llama",
+)
+CONTEXT: ForkServerContext = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(list(IMPORTED))
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    words: tuple[str, ...]
+    code: int
+    output: str
+
+
+def at_once(
+    commands: Sequence[Sequence[object]], cwd: Path, delays: Sequence[float] | None = None
+) -> list[Ended]:
+    """Starts all commands at one moment, or so many seconds after it, and waits for all."""
+    barrier = CONTEXT.Barrier(len(commands))
+    started = []
+    for words, delay in zip(commands, delays or [0.0] * len(commands), strict=True):
+        ours, theirs = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=_command, args=([*map(str, words)], cwd, delay, barrier, theirs))
+        process.start()
+        theirs.close()
+        started.append((process, ours))
+    ended = []
+    for words, (process, ours) in zip(commands, started, strict=True):
+        assert ours.poll(120), f"{words} does not end"
+        ended.append(Ended(tuple(map(str, words)), *ours.recv()))
+        ours.close()
+        process.join()
+        process.close()
+    return ended
+
+
+def killed(words: Sequence[object], cwd: Path, after: float) -> int:
+    """Starts a command and kills it so many seconds later; its exit code, where it came to its end before."""
+    barrier = CONTEXT.Barrier(2)
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_command, args=([*map(str, words)], cwd, 0.0, barrier, theirs))
+    process.start()
+    theirs.close()
+    barrier.wait()
+    process.join(after)
+    process.kill()
+    process.join()
+    code = process.exitcode
+    process.close()
+    ours.close()
+    return code or 0
+
+
+def _command(words: list[str], cwd: Path, delay: float, barrier: Barrier, answer: Connection) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    take_ray_out(pytest.MonkeyPatch())
+    barrier.wait()
+    time.sleep(delay)
+    answer.send(call(*words, cwd=cwd))

@@ -1,0 +1,295 @@
+"""Storage that is no local disk: it works all the same, or is refused before anything is spent; never half.
+
+A library in C (refusing.c), preloaded, lets system calls on the study's folder fail as such file systems do; a real
+vfat is mounted where the kernel has it.
+"""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands import published, wait_for
+from tests.faults.checker import Fault
+from tests.faults.conftest import GRID
+
+needs_gcc = pytest.mark.skipif(
+    shutil.which("gcc") is None or not sys.platform.startswith("linux"), reason="needs gcc, on Linux"
+)
+REPOSITORY = Path(__file__).parents[2]
+LINKS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
+WORKS = {
+    **{f"hard links refused ({errno.errorcode[number]})": f"link={number}" for number in LINKS},
+    "hard links refused between folders (EXDEV)": f"link-between={errno.EXDEV}",
+    "locks refused (ENOLCK)": f"lock={errno.ENOLCK}",
+    "locks refused (ENOSYS)": f"lock={errno.ENOSYS}",
+    "fsync of a folder refused (EINVAL, as on CIFS)": f"sync-folder={errno.EINVAL}",
+    "fsync of a folder refused (ENOSYS)": f"sync-folder={errno.ENOSYS}",
+}
+REFUSED = {
+    "no exclusive creation: hard links and renames without replacing refused": (
+        f"link={errno.EPERM} noreplace={errno.EINVAL}"
+    ),
+    "fsync of files refused (EINVAL)": f"sync={errno.EINVAL}",
+    "a read-only file system (EROFS)": f"write={errno.EROFS}",
+}
+SMALL = {"start": ["unlearned"], "depth": [1, 2]}
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("library") / "refusing.so"
+    source = Path(__file__).with_name("refusing.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+    return built
+
+
+@pytest.fixture
+def refusing(library: Path, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """``refusing("link=1")``: an environment in which that is refused under ``tmp_path/s``."""
+
+    def environment(refuse: str, **more: str) -> dict[str, str]:
+        under = {"REFUSE_UNDER": str(tmp_path / "s"), "REFUSE": refuse, **more}
+        return {"LD_PRELOAD": str(library), "PYTHONPATH": str(REPOSITORY), **under}
+
+    return environment
+
+
+def without_ray(*words: object, cwd: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """``relearn`` without Ray, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.without_ray", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+FIRST_WRITER = """
+import sys
+from pathlib import Path
+from cluster.storage.local_store import LocalStore
+from cluster.study_folder.lease import hold
+from study.artifacts import Address
+folder = Path(sys.argv[1])
+with hold(folder):
+    store = LocalStore(folder / "store")
+    store.prepare()
+    def publish(content):
+        with store.staging() as staging:
+            (staging / "data").write_text(content)
+            return store.publish(Address("ab" * 16, 1, "weights"), staging, {})
+    assert [publish("one"), publish("two")] == [True, False]
+    assert store.file(Address("ab" * 16, 1, "weights"), "data").read_text() == "one"
+    assert [store.create_text("judge/a", each) for each in ("one", "two")] == [True, False]
+    assert store.read_text("judge/a") == "one"
+    found = store.check()
+    assert not (found.damages or found.leftovers), found
+"""
+
+
+@needs_gcc
+@pytest.mark.parametrize("refuse", [pytest.param(how, id=name) for name, how in WORKS.items()])
+def test_of_two_writers_the_first_wins_wherever(refusing, tmp_path: Path, refuse: str) -> None:
+    command = [sys.executable, "-c", FIRST_WRITER, str(tmp_path / "s")]
+    done = subprocess.run(
+        command, env={**os.environ, **refusing(refuse)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "refuse",
+    [pytest.param(how, id=name, marks=pytest.mark.fault(f"storage: {name}")) for name, how in WORKS.items()],
+)
+def test_a_study_on_such_storage(
+    refusing, space, undisturbed, fault: Fault, tmp_path: Path, refuse: str
+) -> None:
+    for _ in range(3):
+        shutil.rmtree(tmp_path / "s", ignore_errors=True)
+        code, output = without_ray(
+            "run", space(**SMALL), "--study", "s", cwd=tmp_path, environment=refusing(refuse)
+        )
+        fault.inject()
+        assert code == 0, output
+        fault.check(tmp_path / "s", undisturbed(**SMALL), code=code)
+        for verb in (["report", "s"], ["export", "s"], ["checkpoints", "s"], ["verify", "s", "--repair"]):
+            code, output = without_ray(*verb, cwd=tmp_path, environment=refusing(refuse))
+            assert code == 0, output
+
+
+@needs_gcc
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("refuse", "times"),
+    [
+        pytest.param(how, times, id=f"{name}, {times}", marks=[pytest.mark.fault(f"storage: {name}"), *marks])
+        for name, how in REFUSED.items()
+        for times, marks in [(1, []), (2, [pytest.mark.slow])]
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_spent(
+    refusing, space, fault: Fault, tmp_path: Path, refuse: str, times: int
+) -> None:
+    for _ in range(times):
+        began = time.monotonic()
+        code, output = without_ray("run", space(), "--study", "s", cwd=tmp_path, environment=refusing(refuse))
+        fault.inject()
+        assert code == 3, output
+        assert "--st" in output, "says what to do: another --store or --study"
+        assert "Traceback" not in output
+        assert not list((tmp_path / "s").rglob("record.json"))
+        assert time.monotonic() - began < 30, "refusals are not waited for"
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.fault("storage: every fsync takes 3 s")
+def test_a_slow_sync(relearn, refusing, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    """On real workers: a lease is renewed all the while, and a second driver is refused."""
+    first = relearn("run", space(**SMALL), "--study", "s", environment=refusing("", SLOW="3"))
+    wait_for(lambda: published(tmp_path / "s"))
+    code, output = relearn("resume", "s").finish()
+    assert code == 4, output
+    code, output = first.finish(600)
+    fault.inject(3)
+    assert code == 0, output
+    fault.check(tmp_path / "s", undisturbed(**SMALL), code=code)
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(errno.EROFS, marks=pytest.mark.fault("storage: read-only in the middle of a study")),
+        pytest.param(errno.EIO, marks=pytest.mark.fault("storage: EIO from the middle of a study on")),
+        pytest.param(errno.ESTALE, marks=pytest.mark.fault("storage: ESTALE from the middle of a study on")),
+    ],
+)
+def test_storage_that_fails_in_the_middle(
+    relearn, refusing, space, undisturbed, fault: Fault, tmp_path: Path, number: int
+) -> None:
+    for turn in range(3):
+        when = tmp_path / "now"
+        environment = refusing(f"write={number}", WHEN=str(when))
+        run = relearn("run", space(**GRID), "--study", "s", environment=environment)
+        wait_for(lambda turn=turn: len(published(tmp_path / "s")) >= 3 + 2 * turn)
+        fault.before(tmp_path / "s", run)
+        when.touch()
+        fault.inject()
+        code, output = run.finish(200)
+        assert code == 3, output
+        assert "Traceback" not in output
+        assert "the same command" in output
+        when.unlink()
+    code, output = relearn("resume", "s").finish()
+    assert code == 0, output
+    fault.check(tmp_path / "s", undisturbed(**GRID), code=code, repeated=12)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(how, marks=pytest.mark.fault(f"the study's folder {how} while it runs"))
+        for how in ("renamed", "deleted", "replaced by a link")
+    ],
+)
+def test_a_folder_that_goes_away(relearn, space, undisturbed, fault: Fault, tmp_path: Path, how: str) -> None:
+    study, aside = tmp_path / "s", tmp_path / "aside"
+    (tmp_path / "other").mkdir()
+    for turn in range(3):
+        run = relearn("run", space(**GRID), "--study", "s")
+        wait_for(lambda turn=turn: len(published(study)) >= 2 + 2 * turn)
+        study.rename(aside)
+        if how == "deleted":
+            shutil.rmtree(aside)
+        if how == "replaced by a link":
+            study.symlink_to(tmp_path / "other")
+        fault.inject()
+        code, output = run.finish(120)
+        assert code == 3, output
+        assert "moved, deleted or replaced" in output
+        assert "Traceback" not in output
+        if how == "replaced by a link":
+            assert not list((tmp_path / "other").rglob("study.json"))
+            study.unlink()
+        shutil.rmtree(study, ignore_errors=True)  # what workers wrote in their last moment
+        if how != "deleted":
+            aside.rename(study)
+    code, output = relearn("run", space(**GRID), "--study", "s").finish()
+    assert code == 0, output
+    fault.check(study, undisturbed(**GRID), code=code, repeated=20)
+
+
+@pytest.fixture
+def few_files(root, tmp_path: Path) -> Iterator[Path]:
+    """A file system that has bytes for everything, and inodes for little."""
+    place = tmp_path / "s"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=150", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.fault("storage: inodes used up while bytes are free")
+def test_no_more_files(relearn, space, undisturbed, fault: Fault, few_files: Path) -> None:
+    for _ in range(3):
+        code, output = relearn("run", space(**GRID), "--study", "s").finish(120)
+        fault.inject()
+        assert code == 3, output
+        assert "no more files" in output
+        assert "Traceback" not in output
+    subprocess.run(["mount", "-o", "remount,nr_inodes=100000", str(few_files)], check=True)
+    code, output = relearn("resume", "s").finish()
+    assert code == 0, output
+    fault.check(few_files, undisturbed(**GRID), code=code, repeated=12)
+
+
+@pytest.fixture
+def vfat(root, tmp_path: Path) -> Iterator[Path]:
+    """A real vfat: no hard links, no difference between upper and lower case."""
+    if shutil.which("mkfs.vfat") is None or "vfat" not in Path("/proc/filesystems").read_text():
+        pytest.skip("needs mkfs.vfat, and a kernel that mounts vfat")
+    image, place = tmp_path / "image", tmp_path / "vfat"
+    image.write_bytes(b"")
+    os.truncate(image, 64 * 2**20)
+    subprocess.run(["mkfs.vfat", str(image)], check=True, capture_output=True)
+    place.mkdir()
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.fault("storage: a real vfat")
+def test_a_real_vfat(space, undisturbed, fault: Fault, vfat: Path) -> None:
+    path = space(**SMALL)
+    for name in ("s", "t", "u"):
+        code, output = without_ray(
+            "run", path, "--study", name, cwd=vfat, environment={"PYTHONPATH": str(REPOSITORY)}
+        )
+        fault.inject()
+        assert code == 0, output
+        fault.check(vfat / name, undisturbed(**SMALL), code=code)
