@@ -4,10 +4,8 @@ Every verb imports what it needs when it is called, so that ``relearn --help`` a
 at once. A RelearnError ends in its message and its exit code, without a traceback.
 """
 
-import errno
 import json
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -375,10 +373,9 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
-    from cluster.output import Output
+    from cluster.output import printing
 
-    out, errors = Output(sys.stdout), Output(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(errors):
+    with printing(answers=sys.argv[1:2] not in (["run"], ["resume"])):
         try:
             app()
         except RelearnError as error:
@@ -386,21 +383,9 @@ def main() -> None:
             sys.exit(error.exit_code)
         except OSError as error:  # a path that cannot be read or written, in whatever verb
             path = f"{error.filename}: " if error.filename else ""
-            print(
-                f"relearn: {path}{error.strerror or error}: give another path, or mend this one",
-                file=sys.stderr,
-            )
+            words = f"{path}{error.strerror or error}: give another path, or mend this one"
+            print(f"relearn: {words}", file=sys.stderr)
             sys.exit(PreflightError.exit_code)
-        except SystemExit as ended:
-            out.flush()
-            if out.lost is None or out.lost.errno == errno.EPIPE:  # who reads has read enough
-                raise
-            print(f"relearn: what was to be printed is lost: {out.lost.strerror}", file=sys.stderr)
-            answer = sys.argv[1:2] not in (["run"], ["resume"])  # a study's code says how the study is
-            sys.exit(ended.code or (PreflightError.exit_code if answer else 0))
-        finally:
-            out.flush()
-            errors.flush()
 
 
 if __name__ == "__main__":

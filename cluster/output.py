@@ -6,10 +6,16 @@ that is lost, and nothing else.
 """
 
 import contextlib
+import errno
 import io
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import IO, Any
 
+LOST = 3
+"""The exit code where storage does not take what a verb prints."""
 SHOWN_BY_NUMBER = (*range(0x20), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Control characters, and those that turn the direction of what follows."""
 PRINTABLE = {number: f"\\u{number:04x}" for number in SHOWN_BY_NUMBER if chr(number) not in "\n\t"}
@@ -61,3 +67,26 @@ class Output:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
+
+
+@contextmanager
+def printing(*, answers: bool) -> Iterator[None]:
+    """Sends what the block prints through an ``Output``.
+
+    Args:
+        answers: whether what is printed is what was asked for: then its loss, but to a reader who has read enough
+            (``| head``), is an error. Otherwise the exit code stays what it is.
+    """
+    out, errors = Output(sys.stdout), Output(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(errors):
+        try:
+            yield
+        except SystemExit as ended:
+            out.flush()
+            if out.lost is None or out.lost.errno == errno.EPIPE:
+                raise
+            errors.write(f"relearn: what was to be printed is lost: {out.lost.strerror}\n")
+            sys.exit(ended.code or (LOST if answers else 0))
+        finally:
+            out.flush()
+            errors.flush()
