@@ -10,10 +10,7 @@ from analysis.charts.panels import PictureRows, picture_rows
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from study.results.headline import Headline
 
-BAND = (
-    "Band, for counts: 95% Wilson interval of the pooled counts, which takes the seeds for one sample; thin lines: the "
-    "seeds, which differ more."
-)
+BAND = "Band, for counts: 95% over seeds (with one seed over its queries); thin lines: the seeds."
 MOST_DEPTHS = len(OKABE_ITO)
 MOST_THREADS = 5
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import between
-from analysis.measures.surface import select
+from analysis.measures.surface import intervals, select
 from analysis.reading.study_frames import Study
-from analysis.statistics.wilson import wilson
+from analysis.statistics.crossed_design import probes_per_cluster
 from study.results.headline import Headline
-from study.results.schema import COORDINATES
+from study.results.schema import COORDINATES, COUNTS
 
 SETTING = [name for name in COORDINATES if name != "seed"]
 
@@ -21,8 +21,8 @@ class Rows:
 
     Attributes:
         seeds: a row per cell: the coordinates, ``benign`` and ``percent``.
-        pooled: a row per setting: ``percent``, ``low`` and ``high`` (Wilson's over the pooled counts; NaN where the
-            metric is no count), ``k``, ``n``, ``seeds``.
+        pooled: a row per setting: ``percent``, ``low`` and ``high`` (95% over seeds; NaN where the metric is no
+            count), ``k``, ``n``, ``seeds``.
     """
 
     headline: Headline
@@ -48,10 +48,17 @@ def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     ).reset_index()
     counts = pooled["counted"].to_numpy() > 0
     k, n = pooled["k"].to_numpy(float), pooled["n"].to_numpy(float)
-    low, high = wilson(np.where(counts, k, 0), np.where(counts, n, 0))
+    ends = intervals(seeds, SETTING, _alike(study, headline, seeds)).reset_index(drop=True)
     rate = np.divide(100 * k, n, out=np.full(len(n), np.nan), where=n > 0)
     pooled["percent"] = np.where(counts, rate, pooled["percent"])
-    return Rows(headline, seeds, pooled.assign(low=100 * low, high=100 * high))
+    return Rows(headline, seeds, pooled.assign(low=100 * ends["low"], high=100 * ends["high"]))
+
+
+def _alike(study: Study, headline: Headline, seeds: pd.DataFrame) -> float:
+    """How many probes share a title; asked only where an interval is over the probes of one seed."""
+    if seeds["seed"].nunique() != 1 or headline.metric not in COUNTS:
+        return 1.0
+    return probes_per_cluster(study.scores(headline.metric, relearn_steps=0)["probe"].unique())
 
 
 def rows_with(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:

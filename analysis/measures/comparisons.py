@@ -1,4 +1,4 @@
-"""Which corpus, method or start recovers more: paired differences, with the number of comparisons accounted for."""
+"""Which corpus, method or start recovers more: paired differences, read together as one table."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -8,23 +8,10 @@ import pandas as pd
 
 from analysis.reading.study_frames import coordinates
 from analysis.statistics.crossed_design import Answers, answers
-from analysis.statistics.intervals import difference, estimate
+from analysis.statistics.moderated import contrast, together
 from study.errors import SpecError
 
-ADJUSTMENT = "holm"
-COLUMNS = (
-    "one",
-    "other",
-    "difference",
-    "low",
-    "high",
-    "only_one",
-    "only_other",
-    "p",
-    "p_adjusted",
-    "seeds",
-    "probes",
-)
+COLUMNS = ("one", "other", "difference", "low", "high", "p", "p_adjusted", "detectable", "seeds", "probes")
 
 
 def compare(
@@ -45,16 +32,15 @@ def compare(
         fixed: keeps the cells with these values of coordinates.
 
     Returns:
-        A row per setting and pair: rate of ``one`` minus rate of ``other``, a 95% interval over seeds and
-        probes (paired: both are asked the same), and, where scores are true or false, how many (seed,
-        probe) only one of them answered, and McNemar's exact test on those. The test takes seeds for
-        independent of each other. ``p_adjusted`` is Holm's over all rows of this table.
+        A row per setting and pair: ``difference``, the rate of ``one`` minus that of ``other``, paired by seed and
+        probe; ``p``, and ``p_adjusted``, Holm's over the rows; ``low`` and ``high``, the interval that excludes 0
+        where the adjusted p is below 5%; ``detectable``, the difference that this test finds in 80% of studies. See
+        ``analysis.statistics.moderated``. With one seed there is no p and the interval is over its probes. Where all
+        scores of both sides are the same number, there is no interval.
 
     Raises:
         SpecError: no such column or coordinate, or fewer than two values to compare.
     """
-    from statsmodels.stats.multitest import multipletests
-
     known = coordinates(probes)
     rows = probes[(probes["split"] == split)]
     for name, value in fixed.items():
@@ -67,63 +53,59 @@ def compare(
     # A start decides its own method and depth: comparing starts, these belong to the setting of one side only.
     if axis == "start":
         others = [name for name in others if name not in ("method", "depth")]
-    found = []
+    places: list[dict[str, object]] = []
+    found: list[Answers] = []
     groups = rows.groupby(others, observed=True) if others else [((), rows)]
     for place, group in groups:
         values = [value for value in group[axis].unique() if pd.notna(value)]
         wanted = pairs if pairs is not None else list(combinations(sorted(values, key=str), 2))
         for one, other in wanted:
-            if one in values and other in values:
+            both = _pair(group, axis, metric, split, one, other) if {one, other} <= set(values) else None
+            if both is not None:
                 setting = dict(zip(others, place if isinstance(place, tuple) else (place,), strict=True))
-                found += [{**setting, **row} for row in _pair(group, axis, metric, split, one, other)]
+                places.append({**setting, "one": one, "other": other})
+                found.append(both)
     if not found:
         raise SpecError(f"{axis}: nothing to compare; expected at least two of its values in one setting")
-    table = pd.DataFrame(found)
-    tested = table["p"].notna()
-    table["p_adjusted"] = np.nan
-    if tested.any():
-        table.loc[tested, "p_adjusted"] = multipletests(table.loc[tested, "p"], method=ADJUSTMENT)[1]
-    return table[[*others, *COLUMNS]]
+    return pd.concat([pd.DataFrame(places), differences(found)], axis=1)[[*others, *COLUMNS]]
+
+
+def differences(found: Sequence[Answers]) -> pd.DataFrame:
+    """First setting minus second of each, as one table of ``COLUMNS`` from ``difference`` on."""
+    told = [np.ptp(each.scores) > 0 for each in found]
+    contrasts = [
+        contrast(each.scores, [1.0, -1.0], each.clusters)
+        for each, tells in zip(found, told, strict=True)
+        if tells
+    ]
+    table = pd.DataFrame(
+        {
+            "difference": [float((each.scores[0] - each.scores[1]).mean()) for each in found],
+            "seeds": [len(each.seeds) for each in found],
+            "probes": [len(each.probes) for each in found],
+        }
+    )
+    names = {"low": "low_adjusted", "high": "high_adjusted"}
+    tested = together(contrasts) if contrasts else pd.DataFrame()
+    for name in ("low", "high", "p", "p_adjusted", "detectable"):
+        table[name] = np.nan
+        if contrasts:
+            table.loc[told, name] = tested[names.get(name, name)].to_numpy()
+    return table
 
 
 def _pair(
     group: pd.DataFrame, axis: str, metric: str, split: str, one: object, other: object
-) -> list[dict[str, object]]:
+) -> Answers | None:
+    """The scores of two values of the axis, in that order; None where they share no seed or probe."""
     rows = group[group[axis].isin([one, other])].copy()
     if axis == "start":
         rows["method"], rows["depth"] = "any", 0
     try:
         found = answers(rows, metric, axis, split)
     except SpecError:
-        return []  # one of the two is not computed or not scored here: missing, not zero
+        return None  # one of the two is not computed or not scored here: missing, not zero
     if len(found.settings) < 2:
-        return []
-    value = estimate(found, difference(found.settings, one, other))
-    first, second = (found.scores[found.settings.index(each)] for each in (one, other))
-    counts = _discordant(found, metric, first, second, group)
-    return [
-        {
-            "one": one,
-            "other": other,
-            "difference": value.value,
-            "low": value.low,
-            "high": value.high,
-            **counts,
-            "seeds": len(found.seeds),
-            "probes": len(found.probes),
-        }
-    ]
-
-
-def _discordant(
-    found: Answers, metric: str, first: np.ndarray, second: np.ndarray, group: pd.DataFrame
-) -> dict[str, object]:
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    if not set(np.unique(found.scores)) <= {0.0, 1.0}:
-        return {"only_one": None, "only_other": None, "p": np.nan}
-    one, other = int((first > second).sum()), int((second > first).sum())
-    both = int(((first == 1) & (second == 1)).sum())
-    neither = first.size - both - one - other
-    p = float(mcnemar([[both, one], [other, neither]], exact=True).pvalue) if one + other else 1.0
-    return {"only_one": one, "only_other": other, "p": p}
+        return None
+    order = [found.settings.index(each) for each in (one, other)]
+    return Answers(found.scores[order], (one, other), found.seeds, found.probes)

@@ -1,28 +1,25 @@
 """The frontier: where along one axis an attack begins to work, for each value of another, with its band.
 
-The curve's rates have pointwise intervals over seeds and probes (``analysis.statistics.intervals``). The band of the
-crossing is where these cross the level: a step is in it as long as its interval holds the level. Between two computed
-steps the rate is interpolated on the logarithm of steps; nothing is read beyond the last.
+The curve's rates have the intervals of ``analysis.statistics.rates``, each of its own. The band of the crossing is
+where these cross the level: a step is in it as long as its interval holds the level. Between two computed steps the
+rate is interpolated on the logarithm of steps; nothing is read beyond the last. The first crossing counts.
 
-The curve is smoothed only where a test of a step back allows it: is *any* earlier rate above a later one (paired
-one-sided t tests, Bonferroni over all pairs)? Where that is not shown at 5%, the curve and its interval are replaced by
-their isotonic regressions; where it is, nothing is smoothed and the first crossing counts. Not shown does not mean that
-the curve is monotone, least of all with few seeds.
+The curve is deliberately not smoothed. An isotonic regression, which pools a fall from the start into one low level,
+said "never" in half of the simulated studies whose true curve begins above the level (docs/STATISTICS.md).
 """
 
 import numpy as np
 import pandas as pd
-import scipy  # its parts load when they are first used
 
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study, coordinates
-from analysis.statistics.crossed_design import Answers, crossed
-from analysis.statistics.intervals import bounded, spread
-from analysis.statistics.wilson import Numbers, wilson
+from analysis.statistics.crossed_design import Answers, crossed, probes_per_cluster
+from analysis.statistics.moderated import contrast, moderated
+from analysis.statistics.rates import rate_interval
+from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
-LEVEL = 0.05
 LOGARITHMIC = ("relearn_steps", "depth")
 FALLING = ("depth",)
 """Axes along which an attack gets harder: the frontier is where the rate falls below the level."""
@@ -52,7 +49,6 @@ def frontier(
         - ``crossing``: interpolated; infinite where ``censored``; the first place where ``always``.
         - ``low``, ``high``: its 95% band, infinite where it has no end; NaN where nothing can be said.
         - ``censored``: the level is never reached (for depth: never left); ``always``: it is there from the start.
-        - ``smoothing``: ``isotonic`` or ``none``; ``monotone_p``: of the test of a step back.
         - ``seeds``, ``probes``, ``places``: of how many; ``over``: what the band is over.
 
     Raises:
@@ -132,19 +128,6 @@ def _crossing(
     found: Answers, axis: str, level: float, counts: "pd.Series[float] | None"
 ) -> dict[str, object]:
     rates, low, high, over = _curve(found, counts)
-    earlier, later = np.triu_indices(len(rates), 1)
-    pairs = np.zeros((len(earlier), len(rates)))
-    sign = -1.0 if axis in FALLING else 1.0
-    pairs[np.arange(len(pairs)), earlier], pairs[np.arange(len(pairs)), later] = sign, -sign
-    p = float(min(1.0, len(pairs) * np.nanmin(spread(found.scores, pairs).p_above_zero(), initial=1.0)))
-    smooth = p >= LEVEL
-    if smooth:
-        rates, low, high = (
-            scipy.optimize.isotonic_regression(each, increasing=axis not in FALLING).x
-            if not np.isnan(each).any()
-            else each
-            for each in (rates, low, high)
-        )
     places = np.array([float(str(value)) for value in found.settings])
     first, last = (high, low) if axis not in FALLING else (low, high)
     crossing = _where(places, rates, axis, level)
@@ -154,8 +137,6 @@ def _crossing(
         "high": _where(places, last, axis, level),
         "censored": bool(np.isinf(crossing)),
         "always": bool((rates[0] >= level) if axis not in FALLING else (rates[0] < level)),
-        "smoothing": "isotonic" if smooth else "none",
-        "monotone_p": p,
         "seeds": len(found.seeds),
         "probes": len(found.probes) if over != "seeds" else np.nan,
         "places": len(places),
@@ -165,17 +146,35 @@ def _crossing(
 
 def _curve(found: Answers, counts: "pd.Series[float] | None") -> tuple[Numbers, Numbers, Numbers, str]:
     """The rates with both ends, and what these are over."""
-    asked = float(counts.min() / len(found.seeds)) if counts is not None and counts.notna().all() else 1.0
-    each = spread(found.scores, np.eye(len(found.settings)), max(asked, 1.0))
-    rates: Numbers = each.value
-    if counts is not None and len(found.seeds) == 1:  # cells alone: one rate a place
-        n = counts.reindex(list(found.settings)).to_numpy(np.float64)
-        low, high = wilson(rates * n, n) if bounded(found) else (np.full_like(rates, np.nan),) * 2
-        return rates, low, high, "probes"
-    low, high = each.rate_interval() if bounded(found) else each.t_interval()
-    if counts is not None:
-        return rates, low, high, "seeds"
-    return rates, low, high, "probes" if len(found.seeds) == 1 else "seeds and probes"
+    rates: Numbers = found.scores.mean(axis=(1, 2))
+    seeds = len(found.seeds)
+    nothing = np.full_like(rates, np.nan)
+    if found.scores.min() < 0 or found.scores.max() > 1:
+        if counts is not None and seeds == 1:
+            return rates, nothing, nothing, "probes"
+        low, high = moderated(
+            [contrast(each[None], [1.0], found.clusters) for each in found.scores]
+        ).interval()
+        return rates, low, high, _over(seeds, counts is not None)
+    if counts is None:
+        asked: Numbers = np.full(len(rates), float(len(found.probes)))
+    else:  # cells alone: one rate for each place and seed
+        asked = counts.reindex(list(found.settings)).to_numpy(np.float64) / seeds
+        if np.isnan(asked).any():
+            return rates, nothing, nothing, "seeds"
+    alike = probes_per_cluster(found.probes)
+    ends = [
+        rate_interval(of_seeds.mean(axis=1) * n, [n] * seeds, alike=alike)
+        for of_seeds, n in zip(found.scores, asked, strict=True)
+    ]
+    low, high = np.array(ends).T
+    return rates, low, high, _over(seeds, counts is not None)
+
+
+def _over(seeds: int, cells_alone: bool) -> str:
+    if seeds == 1:
+        return "probes"
+    return "seeds" if cells_alone else "seeds and probes"
 
 
 def _where(places: Numbers, rates: Numbers, axis: str, level: float) -> float:

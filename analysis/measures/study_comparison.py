@@ -1,20 +1,20 @@
 """Two studies against each other: what differs in their specs, and in the cells that both have.
 
 Cells are the same when their coordinates are. Both studies are asked the same probes there, so differences are paired:
-over seeds and probes, by ``analysis.compare``. Studies without a cell in common are told apart and not compared.
+over seeds and probes, as by ``analysis.compare``. Studies without a cell in common are told apart and not compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.measures.comparisons import differences as differences_of
 from analysis.measures.surface import select
 from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.crossed_design import Answers
-from analysis.statistics.intervals import difference, estimate
 from study.results.schema import COORDINATES, COUNTS, MEANS
 from study.results.spec_entries import differences
 
@@ -26,8 +26,8 @@ class Pair:
     """One place that both studies have, seeds taken together; rates as shares of the whole.
 
     Attributes:
-        difference: second − first, with its 95% interval over the seeds and probes that both have; NaN interval where
-            the probes are not scored in both.
+        difference: second − first, with its interval over the seeds and probes that both have, adjusted for the number
+            of places (``analysis.compare``); NaN interval where probes are not scored in both or all are equal.
     """
 
     place: dict[str, Any]
@@ -41,7 +41,7 @@ class Pair:
 
     @property
     def apart(self) -> bool:
-        """Whether the interval excludes 0; intervals are not adjusted for how many there are."""
+        """Whether the interval excludes 0."""
         return bool(self.low > 0 or self.high < 0)
 
 
@@ -91,10 +91,9 @@ class Comparison:
         same = f"{self.equal:,} of the {self.shared:,} shared cells have the same {self.metric} to the bit{rest}."
         if self.equal == self.shared:
             return same
-        by_chance = f"{0.05 * len(self.pairs):.1f}"
         return (
-            f"{same} In {apart} of {len(self.pairs)} places the interval of the difference excludes 0; were "
-            f"there none, about {by_chance} would by chance."
+            f"{same} In {apart} of {len(self.pairs)} places the interval of the difference excludes 0; were there no "
+            "difference anywhere, one of them or more would in at most 5% of comparisons."
         )
 
 
@@ -144,15 +143,20 @@ def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tu
     """A pair for each place, and all of them together."""
     scores = [_scores(study, metric) for study in (first, second)]
     full = first.headline.full if first.headline.metric == metric else 1.0
-    pairs, answered = [], []
+    places, answered = [], []
     for place, cells in shared.groupby(level=PLACE, sort=False):
         key = place if isinstance(place, tuple) else (place,)
         both = [of_study.get(key) for of_study in scores]
         found = _together(both) if both[0] is not None and both[1] is not None else None
-        if found is not None:
-            answered.append(found)
-        pairs.append(_pair(dict(zip(PLACE, key, strict=True)), cells, found, full))
-    return pairs, _pair({}, shared, _mean(answered), full)
+        places.append((dict(zip(PLACE, key, strict=True)), cells, found))
+        answered += [] if found is None else [found]
+    rows = iter(differences_of([_answers(found) for found in answered]).to_dict("records"))
+    pairs = [
+        _pair(place, cells, None if found is None else next(rows), full) for place, cells, found in places
+    ]
+    mean = _mean(answered)
+    overall = None if mean is None else differences_of([_answers(mean)]).to_dict("records")[0]
+    return pairs, _pair({}, shared, overall, full)
 
 
 def _scores(study: Study, metric: str) -> dict[tuple[Any, ...], pd.DataFrame]:
@@ -202,30 +206,27 @@ def _mean(answered: list[Both]) -> Both | None:
     return means[0], means[1]
 
 
-def _pair(place: dict[str, Any], cells: pd.DataFrame, found: Both | None, full: float) -> Pair:
+def _answers(found: Both) -> Answers:
+    first, second = found
+    return Answers(
+        np.stack([second.to_numpy(float), first.to_numpy(float)]),
+        ("second", "first"),
+        tuple(first.index),
+        tuple(map(_probe, first.columns)),
+    )
+
+
+def _probe(asked: str) -> str:
+    return asked.split("\0", 1)[0]
+
+
+def _pair(place: dict[str, Any], cells: pd.DataFrame, found: dict[Hashable, Any] | None, full: float) -> Pair:
+    """A place; ``found`` is its row of ``differences_of``."""
     first, second = float(cells["value_first"].mean()), float(cells["value_second"].mean())
     seeds = int(cells.index.get_level_values("seed").nunique())
-    if found is None:
-        nothing = float("nan")
-        return Pair(place, first / full, second / full, (second - first) / full, nothing, nothing, seeds, 0)
-    one, other = found
-    asked = Answers(
-        np.stack([one.to_numpy(float), other.to_numpy(float)]),
-        ("first", "second"),
-        tuple(one.index),
-        tuple(one.columns),
-    )
-    value = estimate(asked, difference(asked.settings, "second", "first"))
-    return Pair(
-        place,
-        first / full,
-        second / full,
-        value.value / full,
-        value.low / full,
-        value.high / full,
-        len(one.index),
-        len(one.columns),
-    )
+    row = found or {"difference": second - first, "low": np.nan, "high": np.nan, "seeds": seeds, "probes": 0}
+    numbers = (float(row[name]) / full for name in ("difference", "low", "high"))
+    return Pair(place, first / full, second / full, *numbers, int(row["seeds"]), int(row["probes"]))
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.reading.study_frames import coordinates
-from analysis.statistics.wilson import wilson
+from analysis.statistics.rates import rate_interval
 from study.errors import SpecError
 from study.results.headline import ASR
 
@@ -52,9 +52,9 @@ def surface(
         fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
 
     Returns:
-        A row per pair of values, with ``k``, ``n``, ``rate``, ``low``, ``high`` (Wilson over the pooled
-        counts, so the spread between seeds is not in it) and ``cells``, how many were pooled. Where nothing
-        was computed, rate and interval are NaN and ``cells`` is 0. A metric that is no count has its mean
+        A row per pair of values, with ``k``, ``n``, ``rate``, ``low``, ``high`` (95% over seeds, see
+        ``analysis.statistics.rates``; with one seed over its probes) and ``cells``, how many were pooled. Where
+        nothing was computed, rate and interval are NaN and ``cells`` is 0. A metric that is no count has its mean
         as rate, and its interval is NaN.
 
     Raises:
@@ -81,8 +81,30 @@ def surface(
     k, n = table["k"].to_numpy(float), table["n"].to_numpy(float)
     counted = ~np.isnan(n)
     rate = np.where(counted, k / np.where(counted, n, 1), table["mean"].to_numpy(float))
-    low, high = wilson(k, n)
-    return table.drop(columns="mean").assign(rate=rate, low=low, high=high).reset_index()
+    ends = intervals(chosen, keys).reindex(whole)
+    return table.drop(columns="mean").assign(rate=rate, low=ends["low"], high=ends["high"]).reset_index()
+
+
+def intervals(cells: pd.DataFrame, keys: list[str], alike: float = 1.0) -> pd.DataFrame:
+    """The interval of the rate in each place, seeds taken as the sample.
+
+    Args:
+        cells: counts; several cells of a place and seed are added up.
+        keys: what names a place.
+        alike: as of ``rate_interval``.
+
+    Returns:
+        ``low`` and ``high`` for each place; NaN where a metric is no count.
+    """
+    seed = ["study", "seed"] if "study" in cells and "study" not in keys else ["seed"]
+    counts = cells.groupby([*keys, *[name for name in seed if name not in keys]], observed=True)[["k", "n"]]
+    of_seeds = counts.agg(_sum_or_none).reset_index()
+    ends = {
+        place: rate_interval(rows["k"].to_numpy(float), rows["n"].to_numpy(float), alike=alike)
+        for place, rows in of_seeds.groupby(keys, observed=True)
+    }
+    index = pd.MultiIndex.from_tuples(list(ends), names=keys) if ends else None
+    return pd.DataFrame(list(ends.values()), index=index, columns=["low", "high"], dtype=float)
 
 
 def _sum_or_none(values: "pd.Series[float]") -> float:

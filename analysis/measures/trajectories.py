@@ -1,24 +1,25 @@
 """What a relearning did, from its first step to its last: one row of measures for each trajectory, with intervals.
 
-A peak is the largest of several noisy rates, so what follows it always seems to fall. Whether a fall is real is
-therefore tested over all steps at once: is *any* earlier rate above the last one? Each step has a paired one-sided
-t test over seeds and probes. The trajectory's p is the least of them times the number of steps (Bonferroni), so it
-holds whichever step is the peak; Holm's adjustment accounts for the number of trajectories. The intervals of the peak
-and of the drop are simultaneous over all steps (Bonferroni too).
+Falls after the peak are in ``analysis.measures.falls``; Holm's adjustment accounts for the number of trajectories. The
+interval of a drop is adjusted as its p is, that of a peak is simultaneous over all steps. Recovery, lift and utility
+share variances over the trajectories of a study (``analysis.statistics.moderated``).
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.measures.falls import LEVEL, falls
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
-from analysis.statistics.crossed_design import Answers, crossed
-from analysis.statistics.intervals import Estimate, bounded, estimate, spread
-from analysis.statistics.wilson import Numbers
+from analysis.statistics.adjustment import holm
+from analysis.statistics.crossed_design import Answers, crossed, probes_per_cluster
+from analysis.statistics.estimate import NOTHING, Estimate
+from analysis.statistics.moderated import Contrast, contrast, moderated
+from analysis.statistics.rates import rate_estimate
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
@@ -27,8 +28,7 @@ STARTING_MODEL = tuple(name for name in TRAJECTORY if name != "corpus")
 FINETUNING = ("scenario", "model", "repetitions")
 """Coordinates of what an original or a control has in common with a trajectory."""
 THRESHOLD = 0.5
-LEVEL = 0.05
-NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
+CONTRASTS = ("recovery", "lift", "utility")
 
 
 def trajectories(
@@ -42,38 +42,40 @@ def trajectories(
 
     Returns:
         A row per (study, scenario, model, method, start, repetitions, depth, corpus), each measure with ``_low`` and
-        ``_high`` (95%, over seeds and probes, see ``analysis.statistics.intervals``):
+        ``_high`` (95%, over seeds and probes, see ``analysis.statistics``):
 
         - ``first``, ``final``: the rate before relearning and at the last step; ``last_step``.
         - ``peak``: the highest rate, and ``peak_step`` where; ``drop``: peak − final; ``drop_p``: of no earlier step
           being above the last, ``drop_p_adjusted``: Holm's over all rows of this table, ``drop_real``: that it is
-          below 5%.
+          below 5%; ``drop_detectable``: the fall from a step that this test finds in 80% of studies.
         - ``area``: the mean rate over log(1 + steps).
         - ``steps_to``: the first step at which the rate reaches the threshold, infinite and ``censored`` where none
           does; its interval goes from the first step whose upper end reaches it to the first whose lower end does.
-        - ``recovery``: (final − first) ÷ (original − first), where an original model was asked and had more.
+        - ``recovery``: (final − first) ÷ (original − first), where an original model was asked whose interval lies
+          above ``first``; elsewhere the ratio is about nothing.
         - ``lift``: final − the never-learned control's final, on the same corpus, where there is one.
         - ``utility``: the final rate on the retain probes minus that before relearning, where they are scored.
-        - ``seeds``, ``probes``: of how many; with one seed nothing is said about others.
+        - ``seeds``, ``probes``: of how many; with one seed nothing is said about others, and nothing is tested.
 
     Raises:
         SpecError: nothing is scored under the metric.
     """
-    from statsmodels.stats.multitest import multipletests
-
     rows = [row for part in study.parts for row in _of_one(part, metric or part.headline.metric, threshold)]
     if not rows:
         raise SpecError(f"{metric or 'the headline metric'}: no relearned cell is scored yet")
-    table = pd.DataFrame(rows)
-    tested = table["drop_p"].notna()
-    table["drop_p_adjusted"] = np.nan
-    if tested.any():
-        table.loc[tested, "drop_p_adjusted"] = multipletests(table.loc[tested, "drop_p"], method="holm")[1]
-    table["drop_real"] = table["drop_p_adjusted"] < LEVEL
-    return table
+    adjusted, divisors = holm(np.array([row["falls"].p for row in rows], dtype=np.float64))
+    return pd.DataFrame(
+        [
+            {
+                **{name: value for name, value in row.items() if name != "falls"},
+                **row["falls"].measures(p, by),
+            }
+            for row, p, by in zip(rows, adjusted, divisors, strict=True)
+        ]
+    )
 
 
-def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, object]]:
+def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, Any]]:
     forget = study.scores(metric)
     relearned = forget[(forget["corpus"] != "none") & (forget["relearn_steps"] > 0)]
     if relearned.empty:
@@ -84,15 +86,37 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, objec
     ]
     retain = study.scores(metric, split="retain", relearn_steps=[int(step) for step in first_and_last])
     others = _OtherCells(forget, retain, metric)
-    made: list[dict[str, object]] = []
+    made: list[dict[str, Any]] = []
+    curves: list[Answers] = []
+    contrasts: list[dict[str, Contrast | None]] = []
     for values, at in _positions(relearned, TRAJECTORY).items():
         where = dict(zip(TRAJECTORY, values, strict=True))
         along = pd.concat([others.before(others.forget, where), relearned.iloc[at]])
         found = crossed(along, "relearn_steps", metric)
         if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
-            measures = {**_measures(found, threshold), **others.measures(found, where)}
-            made.append({"study": study.name, **where, **measures})
+            made.append({"study": study.name, **where, **_measures(found, threshold)})
+            curves.append(found)
+            contrasts.append(others.contrasts(found, where))
+    tables = [_together([each[name] for each in contrasts]) for name in CONTRASTS]
+    for row, fall, *estimates in zip(made, falls(curves), *tables, strict=True):
+        row["falls"] = fall
+        for name, estimate in zip(CONTRASTS, estimates, strict=True):
+            row.update(_named(name, estimate))
     return made
+
+
+def _together(contrasts: list[Contrast | None]) -> list[Estimate]:
+    """One measure of all trajectories; nothing where it is not there."""
+    there = [each for each in contrasts if each is not None]
+    if not there:
+        return [NOTHING] * len(contrasts)
+    table = moderated(there)
+    low, high = table.interval()
+    rows = iter(zip(table.value, low, high, there, strict=True))
+    return [
+        NOTHING if each is None else Estimate(*map(float, next(rows)[:3]), len(each.by_seed))
+        for each in contrasts
+    ]
 
 
 def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:
@@ -107,41 +131,27 @@ def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object,
     return dict(zip(heads.astype(object).itertuples(index=False, name=None), parts, strict=True))
 
 
-def _measures(found: Answers, threshold: float) -> dict[str, object]:
+def _measures(found: Answers, threshold: float) -> dict[str, Any]:
     steps = np.array(found.settings, dtype=np.float64)
-    count = len(steps)
-    rates = found.scores.mean(axis=(1, 2))
-    peak = int(rates.argmax())
+    alike = probes_per_cluster(found.probes)
     logs = np.log1p(steps)
     width = np.diff(logs) / (logs[-1] - logs[0])
-    area = np.append(width, 0) / 2 + np.append(0, width) / 2
-    each = spread(found.scores, np.vstack([np.eye(count), area]))
-    within = each.rate_interval if bounded(found) else each.t_interval
-    low, high = within()
-    simultaneous_low, simultaneous_high = within(1 - LEVEL / count)
-    falls = spread(found.scores, np.eye(count)[:-1] - np.eye(count)[-1])
-    p = falls.p_above_zero() if count > 1 else np.array([np.nan])
-    drop_low, drop_high = falls.t_interval(1 - LEVEL / (count - 1))
-    at = min(peak, count - 2)  # a peak at the last step has no drop
-    fell = peak < count - 1
+    area = (np.append(width, 0) + np.append(0, width)) / 2
+    each = [rate_estimate(scores, alike=alike) for scores in found.scores]
+    rates, low, high = (np.array([getattr(one, name) for one in each]) for name in ("value", "low", "high"))
+    peak = int(rates.argmax())
+    at_peak = rate_estimate(found.scores[peak], 1 - LEVEL / len(steps), alike)
     reached, surely, perhaps = (
         float(steps[curve >= threshold][0]) if (curve >= threshold).any() else np.inf
-        for curve in (rates, low[:count], high[:count])
+        for curve in (rates, low, high)
     )
     return {
-        **_named("first", Estimate(float(rates[0]), float(low[0]), float(high[0]), 0)),
-        **_named("final", Estimate(float(rates[-1]), float(low[count - 1]), float(high[count - 1]), 0)),
+        **_named("first", each[0]),
+        **_named("final", each[-1]),
         "last_step": int(steps[-1]),
-        **_named(
-            "peak",
-            Estimate(float(rates[peak]), float(simultaneous_low[peak]), float(simultaneous_high[peak]), 0),
-        ),
+        **_named("peak", at_peak),
         "peak_step": int(steps[peak]),
-        "drop": float(falls.value[at]) if fell else 0.0,
-        "drop_low": float(drop_low[at]) if fell else np.nan,
-        "drop_high": float(drop_high[at]) if fell else np.nan,
-        "drop_p": float(min(1.0, (count - 1) * p.min())),
-        **_named("area", Estimate(float(each.value[-1]), float(low[-1]), float(high[-1]), 0)),
+        **_named("area", rate_estimate(np.tensordot(area, found.scores, axes=1), alike=alike)),
         "steps_to": reached,
         "steps_to_low": perhaps,
         "steps_to_high": surely,
@@ -177,8 +187,8 @@ class _OtherCells:
         rows = zeros.get(tuple(where[name] for name in STARTING_MODEL))
         return None if rows is None else rows[rows["corpus"].isin(["none", where["corpus"]])]
 
-    def measures(self, found: Answers, where: dict[str, object]) -> dict[str, object]:
-        """``recovery``, ``lift`` and ``utility``."""
+    def contrasts(self, found: Answers, where: dict[str, object]) -> dict[str, Contrast | None]:
+        """``recovery``, ``lift`` and ``utility``; None where the other cell is not there."""
         last = int(str(found.settings[-1]))
         finetuning = tuple(where[name] for name in FINETUNING)
         first, final = (
@@ -189,9 +199,9 @@ class _OtherCells:
         after = self._matrix(self._after.get((*(where[name] for name in TRAJECTORY), last)))
         before = self._matrix(self.before(self._retain, where))
         return {
-            **_named("recovery", _across([first, final, original], _recovery)),
-            **_named("lift", _across([final, control], _difference)),
-            **_named("utility", _across([after, before], _difference)),
+            "recovery": _recovery(_across([first, final, original])),
+            "lift": _difference(_across([final, control])),
+            "utility": _difference(_across([after, before])),
         }
 
     def _matrix(self, rows: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -202,27 +212,35 @@ class _OtherCells:
         return pd.DataFrame(one.scores[0], list(one.seeds), list(one.probes))
 
 
-def _recovery(rates: Numbers) -> Numbers:
-    gap = rates[:, 2] - rates[:, 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(gap > 0, (rates[:, 1] - rates[:, 0]) / gap, np.nan)
+def _recovery(found: Answers | None) -> Contrast | None:
+    """A ratio as the contrast that it is near its value (delta method): what is left of it, over the gap."""
+    if found is None:
+        return None
+    first, final, original = found.scores.mean(axis=(1, 2))
+    alike = probes_per_cluster(found.probes)
+    if not rate_estimate(found.scores[2], alike=alike).low > first:
+        return None
+    gap = original - first
+    share = (final - first) / gap
+    tangent = contrast(found.scores, np.array([share - 1, 1.0, -share]) / gap, found.clusters)
+    return replace(tangent, by_seed=tangent.by_seed + share, least=-np.inf, most=np.inf)
 
 
-def _difference(rates: Numbers) -> Numbers:
-    return rates[:, 0] - rates[:, 1]
+def _difference(found: Answers | None) -> Contrast | None:
+    return None if found is None else contrast(found.scores, [1.0, -1.0], found.clusters)
 
 
-def _across(frames: list[pd.DataFrame | None], statistic: Callable[[Numbers], Numbers]) -> Estimate:
-    """A statistic of several cells in the seeds and probes that all of them have."""
+def _across(frames: list[pd.DataFrame | None]) -> Answers | None:
+    """Several cells in the seeds and probes that all of them have; None where there are none."""
     there = [frame for frame in frames if frame is not None]
     if len(there) < len(frames):
-        return NOTHING
+        return None
     seeds = sorted(set.intersection(*(set(frame.index) for frame in there)))
     asked = sorted(set.intersection(*(set(frame.columns) for frame in there)))
     if not seeds or not asked:
-        return NOTHING
+        return None
     scores = np.stack([frame.loc[seeds, asked].to_numpy(np.float64) for frame in there])
-    return estimate(Answers(scores, tuple(range(len(there))), tuple(seeds), tuple(asked)), statistic)
+    return Answers(scores, tuple(range(len(there))), tuple(seeds), tuple(asked))
 
 
 def _named(name: str, found: Estimate) -> dict[str, object]:

@@ -209,7 +209,7 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
                 "one": row["one"],
                 "other": row["other"],
                 "one − other, points (95%)": _with_interval(row, headline),
-                **({} if np.isnan(row["p"]) else {"p (McNemar, Holm)": f"{row['p_adjusted']:.2g}"}),
+                **({} if np.isnan(row["p"]) else {"p (Holm)": f"{row['p_adjusted']:.2g}"}),
             }
             for row in found.to_dict("records")
         ]

@@ -3,9 +3,10 @@
 All seeds are asked the same probes, and all cells of a scenario too. So two settings are compared within each pair
 (seed, probe), and what the two share cancels. Only seeds and probes that every setting has are kept; nothing is
 filled in.
-The intervals are in ``analysis.statistics.intervals``.
+The intervals are in ``analysis.statistics.rates`` and ``analysis.statistics.moderated``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,22 @@ class Answers:
     settings: tuple[object, ...]
     seeds: tuple[int, ...]
     probes: tuple[str, ...]
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """What each probe belongs to."""
+        return tuple(map(cluster, self.probes))
+
+
+def cluster(probe: str) -> str:
+    """What a probe belongs to: the author of ``author-03-pair-07``; any other is alone."""
+    return probe.rsplit("-pair-", 1)[0]
+
+
+def probes_per_cluster(probes: Iterable[str]) -> float:
+    """How many probes share a title, in the mean; 1 where each is alone."""
+    names = list(probes)
+    return len(names) / max(1, len({cluster(name) for name in names}))
 
 
 def answers(

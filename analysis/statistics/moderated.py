@@ -55,12 +55,13 @@ class Contrast:
     most: float = np.inf
 
 
-def contrast(scores: Numbers, weights: npt.ArrayLike) -> Contrast:
+def contrast(scores: Numbers, weights: npt.ArrayLike, clusters: Sequence[str] = ()) -> Contrast:
     """A linear contrast of the scores of several settings, paired by seed and probe.
 
     Args:
-        scores: settings × seeds × probes; probes that belong together are averaged before.
+        scores: settings × seeds × probes.
         weights: one for each setting.
+        clusters: what each probe belongs to, such as a title; the probes of one count as one. None: each alone.
 
     Returns:
         The variance that scores of 0 and 1 have at least is that of one changed answer in probes + 2 (Agresti and Min
@@ -77,6 +78,9 @@ def contrast(scores: Numbers, weights: npt.ArrayLike) -> Contrast:
         rate = (float(share @ scores.mean(axis=(1, 2))) * probes + 1) / (probes + 2)
         scale = rate * (1 - rate)
     by_seed = table.mean(axis=1)
+    if len(set(clusters)) < len(clusters):
+        table = _by_cluster(table, clusters)
+        probes = table.shape[1]
     by_probe = table.mean(axis=0)
     value = float(table.mean())
     between_probes = seeds * float(((by_probe - value) ** 2).sum()) / max(1, probes - 1)
@@ -91,6 +95,12 @@ def contrast(scores: Numbers, weights: npt.ArrayLike) -> Contrast:
         float(np.minimum(given, 0).sum()) if within_one else -np.inf,
         float(np.maximum(given, 0).sum()) if within_one else np.inf,
     )
+
+
+def _by_cluster(table: Numbers, clusters: Sequence[str]) -> Numbers:
+    """Seeds × clusters: sums over each one's probes, in units that keep the mean."""
+    number, names = pd.factorize(np.asarray(clusters))
+    return table @ np.eye(len(names))[number] * len(names) / len(clusters)
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,11 @@ class Table:
     most: Numbers
     prior: Prior
 
+    def part(self, rows: slice) -> "Table":
+        """Some of the rows."""
+        numbers = (self.value, self.error, self.freedom, self.seeds, self.least, self.most)
+        return Table(*(each[rows] for each in numbers), self.prior)
+
     def interval(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
         """Student's t interval: lower and upper ends, cut at what the contrast can be; NaN where there is none."""
         half = scipy.stats.t.isf((1 - np.asarray(confidence)) / 2, self.freedom) * self.error
@@ -172,6 +187,7 @@ def moderated(contrasts: Sequence[Contrast]) -> Table:
     seeds = np.array([len(row.by_seed) for row in contrasts])
     scale = np.array([row.scale for row in contrasts])
     of_probes = np.array([row.of_probes for row in contrasts])
+    of_probes_freedom = np.array([row.probes_freedom for row in contrasts])
     spread = np.array([row.by_seed.var(ddof=1) if len(row.by_seed) > 1 else 0.0 for row in contrasts])
     own = np.maximum(seeds - 1, 0)
     prior = shared_prior(spread / scale, own)
@@ -180,17 +196,14 @@ def moderated(contrasts: Sequence[Contrast]) -> Table:
         shared = (prior.freedom * prior.variance * scale + own * spread) / (own + prior.freedom)
         of_seeds = np.where(seeds > 1, shared / seeds, 0)
         variance = of_seeds + of_probes
-        parts = np.where(of_seeds > 0, of_seeds**2 / freedom, 0) + of_probes**2 / np.array(
-            [row.probes_freedom for row in contrasts]
-        )
-        degrees = np.where(variance > 0, variance**2 / parts, np.inf)
+        parts = np.where(of_seeds > 0, of_seeds**2 / freedom, 0) + of_probes**2 / of_probes_freedom
+        degrees = np.where(variance > 0, variance**2 / parts, np.where(seeds > 1, freedom, of_probes_freedom))
     floor = np.array([row.floor for row in contrasts])
-    floored = variance < floor
-    variance = np.where(floored, floor, variance)
+    variance = np.maximum(variance, floor)
     return Table(
         np.array([float(row.by_seed.mean()) for row in contrasts]),
         np.sqrt(np.where(variance > 0, variance, np.nan)),
-        np.where(floored & (freedom == 0), np.inf, degrees),
+        degrees,
         seeds,
         np.array([row.least for row in contrasts]),
         np.array([row.most for row in contrasts]),

@@ -73,4 +73,22 @@ def test_graded_scores_have_no_least_variance_and_equal_answers_no_interval() ->
     assert found["value"] == pytest.approx(0.1)
     assert np.isnan(found["low"]) and np.isnan(found["p"])
     alike = together([contrast(np.zeros((2, 3, 8)), [1, -1])]).iloc[0]
-    assert (alike["low"], alike["high"]) == pytest.approx((-1.96 / 10, 1.96 / 10), abs=1e-3)
+    half = stats.t.isf(0.025, 2) / 10
+    assert (alike["low"], alike["high"]) == pytest.approx((-half, half)), (
+        "one answer of 8 + 2, and three seeds"
+    )
+
+
+def test_probes_of_one_title_count_as_one() -> None:
+    generator = np.random.default_rng(5)
+    titles = [f"author-{at // 4:02d}" for at in range(40)]
+    by_title = (generator.random((1, 1, 10)) < 0.5).astype(float).repeat(4, axis=2)
+    low, high = moderated([contrast(by_title, [1.0], titles)]).interval()
+    ends = stats.ttest_1samp(by_title[0, 0, ::4], 0).confidence_interval()
+    assert (low[0], high[0]) == pytest.approx((ends.low, ends.high))
+
+
+def test_a_ragged_title_keeps_the_mean() -> None:
+    scores = np.random.default_rng(6).random((1, 2, 5))
+    found = moderated([contrast(scores, [1.0], ["a", "a", "b", "c", "c"])])
+    assert found.value[0] == pytest.approx(scores.mean())

@@ -47,16 +47,27 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     ]
     text = {"method", "start", "corpus", "model", "scenario", "drop is real"}
     columns = {name: name not in text for name in rows[0]}
-    real = int(found["drop_real"].sum())
-    falling = int((found["drop"] > 0).sum())
-    words = (
-        f"More relearning is not always better: in {falling} of {len(found)} trajectories the last step lies below the "
-        f"peak. A peak is the largest of several noisy rates, so that is to be expected; after a test that allows "
-        f"for it, and for the number of trajectories (Holm), the fall is real in {real}.",
-        *_alone(int(found["seeds"].max())),
-    )
-    caption = "Each trajectory, seeds together, in brackets 95% over seeds and queries; the one that falls most first"
+    words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
+    caption = "Each trajectory, seeds together, in brackets 95% over seeds; the one that falls most first"
     return words, table_of(columns, rows, caption)
+
+
+def _of_falls(study: Study, found: pd.DataFrame) -> str:
+    """How many fall, how many are shown to, and what could have been shown."""
+    falling = found[found["drop"] > 0]
+    said = f"In {len(falling)} of {len(found)} trajectories the last step lies below the peak."
+    tested = falling[falling["drop_p"].notna()]
+    if tested.empty:
+        return f"{said} Whether that is more than chance is not tested."
+    real = int(tested["drop_real"].sum())
+    least = study.headline.percent(float(tested["drop_detectable"].median()))
+    return (
+        f"{said} A peak is the largest of several noisy rates, so most curves have one. After a test that allows for "
+        f"it, and for the number of trajectories (Holm), {real} of these falls {'is' if real == 1 else 'are'} shown to "
+        f"be more than chance. In the others nothing is shown, which is not to say that nothing fell: half of the "
+        f"tests would have needed a fall of {least:.0f} points or more"
+        + (", which no score can have." if least > 100 else ".")
+    )
 
 
 def difference_table(study: Study, axis: str) -> Table | None:
@@ -75,9 +86,8 @@ def difference_table(study: Study, axis: str) -> Table | None:
             "one": str(row["one"]),
             "other": str(row["other"]),
             "one − other, points": _points(study, row, "difference"),
-            "only one answers": row["only_one"],
-            "only the other": row["only_other"],
             "p, adjusted": p_in_words(row["p_adjusted"]),
+            "could be seen, points": _whole(study.headline.percent(row["detectable"])),
         }
         for row in found.to_dict("records")
     ]
@@ -85,8 +95,8 @@ def difference_table(study: Study, axis: str) -> Table | None:
     columns = {name: name not in text for name in rows[0]}
     caption = (
         f"Paired differences by {axis} after {last} relearn steps, every trajectory, unlearned or not: the same seeds "
-        f"and queries on both sides; p is McNemar's, adjusted by Holm over the {len(found)} rows, and takes seeds for "
-        "independent"
+        f"and queries on both sides; intervals and p over seeds, adjusted by Holm over the {len(found)} rows; beside "
+        "them the difference that such a test finds in 80% of studies"
     )
     return table_of(columns, rows, caption)
 
@@ -109,6 +119,10 @@ def _points(study: Study, row: Mapping[Any, Any], name: str) -> str:
     full = study.headline.percent
     low, high = ("low", "high") if name == "difference" else (f"{name}_low", f"{name}_high")
     return _with(full(row[name]), _cut(full(row[low])), _cut(full(row[high])), "")
+
+
+def _whole(points: float) -> str:
+    return "–" if pd.isna(points) else "> 100" if points > 100 else f"{points:.0f}"
 
 
 def _cut(points: float) -> float:
