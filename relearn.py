@@ -115,11 +115,13 @@ def plan(
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a study, or a search's first round, would cost."""
+    """Show what a study, or a search's first round, would cost, and what it could tell."""
+    from analysis.measures.resolution import as_dict, in_words, spread_of
     from cluster.driver.plan_summary import summarise
     from cluster.driver.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import planning_of
+    from cluster.terminal import print_pairs
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.search.proposers import proposer_of
     from study.planning.proposer import History
@@ -131,10 +133,12 @@ def plan(
     first = plan_of(proposer_of(spec).propose(History()))
     shortened = shortened_texts(first)
     summary = summarise(first, store_of(folder, store), models, folder, overrides, shortened)
+    size, spread = summary.size, spread_of(folder)
     if as_json:
-        _print_json(summary.as_dict())
+        _print_json({**summary.as_dict(), "resolution": as_dict(*size, spread)})
     else:
         summary.show()
+        print_pairs("", [("what it can tell", in_words(*size, spread))])
 
 
 @app.command()

@@ -8,12 +8,14 @@ analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="un
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
 analysis.drivers(study)  # what each axis does to the rate, in percentage points
 analysis.experiments(study)  # beside the paper's numbers and claims
+analysis.law(study)  # seven numbers for all cells of a method, and what they say of seeds not seen
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
 from analysis.measures.comparisons import compare
 from analysis.measures.contour import frontier
 from analysis.measures.drivers import drivers
+from analysis.measures.law import law
 from analysis.measures.predictors import predictors
 from analysis.measures.surface import surface
 from analysis.measures.trajectories import trajectories
@@ -21,7 +23,7 @@ from analysis.paper.experiments import experiments
 from analysis.reading.studies import Studies, load
 from analysis.reading.study_frames import Study
 from analysis.statistics.crossed_design import answers
-from analysis.statistics.intervals import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.statistics.wilson import wilson
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "drivers",
     "experiments",
     "frontier",
+    "law",
     "load",
     "predictors",
     "surface",

@@ -22,7 +22,14 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     if there.empty:
         return
     points, low, high = (there[name].to_numpy(float) for name in ("points", "low", "high"))
-    said = tuple(f"{row['change']}: {_points(row)}" for row in there.to_dict("records"))
+    several = there["corpus"].nunique() > 1
+    changes = [
+        f"{row['corpus']}: {row['change']}" if several else str(row["change"])
+        for row in there.to_dict("records")
+    ]
+    said = tuple(
+        f"{change}: {_points(row)}" for change, row in zip(changes, there.to_dict("records"), strict=True)
+    )
     place = np.arange(len(there), dtype=np.float64)
     series = Series("", place, points, low, high, said, 0, joined=False)
     reach = max(5.0, float(np.nanmax(np.abs(np.concatenate([points, low, high])))))
@@ -31,8 +38,8 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     yield Chart(
         "effects",
         "What drives it",
-        f"Effect on {words} in percentage points, averaged over the relearned cells, of moving one term and nothing "
-        f"else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
+        f"Effect on {words} in percentage points, averaged over the relearned cells of each corpus, of moving one "
+        f"term and nothing else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
         f"Dot chart of effects. {'; '.join(said)}.",
         "",
         "points",
@@ -45,7 +52,7 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
                     (-ends, ends),
                     x_ticks=tuple(
                         (float(at), "\n".join(textwrap.wrap(str(change), WIDTH)))
-                        for at, change in enumerate(there["change"])
+                        for at, change in enumerate(changes)
                     ),
                     y_ticks=tuple(
                         (float(at), f"{at:+g}" if at else "0") for at in np.arange(-ends, ends + 1e-9, step)
@@ -60,7 +67,7 @@ def _whiskers(clusters: int) -> str:
     return (
         "one seed, so no whiskers"
         if clusters == 1
-        else f"whisker: 95% over {clusters} seeds, left out in turn"
+        else f"whisker: over {clusters} seeds, left out in turn; adjusted by Holm as its p is"
     )
 
 

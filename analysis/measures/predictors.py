@@ -1,7 +1,14 @@
 """Does something known before any relearning predict how much comes back? Tested on studies that the rule never saw.
 
-Two candidates: how far the weights moved in unlearning, and how unlikely the target still is. For each study in turn
-a logistic curve is fitted to the trajectories of all the others and asked to predict this one's.
+Two candidates: how far the weights moved in unlearning, and the forgotten fraction
+
+    F = (NLL unlearned − NLL original) ÷ (NLL never learned − NLL original),
+
+which is 0 where nothing was forgotten and 1 where the target is as unlikely as to a model that never learned it. The
+bare likelihood cannot be compared between targets of one token and of twenty, and predicted nothing across studies.
+Nobody can recover more than was known, so every rule is capped by the original's score: share of the whole = original ×
+logistic(predictors). For each study in turn it is fitted to the trajectories of all the others and asked of this one's;
+once of all, and once of those alone that were known and have forgotten, which is what an auditor wants to know.
 """
 
 from itertools import combinations
@@ -12,12 +19,15 @@ import scipy  # its parts load when they are first used
 
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
-from analysis.statistics.logistic import fit
+from analysis.statistics.capped_logistic import fit, predict
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
 STARTING_MODEL = ["scenario", "model", "method", "start", "repetitions", "depth", "seed"]
-PREDICTORS = ("weight_distance", "target_nll")
+FINETUNING = ["scenario", "model", "repetitions", "seed"]
+PREDICTORS = ("weight_distance", "forgotten_fraction")
+KNOWN, FORGOTTEN = 0.5, 0.25
+"""Known and forgotten: the original scores at least this, and the start at most this part of that."""
 RECOVERED = 0.5
 FEWEST = 5
 
@@ -26,10 +36,12 @@ def predictors(study: Study | Studies) -> pd.DataFrame:
     """How well each study's recovery is predicted from all the others.
 
     The outcome is the headline metric at a study's last step, as a share of its whole, of each relearning of an
-    unlearned model on a benign corpus; ``weight_distance`` and ``target_nll`` are of the checkpoint it starts from.
+    unlearned model on a benign corpus; ``weight_distance`` and ``forgotten_fraction`` are of the checkpoint it starts
+    from.
 
     Returns:
-        A row per predictor (each alone, and both) and ``held_out`` study: ``r2``, the share of the outcome's variance
+        A row per predictor (none but the cap, each alone, and both), ``among`` (``all``, or ``known and forgotten``)
+        and ``held_out`` study: ``r2``, the share of the outcome's variance
         that is predicted, against the mean of the other studies (below 0: worse than that mean); ``rank``, Spearman's
         correlation of prediction and outcome within the study; ``auc``, of telling the trajectories that reach half
         from those that do not (NaN where all do or none); ``trajectories`` of it and ``trained_on``. And a row
@@ -49,31 +61,60 @@ def predictors(study: Study | Studies) -> pd.DataFrame:
         words = ", ".join(f"{name} {len(rows)}" for name, rows in known.items())
         raise SpecError(
             f"a prediction needs two studies of at least {FEWEST} relearned trajectories whose start has a "
-            f"weight_distance and a target_nll; found {words}"
+            f"weight_distance and a likelihood beside those of the original and the never-learned model; found {words}"
         )
     made: list[dict[str, object]] = []
-    for size in (1, 2):
-        for names in combinations(PREDICTORS, size):
-            rows = [_held_out(enough, name, list(names)) for name in enough]
-            made += [{"predictor": " + ".join(names), **row} for row in (*rows, _over_all(rows))]
+    for among, chosen in (("all", enough), ("known and forgotten", _forgotten(enough))):
+        if len(chosen) < 2:
+            continue
+        for size in (0, 1, 2):
+            for names in combinations(PREDICTORS, size):
+                rows = [_held_out(chosen, name, list(names)) for name in chosen]
+                label = " + ".join(names) or "original alone"
+                made += [{"predictor": label, "among": among, **row} for row in (*rows, _over_all(rows))]
     return pd.DataFrame(made)
+
+
+def _forgotten(known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The trajectories that were known and have forgotten, of the studies that have enough of them."""
+    kept = {
+        name: rows[(rows["original"] >= KNOWN) & (rows["before"] <= FORGOTTEN * rows["original"])]
+        for name, rows in known.items()
+    }
+    return {name: rows for name, rows in kept.items() if len(rows) >= FEWEST}
 
 
 def _trajectories(study: Study) -> pd.DataFrame:
     """A row per trajectory: its outcome, and what was known before."""
-    cells = study.cells[(study.cells["split"] == "forget") & (study.cells["start"] == "unlearned")]
+    cells = study.cells[study.cells["split"] == "forget"]
     headline = study.headline
     rows = cells[(cells["metric"] == headline.metric) & (cells["corpus"] != "none") & cells["benign"]]
+    rows = rows[rows["start"] == "unlearned"]
+    nothing = pd.DataFrame(columns=["outcome", "original", "before", *PREDICTORS])
     if rows.empty:
-        return pd.DataFrame(columns=["outcome", *PREDICTORS])
+        return nothing
     last = rows[(rows["relearn_steps"] == rows["relearn_steps"].max()) & (rows["relearn_steps"] > 0)]
-    zero = cells[(cells["relearn_steps"] == 0) & (cells["metric"] == "target_nll")].drop_duplicates(
-        STARTING_MODEL
+    zero = cells[cells["relearn_steps"] == 0]
+    score, likelihood = (zero[zero["metric"] == metric] for metric in (headline.metric, "target_nll"))
+    joined = last[[*STARTING_MODEL, "corpus", "value"]]
+    for name, of, start, keys in (
+        ("before", score, "unlearned", STARTING_MODEL),
+        ("nll", likelihood, "unlearned", STARTING_MODEL),
+        ("original", score, "original", FINETUNING),
+        ("nll_original", likelihood, "original", FINETUNING),
+        ("nll_never", likelihood[likelihood["depth"] == 0], "never_learned", FINETUNING),
+    ):
+        columns = [*keys, "value", *(["weight_distance"] if name == "nll" else [])]
+        found = of[of["start"] == start].drop_duplicates(keys)[columns].rename(columns={"value": name})
+        joined = joined.merge(found, on=keys, how="left")
+    gap = (joined["nll_never"] - joined["nll_original"]).where(lambda each: each > 0)
+    known: pd.DataFrame = joined.assign(
+        outcome=joined["value"] / headline.full,
+        original=joined["original"] / headline.full,
+        before=joined["before"] / headline.full,
+        forgotten_fraction=(joined["nll"] - joined["nll_original"]) / gap,
     )
-    before = zero[[*STARTING_MODEL, "value", "weight_distance"]].rename(columns={"value": "target_nll"})
-    joined = last[[*STARTING_MODEL, "corpus", "value"]].merge(before, on=STARTING_MODEL)
-    known: pd.DataFrame = joined.assign(outcome=joined["value"] / headline.full)
-    return known.dropna(subset=["outcome", *PREDICTORS])
+    return known.dropna(subset=list(nothing.columns))
 
 
 def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> dict[str, object]:
@@ -82,13 +123,9 @@ def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> di
     test = known[name]
     outcome = test["outcome"].to_numpy(np.float64)
     learned = training["outcome"].to_numpy(np.float64)
-    varying = [each for each in names if np.ptp(training[each].to_numpy(np.float64)) > 0]
     row: dict[str, object] = {"held_out": name, "trajectories": len(test), "trained_on": len(training)}
-    if not varying or np.ptp(learned) == 0:
-        return {**row, "r2": np.nan, "rank": np.nan, "auc": np.nan}
-    rule = fit(training[varying].to_numpy(np.float64), learned, np.ones(len(learned)))
-    logits = rule.coefficients[0] + test[varying].to_numpy(np.float64) @ rule.coefficients[1:]
-    predicted = scipy.special.expit(logits)
+    rule = fit(_terms(training, names), _cap(training), learned, np.ones(len(learned)))
+    predicted = predict(_terms(test, names), _cap(test), rule)
     residual, total = ((outcome - predicted) ** 2).sum(), ((outcome - learned.mean()) ** 2).sum()
     ranked = np.ptp(predicted) > 0 and np.ptp(outcome) > 0
     return {
@@ -97,6 +134,14 @@ def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> di
         "rank": float(scipy.stats.spearmanr(predicted, outcome).statistic) if ranked else np.nan,
         "auc": _auc(predicted, outcome >= RECOVERED),
     }
+
+
+def _terms(rows: pd.DataFrame, names: list[str]) -> Numbers:
+    return np.column_stack([np.ones(len(rows)), *(rows[name].to_numpy(np.float64) for name in names)])
+
+
+def _cap(rows: pd.DataFrame) -> Numbers:
+    return np.clip(rows["original"].to_numpy(np.float64), 0, 1)
 
 
 def _auc(predicted: Numbers, recovered: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> float:

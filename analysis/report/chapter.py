@@ -8,7 +8,7 @@ from analysis.report.elements import Chapter, Section, Table, table_of
 from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.cells import all_cells
-from analysis.report.sections.drivers import drivers_section
+from analysis.report.sections.drivers import drivers_section, law_section
 from analysis.report.sections.gallery import gallery
 from analysis.report.sections.paper import beside_paper
 from analysis.report.sections.pictures import contour, controls, curves, ladder, methods, surface
@@ -48,6 +48,11 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
     ),
     (curves, f"Curves along the relearning: {NOT_RELEARNED}."),
     (drivers_section, "What drives it: no axis varies, or every relearned answer is the same."),
+    (
+        law_section,
+        "The law of corpus, steps and depth: it needs the original model's answers, two seeds, two depths and a dozen "
+        "cells of a seed.",
+    ),
     (controls, "Controls: no cell starts from the original model, or from one that never learned."),
     (
         methods,

@@ -32,6 +32,19 @@ class PlanSummary:
     overrides: Sequence[str]
     shortened: Sequence[Shortened]
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """How many seeds, forget probes, and relearnings for each seed."""
+        evaluations = {id(cell.evaluation): cell.evaluation for cell in self.plan.cells}.values()
+        probes = [sum(probe.split == "forget" for probe in each.probes.probes) for each in evaluations]
+        seeds = {cell.seed for cell in self.plan.cells}
+        relearnings = {
+            (cell.method, cell.start, cell.repetitions, cell.depth, cell.corpus)
+            for cell in self.plan.cells
+            if cell.relearn_steps
+        }
+        return len(seeds), max(probes, default=0), len(relearnings)
+
     def show(self) -> None:
         """Prints the whole plan."""
         print_pairs(self._title(), self._rows())

@@ -4,6 +4,7 @@ import pandas as pd
 
 from analysis.charts.effects import effects
 from analysis.measures.drivers import drivers
+from analysis.measures.law import law
 from analysis.measures.predictors import predictors
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
@@ -12,9 +13,15 @@ from analysis.report.sections.trajectories import p_in_words
 from study.errors import SpecError
 
 ABOUT = (
-    "One model of all relearned cells, which looks at every axis at once: what is said of one holds while the others "
-    "stay as they are. It describes these cells and is no cause of anything outside them."
+    "One model for each corpus, of all its relearned cells, which looks at every axis at once: what is said of one "
+    "holds while the others stay as they are. It describes these cells and is no cause of anything outside them."
 )
+
+LAW = (
+    "Rate = rate of the original × logistic(a + b · log(1 + steps) − c · log depth), with a and b for each corpus. It "
+    "holds within this configuration at most, and says nothing of other text."
+)
+LAW_TABLE = "Coefficients on the logit, in brackets 95% over seeds, left out in turn"
 
 
 def drivers_section(study: Study | Studies) -> Section | None:
@@ -25,6 +32,7 @@ def drivers_section(study: Study | Studies) -> Section | None:
         return None
     rows = [
         {
+            "corpus": row["corpus"],
             "term": row["change"] if isinstance(row.get("change"), str) else row["term"],
             "effect, points": _effect(row),
             "p, adjusted": p_in_words(row["p_adjusted"]),
@@ -32,15 +40,39 @@ def drivers_section(study: Study | Studies) -> Section | None:
         }
         for row in found.to_dict("records")
     ]
-    columns = {"term": False, "effect, points": True, "p, adjusted": True, "remark": False}
+    columns = {"corpus": False, "term": False, "effect, points": True, "p, adjusted": True, "remark": False}
     words = study.headline.words
-    caption = f"Effects on {words}, in brackets 95% over seeds; p adjusted by Holm over the rows"
+    caption = f"Effects on {words}, in brackets over seeds; intervals and p adjusted by Holm over the rows"
     return Section(
         "drivers",
         "What drives it",
         (ABOUT,),
         tuple(effects(found, words)),
         (table_of(columns, rows, caption),),
+    )
+
+
+def law_section(study: Study) -> Section | None:
+    """The law of corpus, steps and depth, and what it says of seeds not seen; None where it has no cells."""
+    try:
+        found = law(study)
+    except SpecError:
+        return None
+    if found.scores.empty:
+        return None
+    said = [
+        f"{row['model']}, {row['method']}: fitted to all seeds but one and asked of that one, it explains "
+        f"{_percent(row['explained'])} of the deviance that the corpora's means leave, with a typical error of "
+        f"{100 * row['error']:.0f} points; a lookup of the other seeds' own means {_percent(row['lookup'])}."
+        for row in found.scores.to_dict("records")
+    ]
+    rows = [
+        {**{name: str(row[name]) for name in ("model", "method", "term")}, "value (95%)": _coefficient(row)}
+        for row in found.coefficients.to_dict("records")
+    ]
+    columns = {name: name == "value (95%)" for name in rows[0]}
+    return Section(
+        "law", "A law for this configuration", (LAW, *said), tables=(table_of(columns, rows, LAW_TABLE),)
     )
 
 
@@ -53,6 +85,7 @@ def prediction_section(studies: Studies) -> Section:
         return Section("foreseen", title, (f"It cannot be asked: {error}.",))
     rows = [
         {
+            "among": str(row["among"]),
             "from": str(row["predictor"]).replace("_", " "),
             "study left out": str(row["held_out"]),
             "variance predicted": _number(row["r2"]),
@@ -62,11 +95,13 @@ def prediction_section(studies: Studies) -> Section:
         }
         for row in found.to_dict("records")
     ]
-    columns = {name: name not in ("from", "study left out") for name in rows[0]}
+    columns = {name: name not in ("among", "from", "study left out") for name in rows[0]}
     words = (
-        "How far the weights moved in unlearning, and how unlikely the target still is, are known before any "
-        "relearning. A rule fitted to all other studies is asked for each study's recovery. Variance predicted: 1 is "
-        "all of it, 0 no better than the others' mean, below 0 worse.",
+        "How far the weights moved in unlearning, and the forgotten fraction (how far the target's likelihood went "
+        "from the original's to that of a model that never learned it), are known before any relearning. A rule fitted "
+        "to all other studies, which never gives more than the original scored, is asked for each study's recovery. "
+        "Variance predicted: 1 is all of it, 0 no better than the others' mean, below 0 worse. Known and forgotten: "
+        "the original scores at least half of the whole, the unlearned model at most a quarter of the original.",
     )
     return Section(
         "foreseen",
@@ -82,6 +117,15 @@ def _effect(row: dict[object, object]) -> str:
         return "–"
     low, high = float(str(row["low"])), float(str(row["high"]))
     return f"{points:+.1f}" + ("" if pd.isna(low) or pd.isna(high) else f" ({low:+.1f} to {high:+.1f})")
+
+
+def _coefficient(row: dict[object, object]) -> str:
+    value, low, high = (float(str(row[name])) for name in ("value", "low", "high"))
+    return f"{value:.2f}" + ("" if pd.isna(low) else f" ({low:.2f} to {high:.2f})")
+
+
+def _percent(share: float) -> str:
+    return "–" if pd.isna(share) else "nothing" if share <= 0 else f"{100 * share:.0f}%"
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,185 @@
+"""The law within one configuration: what comes back is bounded by what was known, and set by corpus, steps and depth.
+
+    rate = rate of the original(repetitions) × logistic(a_corpus + b_corpus · log(1 + steps) − c · log depth)
+
+Fitted by maximum likelihood to the cells of unlearned models (``analysis.statistics.capped_logistic``), for each model
+and method alone. A law is worth what it says of cells that it has not seen. So beside the coefficients stand scores:
+each seed predicted from all others, and, where they are given, cells of other seeds or another study. These are shares
+of the deviance that the corpora's means leave; beside them what a lookup of the cells' own means explains, which has a
+number for each cell where the law has two for each corpus and one.
+
+That a law holds on new seeds does not say that it holds on other text: on another file of names it explained nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy  # its parts load when they are first used
+
+from analysis.reading.study_frames import Study
+from analysis.statistics.capped_logistic import explained, fit, predict
+from analysis.statistics.wilson import Numbers
+from study.errors import SpecError
+
+GROUP = ["model", "method"]
+CELL = ["repetitions", "depth", "corpus", "relearn_steps"]
+FEWEST = 12
+"""Cells of a seed, below which seven numbers say nothing."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What was fitted, and how well it foresees.
+
+    Attributes:
+        coefficients: a row per model, method and ``term``: ``value``, and ``low`` and ``high`` (95%, jackknife over
+            seeds; NaN with one).
+        scores: a row per model, method and what was ``asked``: ``explained`` and ``lookup`` (shares of the deviance
+            beyond the corpora's means; below 0 is worse), ``error`` (root mean square, as a rate), ``cells``.
+    """
+
+    coefficients: pd.DataFrame
+    scores: pd.DataFrame
+
+
+def law(study: Study, other: pd.DataFrame | None = None) -> Law:
+    """Fits the law to a study's cells, and asks it of cells that it has not seen.
+
+    Args:
+        other: cells of the same coordinates, such as those of other seeds or of another study.
+
+    Raises:
+        SpecError: no original model was evaluated, the headline metric is no share, or too few cells to fit.
+    """
+    cells = _unlearned(study.cells, study)
+    originals = _originals(study)
+    if cells.empty or originals.empty:
+        raise SpecError(
+            f"{study.name}: the law needs relearned cells of unlearned models, and the original's answers"
+        )
+    asked = None if other is None else _unlearned(other, study)
+    coefficients: list[dict[str, object]] = []
+    scores: list[dict[str, object]] = []
+    for values, part in cells.groupby(GROUP, observed=True, sort=False):
+        place = dict(zip(GROUP, map(str, values), strict=True))
+        caps = originals[originals["model"].astype(str) == place["model"]]
+        caps = caps[caps["repetitions"].isin(part["repetitions"])]
+        known = part[part["repetitions"].isin(caps["repetitions"])]
+        if (
+            len(known) < FEWEST * known["seed"].nunique()
+            or known["depth"].nunique() < 2
+            or known["k"].sum() == 0
+        ):
+            continue
+        coefficients += [{**place, **row} for row in _coefficients(known, caps)]
+        scores += [{**place, **row} for row in _scores(known, caps)]
+        if asked is not None:
+            mine = asked[
+                (asked["model"].astype(str) == place["model"])
+                & (asked["method"].astype(str) == place["method"])
+            ]
+            mine = mine[mine["corpus"].isin(known["corpus"]) & mine["repetitions"].isin(caps["repetitions"])]
+            if len(mine):
+                guess = _predicted(known, caps, mine)
+                scores.append({**place, "asked": "other cells", **_score(mine, *guess)})
+    if not coefficients:
+        raise SpecError(
+            f"{study.name}: fewer than {FEWEST} cells of a seed, one depth, or nothing that was answered"
+        )
+    return Law(pd.DataFrame(coefficients), pd.DataFrame(scores))
+
+
+def _unlearned(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Cells of trajectories from unlearned models, as counts ``k`` of ``n`` under the headline metric."""
+    rows = cells[(cells["metric"] == study.headline.metric) & (cells["split"] == "forget")]
+    rows = rows[(rows["start"] == "unlearned") & (rows["corpus"] != "none") & (rows["depth"] > 0)]
+    return _as_counts(rows, study)
+
+
+def _as_counts(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    share = rows["value"].to_numpy(float) / study.headline.full
+    if ((share < 0) | (share > 1)).any():
+        raise SpecError(f"{study.headline.metric} is no share of a whole, so the law is not about it")
+    n = rows["n"].astype(float).fillna(1.0).to_numpy(float)
+    return rows.assign(corpus=rows["corpus"].astype(str), k=share * n, n=n)
+
+
+def _originals(study: Study) -> pd.DataFrame:
+    rows = study.headline_cells
+    rows = rows[(rows["start"] == "original") & (rows["relearn_steps"] == 0) & (rows["corpus"] == "none")]
+    return _as_counts(rows, study)
+
+
+def _terms(cells: pd.DataFrame, corpora: list[str]) -> Numbers:
+    each = [(cells["corpus"] == corpus).to_numpy(float) for corpus in corpora]
+    steps = np.log1p(cells["relearn_steps"].to_numpy(float))
+    return np.column_stack([*each, *(one * steps for one in each), -np.log(cells["depth"].to_numpy(float))])
+
+
+def _caps(cells: pd.DataFrame, originals: pd.DataFrame) -> Numbers:
+    rates = originals.groupby("repetitions")[["k", "n"]].sum()
+    return cells["repetitions"].map(rates["k"] / rates["n"]).to_numpy(float)
+
+
+def _fitted(cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str]) -> Numbers:
+    counts = (cells[name].to_numpy(float) for name in ("k", "n"))
+    return fit(_terms(cells, corpora), _caps(cells, originals), *counts)
+
+
+def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:
+    corpora = list(dict.fromkeys(cells["corpus"]))
+    whole = _fitted(cells, originals, corpora)
+    again = np.array([_fitted(*_without(cells, originals, seed), corpora) for seed in _seeds(cells)])
+    half = np.full(len(whole), np.nan)
+    if len(again) > 1:
+        error = np.sqrt((len(again) - 1) / len(again) * ((again - whole) ** 2).sum(axis=0))
+        half = scipy.stats.t.isf(0.025, len(again) - 1) * error
+    terms = [f"{name}, {corpus}" for name in ("a", "b") for corpus in corpora] + ["c"]
+    for term, value, width in zip(terms, whole, half, strict=True):
+        yield {"term": term, "value": value, "low": value - width, "high": value + width, "seeds": len(again)}
+
+
+def _scores(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:
+    seeds = _seeds(cells)
+    if len(seeds) < 2:
+        return
+    parts = [cells[cells["seed"] == seed] for seed in seeds]
+    guesses = [
+        _predicted(*_without(cells, originals, seed), part) for seed, part in zip(seeds, parts, strict=True)
+    ]
+    law_says, means, lookup = (np.concatenate(column) for column in zip(*guesses, strict=True))
+    yield {"asked": "each seed from the others", **_score(pd.concat(parts), law_says, means, lookup)}
+
+
+def _seeds(cells: pd.DataFrame) -> list[int]:
+    return sorted({int(seed) for seed in cells["seed"]})
+
+
+def _without(cells: pd.DataFrame, originals: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return cells[cells["seed"] != seed], originals[originals["seed"] != seed]
+
+
+def _predicted(
+    cells: pd.DataFrame, originals: pd.DataFrame, asked: pd.DataFrame
+) -> tuple[Numbers, Numbers, Numbers]:
+    """What the law, the corpora's means and a lookup of the cells' means say of some cells, from others."""
+    corpora = list(dict.fromkeys(cells["corpus"]))
+    says = predict(_terms(asked, corpora), _caps(asked, originals), _fitted(cells, originals, corpora))
+    by_corpus = cells.groupby("corpus")[["k", "n"]].sum()
+    means = asked["corpus"].map(by_corpus["k"] / by_corpus["n"]).to_numpy(float)
+    by_cell = cells.groupby(CELL)[["k", "n"]].sum()
+    known = (by_cell["k"] / by_cell["n"]).reindex(pd.MultiIndex.from_frame(asked[CELL])).to_numpy(float)
+    return says, means, known
+
+
+def _score(cells: pd.DataFrame, says: Numbers, means: Numbers, lookup: Numbers) -> dict[str, object]:
+    k, n = (cells[name].to_numpy(float) for name in ("k", "n"))
+    anything = bool(k.sum() > 0)
+    return {
+        "explained": explained(says, means, k, n) if anything else np.nan,
+        "lookup": explained(lookup, means, k, n) if anything and not np.isnan(lookup).any() else np.nan,
+        "error": float(np.sqrt(np.mean((says - k / n) ** 2))),
+        "cells": len(cells),
+    }

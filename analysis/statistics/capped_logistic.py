@@ -1,0 +1,60 @@
+"""A rate that is a cap times a logistic curve: maximum likelihood by scipy, and how much of what varies it explains.
+
+rate = cap × logistic(terms · coefficients), the cap known for each observation. The loss is the binomial negative log
+likelihood above that of the saturated model, half of the deviance.
+"""
+
+import numpy as np
+import scipy  # its parts load when they are first used
+
+from analysis.statistics.wilson import Numbers
+
+LEAST = 1e-4
+"""The least rate that is predicted, and the least distance from 1: nothing that was counted is impossible."""
+
+
+def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Numbers:
+    """Coefficients, one a term.
+
+    Args:
+        terms: observations × terms, an intercept among them where there is one.
+        cap: between 0 and 1.
+        successes, trials: counts, or shares of 1.
+    """
+
+    def loss(coefficients: Numbers) -> tuple[float, Numbers]:
+        inner = scipy.special.expit(terms @ coefficients)
+        rate = np.clip(cap * inner, LEAST, 1 - LEAST)
+        slope = np.where(rate == cap * inner, cap * inner * (1 - inner), 0)
+        outer = (trials - successes) / (1 - rate) - successes / rate
+        penalty = 1e-6 * coefficients @ coefficients  # where the data separate, the maximum is at infinity
+        negative = -(successes * np.log(rate) + (trials - successes) * np.log1p(-rate)).sum()
+        return float(negative / trials.sum() + penalty), terms.T @ (
+            outer * slope
+        ) / trials.sum() + 2e-6 * coefficients
+
+    best = scipy.optimize.minimize(loss, np.zeros(terms.shape[1]), jac=True, method="BFGS")
+    found: Numbers = best.x
+    return found
+
+
+def predict(terms: Numbers, cap: Numbers, coefficients: Numbers) -> Numbers:
+    """The rates."""
+    return np.clip(cap * scipy.special.expit(terms @ coefficients), LEAST, 1 - LEAST)
+
+
+def loss(rate: Numbers, successes: Numbers, trials: Numbers) -> float:
+    """Negative log likelihood above the saturated model."""
+    rate = np.clip(rate, LEAST, 1 - LEAST)
+    failures = trials - successes
+    return float(
+        (
+            scipy.special.xlogy(successes, successes / trials / rate)
+            + scipy.special.xlogy(failures, failures / trials / (1 - rate))
+        ).sum()
+    )
+
+
+def explained(rate: Numbers, mean: Numbers, successes: Numbers, trials: Numbers) -> float:
+    """The share of the loss of a mean that a prediction takes away: 1 is all, 0 none, below 0 it is worse."""
+    return 1 - loss(rate, successes, trials) / loss(mean, successes, trials)
