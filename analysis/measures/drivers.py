@@ -88,7 +88,7 @@ def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[d
     """The effects on one corpus; with ``error``, the standard error in points."""
     successes, trials = _counts(cells, name, study)
     groups, clusters = pd.factorize(pd.MultiIndex.from_frame(cells[["study", "seed"]].astype(object)))
-    common = {"clusters": len(clusters), "cells": len(cells)}
+    common: dict[str, Any] = {"clusters": len(clusters), "cells": len(cells)}
     nothing = {"term": "all", "p": np.nan, "error": np.nan, **common}
     if successes.sum() == 0 or (successes == trials).all():
         return [{**nothing, "word": f"{'nothing' if successes.sum() == 0 else 'everything'} is answered"}]

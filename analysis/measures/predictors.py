@@ -141,7 +141,8 @@ def _terms(rows: pd.DataFrame, names: list[str]) -> Numbers:
 
 
 def _cap(rows: pd.DataFrame) -> Numbers:
-    return np.clip(rows["original"].to_numpy(np.float64), 0, 1)
+    cap: Numbers = np.clip(rows["original"].to_numpy(np.float64), 0, 1)
+    return cap
 
 
 def _auc(predicted: Numbers, recovered: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> float:

@@ -225,8 +225,9 @@ def _pair(place: dict[str, Any], cells: pd.DataFrame, found: dict[Hashable, Any]
     first, second = float(cells["value_first"].mean()), float(cells["value_second"].mean())
     seeds = int(cells.index.get_level_values("seed").nunique())
     row = found or {"difference": second - first, "low": np.nan, "high": np.nan, "seeds": seeds, "probes": 0}
-    numbers = (float(row[name]) / full for name in ("difference", "low", "high"))
-    return Pair(place, first / full, second / full, *numbers, int(row["seeds"]), int(row["probes"]))
+    value, low, high = (float(row[name]) / full for name in ("difference", "low", "high"))
+    counts = (int(row["seeds"]), int(row["probes"]))
+    return Pair(place, first / full, second / full, value, low, high, *counts)
 
 
 def _plain(value: Any) -> Any:

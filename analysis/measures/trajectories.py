@@ -112,11 +112,15 @@ def _together(contrasts: list[Contrast | None]) -> list[Estimate]:
         return [NOTHING] * len(contrasts)
     table = moderated(there)
     low, high = table.interval()
-    rows = iter(zip(table.value, low, high, there, strict=True))
-    return [
-        NOTHING if each is None else Estimate(*map(float, next(rows)[:3]), len(each.by_seed))
-        for each in contrasts
-    ]
+    found = iter(zip(table.value, low, high, strict=True))
+    made: list[Estimate] = []
+    for each in contrasts:
+        if each is None:
+            made.append(NOTHING)
+        else:
+            value, begin, end = map(float, next(found))
+            made.append(Estimate(value, begin, end, len(each.by_seed)))
+    return made
 
 
 def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object, ...], npt.NDArray[Any]]:

@@ -157,8 +157,15 @@ class Table:
 
     def part(self, rows: slice) -> "Table":
         """Some of the rows."""
-        numbers = (self.value, self.error, self.freedom, self.seeds, self.least, self.most)
-        return Table(*(each[rows] for each in numbers), self.prior)
+        return Table(
+            self.value[rows],
+            self.error[rows],
+            self.freedom[rows],
+            self.seeds[rows],
+            self.least[rows],
+            self.most[rows],
+            self.prior,
+        )
 
     def interval(self, confidence: float | Numbers = 0.95) -> tuple[Numbers, Numbers]:
         """Student's t interval: lower and upper ends, cut at what the contrast can be; NaN where there is none."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import scipy  # its parts load when they are first used
 
 from analysis.statistics.estimate import Estimate
@@ -83,7 +84,7 @@ def _log_likelihood(yes: float, of: float) -> Numbers:
 
 
 @lru_cache(maxsize=1)
-def _grid() -> tuple[Numbers, Numbers, Numbers, Numbers]:
+def _grid() -> tuple[npt.NDArray[np.float32], Numbers, npt.NDArray[np.intp], Numbers]:
     """Kernels (deviations × middles × logits), log prior, the order of the mean rates, and those rates in it."""
     far = LOGITS[None, :] - MIDDLES[:, None]
     kernels = np.empty((len(DEVIATIONS), *far.shape), dtype=np.float32)
@@ -95,7 +96,7 @@ def _grid() -> tuple[Numbers, Numbers, Numbers, Numbers]:
     jeffreys = (scipy.special.log_expit(MIDDLES) + scipy.special.log_expit(-MIDDLES)) / 2
     edges = np.concatenate([[0.0], (DEVIATIONS[1:] + DEVIATIONS[:-1]) / 2, [np.inf]])
     mass = np.diff(scipy.special.erf(edges / WIDTH / np.sqrt(2)))
-    prior = jeffreys[None, :] + np.log(np.maximum(mass, 1e-300))[:, None]
+    prior: Numbers = jeffreys[None, :] + np.log(np.maximum(mass, 1e-300))[:, None]
     order = np.argsort(rates.ravel(), kind="stable")
     return kernels, prior, order, rates.ravel()[order].astype(np.float64)
 

@@ -32,4 +32,7 @@ def test_the_spread_is_the_earlier_studys(study_folder) -> None:
     low, high = rate_interval([30, 50, 70], [100] * 3)
     assert resolution(3, 100, 60, found).half_width == pytest.approx(50 * (high - low), rel=0.15)
     assert study.name in in_words(3, 100, 60, found)
+
+
+def test_two_seeds_tell_no_spread(study_folder) -> None:
     assert seed_spread(analysis.load(study_folder(lambda **_: 0.5, seeds=(0, 1)))) is None
