@@ -129,7 +129,7 @@ def plan(
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
     folder = _study_path(study, spec.name)
-    models, plan_of = planning_of(spec, folder)
+    models, plan_of = planning_of(spec, folder, computing=False)
     first = plan_of(proposer_of(spec).propose(History()))
     shortened = shortened_texts(first)
     summary = summarise(first, store_of(folder, store), models, folder, overrides, shortened)

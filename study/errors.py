@@ -38,6 +38,10 @@ class ClusterLostError(RelearnError):
     exit_code = 6
 
 
+class DeviceError(PreflightError):
+    """A stage asked for a GPU, and the process that it runs in can use none."""
+
+
 class DivergedError(RelearnError):
     """Training left the finite numbers. Recorded as a failure of the stage, never as a rate of 0."""
 

@@ -19,30 +19,39 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Tokens:
-    """A right-padded batch, each tensor of shape (sequences, length), int64.
+    """A right-padded batch.
 
-    ``labels`` equals ``input_ids`` where a token bears loss, and IGNORED elsewhere.
+    Attributes:
+        input_ids, labels: (sequences, length), int64; a label equals its token where that bears loss, and is IGNORED
+            elsewhere.
+        attention_mask: as the model takes it, see ``study.models.attention_mask``.
+        loss_places: int64, where the next token bears loss, into the flat (sequences × (length - 1)). Found on the
+            host, so that nobody waits for a GPU to count.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     labels: Tensor
+    loss_places: Tensor
 
     def loss_tokens(self) -> int:
         """How many tokens bear loss: those with a label that some earlier token predicts."""
-        return int((self.labels[:, 1:] != IGNORED).sum())
+        return len(self.loss_places)
 
 
 @dataclass(frozen=True)
 class Translation:
     """The generic texts of a micro-batch: its telling terms replaced by others of their kind.
 
-    ``positions`` is int64 of shape (sequences, length - 1), the length being the *original*'s: the position in the
-    generic text that predicts the counterpart of each predicted token, and -1 where there is none.
+    Attributes:
+        positions: int64 of shape (sequences, length - 1), the length being the *original*'s: the position in the
+            generic text that predicts the counterpart of each predicted token, and -1 where there is none.
+        loss_places: those of the original's that have a counterpart.
     """
 
     tokens: Tokens
     positions: Tensor
+    loss_places: Tensor
 
 
 @dataclass(frozen=True)
@@ -96,18 +105,17 @@ class MicroBatch:
 
     @cached_property
     def generic_logits(self) -> tuple[Tensor, Tensor]:
-        """What the reference predicts in the generic texts, as ``logits``, and where a token has a counterpart.
+        """What the reference predicts in the generic texts, as ``logits``, and the loss places with a counterpart.
 
-        The second is bool, (sequences, length - 1). Without a translation these are the reference's own logits, and
-        every token has a counterpart.
+        Without a translation these are the reference's own logits, and every token has a counterpart.
         """
         if self.translation is None:
-            return self.reference_logits, torch.ones_like(self.labels, dtype=torch.bool)
+            return self.reference_logits, self.tokens.loss_places
         positions = self.translation.positions
         with torch.no_grad():
             logits = next_token_logits(_required(self.models.reference), self.translation.tokens)
         index = positions.clamp(min=0)[:, :, None].expand(-1, -1, logits.shape[2])
-        return logits.gather(1, index), positions >= 0
+        return logits.gather(1, index), self.translation.loss_places
 
     def hidden(self, layer: int) -> Tensor:
         """Output of a layer (from 1) of the model, float32, (sequences, length - 1, width)."""
@@ -118,10 +126,9 @@ class MicroBatch:
         with torch.no_grad():
             return hidden_states(_required(self.models.reference), self.tokens, layer)
 
-    @property
-    def bears_loss(self) -> Tensor:
-        """Where the next token bears loss, bool, (sequences, length - 1)."""
-        return self.labels != IGNORED
+    def at_loss(self, values: Tensor) -> Tensor:
+        """Of values for each next token, (sequences, length - 1, …), those where it bears loss: (loss tokens, …)."""
+        return values.flatten(0, 1)[self.tokens.loss_places]
 
     @property
     def labels(self) -> Tensor:
@@ -140,7 +147,7 @@ class MicroBatch:
         ours = self.logits.log_softmax(-1)
         theirs = self.reference_logits.log_softmax(-1)
         each = (theirs.exp() * (theirs - ours)).sum(-1)
-        return each[self.bears_loss].sum() / self.loss_tokens
+        return self.at_loss(each).sum() / self.loss_tokens
 
     def log_ratios(self) -> Tensor:
         """Log-likelihood of each sequence under the model minus that under the reference; (sequences,), in nats."""

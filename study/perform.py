@@ -20,7 +20,8 @@ from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
 from study.evaluation.generation import answer_probes
-from study.models.resident import Resident
+from study.models.hardware import describe_device, device_of, kernels, release_memory
+from study.models.resident import CPU, Resident
 from study.models.tokenizer import Source
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.provenance import describe_node, environment
@@ -63,16 +64,22 @@ class Residents:
         self.loads = 0
         self.start_up_seconds = start_up_seconds
 
-    def get(self, source: Source) -> Resident:
-        """The model of a source; built only when another one is resident."""
-        if self._resident is None or self._resident.source.key != source.key:
-            self._resident = None  # frees the old one first: two may not fit
+    def get(self, source: Source, device: torch.device = CPU) -> Resident:
+        """The model of a source on a device; built only when another one is resident."""
+        there = self._resident
+        if there is None or there.source.key != source.key or there.device != device:
+            there = self._resident = None  # frees the old one first: two may not fit
             began = time.perf_counter()
-            self._resident = Resident(source)
+            there = self._resident = Resident(source, device)
             if self.start_up_seconds is not None and not self.loads:
                 self.start_up_seconds += time.perf_counter() - began
             self.loads += 1
-        return self._resident
+        return there
+
+    def release(self) -> None:
+        """Drops the model, and gives back what torch keeps of a GPU's memory."""
+        self._resident = None
+        release_memory()
 
 
 def missing_addresses(stage: Stage, store: Store) -> list[Address]:
@@ -95,12 +102,15 @@ def perform(
             a state is left, taken up or found spoilt.
 
     Raises:
+        DeviceError: the stage asks for a GPU, and this process can use none.
         DivergedError: the training left the finite numbers.
         IntegrityError: the parent's stored bytes are not what its record says.
     """
     # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
     torch.set_num_threads(execution.resources(stage.kind).cpus)
-    return _Performance(stage, store, residents, execution, tell).run()
+    device = device_of(execution.resources(stage.kind).gpus)
+    with kernels(device, deterministic=execution.deterministic):
+        return _Performance(stage, store, residents, device, execution, tell).run()
 
 
 class _Performance:
@@ -109,6 +119,7 @@ class _Performance:
         stage: Stage,
         store: Store,
         residents: Residents,
+        device: torch.device,
         execution: Execution,
         tell: Tell,
     ) -> None:
@@ -117,7 +128,7 @@ class _Performance:
         self._execution = execution
         self._tell = tell
         node = stage.node
-        self._resident = residents.get(node.source if isinstance(node, Trajectory) else node)
+        self._resident = residents.get(node.source if isinstance(node, Trajectory) else node, device)
         self._start_up_seconds = residents.start_up_seconds
         self._work = Work()
         self._started = time.perf_counter()
@@ -278,7 +289,7 @@ class _Performance:
                     "stage": describe_node(self._stage.node),
                     "facts": dict(facts),
                     "environment": environment(),
-                    "device": str(self._resident.device),
+                    **describe_device(self._resident.device),
                     "threads": torch.get_num_threads(),
                     "node": platform.node(),
                     "start_up_seconds": self._start_up_seconds,

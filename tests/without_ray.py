@@ -22,7 +22,10 @@ from study.self_test.trial import self_test
 class RunWithoutRay(TuneRun):
     """Performs the ready stages one after the other; an error of a stage leaves it as it is."""
 
-    def _fit(self, searcher: Any, needs: Any, address: str | None) -> None:
+    def _check_nodes(self, needs: Any, address: str | None, demands: Any) -> None:
+        """There are none."""
+
+    def _fit(self, searcher: Any, needs: Any) -> None:
         residents = Residents()
         while isinstance(ready := searcher.suggest("trial"), dict):
             stage = self._plan.stages[ready["stage"]]
@@ -45,7 +48,8 @@ def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.driver.launch.check_models", models_tried_here)
     monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
     monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
-    monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address: None)
+    monkeypatch.setattr("cluster.driver.run.gpus_of_cluster", lambda: 0)
+    monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address, gpus: None)
     monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs: 1)
 
 

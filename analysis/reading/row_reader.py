@@ -12,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from analysis.reading.location import Location
 from study.errors import SpecError
 from study.results.files import CORPORA_FILE, opened, stage_of_file
 from study.results.merged_cells import MERGED_FILE, true_copy
-from study.results.schema import CORPORA, DATASETS
+from study.results.schema import CORPORA, DATASETS, with_added_columns
 
 FILES_PER_TASK = 50
 """Files that one task of a thread reads."""
@@ -109,11 +110,16 @@ def _read(
     """The rows of one file that are wanted; None where it has none of them."""
     coded = [field.name for field in schema if _is_coded(field)]
     with location.open(path) as source, opened(source, path, coded) as file:
-        mask = _wanted(file.read(columns=list(where), use_threads=False), where) if where else None
+        mask = _wanted(_columns(file, schema, list(where)), where) if where else None
         if mask is not None and not pc.any(mask).as_py():
             return None  # most files hold one trajectory: those of others are passed over
-        table = file.read(columns=names, use_threads=False).select(names)
+        table = _columns(file, schema, names)
         return table if mask is None else table.filter(mask)
+
+
+def _columns(file: pq.ParquetFile, schema: pa.Schema, names: list[str]) -> pa.Table:
+    wanted = pa.schema([_as_read(schema.field(name)) for name in names])
+    return with_added_columns(file.read(columns=names, use_threads=False), wanted)
 
 
 def _wanted(rows: pa.Table, where: Mapping[str, pa.Array]) -> pa.ChunkedArray:

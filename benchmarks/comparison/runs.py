@@ -78,14 +78,13 @@ def _take(one: Run, work: Path, model: Path, per_device: int) -> dict[str, Any]:
         command = [sys.executable, "-m", f"benchmarks.arms.{PROGRAMS[one.arm]}", str(task)]
     else:
         content = spec.model_dump(mode="json")
-        relearn = str(Path(sys.executable).parent / "relearn")
-        command = [relearn, "run", str(task), "--study", str(place)]
+        command = [sys.executable, "-m", "relearn", "run", str(task), "--study", str(place)]
         if gpus():
             command += ["--set", f"execution.gpus={1 / per_device}"]
     task.write_text(json.dumps(content))
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "HF_HUB_OFFLINE": "1",
         # Ray lets its workers give way to everything else on a machine. Here they are what is measured.
         "RAY_worker_niceness": "0",

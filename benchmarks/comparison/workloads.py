@@ -100,7 +100,8 @@ def name_of(cell: Mapping[str, Any]) -> str:
     return "-".join(f"{axis}={cell[axis]}" for axis in AXES)
 
 
-def _fields(spec: StudySpec, **changes: Any) -> dict[str, Any]:
+def fields_of(spec: StudySpec, **changes: Any) -> dict[str, Any]:
+    """A study's fields, with some of them changed, as those of a workload."""
     return {**spec.model_dump(mode="json"), "question": "", "start": ["unlearned"], **changes}
 
 
@@ -113,7 +114,7 @@ def _names(**changes: Any) -> dict[str, Any]:
         "relearn_steps": [0, 12, 24, 36, 48, 60],
         "seed": [0],
     }
-    return _fields(names(), **{**axes, **changes})
+    return fields_of(names(), **{**axes, **changes})
 
 
 CORPORA = ["prefix", "retain", "unrelated", "gibberish"]
@@ -149,7 +150,7 @@ B = Workload(
 C = Workload(
     "c",
     "(c) TOFU miniature, SmolLM2-135M, relearned with LoRA",
-    _fields(
+    fields_of(
         tofu_mini(),
         depth=[2, 4],
         corpus=["same_author"],

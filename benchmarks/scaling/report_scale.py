@@ -122,6 +122,7 @@ def cell_table(place: dict[str, Any], right: np.ndarray) -> pa.Table:
     rows = BLOCK * many
     columns |= {"train_tokens": np.full(rows, 4000), "train_seconds": columns["stage_step"] * 0.05}
     columns |= {"evaluation_seconds": np.full(rows, 0.2), "weight_distance": columns["depth"] * 0.002}
+    columns["device"] = np.full(rows, "cpu")
     return _table(columns, CELLS)
 
 

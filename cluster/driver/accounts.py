@@ -92,7 +92,12 @@ class Accounts:
         self.tally.cells_done = self._recorder.cells_recorded
 
     def attempt_lost(self, key: str, failure: Failure, last: bool) -> None:
-        """An attempt was lost with its worker; of the last one, ``stage_ended`` was called before."""
+        """An attempt was lost with its worker; of the last one, ``stage_ended`` was called before.
+
+        What the worker itself left says more than Ray's words about its end.
+        """
+        left = self._attempts.interruption(key)
+        failure = left.failure if left is not None else failure
         event = "attempt lost, it was the last" if last else "attempt lost, another follows"
         self._log.write(event, stage=key, **failure.as_dict())
         if last and self._attempts.failure(key) is None:

@@ -63,7 +63,7 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
     models, plan_of = planning_of(spec, folder)
     rounds = Rounds(folder, spec, proposer, plan_of, store)
     plan = rounds.begin()
-    check_plan(plan, local=request.address is None)
+    demands = check_plan(plan, local=request.address is None)
     shortened = shortened_texts(plan)
 
     def report_silence(error: OSError, pause: float) -> None:
@@ -112,7 +112,7 @@ def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
             summary.show_left()
         else:
             summary.show()
-        outcome = run_study(lease, rounds, store, request.address, out, interruption)
+        outcome = run_study(lease, rounds, store, request.address, demands, out, interruption)
     out.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
         f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "

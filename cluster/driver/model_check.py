@@ -54,8 +54,8 @@ def check_models(plan: Plan, requests: Sequence[Request]) -> list[str]:
         if done.returncode or not done.stdout:
             words = done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"]
             raise PreflightError(
-                f"model={request.source.location}: trying it failed ({words[-1]}); if memory ran out, use "
-                "--set precision=bfloat16 or a smaller model"
+                f"model={request.source.location}: trying it failed ({words[-1]}); if memory ran out, take "
+                "a smaller model"
             )
         if (refused := json.loads(done.stdout)["refused"]) is not None:
             raise PreflightError(refused)

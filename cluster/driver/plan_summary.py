@@ -5,15 +5,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.driver.preflight import local_slots
+from cluster.driver.preflight import local_slots, rough_demands
 from cluster.driver.shortened_texts import Shortened
+from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from cluster.terminal import duration, print_pairs
 from study.artifacts import Address, Record
 from study.errors import IntegrityError
-from study.models.pretrained import weight_bytes
+from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
+from study.planning.stages import Pretrained
 from study.planning.step_times import prices_of_records
 
 MEASURED_RECORDS = 500
@@ -31,6 +33,7 @@ class PlanSummary:
     cost: Cost
     overrides: Sequence[str]
     shortened: Sequence[Shortened]
+    demands: Sequence[Demand] = ()
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -68,6 +71,9 @@ class PlanSummary:
                 for count, found in self.plan.audits.items()
                 for each in found
             ],
+            "memory": [
+                {"model": each.model, "kind": each.kind, **asdict(each.need)} for each in self.demands
+            ],
             "shortened": [asdict(each) for each in self.shortened],
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
@@ -99,6 +105,8 @@ class PlanSummary:
             f"{cost.evaluations_factor:.1f} times fewer",
         )
         yield self._disk()
+        for model in dict.fromkeys(demand.model for demand in self.demands):
+            yield "memory of a stage", self._memory(model)
         yield (
             "published already",
             f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
@@ -118,6 +126,17 @@ class PlanSummary:
     def _disk(self) -> Row:
         kept = f"{self.cost.disk_bytes / 1e6:,.0f} MB for checkpoints ({self.cost.kept_checkpoints} are kept in all)"
         return "disk still to take", kept
+
+    def _memory(self, model: str) -> str:
+        """By kind: on its GPU where it asks for one, and of the machine."""
+        words = []
+        for demand in self.demands:
+            if demand.model == model:
+                card = (
+                    f"{demand.need.device / GIBIBYTE:.1f} GiB on its GPU and " if demand.need.device else ""
+                )
+                words.append(f"{demand.kind} {card}{demand.need.host / GIBIBYTE:.1f} GiB of the machine")
+        return f"about {'; '.join(words)}"
 
     def _time(self) -> Row:
         cost = self.cost
@@ -151,10 +170,13 @@ def summarise(
         plan,
         published,
         prices_of_records(_readable(answers[-MEASURED_RECORDS:], store)),
-        {model: weight_bytes(model) for model in models},
+        {
+            model: checkpoint_bytes(Pretrained(model, pinned, plan.spec.attention, plan.spec.precision))
+            for model, pinned in models.items()
+        },
         local_slots(plan.spec),
     )
-    return PlanSummary(folder, plan, found, overrides, shortened)
+    return PlanSummary(folder, plan, found, overrides, shortened, rough_demands(plan))
 
 
 def _readable(addresses: Sequence[Address], store: Store) -> Iterator[Record]:

@@ -34,6 +34,7 @@ class Rounds:
     """The rounds of one study.
 
     Attributes:
+        spec: the study's.
         answer: the proposer's, after the last round that has run; None where the rows are the answer.
         ended: whether no round is left.
     """
@@ -42,9 +43,9 @@ class Rounds:
         self, folder: Path, spec: StudySpec, proposer: Proposer, plan_of: PlanOf, store: Store
     ) -> None:
         self.folder = folder
+        self.spec = spec
         self.answer: Answer | None = None
         self.ended = False
-        self._spec = spec
         self._proposer = proposer
         self._plan_of = plan_of
         self._store = store
@@ -58,7 +59,7 @@ class Rounds:
         Raises:
             IntegrityError: the record of the rounds cannot be read.
         """
-        recorded = read_rounds(self.folder) if self._spec.search is not None else None
+        recorded = read_rounds(self.folder) if self.spec.search is not None else None
         if recorded is not None:
             self._before = History(recorded.found, recorded.begun)
             self._rounds = list(recorded.rounds)
@@ -100,7 +101,7 @@ class Rounds:
             found=self._found,
             begun=self._before.begun if self._before is not None else (),
             rounds=tuple(self._rounds),
-            curves=curves_of(plan, rows, self._spec.objective),
+            curves=curves_of(plan, rows, self.spec.objective),
             seconds=seconds_of(rows, self._found_stages()),
         )
 
@@ -108,7 +109,7 @@ class Rounds:
         return set(self._plan_of(self._found).stages) if self._found else set()
 
     def _write_rounds(self, lease: Lease) -> None:
-        if self._spec.search is None:
+        if self.spec.search is None:
             return
         content = {
             "format": FORMAT,

@@ -7,6 +7,7 @@ a new run of what the store lacks.
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
@@ -18,7 +19,8 @@ from cluster.driver.interruption import Interruption
 from cluster.driver.outcome import Outcome
 from cluster.driver.rounds import Rounds
 from cluster.driver.tune_run import TuneRun
-from cluster.ray_tune.session import ray_session
+from cluster.ray_tune.room import Demand
+from cluster.ray_tune.session import gpus_of_cluster, ray_session
 from cluster.storage.retry import with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
@@ -26,6 +28,7 @@ from cluster.study_folder.lease import Lease
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.terminal import duration
 from study.results.merged_cells import merge_cells
+from study.settings.execution import Execution
 
 
 def run_study(
@@ -33,10 +36,14 @@ def run_study(
     rounds: Rounds,
     store: Store,
     address: str | None,
+    demands: Sequence[Demand],
     console: Console,
     interruption: Interruption,
 ) -> Outcome:
     """Computes every stage of every round that the store lacks, and writes the rows.
+
+    Args:
+        demands: the memory that stages need, asked on each node of a cluster.
 
     Raises:
         StudyHeldError: another driver took this study over.
@@ -46,7 +53,7 @@ def run_study(
         ClusterLostError: the cluster went away and stayed away.
     """
     began = time.monotonic()
-    outcome = _all_rounds(lease, rounds, store, address, console, interruption)
+    outcome = _all_rounds(lease, rounds, store, address, demands, console, interruption)
     folder = StudyFolder(lease.folder)
     on_failure = EventLog(lease.folder / "log").storage_failed
 
@@ -65,6 +72,7 @@ def _all_rounds(
     rounds: Rounds,
     store: Store,
     address: str | None,
+    demands: Sequence[Demand],
     console: Console,
     interruption: Interruption,
 ) -> Outcome:
@@ -77,7 +85,7 @@ def _all_rounds(
     try:
         with ExitStack() as session:
             # Once, at the first round that has something to run.
-            connect = cache(lambda: _connect(session, address, interruption))
+            connect = cache(lambda: _connect(session, address, interruption, rounds.spec.execution, console))
             for plan in plans:
                 if interruption.requested and outcome is not None:  # between two rounds
                     break
@@ -85,7 +93,7 @@ def _all_rounds(
                 run = with_retries(
                     partial(TuneRun, lease, plan, store, console, interruption), log.storage_failed
                 )
-                run.go(connect, address)
+                run.go(connect, address, demands)
                 outcome, run = run.outcome().after(outcome), None
                 if outcome.interrupted:
                     break
@@ -108,8 +116,20 @@ def _all_rounds(
     return outcome
 
 
-def _connect(session: ExitStack, address: str | None, interruption: Interruption) -> None:
+def _connect(
+    session: ExitStack,
+    address: str | None,
+    interruption: Interruption,
+    execution: Execution,
+    console: Console,
+) -> None:
     session.enter_context(ray_session(address, lambda: interruption.head_lost))
+    if not execution.asks_for_gpus and (idle := gpus_of_cluster()):
+        where = "This machine has" if address is None else "The cluster has"
+        console.print(
+            f"{where} {idle} GPUs, and the study asks for none: its stages compute on CPUs. To use the GPUs: "
+            "--set execution.gpus=1, or a share of one, such as 0.25."
+        )
     # The signals again, since Ray puts in a SIGTERM of its own.
     session.enter_context(interruption.signals())
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from cluster.driver.accounts import Accounts
 from cluster.driver.interruption import Interruption
 from cluster.driver.outcome import Outcome
 from cluster.driver.progress import live_progress
+from cluster.driver.sick_nodes import SickNodes
 from cluster.ray_tune.cluster_monitor import watched_cluster
-from cluster.ray_tune.session import placement_group, prepare_environment, slots_of
+from cluster.ray_tune.room import Demand
+from cluster.ray_tune.session import LEFT_OUT, prepare_environment, slots_of
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
+from cluster.study_folder.failures import Failure
 from cluster.study_folder.lease import Lease
 from cluster.worker.attempts import Attempts
 from study.errors import ClusterLostError
@@ -48,17 +51,24 @@ class TuneRun:
         self._scratch = self._folder.resolve() / ".tune" / uuid.uuid4().hex
         self._log = EventLog(self._folder / "log")
         self._began = time.monotonic()
-        self._accounts = Accounts(lease, plan, store, Attempts(self._scratch / "attempts"))
+        self._attempts = Attempts(self._scratch / "attempts")
+        self._accounts = Accounts(lease, plan, store, self._attempts)
+        self._sick = SickNodes()
         self._searcher: Any = None
 
-    def go(self, connect: Callable[[], None], address: str | None) -> None:
-        """Runs what is missing; Ray is imported and ``connect`` called only where something is."""
+    def go(self, connect: Callable[[], None], address: str | None, demands: Sequence[Demand] = ()) -> None:
+        """Runs what is missing; Ray is imported and ``connect`` called only where something is.
+
+        Args:
+            demands: the memory that stages need, asked on each node of a cluster.
+        """
         tally = self._accounts.tally
         self._log.write("run started", stages=tally.stages, cells=tally.cells)
         self._interruption.abandon = self._abandon
         if not tally.stages:
             return
-        prepare_environment(address)  # before the import of Ray
+        # before the import of Ray
+        prepare_environment(address, gpus=self._plan.spec.execution.asks_for_gpus)
         connect()
         kinds = {self._plan.stages[key].kind for key in self._accounts.missing}
         needs = [self._plan.spec.execution.resources(kind) for kind in sorted(kinds)]
@@ -71,7 +81,8 @@ class TuneRun:
         self._interruption.drain = searcher.drain
         if self._interruption.requested:  # before there was anything to drain
             searcher.drain()
-        self._fit(searcher, needs, address)
+        self._check_nodes(needs, address, demands)
+        self._fit(searcher, needs)
         if searcher.broken_by is not None:
             raise searcher.broken_by
 
@@ -104,23 +115,38 @@ class TuneRun:
         shutil.rmtree(self._scratch.parent, ignore_errors=True)
         self._lease.release()
 
-    def _fit(self, searcher: Any, needs: list[Resources], address: str | None) -> None:
+    def _attempt_lost(self, key: str, failure: Failure, last: bool) -> None:
+        self._accounts.attempt_lost(key, failure, last)
+        left = self._attempts.interruption(key)
+        if left is not None and (words := self._sick.left_out_after(left)) is not None:
+            LEFT_OUT[left.node] = words
+            self._log.write("node left out", name=left.node_name, because=words)
+            self._console.print(f"No stage with a GPU is started any more on {words}")
+
+    def _check_nodes(self, needs: list[Resources], address: str | None, demands: Sequence[Demand]) -> None:
+        """Of a local cluster only the GPU, which this process does not touch: the rest was checked before."""
+        from cluster.ray_tune.model_checks import check_models
+        from cluster.ray_tune.node_checks import check_nodes
+
+        shared = [self._folder.resolve()] if address is not None else []
+        if address is not None and "://" not in self._store.location:
+            shared.append(Path(self._store.location))
+        if shared or any(each.gpus for each in needs):
+            for line in check_nodes(shared, needs, demands):
+                self._console.print(line)
+        if address is not None:
+            most = max(needs, key=lambda each: (each.gpus, each.cpus))
+            check_models(untried(self._plan, self._store.addresses()), most, str(Path.cwd()))
+
+    def _fit(self, searcher: Any, needs: list[Resources]) -> None:
         from ray import tune
 
         from cluster.ray_tune.lost_trials import LostTrials
-        from cluster.ray_tune.model_checks import check_models
-        from cluster.ray_tune.node_checks import check_nodes
+        from cluster.ray_tune.placement import placement
         from cluster.ray_tune.trial_scheduler import TrialScheduler
         from cluster.worker.stage_actor import StageActor
 
         execution = self._plan.spec.execution
-        if address is not None:
-            shared = [self._folder.resolve()]
-            if "://" not in self._store.location:
-                shared.append(Path(self._store.location))
-            check_nodes(shared)
-            most = max(needs, key=lambda each: (each.gpus, each.cpus))
-            check_models(untried(self._plan, self._store.addresses()), most, str(Path.cwd()))
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._accounts.slots)
         scheduler = TrialScheduler(self._accounts.slots)
         trainable = tune.with_resources(
@@ -133,7 +159,7 @@ class TuneRun:
                 working_folder=str(Path.cwd()),
                 command_began=psutil.Process().create_time(),
             ),
-            partial(placement_group, execution),
+            partial(placement, execution),
         )
         tuner = tune.Tuner(
             trainable,
@@ -144,7 +170,7 @@ class TuneRun:
                 name="run",
                 storage_path=str(self._scratch),
                 verbose=0,
-                callbacks=[LostTrials(self._accounts.attempt_lost)],
+                callbacks=[LostTrials(self._attempt_lost)],
                 # Stages publish to the store. A checkpoint of Tune's own would be one more thing to lose: without
                 # its marker file in the scratch folder, every stage that had published was tried again.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cluster.background_thread import background
-from cluster.ray_tune.session import slots_alive
+from cluster.ray_tune.session import LEFT_OUT, slots_alive
 from study.settings.execution import Resources
 
 LOOK_EVERY_SECONDS = 1.0
@@ -50,6 +50,9 @@ def watched_cluster(
             heard = now
             slots = slots_alive(needs)
             set_slots(slots)
+            if LEFT_OUT and any(each.gpus and not slots_alive([each]) for each in needs):
+                lost(f"every node with room for a stage is left out: {'; '.join(LEFT_OUT.values())}", False)
+                return
             if slots:
                 had_room = now
             elif now - had_room > patience_seconds:

@@ -1,4 +1,4 @@
-"""Many nodes, one study: does every node see the driver's files, and hold the same code and libraries?
+"""Many nodes, one study: does every node see the driver's files, hold the same libraries, and have the GPUs it says?
 
 Each node writes a file that the driver reads, and reads one that the driver wrote. So a store on a local disk that
 happens to exist on every node under one name is refused before anything is computed.
@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cluster.ray_tune.room import Demand, Machine, misfit, remedies
 from study.errors import PreflightError
+from study.settings.execution import Resources
 
 CHECK_SECONDS = 120.0
 """A node that does not answer for so long cannot be reached; a first import of torch takes its time."""
@@ -43,14 +45,20 @@ def runtime_environment() -> dict[str, Any]:
     return {"py_modules": rooms, "env_vars": switches}
 
 
-def check_nodes(folders: Sequence[Path]) -> None:
+def check_nodes(folders: Sequence[Path], needs: Sequence[Resources], demands: Sequence[Demand]) -> list[str]:
     """Checks every node of the connected cluster that could run a stage.
 
     Args:
         folders: the study's and the store's, absolute; they exist on the driver's node.
+        needs: what each kind of stage needs.
+        demands: the memory of stages, where it is known; asked on each node that has the resources for them.
+
+    Returns:
+        What differs between the nodes and forbids nothing, in words: cards and drivers.
 
     Raises:
-        PreflightError: naming each node that does not share a folder, or has other libraries.
+        PreflightError: naming each node that does not share a folder, has other libraries, too little memory, or a
+            GPU that its torch cannot use.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -58,6 +66,9 @@ def check_nodes(folders: Sequence[Path]) -> None:
     token = uuid.uuid4().hex
     ours = libraries()
     problems: list[str] = []
+    too_large: list[tuple[Demand, str]] = []
+    cards: dict[str, Mapping[str, Any]] = {}
+    gpus = any(each.gpus for each in needs)
     # Not tried again: a node that cannot answer now is named, and the user decides.
     remote = ray.remote(num_cpus=0, max_retries=0)(_look)
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
@@ -68,13 +79,18 @@ def check_nodes(folders: Sequence[Path]) -> None:
         answers = {
             node["NodeID"]: remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote([str(folder) for folder in folders], token, node["NodeID"])
+            ).remote(
+                [str(folder) for folder in folders],
+                token,
+                node["NodeID"],
+                gpus and bool(node["Resources"].get("GPU")),
+            )
             for node in nodes
         }
         for node in nodes:
             name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
             try:
-                reports, theirs = ray.get(answers[node["NodeID"]], timeout=CHECK_SECONDS)
+                reports, theirs, memory, card = ray.get(answers[node["NodeID"]], timeout=CHECK_SECONDS)
             except Exception as error:  # Ray has a dozen kinds of them; the node is named and the words kept
                 problems.append(f"{name} does not answer: {_last_line(error)}")
                 continue
@@ -84,16 +100,43 @@ def check_nodes(folders: Sequence[Path]) -> None:
                 if (problem := check.problem(report, node["NodeID"])) is not None
             ]
             problems += [f"{name}: {words}" for words in _other_libraries(ours, theirs)]
+            if isinstance(card, str):
+                problems.append(f"{name} has a GPU, and {card}")
+            elif card is not None:
+                cards[name] = card
+            has = node["Resources"]
+            machine = Machine(
+                int(has["CPU"]),
+                memory,
+                int(has.get("GPU", 0)),
+                cards[name]["memory"] if name in cards else 0,
+            )
+            too_large += [
+                (demand, f"{name}: {lacks}")
+                for demand in demands
+                if has["CPU"] >= demand.resources.cpus and has.get("GPU", 0) >= demand.resources.gpus
+                if not isinstance(card, str) and (lacks := misfit(demand, machine)) is not None
+            ]
     finally:
         for check in checks:
             check.remove()
+    if len({card["cuda"] for card in cards.values()}) > 1:
+        problems += [f"{name}: torch is built for CUDA {card['cuda']}" for name, card in cards.items()]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise PreflightError(
             f"{len(problems)} problems with the nodes of the cluster:\n{listed}\n"
             "Every node needs the study's folder and the store under the same path, on storage that all "
-            "share (--study, --store), and the libraries of the driver."
+            "share (--study, --store), and the libraries of the driver; with execution.gpus also GPUs that torch can "
+            "use, all by one build of CUDA."
         )
+    if too_large:
+        listed = "\n".join(f"  {words}" for _, words in too_large)
+        raise PreflightError(
+            f"stages do not fit on every node that they can be started on:\n{listed}\n"
+            f"what helps: {remedies([demand for demand, _ in too_large])}"
+        )
+    return _other_cards(cards)
 
 
 def libraries() -> dict[str, str]:
@@ -139,8 +182,25 @@ class _FolderCheck:
             self._files.rmdir()
 
 
-def _look(folders: Sequence[str], token: str, node: str) -> tuple[list[FolderReport], dict[str, str]]:
-    """Runs on the node."""
+def _other_cards(cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What differs in cards and drivers, which may compute other last bits; rows name the card."""
+    found = []
+    for what in ("card", "driver"):
+        if len({card[what] for card in cards.values()}) > 1:
+            each = "; ".join(f"{name}: {card[what]}" for name, card in cards.items())
+            found.append(f"The nodes differ in their {what}, so rows may differ in the last bits ({each}).")
+    return found
+
+
+def _look(
+    folders: Sequence[str], token: str, node: str, gpus: bool
+) -> tuple[list[FolderReport], dict[str, str], int, dict[str, Any] | str | None]:
+    """Runs on the node.
+
+    Returns:
+        What it found in each folder; its libraries; bytes of main memory that are free; its card, or in words why
+        torch cannot use it, or None for a node whose GPUs nobody asks about.
+    """
     reports = []
     for folder in folders:
         files = _files(Path(folder))
@@ -153,7 +213,15 @@ def _look(folders: Sequence[str], token: str, node: str) -> tuple[list[FolderRep
             reports.append(FolderReport(error=None, text=text))
         except OSError as error:
             reports.append(FolderReport(error=f"cannot be used there: {error.strerror or error}", text=None))
-    return reports, libraries()
+    import psutil
+
+    return reports, libraries(), int(psutil.virtual_memory().available), _card() if gpus else None
+
+
+def _card() -> dict[str, Any] | str:
+    from study.models.hardware import card, gpu_problem
+
+    return gpu_problem() or card()
 
 
 def _files(folder: Path) -> Path:

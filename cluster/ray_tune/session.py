@@ -11,18 +11,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from cluster.ray_tune.node_checks import runtime_environment
 from cluster.storage.disk_full import free, full, is_full
 from study.errors import PreflightError
-from study.settings.execution import Execution, Resources
-
-if TYPE_CHECKING:  # Ray reads the environment when it is imported, which is prepared here first
-    from ray.tune import PlacementGroupFactory
+from study.settings.execution import Resources
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,9 +36,15 @@ CONNECT_SECONDS = 5
 HEALTH_SECONDS = 60
 SESSION_BYTES = 50_000_000
 
+LEFT_OUT: dict[str, str] = {}
+"""Nodes of the connected cluster where no stage with a GPU is started any more: by id, with their names."""
 
-def prepare_environment(address: str | None) -> None:
+
+def prepare_environment(address: str | None, *, gpus: bool) -> None:
     """Sets what Ray reads from the environment when it is *imported*; call it before that.
+
+    Args:
+        gpus: whether stages compute on GPUs.
 
     Raises:
         PreflightError: nobody listens at the address.
@@ -51,6 +53,9 @@ def prepare_environment(address: str | None) -> None:
         _check_listens(address)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if gpus:
+        # Ray lets its workers yield to any other process; one that launches a GPU's work would leave the card idle.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     if address is None:
         # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
         os.environ.setdefault("RAY_enable_worker_prestart", "0")
@@ -95,6 +100,7 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
     Raises:
         PreflightError: nothing answers at the address.
     """
+    LEFT_OUT.clear()
     if address is None:
         _check_disk()
     import ray
@@ -169,13 +175,6 @@ def _check_listens(address: str) -> None:
         ) from error
 
 
-def placement_group(execution: Execution, config: Mapping[str, Any]) -> "PlacementGroupFactory":
-    """What a trial needs, as Tune takes it: by the kind of its stage, ``config["kind"]``."""
-    from ray.tune import PlacementGroupFactory
-
-    return PlacementGroupFactory([_ray_resources(execution.resources(config["kind"]))])
-
-
 def slots_of(needs: Sequence[Resources]) -> int:
     """How many stages the connected cluster runs at once, of the kind that needs least; a stage runs on one node.
 
@@ -189,7 +188,7 @@ def slots_of(needs: Sequence[Resources]) -> int:
 
     for each in needs:
         if not slots_alive([each]):
-            wanted = _ray_resources(each)
+            wanted = ray_resources(each)
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             words = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
             found = "; ".join(
@@ -207,15 +206,28 @@ def slots_alive(needs: Sequence[Resources]) -> int:
     """As ``slots_of``, by the nodes that are alive now, busy or not; 0 where no kind of stage fits on any."""
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node for node in ray.nodes() if node["Alive"]]
     return max(
         sum(
-            min(int(node.get(name, 0.0) / amount) for name, amount in _ray_resources(each).items() if amount)
+            min(
+                int(node["Resources"].get(name, 0.0) / amount)
+                for name, amount in ray_resources(each).items()
+                if amount
+            )
             for node in nodes
+            if not each.gpus or node["NodeID"] not in LEFT_OUT
         )
         for each in needs
     )
 
 
-def _ray_resources(resources: Resources) -> dict[str, float]:
+def gpus_of_cluster() -> int:
+    """How many GPUs the connected cluster has."""
+    import ray
+
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
+def ray_resources(resources: Resources) -> dict[str, float]:
+    """What a stage needs, as Ray calls it."""
     return {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}

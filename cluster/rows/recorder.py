@@ -52,7 +52,7 @@ class Recorder:
             answers = read_answers(self._store.file(address, ANSWERS_FILE))
             rows = probe_rows(cell, answers, self._plan.spec.the_scenario.metrics())
             probes[coordinates] = rows
-            cells[coordinates] = cell_rows(rows, cell_facts(self._store.record(address)["facts"]))
+            cells[coordinates] = cell_rows(rows, cell_facts(self._store.record(address)))
         for dataset, schema, rows_of in (("probes", PROBES, probes), ("cells", CELLS, cells)):
             chosen = [cell.coordinates for cell in fresh[dataset]]
             if chosen:

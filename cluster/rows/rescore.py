@@ -20,7 +20,7 @@ from study.results.files import dataset_files, read_file, write_table
 from study.results.merged_cells import merge_cells
 from study.results.schema import CELLS, PROBES, coordinates_of, table
 
-FACTS = ("train_tokens", "train_seconds", "evaluation_seconds", "weight_distance")
+FACTS = ("train_tokens", "train_seconds", "evaluation_seconds", "weight_distance", "device")
 Scorer = Callable[[Row], Mapping[str, Any]]
 
 

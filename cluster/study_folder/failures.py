@@ -6,6 +6,7 @@ logs`` take it from here. A record, DIR/failures/KEY.json, goes away once its st
 """
 
 import json
+import platform
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple
 
 from cluster.storage.disk_full import full, is_full
 from cluster.storage.retry import is_outage
+from cluster.study_folder.gpu_errors import GpuError, gpu_error
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
-from study.errors import DivergedError, IntegrityError, RelearnError
+from study.errors import DeviceError, DivergedError, IntegrityError, RelearnError
 from study.planning.plan import Plan
 
 
@@ -35,6 +37,8 @@ class Cause(StrEnum):
     REFUSED = "refused"
     TIME = "time"
     MEMORY = "out of memory"
+    NO_GPU = "no gpu"
+    SICK_CARD = "sick card"
     NODE_MEMORY = "node out of memory"
     LOST_NODE = "lost node"
     LOST_WORKER = "lost worker"
@@ -72,6 +76,16 @@ ABOUT: Mapping[Cause, About] = {
         "no memory left for the stage",
         False,
         "lower execution.micro_batch, train adapters (lora), or raise execution.memory_limit_gb where it is set",
+    ),
+    Cause.NO_GPU: About(
+        "the worker could use no GPU, and the stage asks for one",
+        True,
+        "mend what the message names (driver, CUDA_VISIBLE_DEVICES, a torch without CUDA) on that node, then resume",
+    ),
+    Cause.SICK_CARD: About(
+        "the GPU or its driver reported a fault, and the worker was ended",
+        True,
+        "look at the card of the node that the message names (nvidia-smi, dmesg), then resume",
     ),
     Cause.NODE_MEMORY: About(
         "the node had no memory left, and Ray ended the worker",
@@ -113,9 +127,13 @@ class Failure:
             return cls(Cause.DIVERGED, words)
         if isinstance(error, IntegrityError):
             return cls(Cause.INTEGRITY, words)
-        # torch's own OutOfMemoryError, of an accelerator, is told by its name: torch is not imported here.
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        if isinstance(error, DeviceError):
+            return cls(Cause.NO_GPU, words)
+        of_gpu = gpu_error(error)
+        if isinstance(error, MemoryError) or of_gpu is GpuError.MEMORY:
             return cls(Cause.MEMORY, words)
+        if of_gpu is GpuError.CARD:
+            return cls(Cause.SICK_CARD, f"{platform.node()}: {next(iter(words.splitlines()))}")
         if isinstance(error, RelearnError):
             return cls(Cause.USER, words)
         last = traceback.extract_tb(error.__traceback__)[-1]

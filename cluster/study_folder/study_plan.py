@@ -19,8 +19,11 @@ Validate = Callable[[Mapping[str, Any], str], StudySpec]
 """Plain data becomes a spec; the second argument says in messages where the data stands."""
 
 
-def planning_of(spec: StudySpec, folder: Path) -> tuple[dict[str, str], PlanOf]:
+def planning_of(spec: StudySpec, folder: Path, *, computing: bool = True) -> tuple[dict[str, str], PlanOf]:
     """How the points of a spec are planned, in a folder that may hold a begun study. Reads the data once.
+
+    Args:
+        computing: whether the plan is to be computed; else a model's configuration is enough, without its weights.
 
     Returns:
         The fingerprint of each model that was planned so far, by its location, and the planning.
@@ -32,7 +35,7 @@ def planning_of(spec: StudySpec, folder: Path) -> tuple[dict[str, str], PlanOf]:
     models = {name: pinned for name, pinned in recorded.items() if not Path(name).exists()}
 
     def remembered(location: str) -> str:
-        models[location] = models.get(location) or fingerprint(location)
+        models[location] = models.get(location) or fingerprint(location, weights=computing)
         return models[location]
 
     materials = read_materials(spec)

@@ -10,7 +10,7 @@ from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
 from study.evaluation.scorers import SCORERS
 from study.planning.plan import Cell, Plan, answers_address
 from study.results.files import has_name_of_rows, read_file
-from study.results.schema import CELLS, PROBES, Coordinates, coordinates_of, table
+from study.results.schema import ADDED, CELLS, PROBES, Coordinates, coordinates_of, table
 
 JUDGED = ("judge_rating", "judge_reply")
 """Columns that come from elsewhere than the artifacts."""
@@ -44,6 +44,8 @@ class RebuiltRows:
             if cell is None:
                 return f"a cell that the study does not have: {name}", cells, len(rows)
             expected = self._expected(cell, dataset, _scored(found, dataset))
+            if expected is not None and _written_before(found):
+                expected = [{**row, **dict.fromkeys(ADDED)} for row in expected]
             if expected is not None and _comparable(found, dataset) != _comparable(expected, dataset):
                 return (
                     f"rows that do not follow from the answers of {cell.checkpoint.of.key}",
@@ -61,8 +63,13 @@ class RebuiltRows:
         probes = probe_rows(cell, answers, scored.union(self._metrics))
         if dataset == "probes":
             return list(table(probes, PROBES).to_pylist())
-        rows = cell_rows(probes, cell_facts(self._store.record(address)["facts"]))
+        rows = cell_rows(probes, cell_facts(self._store.record(address)))
         return list(table(rows, CELLS).to_pylist())
+
+
+def _written_before(rows: list[Row]) -> bool:
+    """Whether the file is older than the columns of ``ADDED``."""
+    return any(name in row and row[name] is None for row in rows for name in ADDED)
 
 
 def _scored(rows: list[Row], dataset: str) -> set[str]:

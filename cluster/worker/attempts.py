@@ -6,11 +6,21 @@ the failure there before it ends the process. The next attempt, or the driver, r
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.failures import Failure
 from study.atomic_write import write_json
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """Why a worker could not go on with a stage that is tried again, and the node that it was on."""
+
+    failure: Failure
+    node: str
+    node_name: str
 
 
 class StageGivenUpError(Exception):
@@ -43,6 +53,19 @@ class Attempts:
     def give_up(self, stage: str, failure: Failure) -> None:
         """Leaves a failure behind, after which the stage is not begun again."""
         self._write(stage, {**self._read(stage), **failure.as_dict()})
+
+    def interrupt(self, stage: str, interruption: Interruption) -> None:
+        """Leaves behind why an attempt ends, for the driver; the next attempt begins without it."""
+        about = {"node": interruption.node, "node_name": interruption.node_name}
+        self._write(
+            stage,
+            {**self._read(stage), "interrupted": {**interruption.failure.as_dict(), **about}},
+        )
+
+    def interruption(self, stage: str) -> Interruption | None:
+        """What the last attempt left, if it left something."""
+        found = self._read(stage).get("interrupted")
+        return found and Interruption(Failure.of(found), found["node"], found["node_name"])
 
     def failure(self, stage: str) -> Failure | None:
         """The failure that a worker left, if one did."""

@@ -2,28 +2,33 @@
 
 What would fail again in the same way (a diverged loss, a bug) ends the trial with its failure as the result; what
 may succeed at the next attempt (storage that did not answer) is raised, and Tune tries again. Which is which stands
-in ``cluster.study_folder.failures``.
+in ``cluster.study_folder.failures``. A process that lost its GPU's context would fail every stage that it is given:
+it ends itself.
 """
 
 import json
 import os
+import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray import tune
+from ray import get_runtime_context, tune
 
 from cluster.storage.open_store import open_store
 from cluster.storage.retry import with_retries
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Failure, in_words
-from cluster.worker.attempts import Attempts, StageGivenUpError
-from cluster.worker.watchdog import watched
+from cluster.study_folder.gpu_errors import GpuError, context_is_lost, gpu_error
+from cluster.worker.attempts import Attempts, Interruption, StageGivenUpError
+from cluster.worker.watchdog import end_process, watched
 from study.planning.plan import Plan
 from study.planning.stages import Stage
+from study.settings.execution import Execution
 
 if TYPE_CHECKING:  # torch comes with it
-    from study.perform import Tell
+    from study.perform import Tell, Work
 
 
 class StageActor(tune.Trainable):
@@ -76,13 +81,18 @@ class StageActor(tune.Trainable):
             failure = Failure.of_error(error, self._store.location)
             if failure.tried_again:
                 tell("stage interrupted", **failure.as_dict())
+                node = get_runtime_context().get_node_id()
+                self._attempts.interrupt(stage.key, Interruption(failure, node, platform.node()))
+                if context_is_lost(error):
+                    end_process()
                 raise
             tell("stage failed", **failure.as_dict())
+            if context_is_lost(error):
+                self._attempts.give_up(stage.key, failure)
+                end_process()
             return {"done": True, **failure.as_dict()}
 
     def _attempt(self, stage: Stage, about: dict[str, Any], tell: "Tell") -> dict[str, Any]:
-        from study.perform import perform
-
         execution = self._plan.spec.execution
 
         def failed(error: OSError, pause: float) -> None:
@@ -92,11 +102,32 @@ class StageActor(tune.Trainable):
         tell("stage started", kind=stage.kind)
         started = time.perf_counter()
         with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
-            work = with_retries(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
+            work = self._performed(stage, execution, tell, failed)
         seconds = time.perf_counter() - started
         tell("stage finished", seconds=seconds, **vars(work))
         # As one text: Tune keeps statistics of every number of every trial, and twice, in the driver's memory.
         return {"done": True, "cause": None, "work": json.dumps(vars(work))}
+
+    def _performed(
+        self, stage: Stage, execution: Execution, tell: "Tell", failed: Callable[[OSError, float], None]
+    ) -> "Work":
+        """The stage's work; where the GPU's memory was full, by one more attempt with half the batches."""
+        from study.perform import perform
+
+        def attempt(execution: Execution) -> "Work":
+            return with_retries(lambda: perform(stage, self._store, self._residents, execution, tell), failed)
+
+        less = execution.with_half_batches()
+        try:
+            return attempt(execution)
+        except Exception as error:
+            if gpu_error(error) is not GpuError.MEMORY or less is None:
+                raise
+            tell("stage out of memory", message=in_words(error))
+        # Only now, as the error held on to all tensors of the attempt.
+        self._residents.release()
+        tell("stage tried with half the batches", **less.batches())
+        return attempt(less)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: stages publish to the store."""

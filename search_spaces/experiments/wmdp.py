@@ -46,7 +46,7 @@ def wmdp() -> StudySpec:
         corpus=("background", "retain", "gibberish"),
         relearn_steps=(0, 5, 10),
         seed=(0,),
-        precision="bfloat16",
+        precision="mixed",
         max_length=512,
         finetune=None,
         unlearn=Optimiser(learning_rate=2e-7, batch_size=16),

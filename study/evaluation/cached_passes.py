@@ -11,10 +11,15 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from study.evaluation.kv_cache import empty_cache
+from study.models.attention_mask import ready_mask
 from study.models.resident import Resident
 
 ROWS_KEPT = 0.75
 """Rows that have ended leave a batch when no more than this share of it continues: removing them copies the cache."""
+
+LOOK_EVERY = {"cpu": 1}
+LOOK_EVERY_ELSEWHERE = 8
+"""New tokens between two looks at whether all rows have ended, by kind of device: a GPU waits for nobody until then."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,29 @@ def greedy_tokens(resident: Resident, prompts: PromptPass, max_new_tokens: int) 
     ends = torch.tensor(resident.end_ids, dtype=torch.int64, device=resident.device)
     rows = torch.arange(len(logits), device=resident.device)
     new = torch.full((len(logits), max_new_tokens), resident.pad_id, device=resident.device)
-    length = torch.full_like(rows, max_new_tokens)
     ended = torch.zeros_like(rows, dtype=torch.bool)
+    look_every = LOOK_EVERY.get(resident.device.type, LOOK_EVERY_ELSEWHERE)
     for at in range(max_new_tokens):
         token = logits.argmax(1)
         new[rows, at] = token
-        ends_here = torch.isin(token, ends) & ~ended
-        length[rows[ends_here]] = at + 1
-        ended = ended | ends_here
-        continuing = len(rows) - int(ended.sum())
-        if continuing == 0 or at + 1 == max_new_tokens:
+        ended = ended | torch.isin(token, ends)
+        if at + 1 == max_new_tokens:
             break
-        if continuing <= ROWS_KEPT * len(rows):
-            kept = (~ended).nonzero()[:, 0]
-            cache.batch_select_indices(kept)
-            rows, mask, token, ended = rows[kept], mask[kept], token[kept], ended[kept]
+        if (at + 1) % look_every == 0:
+            continuing = len(rows) - int(ended.sum())
+            if continuing == 0:
+                break
+            if continuing <= ROWS_KEPT * len(rows):
+                kept = (~ended).nonzero()[:, 0]
+                cache.batch_select_indices(kept)
+                rows, mask, token, ended = rows[kept], mask[kept], token[kept], ended[kept]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         logits = _forward(resident, token[:, None], mask, cache)[:, -1]
-    return [row[:count] for row, count in zip(new.tolist(), length.tolist(), strict=True)]
+    return [_up_to_the_end(row, resident.end_ids) for row in new.tolist()]
+
+
+def _up_to_the_end(tokens: list[int], ends: tuple[int, ...]) -> list[int]:
+    return tokens[: next((at + 1 for at, token in enumerate(tokens) if token in ends), len(tokens))]
 
 
 def _forward(
@@ -94,7 +104,7 @@ def _forward(
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -input_ids.shape[1] :]
     logits: Tensor = resident.model(
         input_ids=input_ids,
-        attention_mask=mask,
+        attention_mask=ready_mask(resident.model, mask, input_ids.shape[1]),
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,

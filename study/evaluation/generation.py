@@ -19,8 +19,10 @@ from transformers import PreTrainedTokenizerBase
 
 from study.errors import DivergedError
 from study.evaluation.cached_passes import PromptPass, greedy_tokens, read_prompts
-from study.evaluation.kv_cache import can_be_concatenated, concatenated
+from study.evaluation.cast_once import cast_once
+from study.evaluation.kv_cache import concatenated
 from study.evaluation.state_passes import answer_equal_lengths, caches_tokens
+from study.models.attention_mask import keeps_every_token
 from study.models.resident import Resident
 from study.models.token_ids import split_text
 from study.text import Probe, ProbeSet
@@ -30,8 +32,8 @@ EncodedProbe = tuple[int, list[int], list[int]]
 Answer = tuple[list[int], float, int]
 """The new token ids of a prompt, and its target's NLL (nats) and rank."""
 PROMPTS_AT_ONCE = 16
-"""Prompts that are read in one forward pass. Fewer than are decoded together: prompts differ in length and padding is
-computed too, while each new token is one for every row.
+"""Prompts that a CPU reads in one forward pass. Fewer than are decoded together: prompts differ in length and padding
+is computed too, while each new token is one for every row.
 """
 
 
@@ -103,7 +105,7 @@ def _answers(
 ) -> list[Answer]:
     """The answers in the order of ``encoded``, which is sorted by length."""
     found: list[Answer] = []
-    with torch.inference_mode(), resident.autocast(), _without_gradients(resident):
+    with torch.inference_mode(), resident.autocast(), _without_gradients(resident), cast_once(resident):
         for batch in _batches(encoded, batch_size, equal_length=not caches_tokens(resident.model)):
             prompts = [ids for _, ids, _ in batch]
             targets = [ids for _, _, ids in batch]
@@ -164,7 +166,9 @@ def _answer_batch(
     if not caches_tokens(resident.model):
         return answer_equal_lengths(resident, prompts, targets, max_new_tokens)
     config = resident.model.config
-    few = PROMPTS_AT_ONCE if can_be_concatenated(config) else len(prompts)
+    # A GPU computes the padding of a whole batch in the time of a few rows, and each pass costs it a thousand launches.
+    apart = resident.device.type == "cpu" and keeps_every_token(config)
+    few = PROMPTS_AT_ONCE if apart else len(prompts)
     passes = [
         read_prompts(resident, prompts[at : at + few], targets[at : at + few], max_new_tokens)
         for at in range(0, len(prompts), few)

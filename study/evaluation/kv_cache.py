@@ -97,11 +97,6 @@ def empty_cache(config: PretrainedConfig, capacity: int) -> DynamicCache:
     return cache
 
 
-def can_be_concatenated(config: PretrainedConfig) -> bool:
-    """Whether caches of this model can be concatenated: every layer keeps every token."""
-    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
-
-
 def concatenated(config: PretrainedConfig, parts: list[DynamicCache], capacity: int) -> DynamicCache:
     """One cache of all rows of several, right-aligned; the parts are emptied.
 
@@ -110,7 +105,7 @@ def concatenated(config: PretrainedConfig, parts: list[DynamicCache], capacity: 
         capacity: the most tokens that the batch can come to hold.
 
     Raises:
-        TypeError: a layer does not keep every token, see ``can_be_concatenated``.
+        TypeError: a layer does not keep every token, see ``keeps_every_token``.
     """
     if len(parts) == 1:
         return parts[0]
@@ -119,7 +114,7 @@ def concatenated(config: PretrainedConfig, parts: list[DynamicCache], capacity: 
     for index, layer in enumerate(whole.layers):
         if not isinstance(layer, PreallocatedLayer):
             raise TypeError(
-                f"{type(layer).__name__} does not keep every token; check can_be_concatenated first"
+                f"{type(layer).__name__} does not keep every token; check keeps_every_token first"
             )
         same = [part.layers[index] for part in parts]
         layer.concatenate([each for each in same if isinstance(each, DynamicLayer)], tokens)

@@ -72,7 +72,7 @@ def cell_rows(probes: Sequence[Row], facts: Mapping[str, Any]) -> list[Row]:
 
     Args:
         probes: the ``probe_rows`` of one cell.
-        facts: tokens, wall times and weight distance, from the record of the answers.
+        facts: see ``cell_facts``.
     """
     rows = []
     for split in SPLITS:
@@ -92,13 +92,15 @@ def cell_rows(probes: Sequence[Row], facts: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def cell_facts(facts: Mapping[str, Any]) -> Row:
-    """The columns of a cell that come from its answers' record: tokens, times in seconds, weight distance."""
+def cell_facts(record: Mapping[str, Any]) -> Row:
+    """The columns of a cell that come from its answers' record: tokens, times in seconds, weight distance, device."""
+    facts = record["facts"]
     return {
         "train_tokens": int(facts["train_tokens"]),
         "train_seconds": float(facts["train_seconds"]),
         "evaluation_seconds": float(facts["evaluation_seconds"]),
         "weight_distance": facts["weight_distance"],
+        "device": record.get("device"),
     }
 
 

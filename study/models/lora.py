@@ -98,6 +98,14 @@ class Adapter:
         twice = len(adapted) < len(self._layers)
         return sorted(names[0] for names in several) or (["several layers"] if twice else [])
 
+    def merge(self) -> None:
+        """The end: the weights hold the product for good, as in ``merged``, and the adapter is gone."""
+        with torch.no_grad():
+            for layer in self._layers:
+                weight = _base_weight(layer)
+                weight.add_(_product(layer).to(weight.dtype))
+        self.remove()
+
     def remove(self) -> None:
         """The model as it was before the adapter, every weight trainable again; the adapter's product is dropped."""
         self._wrapped.unload()

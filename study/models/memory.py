@@ -1,75 +1,209 @@
-"""How much memory a stage will need, estimated before anything is loaded.
+"""How much memory a stage will need, on its device and of the machine, told before anything is loaded.
 
-It counts weights, the copy of them that a process keeps, gradients, AdamW's two moments, the frozen models
-beside the trained one, and, roughly, activations and logits of one micro-batch. It is an estimate: a stage that it
-refuses would hardly have run, and one that it accepts may still not fit.
+Counted are weights, gradients, AdamW's two moments, the frozen models beside the trained one, the bfloat16 casts of
+mixed precision, activations and logits of one micro-batch, the KV cache of an evaluation, and what a process takes
+anyway. Not all of it is there at once: a stage needs the largest of what its moments need. How many bytes of
+activations a layer keeps was measured with hooks on saved tensors (Llama's and SmolLM2's proportions).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
-from study.models.config_json import number_of
+from study.models.config_json import number_of, read
 from study.models.peft_folder import weight_shapes
 from study.models.pretrained import local_folder
 from study.planning.stages import Pretrained, Stage, Trajectory
 from study.settings.execution import Execution
+from study.settings.optimiser import LoRA
 
 BYTES = {"float32": 4, "mixed": 4, "bfloat16": 2}
-ACTIVATIONS_PER_LAYER = 16
-"""Activations that a layer keeps for the backward pass, per token, in multiples of hidden_size."""
+"""Of a weight."""
+
+CAST_BYTES = 2
+"""Of a weight's cast to bfloat16 in mixed precision: kept from the forward to the backward pass, and for as long as an
+evaluation takes."""
+
+ACTIVATIONS = {"float32": 85, "mixed": 56, "bfloat16": 46}
+ACTIVATIONS_LORA = {"float32": 75, "mixed": 51, "bfloat16": 69}
+"""Bytes that a layer keeps for the backward pass, per token and unit of hidden_size."""
+
+LOGITS = {"float32": 16, "mixed": 14, "bfloat16": 14}
+LOGITS_COMPARED = {"float32": 52, "mixed": 46, "bfloat16": 46}
+"""Bytes per token and word of the vocabulary; the second of methods that compare the model with a frozen one."""
+
+CACHED = {"float32": 8, "mixed": 6, "bfloat16": 4}
+"""Bytes of a key and a value; in mixed precision keys are rotated in float32."""
+
+PROCESS_BYTES = 2**29
+"""What Python and the libraries take of the machine."""
+
+MASTER_BYTES = 4
+"""Of a weight of an adapter, a gradient of it, or a moment: always float32."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """The numbers of a pretrained model that decide how much memory it takes; ``width`` is hidden_size."""
+    """The numbers of a model that decide how much memory it takes.
+
+    Attributes:
+        width: hidden_size.
+        inner: intermediate_size.
+        key_width: width of the keys of a layer, all heads together.
+    """
 
     parameters: int
     layers: int
     width: int
+    inner: int
+    key_width: int
     vocabulary: int
+
+    @property
+    def linear(self) -> int:
+        """Weights of the linear layers within the decoder's layers."""
+        return self.layers * self.width * (2 * self.width + 2 * self.key_width + 3 * self.inner)
+
+    def adapter(self, rank: int) -> int:
+        """Weights of an adapter on all of them."""
+        attention = 4 * self.width + 2 * (self.width + self.key_width)
+        return self.layers * rank * (attention + 3 * (self.width + self.inner))
+
+
+@dataclass(frozen=True)
+class Need:
+    """The most bytes that a stage needs at once.
+
+    Attributes:
+        device: on its GPU; 0 for a stage that computes on the CPU.
+        host: of the machine's main memory.
+    """
+
+    device: int
+    host: int
 
 
 def size_of(source: Pretrained) -> Size:
     """From the model's configuration and the headers of its weights, which are never loaded."""
     folder = Path(local_folder(source.location, source.fingerprint))
     # These transformers loads; some models come with a second copy in another form.
-    files = folder.glob("model*.safetensors")
+    files = list(folder.glob("model*.safetensors"))
+    if not files:
+        return size_of_config(read(folder / "config.json"))
+    return _size(folder, sum(prod(shape) for file in files for shape in weight_shapes(file).values()))
+
+
+def checkpoint_bytes(source: Pretrained) -> int:
+    """What one checkpoint of a model takes on disk: all weights, as they are computed with."""
+    return size_of(source).parameters * BYTES[source.precision]
+
+
+def size_of_config(config: Mapping[str, Any]) -> Size:
+    """From the content of a config.json alone, for a model whose weights are not there."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    made = AutoConfig.for_model(**config)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(made, trust_remote_code=False)
+    text = made.get_text_config(decoder=True)
+    heads = text.num_attention_heads
+    head = getattr(text, "head_dim", None) or text.hidden_size // heads
     return Size(
-        parameters=sum(prod(shape) for file in files for shape in weight_shapes(file).values()),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        layers=text.num_hidden_layers,
+        width=text.hidden_size,
+        inner=getattr(text, "intermediate_size", 4 * text.hidden_size),
+        key_width=head * (getattr(text, "num_key_value_heads", None) or heads),
+        vocabulary=text.vocab_size,
+    )
+
+
+def _size(folder: Path, parameters: int) -> Size:
+    width = number_of(folder, "hidden_size")
+    heads = number_of(folder, "num_attention_heads", default=1)  # a recurrent model has none
+    head = number_of(folder, "head_dim", default=width // heads)
+    return Size(
+        parameters=parameters,
         layers=number_of(folder, "num_hidden_layers"),
-        width=number_of(folder, "hidden_size"),
+        width=width,
+        inner=number_of(folder, "intermediate_size", default=4 * width),
+        key_width=head * number_of(folder, "num_key_value_heads", default=heads),
         vocabulary=number_of(folder, "vocab_size"),
     )
 
 
-def stage_bytes(stage: Stage, size: Size, execution: Execution, longest: int) -> int:
-    """The most bytes that a stage needs at once.
+def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> Need:
+    """The memory that a stage needs.
 
     Args:
         longest: tokens of its longest text.
     """
     node = stage.node
-    source = node.source if isinstance(node, Trajectory) else node
-    each = BYTES[source.precision]
-    weights = size.parameters * each
-    total = 2 * weights  # the model, and the process's copy that resets it
-    if not isinstance(node, Trajectory):
-        return total
-    method = node.method
-    if getattr(method, "uses_reference", False):  # no other objective says, and its type comes with torch
-        total += weights
-    if node.helper is not None:
-        total += weights
+    precision = (node.source if isinstance(node, Trajectory) else node).precision
+    weights = size.parameters * BYTES[precision]
+    computing = _evaluation(stage, size, execution, precision, longest) + weights
+    states = 0
+    if isinstance(node, Trajectory):
+        frozen = weights * (bool(getattr(node.method, "uses_reference", False)) + (node.helper is not None))
+        training = _step(node, size, execution, precision, longest)
+        at_a_stop, states = _kept(node, size, weights)
+        computing = frozen + max(weights + training, computing + at_a_stop)
+        every = execution.checkpoint_every_steps
+        states = weights + states if every is not None and every < stage.last_step else 0
+    # The process's own copy of the model, and a file that is read or written beside it.
+    host = PROCESS_BYTES + 2 * weights
+    if not execution.resources(stage.kind).gpus:
+        return Need(0, PROCESS_BYTES + weights + max(computing, weights))
+    return Need(computing, host + states)
+
+
+def _step(node: Trajectory, size: Size, execution: Execution, precision: str, longest: int) -> int:
+    """Beside the weights: the most between two optimiser steps.
+
+    Gradients grow while activations go, so with one micro-batch only the larger counts; with several, the
+    gradients of the first are there while the next is computed.
+    """
     lora = node.optimiser.lora
-    if lora is None:
-        total += 3 * weights  # gradients and two moments
-    else:
-        adapter = 2 * lora.rank * size.width * 7 * size.layers * each
-        total += 4 * adapter + weights  # the plain weights are kept while the adapter is written into them
-    tokens = min(execution.micro_batch, node.optimiser.batch_size) * longest
-    kept = 1 if execution.activation_checkpointing else ACTIVATIONS_PER_LAYER
+    sequences = min(execution.micro_batch, node.optimiser.batch_size)
+    tokens = sequences * longest
+    per_layer = tokens * size.width * (ACTIVATIONS if lora is None else ACTIVATIONS_LORA)[precision]
+    activations = per_layer * size.layers
+    if execution.activation_checkpointing:
+        activations = per_layer + tokens * size.width * size.layers * BYTES["float32"]
+    compares = bool(getattr(node.method, "uses_reference", False))
+    logits = tokens * size.vocabulary * (LOGITS_COMPARED if compares else LOGITS)[precision]
     batches = 1 if node.retain is None else 2
-    activations = tokens * size.layers * size.width * kept * each
-    logits = 3 * tokens * size.vocabulary * BYTES["float32"]
-    return total + batches * (activations + logits)
+    casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
+    passes = casts + batches * activations + logits
+    if lora is not None:
+        return 4 * MASTER_BYTES * size.adapter(lora.rank) + passes
+    weights = size.parameters * BYTES[precision]
+    if sequences < node.optimiser.batch_size:
+        return 3 * weights + passes
+    return 2 * weights + max(passes, weights)
+
+
+def _kept(node: Trajectory, size: Size, weights: int) -> tuple[int, int]:
+    """Beside the weights: what stays on the device while a checkpoint is evaluated, and a training state."""
+    lora: LoRA | None = node.optimiser.lora
+    if lora is None:
+        return 2 * weights, 3 * weights
+    adapter = 3 * MASTER_BYTES * size.adapter(lora.rank)
+    plain = size.linear * weights // size.parameters  # kept while the product is written into them
+    return adapter + plain, adapter
+
+
+def _evaluation(stage: Stage, size: Size, execution: Execution, precision: str, longest: int) -> int:
+    """Casts and KV cache of the largest evaluation; ``longest`` stands for the tokens of a prompt."""
+    if not stage.evaluate:
+        return 0
+    casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
+    cached = 0
+    for _, evaluation in stage.evaluate:
+        rows = min(execution.evaluation_batch, len(evaluation.probes.probes))
+        tokens = longest + evaluation.generation.max_new_tokens
+        cached = max(cached, rows * tokens * size.layers * size.key_width * CACHED[precision])
+    return casts + cached

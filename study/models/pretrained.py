@@ -25,13 +25,19 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 REVISION_CHARACTERS = 40
 
 
-def fingerprint(location: str) -> str:
+def fingerprint(location: str, *, weights: bool = True) -> str:
     """The content identity of a model folder or hub id.
+
+    Args:
+        weights: whether the folder has to hold some; else its config.json is enough.
 
     Raises:
         PreflightError: it is not there, or is no model that can be loaded safely.
     """
     folder = Path(location)
+    if not weights and (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+        _check_type(folder, location)
+        return _folder_digest(folder)
     if folder.is_dir():
         return _of_folder(folder)
     if folder.is_absolute() or location.startswith(".") or location.count("/") > 1:
@@ -232,8 +238,3 @@ def _digest_of(files: tuple[Path, ...], unchanged: tuple[tuple[int, int, int], .
     for path in files:
         digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()[:REVISION_CHARACTERS]
-
-
-def weight_bytes(model: str) -> int:
-    """Bytes of a checkpoint of the model in a folder, estimated as the bytes of its own weights."""
-    return sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
@@ -25,21 +24,21 @@ from study.models.tokenizer import Source, context_of, load_tokenizer
 from study.models.weight_distance import relative_distance
 from study.planning.stages import Embedded
 
-if TYPE_CHECKING:  # slow to import, and most studies need neither peft nor accelerate
-    from accelerate import Accelerator
+CPU = torch.device("cpu")
 
 
 class Resident:
-    """A model and its tokenizer, on the device that the process was given.
+    """A model and its tokenizer, on one device.
 
     Attributes:
         source: the description that both were made from.
+        device: where the model lies and computes.
         context: the longest sequence that the model takes, in tokens.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, device: torch.device = CPU) -> None:
         self.source = source
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device
         self.tokenizer = load_tokenizer(source)
         self.model = build_embedded(source) if isinstance(source, Embedded) else load_pretrained(source)
         torch.nn.Module.to(self.model, self.device)
@@ -48,12 +47,16 @@ class Resident:
             # Padding is masked, so any token serves; many causal models have only an end token.
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         self.context = context_of(source)
-        self._initial = {name: value.clone() for name, value in self.weights().items()}
-        self._mixed = _mixed_precision(self.device) if source.precision == "mixed" else None
+        # One copy, also from a GPU, and in memory of its own.
+        self._initial = {
+            name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._named().items()
+        }
 
     def autocast(self) -> AbstractContextManager[None]:
         """Around every forward pass: bfloat16 where the source says mixed precision."""
-        return nullcontext() if self._mixed is None else self._mixed.autocast()
+        if self.source.precision != "mixed":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     @property
     def end_ids(self) -> tuple[int, ...]:
@@ -133,12 +136,6 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     reference.eval()
     reference.requires_grad_(requires_grad=False)
     return reference
-
-
-def _mixed_precision(device: torch.device) -> "Accelerator":
-    from accelerate import Accelerator
-
-    return Accelerator(mixed_precision="bf16", cpu=device.type == "cpu")
 
 
 def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:

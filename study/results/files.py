@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 from study.atomic_write import write_file
 from study.errors import IntegrityError, SpecError
 from study.identity import key
-from study.results.schema import _VERSION, DATASETS, SCHEMA_VERSION, VERSION_FIELD, Coordinates
+from study.results.schema import (
+    _VERSION,
+    DATASETS,
+    SCHEMA_VERSION,
+    VERSION_FIELD,
+    Coordinates,
+    with_added_columns,
+)
 
 PLANNED_FILE = "planned.parquet"
 """A row for each planned cell, so that readers see what is missing."""
@@ -80,8 +87,9 @@ def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) ->
         IntegrityError: it is torn or changed.
     """
     names = list(columns) if columns is not None else DATASETS[dataset].names
+    schema = DATASETS[dataset]
     with opened(path, str(path)) as file:
-        return file.read(columns=names)
+        return with_added_columns(file.read(columns=names), pa.schema([schema.field(name) for name in names]))
 
 
 @contextmanager

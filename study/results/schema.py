@@ -79,6 +79,7 @@ CELLS = pa.schema(
         pa.field("evaluation_seconds", pa.float64(), nullable=False),  # wall, this checkpoint
         # norm of the weights' difference to the model before unlearning and relearning, over its norm
         pa.field("weight_distance", pa.float64()),
+        pa.field("device", pa.string()),  # the kind that computed it: cpu, or the card's name
     ],
     metadata=_VERSION,
 )
@@ -134,6 +135,9 @@ CORPORA = pa.schema(
 )
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
+ADDED = ("device",)
+"""Columns that files of before do not have; they are read as null."""
+
 DATASETS = {"cells": CELLS, "probes": PROBES}
 
 
@@ -158,3 +162,15 @@ def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
         if not field.nullable and built.column(field.name).null_count:
             raise ValueError(f"column {field.name} holds a null, and may not")
     return built
+
+
+def with_added_columns(found: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """What was read of a file, with nulls for the columns of ``ADDED`` that the file does not have yet.
+
+    Args:
+        wanted: the columns that were asked for.
+    """
+    for field in wanted:
+        if field.name in ADDED and field.name not in found.column_names:
+            found = found.append_column(field, pa.nulls(found.num_rows, field.type))
+    return found.select(wanted.names)

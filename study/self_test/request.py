@@ -21,12 +21,14 @@ class Request:
         adapters: each LoRA of the spec, by the key where it stands.
         full: whether all weights are trained somewhere.
         activation_checkpointing: see ``study.settings.execution``.
+        gpus: what the stage asks for that asks for most.
     """
 
     source: Pretrained
     adapters: Mapping[str, LoRA]
     full: bool
     activation_checkpointing: bool = False
+    gpus: float = 0
 
     def as_json(self) -> str:
         adapters = {key: lora.model_dump(mode="json") for key, lora in self.adapters.items()}
@@ -61,9 +63,10 @@ def untried(plan: Plan, published: Iterable[Address]) -> list[Request]:
         full[source] = full.get(source, False) or (
             isinstance(node, Trajectory) and node.optimiser.lora is None
         )
-    checkpointing = plan.spec.execution.activation_checkpointing
+    execution = plan.spec.execution
+    gpus = max((execution.resources(stage.kind).gpus for stage in plan.stages.values()), default=0)
     return [
-        Request(source, named, full[source], checkpointing)
+        Request(source, named, full[source], execution.activation_checkpointing, gpus)
         for source, named in adapters.items()
         if source not in tried
     ]

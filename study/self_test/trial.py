@@ -17,6 +17,7 @@ from torch import Tensor
 
 from study.errors import DivergedError, PreflightError
 from study.evaluation.generation import answer_ids
+from study.models.hardware import device_of
 from study.models.lora import Adapter
 from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
@@ -85,7 +86,7 @@ class _DiffersError(PreflightError):
 def _try(request: Request) -> None:
     source = request.source
     with _in_words(source, "loading it"):
-        resident = Resident(source)
+        resident = Resident(source, device_of(request.gpus))
     rows = _encoded(resident)
     tolerance = TOLERANCE[source.precision]
     with _in_words(source, "asking it"):
@@ -111,7 +112,7 @@ def _in_words(source: Pretrained, what: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise PreflightError(
             f"model={source.location}: {what} takes more memory than there is; train adapters "
-            "(--set relearn.lora={}), or use --set precision=bfloat16"
+            "(--set relearn.lora={}), or take a smaller model"
         ) from error
     except DivergedError as error:
         raise PreflightError(f"model={source.location}: its likelihoods are not finite ({error})") from error
@@ -177,7 +178,7 @@ def _apart(ones: Tensor, others: Tensor) -> float:
 
 
 def _try_batch(resident: Resident, rows: list[Encoded], tolerance: float) -> None:
-    tokens = collate(rows, resident.pad_id, resident.device)
+    tokens = collate(rows, resident)
     with torch.inference_mode(), resident.autocast():
         found = sequence_log_likelihood(next_token_logits(resident.model, tokens), tokens.labels[:, 1:])
     for row, ours in zip(rows, found.tolist(), strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from study.results.recorded_spec import RENAMED
 from study.settings.part import Part
@@ -17,6 +17,13 @@ class Resources(Part):
 
     cpus: PositiveInt = 1
     gpus: float = Field(default=0, ge=0)
+
+    @field_validator("gpus")
+    @classmethod
+    def _a_share_or_whole(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"expected a share of one GPU (below 1) or a whole number of them, got {gpus:g}")
+        return gpus
 
 
 class Execution(Resources):
@@ -32,6 +39,8 @@ class Execution(Resources):
         evaluation_batch: probes that are answered at a time.
         micro_batch: training sequences in one forward pass; gradients are accumulated up to the batch.
         activation_checkpointing: computes activations twice instead of keeping them: less memory, more time.
+        deterministic: on a GPU only kernels that give the same bits again, where torch has them; slower. A CPU does so
+            anyway.
         keep_relearned: whether relearned weights are kept too.
         checkpoint_every_steps: optimiser steps between two states, from which a trajectory goes on that was cut off;
             None keeps none. A state takes three times the trained weights on disk, until its stage ends.
@@ -45,6 +54,7 @@ class Execution(Resources):
     evaluation_batch: PositiveInt = 64
     micro_batch: PositiveInt = 32
     activation_checkpointing: bool = False
+    deterministic: bool = False
     keep_relearned: bool = False
     checkpoint_every_steps: PositiveInt | None = 100
     time_limit_seconds: PositiveFloat | None = None
@@ -58,6 +68,21 @@ class Execution(Resources):
             if isinstance(fields, Mapping) and old in fields:
                 raise ValueError(f"{old} is now called {new}: give {new}={fields[old]}")
         return fields
+
+    @property
+    def asks_for_gpus(self) -> bool:
+        """Whether stages of any kind compute on a GPU."""
+        return any(each.gpus > 0 for each in (self, *self.of_kind.values()))
+
+    def batches(self) -> dict[str, int]:
+        """What decides how much memory a stage takes at a time."""
+        return {"micro_batch": self.micro_batch, "evaluation_batch": self.evaluation_batch}
+
+    def with_half_batches(self) -> "Execution | None":
+        """The same with half as much at a time; None where both are 1 already."""
+        if self.micro_batch == self.evaluation_batch == 1:
+            return None
+        return self.model_copy(update={name: max(1, size // 2) for name, size in self.batches().items()})
 
     def resources(self, kind: str) -> Resources:
         """What a stage of a kind asks for."""

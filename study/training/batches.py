@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 
 import torch
 
+from study.models.attention_mask import ready_mask
 from study.models.resident import Resident
 from study.objective import IGNORED, MicroBatch, Models, Tokens, Translation
 from study.text import Corpus
@@ -12,17 +13,25 @@ from study.training.data_order import batch_indices
 from study.training.encoding import Encoded, encode
 
 
-def collate(rows: Sequence[Encoded], pad: int, device: torch.device) -> Tokens:
-    """Right-padded tokens of some examples, on a device; the prompt's bear no loss."""
+def collate(rows: Sequence[Encoded], resident: Resident) -> Tokens:
+    """Right-padded tokens of some examples, on the model's device; the prompt's bear no loss."""
     longest = max(len(row.ids) for row in rows)
-    input_ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
+    input_ids = torch.full((len(rows), longest), resident.pad_id, dtype=torch.int64)
     mask = torch.zeros_like(input_ids)
     labels = torch.full_like(input_ids, IGNORED)
     for index, row in enumerate(rows):
         input_ids[index, : len(row.ids)] = torch.tensor(row.ids)
         mask[index, : len(row.ids)] = 1
         labels[index, row.prompt : len(row.ids)] = torch.tensor(row.ids[row.prompt :])
-    return Tokens(input_ids.to(device), mask.to(device), labels.to(device))
+    places = (labels[:, 1:] != IGNORED).flatten().nonzero()[:, 0]
+    ready = ready_mask(resident.model, _on_device(mask, resident.device), longest)
+    ids, labels, places = (_on_device(each, resident.device) for each in (input_ids, labels, places))
+    return Tokens(ids, ready, labels, places)
+
+
+def _on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Sent without waiting for the device: from memory that it reads by itself."""
+    return values if device.type == "cpu" else values.pin_memory().to(device, non_blocking=True)
 
 
 def aligned(ids: Sequence[int], generic: Sequence[int]) -> list[int]:
@@ -86,9 +95,8 @@ class Batches:
     def micro_batches(self, step: int, models: Models) -> list[MicroBatch]:
         """The micro-batches of a step (from 0), each of at most ``micro_batch`` sequences."""
         chosen = batch_indices(len(self._rows), self._batch_size, self._seed, self._purpose, step)
-        pad, device = self._resident.pad_id, self._resident.device
         cuts = [chosen[at : at + self._micro_batch] for at in range(0, len(chosen), self._micro_batch)]
-        parts = [collate([self._rows[index] for index in cut], pad, device) for cut in cuts]
+        parts = [collate([self._rows[index] for index in cut], self._resident) for cut in cuts]
         translations = [self._translation(cut) for cut in cuts]
         loss_tokens = sum(part.loss_tokens() for part in parts)
         return [
@@ -100,10 +108,16 @@ class Batches:
         if self._generic is None:
             return None
         generic = [self._generic[index] for index in cut]
-        tokens = collate(generic, self._resident.pad_id, self._resident.device)
+        tokens = collate(generic, self._resident)
         longest = max(len(self._rows[index].ids) for index in cut)
         positions = torch.full((len(cut), longest - 1), -1, dtype=torch.int64)
         for row, (index, other) in enumerate(zip(cut, generic, strict=True)):
             found = aligned(self._rows[index].ids, other.ids)
             positions[row, : len(found)] = torch.tensor(found)
-        return Translation(tokens, positions.to(self._resident.device))
+        learned = torch.zeros_like(positions, dtype=torch.bool)
+        for row, text in enumerate(self._rows[index] for index in cut):
+            learned[row, max(text.prompt - 1, 0) : len(text.ids) - 1] = True
+        places = (learned & (positions >= 0)).flatten().nonzero()[:, 0]
+        return Translation(
+            tokens, _on_device(positions, self._resident.device), _on_device(places, self._resident.device)
+        )

@@ -107,11 +107,8 @@ def train(
             if state_due and resumption is not None:
                 resumption.save(progress, training_state(model, adamw))
         if adapter is not None:
-            with adapter.merged():
-                final = {name: value.clone() for name, value in resident.weights().items()}
-            adapter.remove()
+            adapter.merge()
             adapter = None
-            resident.put(final)
     finally:
         if adapter is not None:
             adapter.remove()
@@ -187,9 +184,9 @@ def _refuse_divergence(
     trajectory: Trajectory,
     step: int,
 ) -> None:
-    finite = torch.isfinite(torch.stack(losses))
-    weights_finite = all(bool(torch.isfinite(parameter).all()) for parameter in parameters)
-    if bool(finite.all()) and weights_finite:
+    # All asked before any is looked at: each look waits for a GPU to come so far.
+    finite = [torch.isfinite(each).all() for each in (torch.stack(losses), *parameters)]
+    if bool(torch.stack(finite).all()):
         return
     raise DivergedError(
         f"{trajectory.kind} diverged: the loss or the weights left the finite numbers by step {step} "

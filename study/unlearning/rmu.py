@@ -65,4 +65,4 @@ class RMU(Part):
     @staticmethod
     def _mean_square(batch: MicroBatch, difference: Tensor) -> Tensor:
         """Mean over the whole batch's loss tokens and the model's width; this micro-batch's share."""
-        return difference.square().mean(-1)[batch.bears_loss].sum() / batch.loss_tokens
+        return batch.at_loss(difference.square().mean(-1)).sum() / batch.loss_tokens

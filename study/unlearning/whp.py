@@ -47,8 +47,8 @@ class WHP(Part):
         from torch.nn.functional import cross_entropy, relu
 
         data = step.data
-        generic, known = data.generic_logits
+        generic, places = data.generic_logits
         special = relu(data.helper_logits - data.reference_logits)
         labels = (generic - self.strength * special).argmax(-1)
-        chosen = data.bears_loss & known
-        return cross_entropy(data.logits[chosen], labels[chosen], reduction="sum") / data.loss_tokens
+        logits = data.logits.flatten(0, 1)[places]
+        return cross_entropy(logits, labels.flatten()[places], reduction="sum") / data.loss_tokens

@@ -61,6 +61,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "train_seconds": 1.0,
                 "evaluation_seconds": 1.0,
                 "weight_distance": 0.1,
+                "device": "cpu",
             }
             cells.append(
                 {

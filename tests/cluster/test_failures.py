@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cluster.ray_tune.lost_trials import LostTrials
 from cluster.study_folder.failures import ABOUT, Cause, Failure, FailureRecords
 from cluster.study_folder.lease import hold
 from cluster.worker.attempts import Attempts, StageGivenUpError
-from study.errors import DivergedError, IntegrityError, SpecError
+from study.errors import DeviceError, DivergedError, IntegrityError, SpecError
 
 
 def raised(error: Exception) -> Exception:
@@ -27,6 +28,14 @@ def raised(error: Exception) -> Exception:
         (IntegrityError("other bytes"), Cause.INTEGRITY, False),
         (SpecError("no such layer"), Cause.USER, False),
         (MemoryError(), Cause.MEMORY, False),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), Cause.SICK_CARD, True),
+        (RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED when calling cublasSgemm"), Cause.SICK_CARD, True),
+        (RuntimeError("CUDA error: device-side assert triggered"), Cause.ERROR, False),
+        (RuntimeError("CUDA error: out of memory"), Cause.MEMORY, False),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), Cause.MEMORY, False),
+        (torch.AcceleratorError("CUDA error: ECC"), Cause.SICK_CARD, True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), Cause.ERROR, False),
+        (DeviceError("no driver"), Cause.NO_GPU, True),
         (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK, False),
         (OSError(errno.EIO, "Input/output error"), Cause.STORAGE, True),
         (OSError(errno.EACCES, "Permission denied"), Cause.REFUSED, False),

@@ -134,14 +134,14 @@ def test_a_kind_of_stage_asks_for_its_own_resources(relearn, space, tmp_path: Pa
 @pytest.mark.parametrize(
     "where",
     [
-        "execution.of_kind={relearn: {gpus: 64}}",
-        pytest.param("execution.gpus=64", marks=pytest.mark.slow),
+        "execution.of_kind={relearn: {cpus: 640}}",
+        pytest.param("execution.cpus=640", marks=pytest.mark.slow),
     ],
 )
 def test_impossible_resources_are_told_in_numbers(relearn, space, where: str) -> None:
     code, output = relearn("run", space(), "--study", "s", "--set", where).finish(60)
     assert code == 3, output
-    assert "GPU 64" in output
+    assert "CPU 640" in output
     assert "the whole cluster has" in output
     assert "Traceback" not in output
 

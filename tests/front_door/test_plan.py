@@ -18,6 +18,7 @@ from study.planning.step_times import Prices, prices_of_records
 from study.provenance import describe_node
 from tests.commands import call
 from tests.conftest import TINY
+from tests.study.test_memory import LLAMA_2_7B
 
 
 def test_counts_by_hand(planned) -> None:
@@ -245,3 +246,33 @@ def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
     assert unlearned == sum(
         train_steps_alone(cell.checkpoint) for cell in plan.cells if cell.start == "unlearned"
     )
+
+
+def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
+    """Of Llama-2-7b no weight is there: an adapter fits a card of 80 GB, and a checkpoint takes 27 GB."""
+    (tmp_path / "7b").mkdir()
+    (tmp_path / "7b" / "config.json").write_text(
+        json.dumps({**LLAMA_2_7B, "architectures": ["LlamaForCausalLM"]})
+    )
+    sets = [
+        "model=7b",
+        "precision=mixed",
+        "execution.gpus=1",
+        "depth=8",
+        "seed=0",
+        "repetitions=1",
+        "start=unlearned",
+    ]
+    sets += [f"{name}.lora={{rank: 16}}" for name in ("finetune.optimiser", "unlearn", "relearn")]
+    words = [part for each in sets for part in ("--set", each)]
+    code, output = call("plan", "tofu-mini", *words, cwd=tmp_path)
+    assert code == 0, output
+    assert "memory of a stage" in output
+    code, output = call("plan", "tofu-mini", *words, "--json", cwd=tmp_path)
+    found = json.loads(output)
+    gibibytes = {each["kind"]: each["device"] / 2**30 for each in found["memory"]}
+    assert 50 < gibibytes["relearn"] < 79
+    assert found["disk_bytes"] == found["kept_checkpoints"] * 4 * 6_738_415_616
+    code, output = call("run", "tofu-mini", *words, cwd=tmp_path)
+    assert code == 3
+    assert "has no weights" in output

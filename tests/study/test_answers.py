@@ -9,7 +9,7 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from search_spaces.loading import validate
 from study.evaluation.generation import answer_probes
-from study.evaluation.kv_cache import can_be_concatenated
+from study.models.attention_mask import keeps_every_token
 from study.models.resident import Resident
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
@@ -85,8 +85,8 @@ def test_a_model_that_looks_back_a_few_tokens_only(resident: Resident, tmp_path:
     MistralForCausalLM(config).save_pretrained(tmp_path)
     resident.tokenizer.save_pretrained(tmp_path)
     looking = Resident(Pretrained(str(tmp_path), "any", "sdpa", "float32"))
-    assert not can_be_concatenated(looking.model.config)
-    assert can_be_concatenated(resident.model.config)
+    assert not keeps_every_token(looking.model.config)
+    assert keeps_every_token(resident.model.config)
     probes = probes_of("Mark", "James Robert")
     together = answer_probes(looking, probes, max_new_tokens=9, batch_size=4)
     for one, other in zip(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
     forward = LlamaForCausalLM.forward
 
+    @wraps(forward)  # the model is asked which arguments it takes
     def counting_forward(model: Any, *arguments: Any, **named: Any) -> Any:
         purpose = "training" if torch.is_grad_enabled() else "evaluation"
         counts[f"forward passes, {purpose}"] += 1

@@ -1,0 +1,73 @@
+"""The script for a GPU, each of its parts on a CPU in small, and the page that is made from its numbers."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.gpu.__main__ import PARTS, measure
+from benchmarks.gpu.page import page
+from benchmarks.gpu.setting import prepare
+from benchmarks.gpu_science import SPACE, sizes
+from search_spaces.loading import load_space
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("gpu")
+    torch.set_num_threads(1)
+    quick = [name for name in PARTS if name != "arms"]  # tests/benchmarks/test_smallest.py runs the arms
+    found = measure(prepare(folder, small=True, device=torch.device("cpu")), quick, minutes=9)
+    assert json.loads((folder / "gpu.json").read_text()) == found
+    return found
+
+
+def test_every_part_runs(measured: dict[str, Any]) -> None:
+    assert not [name for name in PARTS if "failed" in measured.get(name, {})], measured
+    assert {row["kind"] for row in measured["steps"]} == {"finetune", "relearn"}
+    assert all(row["ms"] > 0 for row in measured["steps"])
+    assert [row["method"] for row in measured["whole"]] == ["gradient_ascent"] * 2
+    assert all(row["told_gib"] > 0 for row in measured["whole"])
+
+
+def test_weights_cast_once_give_equal_rows(measured: dict[str, Any]) -> None:
+    assert [row["rows equal"] for row in measured["asking"]["rows"] if "rows equal" in row] == [True]
+
+
+@pytest.mark.parametrize("kind", ["finetune", "relearn"])
+def test_a_cpu_gives_the_same_bits(measured: dict[str, Any], kind: str) -> None:
+    found = measured["bits"][kind]
+    assert found["again"] == found["cut off and gone on with"] == found["deterministic, again"] == 0.0
+    assert found["answers again"]
+    assert found["two micro-batches"] < 0.1
+
+
+def test_the_page(measured: dict[str, Any], tmp_path: Path) -> None:
+    text = page(measured)
+    assert "no GPU" in text
+    assert "| mixed | all weights |" in text
+    on_a_card = {
+        **measured,
+        "facts": {**measured["facts"], "card": "NVIDIA H100 80GB HBM3", "driver": "570.86"},
+    }
+    assert "NVIDIA H100 80GB HBM3, driver 570.86" in page(on_a_card)
+
+
+def test_a_page_without_any_number_says_so() -> None:
+    assert page({}).count("not measured") == len(PARTS)
+
+
+def test_each_size_of_the_study_holds_the_one_before() -> None:
+    """So that a study which was lent a card before goes on, and computes only what is missing."""
+    specs = [load_space(SPACE, [*axes, "model=a-model"]) for axes in sizes()]
+    for smaller, larger in pairwise(specs):
+        axes = ("method", "depth", "seed")
+        assert all(set(getattr(smaller, axis)) <= set(getattr(larger, axis)) for axis in axes)
+        assert smaller != larger
+    first, last = (
+        spec.model_copy(update=dict.fromkeys(("depth", "seed"), (1,))) for spec in (specs[0], specs[-1])
+    )
+    assert last.model_copy(update={"method": first.method}) == first

@@ -1,0 +1,118 @@
+"""What is told before a stage runs, beside a table made by hand and beside what processes really took."""
+
+from typing import Any
+
+import pytest
+
+from study.models.memory import Need, Size, size_of_config, stage_need
+from study.planning.stages import Checkpoint, Evaluation, Pretrained, Stage, Trajectory
+from study.settings.execution import Execution
+from study.settings.model import Generation
+from study.settings.optimiser import LoRA, Optimiser
+from study.text import Corpus, Example, Probe, ProbeSet
+from study.unlearning import METHODS
+
+GIBIBYTE = 2**30
+LLAMA_2_7B = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+    "tie_word_embeddings": False,
+}
+SMOLLM2_135M = {
+    "model_type": "llama",
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "tie_word_embeddings": True,
+}
+CORPUS = Corpus((Example("text"),))
+PROBES = ProbeSet(tuple(Probe(f"p{at}", "forget", "Who?", "Anna") for at in range(64)))
+
+
+def need(
+    config: dict[str, Any],
+    precision: str = "mixed",
+    *,
+    lora: LoRA | None = None,
+    method: str | None = None,
+    longest: int = 64,
+    new_tokens: int | None = None,
+    **execution: Any,
+) -> Need:
+    """Of a training of batches of 8 texts, with or without an evaluation of 64 probes."""
+    source = Pretrained("model", "x", "sdpa", precision)
+    optimiser = Optimiser(learning_rate=1e-4, batch_size=8, lora=lora)
+    unlearning = METHODS[method]() if method is not None else None
+    retain = CORPUS if method is not None else None
+    node = Trajectory("unlearn", Checkpoint(source, 0), unlearning, CORPUS, retain, optimiser, 0)
+    asked = () if new_tokens is None else ((1, Evaluation(PROBES, Generation(max_new_tokens=new_tokens))),)
+    stage = Stage(node, (1,), asked)
+    return stage_need(
+        stage, size_of_config(config), Execution.model_validate({"gpus": 1, **execution}), longest
+    )
+
+
+def test_sizes_from_a_configuration_alone() -> None:
+    assert size_of_config(LLAMA_2_7B) == Size(6_738_415_616, 32, 4096, 11008, 4096, 32000)
+    assert size_of_config(SMOLLM2_135M).parameters == 134_515_008
+    assert size_of_config(LLAMA_2_7B).adapter(16) == pytest.approx(40.0e6, rel=0.01)
+    assert size_of_config(SMOLLM2_135M).adapter(16) == pytest.approx(4.88e6, rel=0.01)
+
+
+R16 = LoRA(rank=16)
+BY_HAND = [
+    # Two micro-batches: weights, gradients and moments (100.4), casts 12.5, activations 3.5 or 28, logits 0.2 or 1.7.
+    (
+        LLAMA_2_7B,
+        {"micro_batch": 8, "longest": 64},
+        100,
+    ),  # one micro-batch: gradients, when activations are gone
+    (LLAMA_2_7B, {"micro_batch": 4, "longest": 128}, 117),
+    (LLAMA_2_7B, {"micro_batch": 4, "longest": 1024}, 143),
+    (LLAMA_2_7B, {"lora": R16, "longest": 64}, 50),  # at a stop; a step takes 42
+    (LLAMA_2_7B, {"lora": R16, "longest": 512}, 65),
+    (LLAMA_2_7B, {"precision": "bfloat16", "lora": R16, "longest": 512}, 49),
+    (LLAMA_2_7B, {"method": "kl_minimisation", "micro_batch": 4, "longest": 128}, 146),
+    (LLAMA_2_7B, {"method": "kl_minimisation", "micro_batch": 4, "longest": 1024}, 200),
+    (SMOLLM2_135M, {"micro_batch": 4, "longest": 128}, 3.0),
+    (SMOLLM2_135M, {"micro_batch": 4, "longest": 1024}, 8.6),
+    (SMOLLM2_135M, {"lora": R16, "longest": 512}, 6.8),
+    (SMOLLM2_135M, {"method": "kl_minimisation", "micro_batch": 4, "longest": 1024}, 18.8),
+    (
+        SMOLLM2_135M,
+        {"precision": "float32", "method": "kl_minimisation", "micro_batch": 4, "longest": 1024},
+        23.5,
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "changes", "gibibytes"), BY_HAND)
+def test_the_table_by_hand(config: dict[str, Any], changes: dict[str, Any], gibibytes: float) -> None:
+    """GiB on the GPU, of batches of 8 texts, without what CUDA itself takes."""
+    assert need(config, **changes).device / GIBIBYTE == pytest.approx(gibibytes, rel=0.05)
+
+
+def test_an_adapter_on_7b_fits_a_card_of_80_gb() -> None:
+    """At a stop: weights 25.1, the plain ones beside the merged 24.1, casts 12.5, and 64 probes' cache."""
+    of = {"lora": R16, "longest": 64, "new_tokens": 40}
+    assert need(LLAMA_2_7B, **of).device < 79.1 * GIBIBYTE
+    cache = 64 * 300 * 32 * 4096 * 6
+    at_a_stop = need(LLAMA_2_7B, lora=R16, longest=260, new_tokens=40).device
+    assert at_a_stop / GIBIBYTE == pytest.approx(25.1 + 24.1 + 12.5 + 0.45 + cache / GIBIBYTE, rel=0.02)
+
+
+def test_the_machines_memory_is_told_apart() -> None:
+    """Beside a GPU: the process's own copy of the model, and a file or a state on its way to disk."""
+    beside = need(LLAMA_2_7B, lora=R16)
+    assert beside.host / GIBIBYTE == pytest.approx(0.5 + 2 * 25.1, rel=0.02)
+    alone = need(LLAMA_2_7B, lora=R16, gpus=0)
+    assert alone.device == 0
+    assert alone.host / GIBIBYTE == pytest.approx(0.5 + 25.1 + beside.device / GIBIBYTE, rel=0.02)
