@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import OKABE_ITO, Bar, Chart, Panel, Plane, Series, span, ticks
+from analysis.charts.curves import in_front
 from analysis.charts.panels import MOST_LINES
 from analysis.charts.pooled import rows_with, values_present
 from analysis.measures.contour import frontier
@@ -72,7 +73,8 @@ def contour_charts(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
         yield Chart(
             f"contour-{index + 1}" if len(reached) > 1 else "contour",
             "The 50% contour",
-            f"{whose}relearn steps until {study.headline.words} reaches {100 * LEVEL:.0f}%, against unlearning depth, "
+            f"{whose}{in_front('relearn steps', whose)} until {study.headline.words} reaches "
+            f"{100 * LEVEL:.0f}%, against unlearning depth, "
             "one colour for each corpus; lower is easier to undo. Between two computed steps it is interpolated on the "
             f"logarithm of the steps. Band: 95%, over {group['over'].iloc[0]}; a line that ends at “never” did not "
             f"reach the level within the steps that were run.{left_out}",

@@ -12,8 +12,9 @@ STYLES = {"original": False, "never_learned": True}
 
 def controls(rows: Rows) -> Iterator[Chart]:
     """A picture for each model; solid is the original, dashed the model that never learned."""
-    seeds = rows.seeds[rows.seeds["start"].isin(list(STYLES))]
-    pooled = rows.pooled[rows.pooled["start"].isin(list(STYLES))]
+    seeds, pooled = (
+        each[each["start"].isin(list(STYLES)) & (each["depth"] == 0)] for each in (rows.seeds, rows.pooled)
+    )
     for part in picture_rows(seeds, pooled, ["model"]):
         line = []
         for corpus in part.corpora:

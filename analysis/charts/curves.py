@@ -36,7 +36,7 @@ def curves(rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"curves{part.suffix}",
             "Along the relearning",
-            f"{part.whose}{rows.headline.words} against relearn steps, one colour a depth. "
+            f"{part.whose}{in_front(rows.headline.words, part.whose)} against relearn steps, one colour a depth. "
             f"{BAND}{thinned}{part.left_out}",
             alternative(rows.headline, part.pooled, part),
             "relearn steps",
@@ -93,6 +93,11 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 def axis_label(headline: Headline) -> str:
     """The axis' name."""
     return f"{'ASR' if headline.words == 'attack success rate' else headline.words}, %"
+
+
+def in_front(words: str, whose: str) -> str:
+    """Our own words at the beginning of a caption; after an identifier they stay small, and it keeps its case."""
+    return words if whose else f"{words[0].upper()}{words[1:]}"
 
 
 def alternative(headline: Headline, pooled: pd.DataFrame, part: PictureRows) -> str:

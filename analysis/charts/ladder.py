@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series, span, ticks
-from analysis.charts.curves import axis_label
+from analysis.charts.curves import axis_label, in_front
 from analysis.charts.methods import RULE
 from analysis.charts.pooled import rows_with, values_present
 from analysis.reading.study_frames import Study
@@ -17,53 +17,67 @@ MEASURES = (
 )
 
 
-def ladder_rows(study: Study) -> pd.DataFrame:
+def ladder_rows(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     """Corpora with what they hold and what they bring back.
 
+    Args:
+        rows: of ``analysis.measures.flow``.
+
     Returns:
-        A row per (repetitions, corpus) of ``Study.corpora``: its columns, and in percent ``mean``, ``lowest`` and
-        ``highest`` over the ``trajectories`` that count as unlearned, at the last step, and ``control``, the mean of
-        the model that never learned on the same corpus. NaN where nothing was computed.
+        For each model and method a row per (repetitions, corpus) of ``Study.corpora``: its columns, and in percent
+        ``mean``, ``lowest`` and ``highest`` over the ``trajectories`` that count, each at its last step (``steps``),
+        and
+        ``control``, the mean of their controls. NaN where nothing was computed.
     """
     found = study.corpora
-    last = study.relearned
-    if found.empty or last.empty:
+    if found.empty or rows.empty:
         return pd.DataFrame()
-    kept = last[last["was_unlearned"]]
-    control = study.headline_cells[study.headline_cells["start"] == "never_learned"]
-    control = control[control["relearn_steps"] == last["relearn_steps"].max()]
+    kept = rows[rows["counts"]]
     made = []
-    for row in found.to_dict("records"):
-        place = {"corpus": row["corpus"], "repetitions": row["repetitions"]}
-        values = study.headline.percent(1) * rows_with(kept, **place)["value"].to_numpy(float)
-        of_control = study.headline.percent(1) * rows_with(control, **place)["value"].to_numpy(float)
-        made.append(
-            {
-                **row,
-                "trajectories": len(values),
-                "mean": values.mean() if len(values) else np.nan,
-                "lowest": values.min() if len(values) else np.nan,
-                "highest": values.max() if len(values) else np.nan,
-                "control": of_control.mean() if len(of_control) else np.nan,
-            }
-        )
+    for model, method in rows[["model", "method"]].drop_duplicates().itertuples(index=False, name=None):
+        for row in found.to_dict("records"):
+            place = {"corpus": row["corpus"], "repetitions": row["repetitions"]}
+            mine = rows_with(kept, model=model, method=method, **place)
+            values = 100 * mine["value"].to_numpy(float)
+            made.append(
+                {
+                    "model": model,
+                    "method": method,
+                    **row,
+                    "trajectories": len(values),
+                    "steps": ", ".join(map(str, sorted(mine["relearn_steps"].unique()))),
+                    "mean": values.mean() if len(values) else np.nan,
+                    "lowest": values.min() if len(values) else np.nan,
+                    "highest": values.max() if len(values) else np.nan,
+                    "control": 100 * mine["control"].mean() if len(values) else np.nan,
+                }
+            )
     return pd.DataFrame(made)
 
 
 def ladders(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
-    """One picture, a panel for each measure of nearness, where at least two corpora were relearned."""
-    if rows.empty or rows["mean"].notna().sum() < 2:
-        return
-    there = rows[rows["mean"].notna()]
+    """A picture for each model and method, a panel for each measure of nearness, where two corpora were relearned."""
+    there = rows[rows["mean"].notna()] if len(rows) else rows
+    groups = [part for _, part in there.groupby(["model", "method"], sort=False)] if len(there) else []
+    groups = [part for part in groups if part["corpus"].nunique() > 1]
+    for at, part in enumerate(groups):
+        suffix = f"-{at + 1}" if len(groups) > 1 else ""
+        whose = f"{part['model'].iloc[0]}, {part['method'].iloc[0]}: " if len(groups) > 1 else ""
+        yield _ladder(study, part, suffix, whose)
+
+
+def _ladder(study: Study, there: pd.DataFrame, suffix: str, whose: str) -> Chart:
     names = [name for name in values_present(study.cells, "corpus") if name in set(there["corpus"])]
     panels = tuple(_panel(there, names, *measure) for measure in MEASURES)
-    yield Chart(
-        "ladder",
+    return Chart(
+        f"ladder{suffix}",
         "The corpus ladder",
-        f"{study.headline.words} after relearning each corpus to the last step, against two measures of how near the "
-        f"corpus is to the forget set, as recorded when the study was planned; trajectories that count as unlearned. "
+        f"{whose}{in_front(study.headline.words, whose)} after relearning each corpus to its last step, against two "
+        "measures of how near the corpus is to the forget set, as recorded when the study was planned; "
+        "relearnings that "
+        "count. "
         f"{RULE} "
-        "Open, where there is one: the model that never learned, on the same corpus.",
+        "Open, where there is one: the control, on the same corpus.",
         f"Dot charts of corpora. {'; '.join(words for series in panels[0].series for words in series.words)}.",
         "nearness of the corpus to the forget set, %",
         axis_label(study.headline),
@@ -78,7 +92,7 @@ def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> 
         x = _nearness(mine, column)
         words = [
             f"{name}, r = {row['repetitions']}, nearness {at:.0f}%: {row['mean']:.0f}% ({row['lowest']:.0f} to "
-            f"{row['highest']:.0f} over {row['trajectories']} trajectories)"
+            f"{row['highest']:.0f} over {row['trajectories']} relearnings)"
             for at, row in zip(x, mine.to_dict("records"), strict=True)
         ]
         mean, low, high = (mine[each].to_numpy(float) for each in ("mean", "lowest", "highest"))

@@ -1,25 +1,22 @@
-"""Before and after: what an unlearned model answers before it is relearned, and at the last relearn step.
+"""Before and after: what an unlearned model answers before it is relearned, and at the last relearn step."""
 
-Over all cells of a study, by method, corpus, depth and repetitions.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.reading.study_frames import Study
-from analysis.statistics.intervals import spread
-from study.results.schema import COORDINATES
+from analysis.statistics.moderated import Contrast, moderated
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A mean over cells, each a rate over the same probes; with the interval over seeds and probes."""
+    """The mean over seeds of each seed's mean over cells; with the interval over seeds, none with one."""
 
     value: float
     low: float
     high: float
+    seeds: int
     cells: int
 
     def __str__(self) -> str:
@@ -30,58 +27,62 @@ class Rate:
         return f"{100 * self.value:.0f}% ({100 * self.low:.0f}–{100 * self.high:.0f})"
 
 
-def mean_rate(study: Study, cells: pd.DataFrame) -> Rate:
-    """The mean over all answers of some cells at the first or last step, with its interval over seeds and probes.
+NO_CELLS = Rate(float("nan"), float("nan"), float("nan"), 0, 0)
 
-    Seeds may have different numbers of cells: each answer counts once, and a seed's share in the variance is that
-    of its cells (a ratio estimate, linearised; see ``analysis.statistics.intervals``). Where the probes are not there,
-    or not the same in all of the cells, the interval is over seeds alone, and there is none with one seed.
+
+def rates_over_seeds(parts: Sequence[pd.DataFrame], column: str = "value") -> list[Rate]:
+    """One rate for each row of a table, its interval with a variance that the rows share.
+
+    Args:
+        parts: rows of ``analysis.measures.flow``; a part pools all its rows but for the seeds.
+        column: shares of the whole.
     """
-    if not len(cells):
-        return Rate(float("nan"), float("nan"), float("nan"), 0)
-    full = study.headline.full
-    counted = bool(cells["n"].notna().all())
-    value = float(cells["k"].sum() / cells["n"].sum() if counted else cells["value"].mean() / full)
-    keys = list(COORDINATES)
-    wanted = pd.MultiIndex.from_frame(cells[keys].astype(object))
-    near = study.first_and_last_scores
-    for name in keys:  # first by each coordinate alone, which is quick
-        near = near[near[name].isin(cells[name].unique())]
-    rows = near[pd.MultiIndex.from_frame(near[keys].astype(object)).isin(wanted)]
-    table = (
-        rows.pivot_table(index="seed", columns="probe", values=study.headline.metric, observed=True) / full
-    )
-    answers_per_score = 1.0
-    if table.empty or bool(table.isna().any(axis=None)):  # the seeds' own rates are all that is known
-        own = cells["k"] / cells["n"] if counted else cells["value"] / full
-        by_seed = own.groupby(cells["seed"]).mean()
-        if len(by_seed) < 2:
-            return Rate(value, float("nan"), float("nan"), len(cells))
-        table = by_seed.to_frame("all")
-        answers_per_score = (
-            float(cells["n"].sum() / len(by_seed)) if counted else float(len(cells) / len(by_seed))
+    given = [part[["seed", column, "queries"]].dropna() for part in parts]
+    found = iter(_together([part for part in given if len(part)], column))
+    return [next(found) if len(part) else NO_CELLS for part in given]
+
+
+def _together(parts: list[pd.DataFrame], column: str) -> list[Rate]:
+    if not parts:
+        return []
+    contrasts = []
+    for part in parts:
+        by_seed = part.groupby("seed")[column].mean().to_numpy(float)
+        queries = float(part["queries"].min())
+        rate = (float(by_seed.mean()) * queries + 1) / (queries + 2)
+        floor = (1 / (queries + 2)) ** 2
+        contrasts.append(Contrast(by_seed, rate * (1 - rate), floor=floor, least=0.0, most=1.0))
+    low, high = moderated(contrasts).interval()
+    alone = [len(each.by_seed) < 2 for each in contrasts]
+    return [
+        Rate(
+            float(each.by_seed.mean()),
+            float("nan") if one else float(low[at]),
+            float("nan") if one else float(high[at]),
+            len(each.by_seed),
+            len(parts[at]),
         )
-    share = cells.groupby("seed").size().reindex(table.index).to_numpy(np.float64)
-    weighed = value + (share / share.mean())[:, None] * (table.to_numpy(np.float64) - value)
-    low, high = spread(weighed[None], [1.0], answers_per_score).rate_interval()
-    return Rate(value, float(low[0]), float(high[0]), len(cells))
+        for at, (each, one) in enumerate(zip(contrasts, alone, strict=True))
+    ]
 
 
-def depth_table(study: Study) -> list[dict[str, str]]:
+def depth_table(rows: pd.DataFrame) -> list[dict[str, str]]:
     """The headline metric by method, corpus, depth and repetitions, before relearning and after.
 
+    Args:
+        rows: of ``analysis.measures.flow``.
+
     Returns:
-        A mapping per (method, corpus, depth) with those, and for each repetition count ``r=…``: the
-        unlearned value of the seeds, an arrow, and the relearned one, each as mean and range over seeds.
-        Every trajectory is in it, unlearned or not.
+        A mapping per (model where there are several, method, corpus, depth) with those, and for each repetition count
+        ``r=…``: the value before relearning, an arrow, and that at the last step, each as mean and range over seeds.
+        Every relearning is in it, whether it counts or not.
     """
     made = []
-    ends = ["unlearned_asr", "value"]
-    rated = study.relearned.assign(**{name: study.relearned[name] / study.headline.full for name in ends})
-    for (method, corpus, depth), rows in rated.groupby(["method", "corpus", "depth"], observed=True):
-        line = {"method": str(method), "corpus": str(corpus), "depth": str(depth)}
-        for count, of_count in sorted(rows.groupby("repetitions"), reverse=True):
-            line[f"r={count}"] = f"{_range(of_count['unlearned_asr'])} → {_range(of_count['value'])}"
+    place = [*(["model"] if rows["model"].nunique() > 1 else []), "method", "corpus", "depth"]
+    for values, part in rows.groupby(place, sort=False):
+        line = dict(zip(place, map(str, values), strict=True))
+        for count, of_count in sorted(part.groupby("repetitions"), reverse=True):
+            line[f"r={count}"] = f"{_range(of_count['before'])} → {_range(of_count['value'])}"
         made.append(line)
     return made
 

@@ -174,7 +174,8 @@ class _OtherCells:
         self._retain = self._zeros(retain)
         references = forget[(forget["start"] == "original") & (forget["relearn_steps"] == 0)]
         self._originals = self._by(references[references["corpus"] == "none"], FINETUNING)
-        controls = forget[(forget["start"] == "never_learned") & (forget["corpus"] != "none")]
+        never = forget[(forget["start"] == "never_learned") & (forget["depth"] == 0)]
+        controls = never[never["corpus"] != "none"]
         self._controls = self._by(controls, (*FINETUNING, "corpus", "relearn_steps"))
         self._after = self._by(retain[retain["relearn_steps"] > 0], (*TRAJECTORY, "relearn_steps"))
 

@@ -1,7 +1,8 @@
 """Each of the paper's five experiments: our number with its interval, its number, and whether its claims hold here.
 
 What was run is named on every row, and none of it is a replication: the paper's models have seven billion weights.
-Which cells our number is from is one rule for all: see ``analysis.paper.claim_cells``.
+Our number is the mean over all relearnings that count (``analysis.measures.flow``) of one model and one method: nothing
+is chosen among them, and no two models are put together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,14 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.paper.claim_cells import Chosen, ClaimCells
-from analysis.paper.claims import CLAIMS, Verdict
+from analysis.measures.before_and_after import rates_over_seeds
+from analysis.measures.flow import flow
+from analysis.measures.net_recovery import net_recovery, rated_cells
+from analysis.measures.verdicts import counted_steps, pooled_values
+from analysis.paper.claims import Cells, Verdict, judge
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 
 COLUMNS = (
-    "study experiment what before before_low before_high ours low high unit seeds paper_before paper evidence "
+    "study experiment model method what before before_low before_high ours low high unit seeds paper_before "
+    "paper evidence "
     "holds word ran"
 ).split()
 EMBEDDED = "a model of about a million weights that this project makes"
@@ -26,8 +31,9 @@ def experiments(study: Study | Studies) -> pd.DataFrame:
     """Our numbers beside the paper's.
 
     Returns:
-        A row per number that the paper reports and per claim it makes, of each study whose scenario is one of the five:
-        ``before`` and ``ours``, with 95% intervals over seeds and probes (``unit``: ``rate``, ``points`` between two
+        For each study whose scenario is one of the five, and each of its models and methods, a row per number that the
+        paper reports and per claim it makes: ``before`` and ``ours``, with 95% intervals over seeds (``unit``:
+        ``rate``, ``points`` between two
         rates, or the metric's own); ``paper_before``, ``paper`` and ``evidence``; ``holds`` (for claims; None where it
         cannot be told); ``word``, why there is no number or no verdict; ``ran``, what was run here and what there.
         Empty where no study is of a scenario that the paper has.
@@ -53,24 +59,42 @@ def number_text(row: Mapping[Any, Any], name: str) -> str:
 
 
 def _of_one(study: Study, experiment: Experiment) -> Iterator[dict[str, object]]:
+    steps = net_recovery(study)
+    rows = flow(study, steps)
+    counted = counted_steps(study, rows, steps)
+    cells = rated_cells(study)
+    never = cells[(cells["start"] == "never_learned") & (cells["depth"] == 0)]
+    control = never[never["benign"] & (never["corpus"] != "none") & (never["relearn_steps"] > 0)]
     common = {"study": study.name, "experiment": experiment.title, "ran": _ran(study, experiment)}
-    cells = ClaimCells(study)
-    for reported in experiment.reported:
-        yield {**common, **_number(study, experiment, cells, reported)}
-    for claim, evidence in experiment.claims.items():
-        row = _judged(CLAIMS[claim].verdict(cells), study.headline.full)
-        yield {**common, "evidence": evidence, "paper": "holds", **row}
+    places = list(rows[["model", "method"]].drop_duplicates().itertuples(index=False, name=None))
+    for model, method in places or [(model, "none") for model in study.models]:
+        where = {**common, "model": model, "method": method}
+        mine = rows[(rows["model"] == model) & (rows["method"] == method) & rows["benign"]]
+        yield from ({**where, **row} for row in _numbers(study, experiment, mine))
+        claimed = Cells(
+            counted[(counted["model"] == model) & (counted["method"] == method)],
+            control[control["model"] == model],
+        )
+        found = judge(list(experiment.claims), claimed)
+        for verdict, evidence in zip(found, experiment.claims.values(), strict=True):
+            row = {"evidence": evidence, "paper": "holds", **_judged(verdict, study.headline.full)}
+            yield {**where, **row, "what": f"{verdict.statement}{_whose(places, model, method)}"}
+
+
+def _whose(places: list[tuple[str, str]], model: str, method: str) -> str:
+    """Whom a row is about, where there are several."""
+    return f" ({model}, {method})" if len(places) > 1 else ""
 
 
 def _judged(verdict: Verdict, full: float) -> dict[str, object]:
     """A claim's row; points are of a rate only."""
+    scale = 1 if full == 1 else full
     return {
-        "what": verdict.statement,
-        "ours": verdict.found.value,
-        "low": verdict.found.low,
-        "high": verdict.found.high,
+        "ours": scale * verdict.value,
+        "low": scale * verdict.low,
+        "high": scale * verdict.high,
         "unit": verdict.unit if full == 1 else f"1 to {full:g}",
-        "seeds": verdict.found.seeds,
+        "seeds": verdict.seeds,
         "holds": verdict.holds,
         "word": verdict.words,
     }
@@ -91,42 +115,68 @@ def _ran(study: Study, experiment: Experiment) -> str:
     )
 
 
-def _number(study: Study, experiment: Experiment, cells: ClaimCells, reported: Reported) -> dict[str, object]:
-    """One of the paper's numbers beside ours, from the cells that it names."""
-    corpus = reported.corpus or (cells.corpora[0] if cells.corpora else "none")
-    counts = [reported.repetitions] if reported.repetitions else cells.repetitions[:1]
-    methods = [reported.method] if reported.method else cells.methods[:1]
-    repetitions = f", {counts[0]} repetitions" if counts and experiment.title.endswith("names") else ""
-    what = f"{methods[0] if methods else 'no method'}, corpus {corpus}{repetitions}"
-    row: dict[str, object] = {
-        "what": what,
-        "paper_before": reported.before,
-        "paper": reported.after,
-        "evidence": reported.evidence,
-        "unit": "rate" if study.headline.full == 1 else f"1 to {study.headline.full:g}",
-        "holds": None,
-    }
+def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The paper's numbers beside ours, of one model and method, read together as one table."""
+    chosen = [_cells(each, experiment, rows) for each in experiment.reported]
+    kept = [part[part["counts"]] for _, part in chosen]
+    before, after = rates_over_seeds(kept, "before"), rates_over_seeds(kept)
+    full = study.headline.full
+    for at, reported in enumerate(experiment.reported):
+        what, part = chosen[at]
+        row: dict[str, object] = {
+            "what": what,
+            "paper_before": reported.before,
+            "paper": reported.after,
+            "evidence": reported.evidence,
+            "unit": "rate" if full == 1 else f"1 to {full:g}",
+            "holds": None,
+        }
+        word = _why_not(study, experiment, part)
+        if word:
+            yield {**row, "word": word}
+            continue
+        seeds = "; one seed" if after[at].seeds == 1 else ""
+        count = f"{len(kept[at])} relearning{'s' if len(kept[at]) != 1 else ''}"
+        yield {
+            **row,
+            "before": full * before[at].value,
+            "before_low": full * before[at].low,
+            "before_high": full * before[at].high,
+            "ours": full * after[at].value,
+            "low": full * after[at].low,
+            "high": full * after[at].high,
+            "seeds": after[at].seeds,
+            "word": f"{pooled_values(kept[at], 'repetitions', 'depth')}; {count}{seeds}",
+        }
+
+
+def _cells(reported: Reported, experiment: Experiment, rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """What a number of the paper's is about here, in words, and its relearnings."""
+    first = rows["corpus"].iloc[0] if len(rows) else "none"
+    corpus = reported.corpus or first
+    part = rows[rows["corpus"] == corpus]
+    counts = ""
+    if experiment.title.endswith("names"):
+        most = int(rows["repetitions"].max()) if len(rows) else 0
+        count = reported.repetitions or most
+        part, counts = part[part["repetitions"] == count], f", {count} repetitions"
+    if reported.method is not None:
+        part = part[part["method"].str.split("(").str[0] == reported.method]
+    method = rows["method"].iloc[0] if len(rows) else "no method"
+    asked = "" if reported.method in (None, str(method).split("(")[0]) else f" (there {reported.method})"
+    return f"{method}{asked}, corpus {corpus}{counts}", part
+
+
+def _why_not(study: Study, experiment: Experiment, part: pd.DataFrame) -> str:
+    """Why there is no number of ours; empty where there is one."""
     if study.headline.metric != experiment.metric:
-        word = f"scored here by {study.headline.metric}, there by {experiment.metric}: not compared"
-        return {**row, "word": word}
-    missing = f"not run here: {what}"
-    if not counts or not methods or corpus not in cells.corpora or methods[0] not in cells.methods:
-        return {**row, "word": missing}
-    depths = cells.depths(methods[0], counts[0])
-    if not depths:
-        word = "no depth counts as unlearned" if counts[0] in cells.repetitions else missing
-        return {**row, "word": word}
-    chosen = Chosen(methods[0], counts[0], depths, corpus)
-    before, after = (cells.rate(cells.cell(chosen, relearn_steps=step)) for step in (0, cells.last))
-    word = f"depth {depths[0]}, {cells.last} steps" + ("; one seed" if after.seeds == 1 else "")
-    return {
-        **row,
-        "before": before.value,
-        "before_low": before.low,
-        "before_high": before.high,
-        "ours": after.value,
-        "low": after.low,
-        "high": after.high,
-        "seeds": after.seeds,
-        "word": word if after.seeds else f"{word}: not computed or not scored yet",
-    }
+        return f"scored here by {study.headline.metric}, there by {experiment.metric}: not compared"
+    if part.empty:
+        return "not run here"
+    if part["original"].isna().all():
+        return "no original model was asked, so it cannot be said what was known"
+    if not part["known"].fillna(False).any():
+        return f"not known: the originals answer {100 * part['original'].mean():.0f}%"
+    if not part["counts"].any():
+        return "no depth at which a model that knew had forgotten"
+    return ""

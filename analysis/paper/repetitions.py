@@ -2,37 +2,50 @@
 
 import pandas as pd
 
-from analysis.measures.before_and_after import mean_rate
+from analysis.measures.before_and_after import rates_over_seeds
 from analysis.paper.published import EXPERIMENTS
-from analysis.reading.study_frames import Study
 
 
-def repetitions_table(study: Study, corpus: str = "prefix") -> pd.DataFrame:
+def repetitions_table(rows: pd.DataFrame, corpus: str = "prefix") -> pd.DataFrame:
     """The attack success rate by repetitions, before and after relearning, beside the paper's.
 
     Args:
+        rows: of ``analysis.measures.flow``.
         corpus: the relearn corpus.
 
     Returns:
-        A row per repetition count: ``unlearned`` and ``relearned`` (a ``Rate`` each), over the
-        trajectories that ``was_unlearned``; ``cells`` of them and ``left_out``, those that were not
-        unlearned; ``paper_unlearned`` and ``paper_relearned``, in words.
+        A row per (model, method, repetition count): ``original``, ``unlearned`` and ``relearned`` (a ``Rate`` each: the
+        last two over the relearnings that count), ``cells`` of them; ``not_known`` and ``not_forgotten``, those left
+        out; ``paper_unlearned`` and ``paper_relearned``, in words.
     """
-    last = study.relearned
-    last = last[(last["corpus"] == corpus) & (last["scenario"] == "names")]
+    last = rows[(rows["corpus"] == corpus) & (rows["scenario"] == "names")]
     reported = {each.repetitions: each for each in EXPERIMENTS["names"].reported if each.repetitions}
+    groups = [
+        (values, part)
+        for (model, method), mine in last.groupby(["model", "method"], sort=False)
+        for values, part in [
+            ((model, method, count), of_count)
+            for count, of_count in sorted(mine.groupby("repetitions"), reverse=True)
+        ]
+    ]
+    kept = [part[part["counts"]] for _, part in groups]
+    before, after = rates_over_seeds(kept, "before"), rates_over_seeds(kept)
+    original = rates_over_seeds([part for _, part in groups], "original")
     made = []
-    for repetitions, of_count in sorted(last.groupby("repetitions"), reverse=True):
-        kept = of_count[of_count["was_unlearned"]]
-        before = kept.assign(k=(kept["unlearned_asr"] * kept["n"]).round(), relearn_steps=0)
-        paper = reported.get(int(str(repetitions)))
+    for at, ((model, method, count), part) in enumerate(groups):
+        paper = reported.get(int(str(count)))
+        known = part["known"].fillna(False).astype(bool)
         made.append(
             {
-                "repetitions": repetitions,
-                "unlearned": mean_rate(study, before),
-                "relearned": mean_rate(study, kept),
-                "cells": len(kept),
-                "left_out": len(of_count) - len(kept),
+                "model": model,
+                "method": method,
+                "repetitions": count,
+                "original": original[at],
+                "unlearned": before[at],
+                "relearned": after[at],
+                "cells": len(kept[at]),
+                "not_known": int((~known).sum()),
+                "not_forgotten": int((known & ~part["counts"]).sum()),
                 "paper_unlearned": paper.before if paper else None,
                 "paper_relearned": paper.after if paper else None,
             }

@@ -1,8 +1,9 @@
 """A study's rows as tidy pandas frames, with the axes in their declared order and the missing cells named.
 
 Works at any moment of a running study: what is not computed is missing, never 0, and the summary says how much is
-there. What many measures select from the rows (the cells under the headline metric, the relearned and the control
-cells) is selected once, when first asked for, and kept with the study.
+there. What many measures select from the rows (the cells under the headline metric) is selected once, when first asked
+for, and kept with the study. What is said of them, such as which had forgotten, is no property of a row: it is measured
+(``analysis.measures.flow``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,12 +116,6 @@ class Study:
         at = scored.schema.get_field_index(metric)
         return self._framed(scored.set_column(at, metric, numbers.cast(pa.float64())))
 
-    @cached_property
-    def first_and_last_scores(self) -> pd.DataFrame:
-        """The scores under the headline metric before relearning and at the last step; read when first asked for."""
-        last = int(self.cells["relearn_steps"].max()) if len(self.cells) else 0
-        return self.scores(self.headline.metric, relearn_steps=sorted({0, last}))
-
     def _framed(self, rows: pa.Table) -> pd.DataFrame:
         return ordered(rows.to_pandas(), self.content, self.name)
 
@@ -143,39 +138,10 @@ class Study:
         return headline(scenario, set(self.cells["metric"].unique()))
 
     @cached_property
-    def forgotten(self) -> float:
-        """The value up to which a cell counts as unlearned; NaN where there is no original model to compare."""
-        if self.headline.of == "whole":
-            return self.headline.forgotten * self.headline.full
-        rows = self.headline_cells
-        original = rows[(rows["start"] == "original") & (rows["relearn_steps"] == 0)]
-        return self.headline.forgotten * float(original["value"].mean())
-
-    @cached_property
     def headline_cells(self) -> pd.DataFrame:
         """The rows of ``cells`` of the forget probes under the headline metric; empty where there are none."""
         rows = self.cells
         return rows[(rows["metric"] == self.headline.metric) & (rows["split"] == "forget")]
-
-    @cached_property
-    def relearned(self) -> pd.DataFrame:
-        """The last cell of every trajectory that starts from an unlearned model.
-
-        The rows of ``headline_cells`` at the greatest relearn_steps, with ``unlearned_asr``, the value before
-        relearning, and ``was_unlearned``, whether that counts as unlearned.
-        """
-        rows = self.headline_cells[self.headline_cells["start"] == "unlearned"]
-        trajectory = [name for name in COORDINATES if name not in ("start", "relearn_steps")]
-        before = rows[rows["relearn_steps"] == 0].set_index(trajectory)["value"].rename("unlearned_asr")
-        last = rows[rows["relearn_steps"] == rows["relearn_steps"].max()].join(before, on=trajectory)
-        rated: pd.DataFrame = last.assign(was_unlearned=last["unlearned_asr"] <= self.forgotten)
-        return rated
-
-    @cached_property
-    def control_cells(self) -> pd.DataFrame:
-        """The rows of ``headline_cells`` of models that never learned, relearned on benign corpora."""
-        rows = self.headline_cells
-        return rows[(rows["start"] == "never_learned") & rows["benign"]]
 
     @property
     def models(self) -> list[str]:

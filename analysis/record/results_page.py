@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from analysis.charts.drawing import Drawing
-from analysis.reading.study_frames import Study
 from analysis.record.recorded_study import on_record
 from analysis.record.tables import PICTURES, TABLES, links
+from analysis.report.measured_study import MeasuredStudy
 from study.errors import SpecError
 
 PAGE = "RESULTS.md"
@@ -29,7 +29,7 @@ def page(records: Path) -> tuple[str, dict[Path, bytes]]:
     Raises:
         SpecError: a mark names a table that there is not.
     """
-    studies: dict[str, Study] = {}
+    studies: dict[str, MeasuredStudy] = {}
     shown: dict[Path, bytes] = {}
     with ExitStack() as opened:
 
@@ -40,7 +40,7 @@ def page(records: Path) -> tuple[str, dict[Path, bytes]]:
                     f"{PAGE}: no table is called {kind!r}; there are {', '.join((*TABLES, *PICTURES))}"
                 )
             if name not in studies and (records / name).exists():
-                studies[name] = opened.enter_context(on_record(records / name))
+                studies[name] = MeasuredStudy.of(opened.enter_context(on_record(records / name)))
             if name not in studies:
                 made = f"{NOTHING}\n"
             elif kind in PICTURES:

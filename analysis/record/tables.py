@@ -15,12 +15,15 @@ from analysis.charts.methods import methods as method_charts
 from analysis.charts.pooled import pooled_rows
 from analysis.measures.before_and_after import depth_table
 from analysis.measures.comparisons import compare
+from analysis.measures.flow import STAGES, flow_line
 from analysis.measures.surface import select, surface
+from analysis.measures.verdicts import in_words
 from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
 from analysis.paper.repetitions import repetitions_table
 from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
+from analysis.report.measured_study import MeasuredStudy
 from study.errors import SpecError
 from study.results.headline import HEADLINES, Headline
 from study.results.schema import COORDINATES, COUNTS, SPLITS
@@ -54,31 +57,33 @@ def run(study: Study) -> str:
     )
 
 
-def answer(study: Study) -> str:
-    """The answer in three sentences."""
+def answer(study: MeasuredStudy) -> str:
+    """The answer in sentences."""
     return "".join(f"- {sentence}\n" for sentence in sentences(study))
 
 
-def repetitions(study: Study) -> str:
+def repetitions(study: MeasuredStudy) -> str:
     """Relearned ASR by repetitions, beside the paper's."""
     rows = [
         {
             "repetitions": row["repetitions"],
+            "original ASR, here": row["original"],
             "unlearned ASR, here": row["unlearned"],
             "relearned ASR, here": row["relearned"],
             "cells": row["cells"],
-            "left out": row["left_out"],
+            "not known": row["not_known"],
+            "not forgotten": row["not_forgotten"],
             "unlearned, paper": row["paper_unlearned"] or "–",
             "relearned, paper": row["paper_relearned"] or "–",
         }
-        for row in repetitions_table(study).to_dict("records")
+        for row in repetitions_table(study.flow).to_dict("records")
     ]
     return f"Paper: {PAPER}.\n\n{markdown(rows)}"
 
 
-def depths(study: Study) -> str:
+def depths(study: MeasuredStudy) -> str:
     """By depth, before and after relearning."""
-    return markdown(depth_table(study))
+    return markdown(depth_table(study.flow))
 
 
 def claims(study: Study) -> str:
@@ -155,39 +160,71 @@ def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", headline: H
     return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
 
 
-def methods(study: Study) -> str:
-    """Each method where it has just forgotten: its shallowest depth that counts as unlearned, and what comes back.
+def methods(study: MeasuredStudy) -> str:
+    """Each method where it has just forgotten: its shallowest depth that counts, and what comes back.
 
-    Equal forgetting means: not above the study's line of what counts as unlearned, and as near below it as the
-    depths allow.
+    Equal forgetting means: not above the limit of what counts as forgotten, and as near below it as the depths allow.
+    Beside it stands what is kept of the original's retain score, before relearning and after.
     """
     headline = study.headline
-    held = select(study.cells, headline.metric, split="retain", start="unlearned")
     trajectory = [name for name in COORDINATES if name != "relearn_steps"]
-    kept = held.set_index([*trajectory, "relearn_steps"])["value"]
     made = []
-    for (method, corpus, seed), rows in study.relearned.groupby(["method", "corpus", "seed"], observed=True):
-        forgotten = rows[rows["was_unlearned"]].sort_values("depth")
+    for (method, corpus, seed), rows in study.flow.groupby(["method", "corpus", "seed"], sort=False):
+        forgotten = rows[rows["counts"]].sort_values("depth")
         line = {"method": method, "corpus": corpus, "seed": seed}
         if not len(forgotten):
-            nothing = dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain"), "–")
+            nothing = dict.fromkeys(("forgotten to", "comes back to", "gain (95%)", "retain kept"), "–")
             made.append({**line, "depth": "never", **nothing})
             continue
         first = forgotten.iloc[0]
         cell = {name: first[name] for name in trajectory}
-        last = first["relearn_steps"]
-        retained = [kept.get((*cell.values(), step), float("nan")) for step in (0, last)]
+        kept = [first[name] / first["retain_original"] for name in ("retain_before", "retain")]
         made.append(
             {
                 **line,
                 "depth": first["depth"],
-                "forgotten to": _number(float(first["unlearned_asr"]), headline),
-                "comes back to": _number(float(first["value"]), headline),
-                "gain (95%)": _gain(study, headline, cell, last),
-                "retain": " → ".join(_number(value, headline) for value in retained),
+                "forgotten to": f"{100 * first['before']:.0f}%",
+                "comes back to": f"{100 * first['value']:.0f}%",
+                "gain (95%)": _gain(study, headline, cell, int(first["relearn_steps"])),
+                "retain kept": " → ".join(
+                    "–" if np.isnan(value) else f"{100 * value:.0f}%" for value in kept
+                ),
             }
         )
     return markdown(made)
+
+
+def flow(study: MeasuredStudy) -> str:
+    """The flow of the benign relearnings, for each model, method and repetition count, over seeds."""
+    benign = study.flow[study.flow["benign"]]
+    if benign.empty:
+        return markdown([])
+    return markdown(
+        [
+            {
+                **{name: row[name] for name in ("model", "method", "repetitions")},
+                **{name: row[name] for name in ("relearnings", *STAGES)},
+                "recovered, intact or not": row["any_recovered"],
+                "at the best step": row["any_recovered_at_best"],
+            }
+            for row in flow_line(benign, ["model", "method", "repetitions"]).to_dict("records")
+        ]
+    )
+
+
+def verdicts(study: MeasuredStudy) -> str:
+    """What can be said of the relearnings that count."""
+    return markdown(
+        [
+            {
+                "statement": row["statement"],
+                "verdict": in_words(row),
+                "pairs": row["pairs"],
+                "over": row["over"],
+            }
+            for row in study.verdicts.to_dict("records")
+        ]
+    )
 
 
 def differences(study: Study, axis: str, metric: str = "") -> str:
@@ -216,7 +253,7 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
     )
 
 
-def charts(study: Study, *kinds: str) -> list[Chart]:
+def charts(study: MeasuredStudy, *kinds: str) -> list[Chart]:
     """The pictures of some kinds, each one of ``CHARTS``."""
     unknown = [kind for kind in kinds if kind not in CHARTS]
     if unknown or not kinds:
@@ -230,11 +267,11 @@ def curves_of(study: Study, metric: str) -> list[Chart]:
     return [replace(each, name=f"{each.name}-{metric}") for each in curves(rows)]
 
 
-CHARTS: Mapping[str, Callable[[Study], Iterable[Chart]]] = {
+CHARTS: Mapping[str, Callable[[MeasuredStudy], Iterable[Chart]]] = {
     "heatmap": lambda study: heatmaps(study, pooled_rows(study)),
     "curves": lambda study: curves(pooled_rows(study)),
     "controls": lambda study: controls(pooled_rows(study)),
-    "methods": method_charts,
+    "methods": lambda study: method_charts(study.headline, study.flow),
 }
 
 PICTURES: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curves_of": curves_of}
@@ -250,6 +287,8 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "answer": answer,
     "repetitions": repetitions,
     "depths": depths,
+    "flow": flow,
+    "verdicts": verdicts,
     "claims": claims,
     "steps": steps,
     "reference": reference,

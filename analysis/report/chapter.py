@@ -9,11 +9,13 @@ from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.cells import all_cells
 from analysis.report.sections.drivers import drivers_section, law_section
+from analysis.report.sections.flow import flow_section
 from analysis.report.sections.gallery import gallery
 from analysis.report.sections.paper import beside_paper
 from analysis.report.sections.pictures import contour, controls, curves, ladder, methods, surface
 from analysis.report.sections.provenance import provenance
 from analysis.report.sections.search import search_section
+from analysis.report.sections.verdicts import verdict_section
 
 MOST_MISSING = 40
 """Missing cells that are listed."""
@@ -38,8 +40,11 @@ def missing_section(study: MeasuredStudy) -> Section | None:
 
 
 NOT_RELEARNED = "no unlearned model was relearned and scored"
+NONE_COUNTS = "no benign relearning is of a model that is known to have known and forgotten"
 SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
     (search_section, ""),
+    (flow_section, f"Which relearnings count: {NOT_RELEARNED}."),
+    (verdict_section, f"What can be said: {NONE_COUNTS}."),
     (surface, f"The surface: {NOT_RELEARNED}."),
     (
         contour,
@@ -56,16 +61,16 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
     (controls, "Controls: no cell starts from the original model, or from one that never learned."),
     (
         methods,
-        "A comparison of methods: fewer than two methods have a trajectory that counts as unlearned.",
+        "A comparison of methods: fewer than two methods have a relearning that counts.",
     ),
     (
         ladder,
-        "The corpus ladder: fewer than two corpora were relearned from a model that counts as unlearned, or there is "
+        "The corpus ladder: fewer than two corpora have a relearning that counts, or there is "
         "no corpora.parquet.",
     ),
     (
         gallery,
-        "A gallery: no answer came back in a trajectory that counts as unlearned, or the probes are not there.",
+        "A gallery: no answer came back in a relearning that counts, or the probes are not there.",
     ),
     (beside_paper, "Beside the paper: the paper has no such experiment."),
     (missing_section, ""),
@@ -99,6 +104,4 @@ def chapter(study: MeasuredStudy, name: str, anchor: str) -> Chapter:
 def _state(study: MeasuredStudy) -> str:
     missing = len(study.missing)
     kept = f" {missing:,} cells are missing and shown as missing, never as 0." if missing else ""
-    one_seed = " One seed was run, so the study says nothing about others."
-    alone = one_seed if study.cells["seed"].nunique() == 1 else ""
-    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}{alone}"
+    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}"

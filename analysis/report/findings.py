@@ -1,61 +1,181 @@
-"""The answer in three sentences, computed from the rows."""
+"""The answer in sentences, each with its premises checked first: a control that is not clean comes before all else.
 
-import math
+A sentence is printed where the rows carry it; where a premise fails, the sentence that stands in its place says which.
+No number in it is a maximum over cells, and none is pooled over what the sentence does not name.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from analysis.measures.before_and_after import mean_rate
-from analysis.reading.study_frames import Study
+from analysis.measures.flow import INTACT, KNOWN, RECOVERED, flow_line
+from analysis.measures.net_recovery import rated_cells
+from analysis.measures.verdicts import in_words
+from analysis.report.measured_study import MeasuredStudy
+
+FLOOR = 0.02
+"""A control whose lower end is above this is not clean."""
+MOST = 3
+"""Groups that are named one by one; of more, the rest is counted."""
 
 
-def sentences(study: Study) -> list[str]:
-    """Three sentences for the head of the report; where the rows do not say, what is lacking."""
-    last = study.relearned
-    if not len(last) or not last["relearn_steps"].max():
+def sentences(study: MeasuredStudy) -> list[str]:
+    """The head of the report; where the rows do not say, what is lacking."""
+    rows = study.flow
+    if rows.empty:
         return ["No unlearned model has been relearned yet, so there is nothing to answer."]
-    benign = last[last["benign"]]
-    if not len(benign):
+    benign = rows[rows["benign"]]
+    if benign.empty:
         return [
             "No benign corpus has been relearned yet: the corpora that were relearned hold the answer, so they show "
             "only the most that relearning can reach."
         ]
-    return [_how_many(study, benign), *_how_much(study, benign[benign["was_unlearned"]]), _control(study)]
-
-
-def _how_many(study: Study, benign: pd.DataFrame) -> str:
-    headline = study.headline
-    kept = benign[benign["was_unlearned"]]
-    began = f"Of {len(benign):,} benign relearnings of {int(benign['relearn_steps'].max())} steps"
-    if math.isnan(study.forgotten):
-        return (
-            f"{began} none can be said to start from an unlearned model: that is {headline.words} {headline.rule}, and "
-            "no original model has been asked."
-        )
-    return (
-        f"{began}, {len(kept):,} started from a model that counts as unlearned ({headline.words} {headline.rule}); of "
-        f"those, {int((kept['value'] > study.forgotten).sum()):,} reached more than that afterwards."
-    )
-
-
-def _how_much(study: Study, kept: pd.DataFrame) -> list[str]:
-    if not len(kept):
-        return []
-    headline = study.headline
-    best = kept.sort_values("value", kind="stable").iloc[-1]
     return [
-        f"The strongest went from {headline.percent(best['unlearned_asr']):.0f}% to "
-        f"{headline.percent(best['value']):.0f}% ({best['method']}, corpus {best['corpus']}, "
-        f"r = {best['repetitions']}, depth {best['depth']}, seed {best['seed']}); "
-        f"the mean is {mean_rate(study, kept)}."
+        *_control(study, benign),
+        *_flow(study, benign),
+        *_steps(benign),
+        *_comes_back(study),
+        *_seeds(study, benign),
     ]
 
 
-def _control(study: Study) -> str:
-    headline = study.headline
-    control = study.control_cells
-    if not len(control):
-        return "There is no control that never learned the answer, so this may be plain learning."
+def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
+    """What the models reach that never learned the answer."""
+    cells = rated_cells(study)
+    known = cells[cells["benign"]]
+    never = known[(known["start"] == "never_learned") & (known["corpus"] != "none")]
+    base = known[known["start"] == "base"]
+    unclean = pd.concat([never, base])
+    unclean = unclean[unclean["low"] > FLOOR].sort_values("value", ascending=False, kind="stable")
+    worst = unclean.drop_duplicates(["start", "model", "corpus"])
+    if len(worst):
+        named = "; ".join(_where(study, row) for row in worst.head(MOST).to_dict("records"))
+        more = f"; and {len(worst) - MOST} more of (model, corpus)" if len(worst) > MOST else ""
+        yield (
+            f"This control is not clean: {named}{more}. What such a model reaches is no recovery, and net recovery "
+            "subtracts it, for the same corpus, step, model and seed."
+        )
+    if never.empty:
+        yield "There is no control that never learned the answer, so what comes back here may be plain learning."
+        return
+    without = benign[benign["control"].isna()]
+    if len(without):
+        corpora = ", ".join(dict.fromkeys(without["corpus"]))
+        yield (
+            f"{len(without):,} of {len(benign):,} relearnings have no control of the same corpus, step, model and seed "
+            f"({corpora}); of these nothing is said of recovery."
+        )
+
+
+def _where(study: MeasuredStudy, row: Mapping[Hashable, Any]) -> str:
+    value = f"{100 * row['value']:.0f}%"
+    several = f"model {row['model']}, " if len(study.models) > 1 else ""
+    if row["start"] == "base":
+        return f"the base model reaches {value} without any training here ({several}seed {row['seed']})"
+    unlearned = f", unlearned to depth {row['depth']}" if row["depth"] else ""
     return (
-        f"A model that never learned the answer reached at most {headline.percent(control['value'].max()):.0f}% on "
-        "the same corpora, so what is above that is knowledge coming back."
+        f"the model that never learned{unlearned} reaches {value} ({several}corpus {row['corpus']}, r = "
+        f"{row['repetitions']}, seed {row['seed']}, step {row['relearn_steps']})"
     )
+
+
+def _flow(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
+    """The flow, for each model and method; beyond a few, for the study, with the table named."""
+    groups = [part for _, part in benign.groupby(["model", "method"], sort=False)]
+    if len(groups) > MOST:
+        yield (
+            f"{len(groups)} pairs of model and method were run; the table “Which relearnings count” has each. Together:"
+        )
+        groups = [benign]
+    for part in groups:
+        whose = f"{part['model'].iloc[0]}, {part['method'].iloc[0]}: " if len(groups) > 1 else ""
+        yield from (_begun(whose, sentence) for sentence in _of_group(study, part))
+
+
+def _begun(whose: str, sentence: str) -> str:
+    """A sentence of our own words after whom it is about; an identifier keeps its case, wherever it stands."""
+    return f"{whose}{sentence}" if whose else f"{sentence[0].upper()}{sentence[1:]}"
+
+
+def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
+    counted = flow_line(part.assign(all=0), ["all"]).to_dict("records")[0]
+    headline, total = study.headline, len(part)
+    if part["original"].isna().all():
+        yield (
+            f"of {total:,} benign relearnings none can be said to be of a model that knew and forgot, since no "
+            "original model was asked."
+        )
+        return
+    began = (
+        f"of {total:,} benign relearnings, {counted['known']:,} are of a model that knew (the 95% interval of its "
+        f"original lies above {100 * KNOWN:.0f}%)"
+    )
+    if not counted["known"]:
+        least, most = 100 * part["original"].min(), 100 * part["original"].max()
+        yield (
+            f"{began}: the originals reach {least:.0f} to {most:.0f}%. Nothing that was known could be forgotten, so "
+            "nothing here is about forgotten knowledge."
+        )
+        return
+    began += f", and {counted['forgotten']:,} of these had forgotten ({headline.words} {headline.rule})"
+    if not counted["forgotten"]:
+        yield f"{began}. Where nothing was forgotten, nothing can come back."
+        return
+    yield f"{began}."
+    yield from _utility(counted)
+    unsaid = f"; of {counted['unsaid']:,} it cannot be said" if counted["unsaid"] else ""
+    yield (
+        f"of the {counted['forgotten']:,} that knew and forgot, {counted['any_recovered']:,} recovered at the last "
+        f"step (net recovery of at least {100 * RECOVERED:.0f}%), {counted['any_recovered_at_best']:,} at their best "
+        f"step{unsaid}; of the {counted['intact']:,} that were intact, {counted['recovered']:,} recovered at the last "
+        "step."
+    )
+
+
+def _utility(counted: Mapping[Hashable, Any]) -> Iterator[str]:
+    if counted["no_utility"]:
+        yield (
+            f"of {counted['no_utility']:,} of these no retain probe was asked, so whether they are intact cannot be "
+            "said."
+        )
+    destroyed = int(counted["forgotten"] - counted["intact"] - counted["no_utility"])
+    if destroyed:
+        yield (
+            f"{destroyed:,} of these {counted['forgotten']:,} were unlearned by destruction: they keep less than "
+            f"{100 * INTACT:.0f}% of what the original reaches on the retain probes (the median of all is "
+            f"{100 * counted['retain']:.0f}%), so what comes back in them may be utility."
+        )
+
+
+def _steps(benign: pd.DataFrame) -> Iterator[str]:
+    """Corpora that were run to different numbers of steps."""
+    last = benign.groupby("corpus", sort=False)["relearn_steps"].agg(["min", "max"])
+    if last["min"].min() < last["max"].max():
+        named = ", ".join(
+            f"{corpus} {row['min']}" + (f" to {row['max']}" if row["min"] < row["max"] else "")
+            for corpus, row in last.to_dict("index").items()
+        )
+        yield (
+            f"Relearnings were run to different numbers of steps ({named}): each is taken at its own last step, "
+            f"and two "
+            "are compared at the last step that both have."
+        )
+
+
+def _comes_back(study: MeasuredStudy) -> Iterator[str]:
+    found = study.verdicts
+    if found.empty:
+        return
+    found = found[found["statement"].str.contains(" brings back more than it teaches the control")]
+    several = len(found[["model", "method"]].drop_duplicates()) > 1
+    for row in found.head(2 * MOST).to_dict("records"):
+        whose = f"{row['model']}, {row['method']}: " if several else ""
+        yield _begun(whose, f"{row['statement']}: {in_words(row)}.")
+    if len(found) > 2 * MOST:
+        yield f"{len(found) - 2 * MOST} more such statements stand in the table “What can be said”."
+
+
+def _seeds(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
+    if benign["seed"].nunique() == 1:
+        yield "One seed was run, so no verdict is given: nothing here tells what another seed would do."

@@ -11,6 +11,9 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.charts.pooled import Rows, pooled_rows
+from analysis.measures.flow import flow
+from analysis.measures.net_recovery import net_recovery
+from analysis.measures.verdicts import counted_steps, verdicts
 from analysis.reading.study_frames import Study
 
 MOST_SCORES = 3_000_000
@@ -29,6 +32,26 @@ class MeasuredStudy(Study):
     def pooled(self) -> Rows:
         """The headline metric of every setting, seeds pooled and one by one."""
         return pooled_rows(self)
+
+    @cached_property
+    def net_recovery(self) -> pd.DataFrame:
+        """Every step of every relearning beside its original and its control, ``analysis.measures.net_recovery``."""
+        return net_recovery(self)
+
+    @cached_property
+    def flow(self) -> pd.DataFrame:
+        """Every relearning, and which rules of the flow it meets, ``analysis.measures.flow``."""
+        return flow(self, self.net_recovery)
+
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        """The steps of the benign relearnings that count, ``analysis.measures.verdicts``."""
+        return counted_steps(self, self.flow, self.net_recovery)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """What can be stated of them."""
+        return verdicts(self, self.counted)
 
     @cached_property
     def why_no_answers(self) -> str:

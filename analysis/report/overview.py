@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from analysis.measures.flow import STAGES, flow_line
 from analysis.reading.studies import Studies
-from analysis.report.elements import Section, Table, percent
+from analysis.report.elements import Section, Table
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.drivers import drivers_section, prediction_section
 from study.results.spec_entries import differences
@@ -26,34 +27,49 @@ def _side_by_side(studies: list[MeasuredStudy], names: list[str]) -> Section:
         ("study", False),
         ("scenario", False),
         ("model", False),
+        ("method", False),
         ("metric", False),
         ("cells", False),
-        ("counts as unlearned", True),
-        ("before relearning", True),
-        ("after", True),
-        ("never learned, most", True),
+        ("relearnings", True),
+        ("known", True),
+        ("forgotten", True),
+        ("intact", True),
+        ("recovered", True),
+        ("recovered, intact or not", True),
     )
     words = (
-        "Means over the benign trajectories that count as unlearned, at the last relearn step. Each study keeps its "
-        "own space, metric and rule: rows stand side by side and are not added up.",
+        "The flow of the benign relearnings of each model and method, over repetitions, depths, corpora and "
+        "seeds: of a "
+        "model that knew; that had forgotten; that kept its utility; and that recovered. Each study keeps its "
+        "own space, "
+        "metric and rule: rows stand side by side and are not added up.",
     )
-    rows = [_row(study, name) for study, name in zip(studies, names, strict=True)]
+    rows = [row for study, name in zip(studies, names, strict=True) for row in _rows(study, name)]
     return Section("together", "The studies side by side", words, tables=(Table(columns, rows),))
 
 
-def _row(study: MeasuredStudy, name: str) -> tuple[str, ...]:
-    benign = study.relearned[study.relearned["benign"]]
-    kept = benign[benign["was_unlearned"]]
-    rates = (kept["unlearned_asr"].mean(), kept["value"].mean(), study.control_cells["value"].max())
-    return (
-        name,
-        ", ".join(map(str, study.content["axes"]["scenario"])),
-        ", ".join(study.models),
-        study.headline.words,
-        study.summary(),
-        f"{len(kept)} of {len(benign)} trajectories",
-        *(percent(study.headline.percent(rate)) for rate in rates),
-    )
+def _rows(study: MeasuredStudy, name: str) -> list[tuple[str, ...]]:
+    """One for each model and method; one without numbers where nothing was relearned."""
+    benign = study.flow[study.flow["benign"]]
+    scenario = ", ".join(map(str, study.content["axes"]["scenario"]))
+    if benign.empty:
+        return [
+            (name, scenario, ", ".join(study.models), "–", study.headline.words, study.summary(), *["–"] * 6)
+        ]
+    counted = flow_line(benign, ["model", "method"]).to_dict("records")
+    stages = ("relearnings", *STAGES, "any_recovered")
+    return [
+        (
+            name,
+            scenario,
+            row["model"],
+            row["method"],
+            study.headline.words,
+            study.summary(),
+            *(f"{row[stage]:,}" for stage in stages),
+        )
+        for row in counted
+    ]
 
 
 def _differences(studies: list[MeasuredStudy], names: list[str]) -> Section:

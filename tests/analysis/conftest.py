@@ -19,7 +19,9 @@ QUERIES = 100
 def study_folder(tmp_path: Path) -> Callable[..., Path]:
     """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
 
-    A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone.
+    A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone. With ``original`` there
+    is an original model that answers so much, and on retain probes all of them, of which unlearned models keep
+    ``kept``.
     """
 
     def make(
@@ -33,11 +35,16 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
         scenario: str = "names",
         metric: str = "keyword_anywhere",
         asked: int = QUERIES,
+        original: float | None = None,
+        kept: float = 1.0,
     ) -> Path:
         folder = tmp_path / "study"
         cells, probes, planned = [], [], []
         starts = [("unlearned", depth) for depth in depths] + [("never_learned", 0)]
-        for (start, depth), corpus, seed, count, step in product(starts, corpora, seeds, repetitions, steps):
+        places = list(product(starts, corpora, seeds, repetitions, steps))
+        if original is not None:
+            places += list(product([("original", 0)], ["none"], seeds, repetitions, [0]))
+        for (start, depth), corpus, seed, count, step in places:
             place = {
                 "scenario": scenario,
                 "model": "embedded",
@@ -50,7 +57,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "seed": seed,
             }
             planned.append({**place, "benign": corpus != "direct"})
-            value = rate(**place)
+            value = original if start == "original" else rate(**place)
             if value is None:
                 continue
             k = round(value * QUERIES)
@@ -74,6 +81,10 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                     **cost,
                 }
             )
+            if original is not None and start in ("original", "unlearned"):
+                known = round((1.0 if start == "original" else kept) * QUERIES)
+                counts = {"k": known, "n": QUERIES, "value": known / QUERIES}
+                cells.append({**common, "split": "retain", "metric": metric, **counts, **address, **cost})
             cells.append(
                 {
                     **common,

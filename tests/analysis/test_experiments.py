@@ -6,7 +6,6 @@ import pytest
 import analysis
 from analysis.paper.experiments import experiments
 from analysis.paper.published import EXPERIMENTS, SECONDARY
-from study.results.files import dataset_files
 from tests.analysis.conftest import QUERIES, lawful
 
 
@@ -16,16 +15,22 @@ def claim(table, words: str):
 
 
 def test_the_names_numbers_stand_beside_the_papers(study_folder) -> None:
-    study = analysis.load(study_folder(lawful))
+    study = analysis.load(study_folder(lawful, original=0.95))
     table = experiments(study)
     row = table.iloc[0].to_dict()
     assert row["what"] == "gradient_ascent, corpus prefix, 7 repetitions"
-    by_hand = np.mean([round(QUERIES * (0.9 - 0.01 * seed)) / QUERIES for seed in range(3)])
+    by_hand = np.mean(
+        [
+            round(QUERIES * lawful(7, depth, "prefix", 40, "unlearned", seed)) / QUERIES
+            for depth in (6, 8)
+            for seed in range(3)
+        ]
+    )
     assert row["ours"] == pytest.approx(by_hand)
     assert row["low"] < by_hand < row["high"]
     assert (row["before"], row["paper_before"], row["paper"]) == (0.0, "0%", "100%")
     assert row["before_high"] > 0, "no answer of a hundred is not a rate of nought"
-    assert row["word"] == "depth 6, 40 steps"
+    assert row["word"] == "repetitions 7; depth 6, 8; 6 relearnings"
     assert set(table["ran"]) == {
         "here embedded (a model of about a million weights that this project makes), gradient_ascent, 3 seeds, attack "
         "success rate; the paper: Llama-2-7b"
@@ -50,14 +55,33 @@ def swapped(values: dict[object, object], axis: str):
     ],
 )
 def test_a_claim_that_is_broken_is_said_to_be(study_folder, breach, words: str) -> None:
-    assert claim(experiments(analysis.load(study_folder(breach))), words)["holds"] is False
+    study = analysis.load(study_folder(breach, original=0.95))
+    assert claim(experiments(study), words)["holds"] is False
 
 
-def test_what_cannot_be_told_is_open(study_folder) -> None:
-    same = study_folder(lambda relearn_steps, start, **_: 0.5 * (relearn_steps > 0) * (start == "unlearned"))
+def test_an_effect_that_is_surely_small_is_none_and_one_that_may_be_large_is_open(study_folder) -> None:
+    same = study_folder(
+        lambda relearn_steps, start, **_: 0.5 * (relearn_steps > 0) * (start == "unlearned"), original=0.95
+    )
     row = claim(experiments(analysis.load(same)), "gibberish: difference")
+    assert row["holds"] is False
+    assert "any effect is smaller than 10 points" in row["word"]
+
+
+def test_seeds_that_differ_much_leave_it_open(study_folder) -> None:
+    def rate(corpus: str, relearn_steps: int, start: str, seed: int, **_: object) -> float:
+        prefix = (0.0, 0.4, 0.9)[seed] if corpus == "prefix" else 0.3
+        return prefix * (relearn_steps > 0) * (start == "unlearned")
+
+    row = claim(experiments(analysis.load(study_folder(rate, original=0.95))), "gibberish: difference")
     assert row["holds"] is None
-    assert "the interval holds both" in row["word"]
+    assert "the smallest effect that could have been seen is" in row["word"]
+
+
+def test_what_nobody_knew_is_no_claim(study_folder) -> None:
+    table = experiments(analysis.load(study_folder(lawful, original=0.05)))
+    assert table["holds"].map(lambda each: each is True).sum() == 1, "only that the control stays at 0"
+    assert set(table[table["paper"] != "holds"]["word"]) == {"not known: the originals answer 5%"}
 
 
 def tofu(depth: int, relearn_steps: int, start: str, corpus: str, **_: object) -> float:
@@ -68,47 +92,35 @@ def tofu(depth: int, relearn_steps: int, start: str, corpus: str, **_: object) -
 
 
 def make_tofu(study_folder, rate, **shape):
-    return study_folder(rate, scenario="tofu", metric="keyword_hit", repetitions=(1,), **shape)
-
-
-def with_original(folder):
-    """An original model that answers everything, which is what unlearned is measured against."""
-    import pyarrow as pa
-
-    from study.results.files import read_dataset, write_table
-    from study.results.schema import CELLS
-
-    rows = [row for row in read_dataset(folder, "cells").to_pylist() if row["relearn_steps"] == 0][:2]
-    for row in rows:
-        row.update(start="original", method="none", depth=0, corpus="none", k=100, n=100, value=1.0)
-    write_table(
-        pa.Table.from_pylist(rows[:1], schema=CELLS), dataset_files(folder, "cells")[0].with_name("o.parquet")
-    )
-    return folder
+    return study_folder(rate, scenario="tofu", metric="keyword_hit", repetitions=(1,), original=1.0, **shape)
 
 
 def test_the_claims_of_tofu(study_folder) -> None:
-    folder = with_original(make_tofu(study_folder, tofu, depths=(2, 8), steps=(0, 15, 30, 60)))
+    folder = make_tofu(study_folder, tofu, depths=(2, 8), steps=(0, 15, 30, 60))
     table = experiments(analysis.load(folder))
     assert claim(table, "past 40 steps")["holds"] is True
     assert claim(table, "past 40 steps")["ours"] == pytest.approx(0.4)
-    assert claim(table, "deeper unlearning")["ours"] == pytest.approx(0.3)
+    assert "one seed" not in claim(table, "past 40 steps")["word"]
+    assert claim(table, "deeper unlearning")["ours"] == pytest.approx(0.15), "over prefix, 0.3, and retain, 0"
     assert claim(table, "deeper unlearning")["holds"] is True
     assert claim(table, "above 70%")["holds"] is False
     assert claim(table, "never learned")["holds"] is True
-    assert claim(table, "never learned")["word"] == "prefix, 60 steps: none answered"
+    assert (
+        claim(table, "never learned")["word"]
+        == "corpus gibberish, prefix, retain; repetitions 1; 9 pairs; holds"
+    )
 
 
 def test_a_control_that_knows_breaks_the_claim(study_folder) -> None:
     knowing = lambda start, **at: 0.3 if start == "never_learned" else tofu(start=start, **at)  # noqa: E731
-    folder = with_original(make_tofu(study_folder, knowing, depths=(2, 8), steps=(0, 15, 30)))
+    folder = make_tofu(study_folder, knowing, depths=(2, 8), steps=(0, 15, 30))
     table = experiments(analysis.load(folder))
     assert claim(table, "never learned")["holds"] is False
     assert claim(table, "past 40 steps")["word"] == "no step past 40 was run"
 
 
 def test_another_metric_is_not_compared(study_folder) -> None:
-    folder = with_original(study_folder(tofu, scenario="wmdp", metric="rouge_l", repetitions=(1,)))
+    folder = study_folder(tofu, scenario="wmdp", metric="rouge_l", repetitions=(1,))
     table = experiments(analysis.load(folder))
     numbers = table[table["paper"] != "holds"]
     assert set(numbers["word"]) == {"scored here by rouge_l, there by judge_rating: not compared"}
@@ -118,11 +130,11 @@ def test_another_metric_is_not_compared(study_folder) -> None:
 @pytest.mark.parametrize(
     ("rate", "word"),
     [
-        (lambda **_: None, "no relearned model that counts as unlearned"),
-        (lambda **_: 1.0, "no relearned model that counts as unlearned"),
+        (lambda **_: None, "no benign relearning of a model that is known to have known and forgotten"),
+        (lambda **_: 1.0, "no benign relearning of a model that is known to have known and forgotten"),
         (
             lambda relearn_steps, **_: None if relearn_steps else 0.0,
-            "no relearned model that counts as unlearned",
+            "no benign relearning of a model that is known to have known and forgotten",
         ),
     ],
 )

@@ -6,7 +6,8 @@ from scipy import stats
 from scipy.stats import binomtest
 
 import analysis
-from analysis.measures.before_and_after import mean_rate
+from analysis.measures.before_and_after import rates_over_seeds
+from analysis.measures.flow import flow
 from analysis.paper.repetitions import repetitions_table
 from analysis.statistics.rates import rate_interval
 from analysis.statistics.wilson import wilson
@@ -81,9 +82,10 @@ def test_cells_that_were_not_unlearned_are_left_out_and_counted(study_folder) ->
             else lawful(depth=depth, relearn_steps=relearn_steps, **place)
         )
 
-    found = repetitions_table(analysis.load(study_folder(rate))).set_index("repetitions")
+    folder = study_folder(rate, original=0.95)
+    found = repetitions_table(flow(analysis.load(folder))).set_index("repetitions")
     assert found.loc[7, "cells"] == 3
-    assert found.loc[7, "left_out"] == 3
+    assert (found.loc[7, "not_known"], found.loc[7, "not_forgotten"]) == (0, 3)
     assert found.loc[7, "relearned"].value == pytest.approx(0.9 * 0.96 - 0.01, abs=0.01)
     assert (found.loc[5, "paper_unlearned"], found.loc[5, "paper_relearned"]) == ("0%", "97%")
 
@@ -105,23 +107,13 @@ def test_a_schema_from_the_future_is_refused(study_folder) -> None:
         analysis.load(folder)
 
 
-def test_without_probes_a_mean_rate_is_over_the_seeds_alone(study_folder) -> None:
-    """Three seeds of one cell each: Student's t of their rates, on Wilson's scale."""
-    study = analysis.load(study_folder(lambda seed, **_: 0.2 + 0.2 * seed, asked=0, repetitions=(7,)))
-    cells = study.cells.query(
-        "metric == 'keyword_anywhere' and start == 'unlearned' and corpus == 'prefix' and depth == 8 "
-        "and relearn_steps == 40"
-    )
-    found = mean_rate(study, cells)
-    variance = np.var([0.2, 0.4, 0.6], ddof=1) / 3
-    effective = 0.4 * 0.6 / variance * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 2)) ** 2
-    expected = wilson(0.4 * effective, effective)
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (0.4, float(expected[0]), float(expected[1]))
-    )
-    one = mean_rate(study, cells.query("seed == 0"))
-    assert one.value == pytest.approx(0.2)
-    assert np.isnan(one.low), "one seed says nothing of others, and its probes are not there"
-    before = mean_rate(study, cells.assign(k=0, relearn_steps=0))
-    assert before.value == 0
-    assert before.low == 0 < before.high
+def test_a_rate_is_the_mean_of_the_seeds_with_their_t_interval(study_folder) -> None:
+    """Alone in its table a rate has Student's t of its three seeds; one seed tells nothing of others."""
+    study = analysis.load(study_folder(lambda seed, **_: 0.2 + 0.2 * seed, repetitions=(7,)))
+    rows = flow(study)
+    rows = rows[(rows["corpus"] == "prefix") & (rows["depth"] == 8)]
+    (found,) = rates_over_seeds([rows])
+    half = stats.t.ppf(0.975, 2) * np.std([0.2, 0.4, 0.6], ddof=1) / np.sqrt(3)
+    assert (found.value, found.low, found.high) == pytest.approx((0.4, max(0, 0.4 - half), 0.4 + half))
+    one, none = rates_over_seeds([rows[rows["seed"] == 0], rows.head(0)])
+    assert (one.value, one.seeds, str(one), str(none)) == (0.2, 1, "20%", "–")

@@ -118,13 +118,21 @@ def test_methods_are_compared_where_they_have_just_forgotten(
         kept = {6: 0.3, 8: 0.02, 10: 0.0}.get(depth, 0.0)
         return kept + (relearn_steps / 100 if depth < 10 and corpus == "prefix" else 0.0)
 
-    folder = study_folder(rate, corpora=("prefix", "retain"), seeds=(0,), depths=(10, 6, 8), repetitions=(7,))
+    folder = study_folder(
+        rate,
+        corpora=("prefix", "retain"),
+        seeds=(0,),
+        depths=(10, 6, 8),
+        repetitions=(7,),
+        original=1.0,
+        kept=0.4,
+    )
     put(folder, tmp_path / "docs")
     text = on(tmp_path / "docs", "<!-- made-up: methods -->\n<!-- end -->\n")
     # 40 of 100 queries are won and none is lost: the mean of a hundred differences, give or take 1.96 of its errors.
     error = 1.96 * 100 * (0.4 * 0.6 / 100) ** 0.5
     assert (
-        f"| gradient_ascent | prefix | 0 | 8 | 2% | 42% | +40 ({40 - error:+.0f} to {40 + error:+.0f}) | – → – |"
+        f"| gradient_ascent | prefix | 0 | 8 | 2% | 42% | +40 ({40 - error:+.0f} to {40 + error:+.0f}) | 40% → 40% |"
         in text
     )
     assert "| gradient_ascent | retain | 0 | 8 | 2% | 2% | +0 (" in text

@@ -65,10 +65,30 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
 
 
 def test_its_sentences_are_computed(study_folder) -> None:
-    _, read = page(study_folder(lawful))
-    # 4 repetition counts × 2 depths × 3 corpora × 3 seeds, all unlearned.
-    assert "Of 72 benign relearnings of 40 steps, 72 started" in read.words["header"]
-    assert "from 0% to 90%" in read.words["header"]
+    _, read = page(study_folder(lawful, original=0.95, kept=0.5))
+    # 4 repetition counts × 2 depths × 3 corpora × 3 seeds, all of them known and forgotten.
+    assert "Of 72 benign relearnings, 72 are of a model that knew" in read.words["header"]
+    assert "and 72 of these had forgotten" in read.words["header"]
+    assert "72 of these 72 were unlearned by destruction" in read.words["header"]
+    # r = 7 and 5 on prefix come back by half of 95% and more, and r = 7 and 5 on retain (54% and 48% at depth 6).
+    recovered = sum(
+        lawful(count, depth, corpus, 40, "unlearned", seed) >= 0.5 * 0.95
+        for count in (7, 5, 3, 1)
+        for depth in (6, 8)
+        for corpus in ("prefix", "retain", "gibberish")
+        for seed in (0, 1, 2)
+    )
+    assert f"Of the 72 that knew and forgot, {recovered} recovered" in read.words["header"]
+
+
+def test_an_identifier_keeps_its_case(study_folder) -> None:
+    """Neither the sentences nor the style sheet make a capital of a name's first letter."""
+    text, read = page(
+        study_folder(lambda **at: lawful(**{**at, "corpus": "prefix"}), corpora=("eBooks",), original=0.95)
+    )
+    assert "EBooks" not in text
+    assert "eBooks" in read.words["header"]
+    assert "text-transform" not in text
 
 
 def test_it_says_what_drives_recovery(study_folder) -> None:
@@ -111,7 +131,7 @@ def test_no_accepted_cell_is_said_in_words(study_folder) -> None:
 def test_one_seed_and_one_value_on_every_axis(study_folder) -> None:
     folder = study_folder(lawful, corpora=("prefix",), seeds=(0,), depths=(6,), steps=(40,), repetitions=(7,))
     text, read = page(folder)
-    assert "One seed was run" in read.words["header"]
+    assert "no original model was asked" in read.words["header"]
     assert "study-1-methods" not in read.words
     assert "fewer than two methods" in text
 
@@ -153,7 +173,7 @@ def test_a_study_without_an_original_model_says_what_cannot_be_said(study_folder
     content["axes"]["scenario"] = ["tofu"]
     (folder / "study.json").write_text(json.dumps(content))
     _, read = page(folder)
-    assert "no original model has been asked" in read.words["header"]
+    assert "no original model was asked" in read.words["header"]
     assert "cannot be said" in read.words["study-1-paper"]
 
 
@@ -184,10 +204,10 @@ def test_hostile_names_stay_text(study_folder) -> None:
 
 
 def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp_path: Path) -> None:
-    first = study_folder(lawful).rename(tmp_path / "one")
-    second = study_folder(lambda **_: 0.25, corpora=("other",), depths=(30,), seeds=(9,)).rename(
-        tmp_path / "two"
-    )
+    first = study_folder(lawful, original=0.95).rename(tmp_path / "one")
+    second = study_folder(
+        lambda **_: 0.25, corpora=("other",), depths=(30, 40), seeds=(9,), original=0.95
+    ).rename(tmp_path / "two")
     content = json.loads((second / "study.json").read_text())
     content["spec"]["depth"] = [30]
     (second / "study.json").write_text(json.dumps(content))
@@ -196,8 +216,11 @@ def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp
     assert (tmp_path / "report" / "study-2" / "heatmap.png").exists()
     beside = read.words["together"]
     assert "made-up (one)" in beside and "made-up (two)" in beside
-    assert "72 of 72 trajectories" in beside
-    assert "0 of 4 trajectories" in beside, "a quarter is more than 2%, so nothing counts as unlearned"
+    assert re.search(r"made-up \(one\)\s*names\s*embedded\s*gradient_ascent", beside)
+    flows = re.findall(r"cells\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", beside)
+    assert [tuple(map(int, each)) for each in flows] == [(72, 72, 72, 72, 30), (8, 8, 0, 0, 0)], (
+        "a quarter is more than 2%, so nothing had been forgotten"
+    )
     assert "depth" in read.words["differences"]
     assert "It cannot be asked" in read.words["foreseen"], "the second has too few trajectories"
     ids = re.findall(r' id="([^"]+)"', text)

@@ -7,7 +7,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import analysis.report.measured_study as measured_study
 import analysis.report.sections.trajectories as trajectory_section
+from analysis.measures.flow import flow
 from analysis.measures.trajectories import trajectories
 from analysis.reading.study_frames import Study
 from analysis.report import write_report
@@ -32,7 +34,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_each_file_is_read_once_and_the_gallery_reads_its_texts(study_folder, opened: Counter[str]) -> None:
     """The gallery's are the only probes that are read with their texts, and only from the files of its stages."""
-    folder = study_folder(lawful)
+    folder = study_folder(lawful, original=0.95)
     probes = dataset_folder(folder, "probes")
     rows = pq.read_table(probes / "all.parquet")
     (probes / "all.parquet").rename(probes / f"{'0' * 32}-000000.parquet")
@@ -58,8 +60,13 @@ def test_each_measure_is_computed_once_for_each_study(
         calls["trajectories", study.name] += 1
         return trajectories(study)
 
+    def counting_flow(study: Study, steps: Any) -> Any:
+        calls["flow", study.name] += 1
+        return flow(study, steps)
+
     monkeypatch.setattr(trajectory_section, "trajectories", counting)
-    for name in ("headline_cells", "relearned", "missing"):
+    monkeypatch.setattr(measured_study, "flow", counting_flow)
+    for name in ("headline_cells", "missing"):
         measure = vars(Study)[name].func
 
         def counted(study: Study, name: str = name, measure: Any = measure) -> Any:
@@ -68,5 +75,5 @@ def test_each_measure_is_computed_once_for_each_study(
 
         monkeypatch.setattr(vars(Study)[name], "func", counted)
     write_report([first, second])
-    measures = ("trajectories", "headline_cells", "relearned", "missing")
+    measures = ("trajectories", "flow", "headline_cells", "missing")
     assert calls == {(name, study): 1 for name in measures for study in ("one", "two")}

@@ -17,12 +17,12 @@ from study.results.schema import COORDINATES, COUNTS
 
 
 def gallery(study: MeasuredStudy) -> Section | None:
-    """Chosen among the benign trajectories that were unlearned, and asked the query whose score rose most.
+    """Chosen among the benign relearnings that count, and asked the query whose score rose most.
 
     None where nothing came back, or the probes are not there.
     """
-    last = study.relearned
-    last = last[last["benign"] & last["was_unlearned"] & (last["value"] > 0)]
+    last = study.flow
+    last = last[last["benign"] & last["counts"] & (last["value"] > 0)]
     if last.empty:
         return None
     best = last.sort_values("value", kind="stable").iloc[-1]
@@ -51,7 +51,8 @@ def gallery(study: MeasuredStudy) -> Section | None:
         f"{best['seed']}"
     )
     words = (
-        f"The benign trajectory that recovers most ({trajectory}), and of its {len(gained)} queries the one whose "
+        f"The relearning that counts and answers most at its last step ({trajectory}), and of its {len(gained)} "
+        f"queries the one whose "
         "score rises most: chosen to show what coming back looks like, not how often it happens.",
         Markup('Asked: <q class="text">{}</q>').format(_shortened(str(first["prompt"]))),
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
@@ -76,6 +77,7 @@ def _probes(study: MeasuredStudy, best: "pd.Series[Any]") -> pd.DataFrame:
         | ((start == "original") & (corpus == "none") & (cells["relearn_steps"] == 0))
         | (
             (start == "never_learned")
+            & (cells["depth"] == 0)
             & (corpus == best["corpus"])
             & (cells["relearn_steps"] == best["relearn_steps"])
         )

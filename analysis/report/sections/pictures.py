@@ -7,6 +7,7 @@ from analysis.charts.chart import Chart
 from analysis.charts.contours import contour_charts, contour_rows
 from analysis.charts.controls import controls as control_charts
 from analysis.charts.curves import curves as curve_charts
+from analysis.charts.curves import in_front
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.ladder import ladder_rows, ladders
 from analysis.charts.methods import methods as method_charts
@@ -18,9 +19,10 @@ from analysis.report.sections.trajectories import difference_table, trajectory_t
 
 def surface(study: MeasuredStudy) -> Section | None:
     """The headline metric over depth × relearn steps."""
-    rows = depth_table(study)
+    rows = depth_table(study.flow)
     caption = (
-        f"{study.headline.words}, unlearned → relearned to the last step, every trajectory; mean over seeds, in "
+        f"{in_front(study.headline.words, '')}, unlearned → relearned to the last step, every relearning; mean "
+        f"over seeds, in "
         "brackets the lowest and the highest seed"
     )
     table = _table(rows, caption, text=set(rows[0]) - {"depth"} if rows else ())
@@ -44,12 +46,15 @@ def controls(study: MeasuredStudy) -> Section | None:
     rows = study.headline_cells
     rows = rows[rows["start"].isin(["base", "original", "never_learned"])]
     made = []
-    for place, cells in rows.groupby(["start", "corpus", "repetitions"], observed=True):
-        start, corpus, repetitions = map(str, place)
+    place = ["model", "start", "depth", "corpus", "repetitions"]
+    for values, cells in rows.groupby(place, observed=True):
+        model, start, depth, corpus, repetitions = map(str, values)
         first = cells.loc[cells["relearn_steps"] == 0, "value"]
         made.append(
             {
+                **({"model": model} if len(study.models) > 1 else {}),
                 "start": start.replace("_", " "),
+                **({"depth": int(depth)} if rows["depth"].nunique() > 1 else {}),
                 "corpus": corpus,
                 "repetitions": int(repetitions),
                 "seeds": int(cells["seed"].nunique()),
@@ -57,20 +62,27 @@ def controls(study: MeasuredStudy) -> Section | None:
                 "most in any cell": percent(study.headline.percent(cells["value"].max())),
             }
         )
-    table = _table(made, "The controls in numbers", text=("start", "corpus"))
+    table = _table(made, "The controls in numbers", text=("model", "start", "corpus"))
     return _section("controls", "The controls", control_charts(study.pooled), table)
 
 
 def methods(study: MeasuredStudy) -> Section | None:
     """Methods side by side."""
-    return _section("methods", "Methods compared", method_charts(study), _differences(study, "method"))
+    return _section(
+        "methods",
+        "Methods compared",
+        method_charts(study.headline, study.flow),
+        _differences(study, "method"),
+    )
 
 
 def ladder(study: MeasuredStudy) -> Section | None:
     """What relearning brings back, against how near the corpus is to the forget set."""
-    rows = ladder_rows(study)
+    rows = ladder_rows(study, study.flow)
+    several = [name for name in ("model", "method") if len(rows) and rows[name].nunique() > 1]
     made = [
         {
+            **{name: row[name] for name in several},
             "corpus": row["corpus"],
             "repetitions": row["repetitions"],
             "benign": "yes" if row["benign"] else "no",
@@ -81,13 +93,14 @@ def ladder(study: MeasuredStudy) -> Section | None:
             "relearned, mean": percent(row["mean"]),
             "lowest": percent(row["lowest"]),
             "highest": percent(row["highest"]),
-            "trajectories": row["trajectories"],
-            "never learned": percent(row["control"]),
+            "relearnings that count": row["trajectories"],
+            "last step": row["steps"],
+            "control": percent(row["control"]),
         }
         for row in rows.to_dict("records")
     ]
     caption = "Each corpus as the plan recorded it, and what it brings back"
-    table = _table(made, caption, text=("corpus", "benign"))
+    table = _table(made, caption, text=("model", "method", "corpus", "benign"))
     return _section("ladder", "The corpus ladder", ladders(study, rows), table, _differences(study, "corpus"))
 
 

@@ -1,0 +1,53 @@
+"""What can be said: each statement with its verdict, over all relearnings that count."""
+
+from analysis.measures.verdicts import MARGIN
+from analysis.report.elements import Section, Table, table_of
+from analysis.report.measured_study import MeasuredStudy
+
+ABOUT = (
+    "A verdict is from one number for each seed, over all pairs of relearnings that knew and forgot and differ "
+    "in nothing "
+    f"else. A statement holds where the interval lies above 0, and does not hold where it lies below 0 or "
+    f"wholly within "
+    f"{100 * MARGIN:.0f} points of 0. Otherwise it cannot be said, and the last column tells how large an effect would "
+    "have been found in 80% of such studies. Scores are taken above the control of the same corpus, step, "
+    "model and seed, "
+    "where there is one. Intervals are over seeds, for the queries that were asked, and adjusted for the number of "
+    "statements (Holm)."
+)
+
+
+def verdict_section(study: MeasuredStudy) -> Section | None:
+    """None where no relearning counts."""
+    found = study.verdicts
+    if found.empty:
+        return None
+    rows = [
+        {
+            "model": row["model"],
+            "method": row["method"],
+            "statement": row["statement"],
+            "verdict": row["verdict"],
+            "because": row["why"],
+            "points": _points(row),
+            "seeds": row["seeds"],
+            "pairs": row["pairs"],
+            "could have been seen": _smallest(row["smallest"]),
+            "over": row["over"],
+        }
+        for row in found.to_dict("records")
+    ]
+    constant = [name for name in ("model", "method") if found[name].nunique() == 1]
+    numbers = {"points", "seeds", "pairs", "could have been seen"}
+    columns = {name: name in numbers for name in rows[0] if name not in constant}
+    table: Table = table_of(columns, rows, "Statements and their verdicts")
+    return Section("verdicts", "What can be said", (ABOUT,), tables=(table,))
+
+
+def _points(row: dict[object, object]) -> str:
+    value, low, high = (100 * float(str(row[name])) for name in ("value", "low", "high"))
+    return f"{value:+.0f}" + ("" if low != low else f" ({low:+.0f} to {high:+.0f})")
+
+
+def _smallest(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.0f} points"

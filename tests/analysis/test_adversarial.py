@@ -1,0 +1,377 @@
+"""Studies made to mislead: every sentence that a report prints of them is true of their rows, and the wrong one is
+not there.
+
+The first sixteen are the audit's, the others ours. ``tests.analysis.truth`` shares no code with ``analysis``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.measures.flow import flow
+from analysis.measures.net_recovery import net_recovery
+from analysis.paper.experiments import experiments
+from analysis.report import write_report
+from analysis.report.findings import sentences
+from analysis.report.measured_study import MeasuredStudy
+from study.errors import IntegrityError
+from tests.analysis.invented import HEIGHT, Invented, Place, comes_back
+from tests.analysis.truth import Truth, check
+
+UNSAID, HOLDS, DOES_NOT = "cannot be said", "holds", "does not hold"
+
+
+def high_in(name: str, rates: dict[object, float], rest: float = 0.0) -> Callable[[Place], float]:
+    """A rate by one coordinate, once something was relearned."""
+    return lambda place: rates.get(place[name], rest) if place["relearn_steps"] else 0.0
+
+
+def everywhere(*verdicts: str) -> dict[str, frozenset[str]]:
+    """The same verdicts for every corpus."""
+    return dict.fromkeys(HEIGHT, frozenset(verdicts))
+
+
+def alike(height: float) -> Callable[[Place], float]:
+    """The same rise on every corpus."""
+    return lambda place: comes_back(place, height)
+
+
+def honest(place: Place) -> float:
+    return Invented().unlearned(place)
+
+
+def of_model(known: str, otherwise: float) -> Callable[[Place], float]:
+    return lambda place: honest(place) if place["model"] == known else otherwise
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study, and what is true of it.
+
+    Attributes:
+        says, says_not: patterns among its sentences.
+        back: corpus → the verdicts that may stand on "brings back more than it teaches the control".
+        corpora: "one above other" → the verdict.
+        claims: a word of a paper's claim → whether it holds.
+    """
+
+    study: Invented
+    says: tuple[str, ...] = ()
+    says_not: tuple[str, ...] = ()
+    back: dict[str, frozenset[str]] = field(default_factory=dict)
+    corpora: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, bool | None] = field(default_factory=dict)
+
+
+def peaked(place: Place) -> float:
+    """``prefix`` comes back at step 5 and is gone at step 40."""
+    if place["corpus"] == "prefix":
+        return {0: 0.0, 5: 0.68 + 0.02 * place["seed"], 40: 0.0}[place["relearn_steps"]]
+    return honest(place)
+
+
+def undecided(place: Place) -> float:
+    """One seed for, one against, and one between."""
+    return {0: 0.0, 1: 0.4, 2: 0.9}[place["seed"]] if place["relearn_steps"] else 0.0
+
+
+def shorter(place: Place) -> bool:
+    return place["corpus"] == "prefix" and place["relearn_steps"] > 20
+
+
+NOTHING_ELSE = ("knowledge coming back", "reached at most", "started from a model")
+CASES = {
+    # The audit's sixteen.
+    "control-as-much": Case(
+        Invented(unlearned=alike(0.6), never_learned=alike(0.6)),
+        says=(r"^This control is not clean", "0 recovered at the last step"),
+        back=everywhere(UNSAID, DOES_NOT),
+        claims={"never learned": False},
+    ),
+    "control-dirty-on-gibberish": Case(
+        Invented(never_learned=high_in("corpus", {"gibberish": 0.62})),
+        says=(r"^This control is not clean: .*corpus gibberish",),
+        says_not=("corpus prefix, r",),
+        back={"prefix": frozenset({HOLDS}), "gibberish": frozenset({DOES_NOT})},
+        corpora={"prefix above gibberish": HOLDS},
+    ),
+    "dirty-in-one-model": Case(
+        Invented(models=("a", "b"), never_learned=high_in("model", {"b": 0.85})),
+        says=(r"^This control is not clean: [^;]*model b",),
+        says_not=("model a, corpus",),
+    ),
+    "nothing-in-one-model": Case(
+        Invented(models=("a", "b"), unlearned=of_model("a", 0.0)),
+        says=(r"^a, gradient_ascent: .*prefix.*: holds", r"^b, gradient_ascent: .*prefix.*: does not hold"),
+        claims={"gibberish: difference (a,": True, "gibberish: difference (b,": None},
+    ),
+    "models-are-no-seeds": Case(
+        Invented(models=("a", "b"), seeds=(0,), unlearned=of_model("a", 0.3)),
+        says=("^One seed was run",),
+        says_not=("2 seeds", ": holds"),
+    ),
+    "base-answers": Case(
+        Invented(base=lambda place: 0.7),
+        says=(r"^This control is not clean: the base model reaches 70% ",),
+        says_not=(": holds",),
+    ),
+    "original-never-knew": Case(
+        Invented(original=lambda place: 0.03, unlearned=alike(0.04)),
+        says=("0 are of a model that knew", "nothing here is about forgotten knowledge"),
+        says_not=("brings back", "recovered"),
+        claims={"deeper": None, "gibberish: difference": None},
+    ),
+    "all-100": Case(
+        Invented(
+            unlearned=lambda _: 1.0, original=lambda _: 1.0, never_learned=lambda _: 1.0, base=lambda _: 1.0
+        ),
+        says=("^This control is not clean", "0 of these had forgotten"),
+        says_not=("brings back",),
+    ),
+    "all-0": Case(
+        Invented(unlearned=lambda _: 0.0, original=lambda _: 0.0),
+        says=("0 are of a model that knew",),
+        says_not=("brings back",),
+        claims={"gibberish: difference": None},
+    ),
+    "all-0-and-known": Case(
+        Invented(unlearned=lambda _: 0.0),
+        says=("18 of these had forgotten", "0 recovered at the last step"),
+        back=everywhere(DOES_NOT),
+        corpora={"prefix above retain": UNSAID, "prefix above gibberish": UNSAID},
+        claims={"gibberish: difference": None, "deeper": None},
+    ),
+    "peak-then-fall": Case(
+        Invented(unlearned=peaked),
+        says=("6 at their best step|9 at their best step",),
+        says_not=("never",),
+    ),
+    "utility-destroyed": Case(
+        Invented(retain=lambda place: 1.0 if place["start"] == "original" else 0.0),
+        says=("18 of these 18 were unlearned by destruction", "of the 0 that were intact, 0 recovered"),
+    ),
+    "one-seed": Case(
+        Invented(seeds=(0,)),
+        says=("^One seed was run",),
+        says_not=(": holds", ": does not hold"),
+        corpora={"prefix above gibberish": UNSAID},
+        claims={"gibberish: difference": None},
+    ),
+    "limit-of-its-own-original": Case(
+        Invented(
+            scenario="tofu",
+            metric="keyword_hit",
+            repetitions=(7, 1),
+            original=lambda place: 0.9 if place["repetitions"] == 7 else 0.02,
+            unlearned=lambda place: (
+                honest(place) if place["repetitions"] == 7 else 0.2 if place["relearn_steps"] else 0.1
+            ),
+        ),
+        says=("Of 36 benign relearnings, 18 are of a model that knew", "18 of these had forgotten"),
+    ),
+    "below-the-control": Case(
+        Invented(unlearned=alike(0.1), never_learned=alike(0.35)),
+        says=("^This control is not clean", "0 recovered at the last step"),
+        back=everywhere(UNSAID, DOES_NOT),
+        says_not=("reached more",),
+    ),
+    "fewer-steps-on-one-corpus": Case(
+        Invented(steps=(0, 5, 20, 40), without=shorter),
+        says=(
+            "Of 18 benign relearnings",
+            r"different numbers of steps \(prefix 20, retain 40, gibberish 40\)",
+        ),
+        corpora={"prefix above retain": HOLDS},
+    ),
+    # Ours.
+    "methods-with-hyperparameters": Case(
+        Invented(
+            methods=("npo", "npo(beta=0.2)"),
+            unlearned=lambda place: honest(place) if place["method"] == "npo" else 0.0,
+        ),
+        says=("^m, npo: .*prefix.*: holds", r"^m, npo\(beta=0\.2\): .*prefix.*: does not hold"),
+    ),
+    "no-original": Case(
+        Invented(starts=("unlearned", "never_learned", "base")),
+        says=("no original model was asked",),
+        says_not=("brings back", "recovered at"),
+    ),
+    "no-control": Case(
+        Invented(starts=("unlearned", "original")),
+        says=("^There is no control that never learned", "of 18 it cannot be said"),
+        says_not=("brings back",),
+    ),
+    "base-answers-in-one-seed": Case(
+        Invented(base=lambda place: 0.55 if place["seed"] == 2 else 0.0),
+        says=(r"^This control is not clean: the base model reaches 55% .*seed 2",),
+    ),
+    "matched-control-regains-all": Case(
+        Invented(
+            control_depths=(0, 8, 12),
+            never_learned=lambda place: honest(place) if place["depth"] else 0.0,
+        ),
+        says=("^This control is not clean: .*unlearned to depth", "0 recovered at the last step"),
+        back=everywhere(UNSAID, DOES_NOT),
+    ),
+    "one-method-destroys": Case(
+        Invented(
+            methods=("gradient_ascent", "scrub"),
+            retain=lambda place: 1.0 if place["method"] != "gradient_ascent" else 0.05,
+        ),
+        says=("^m, gradient_ascent: 18 of these 18 were unlearned by destruction",),
+        says_not=("^m, scrub: .*destruction",),
+    ),
+    "graded-scores": Case(
+        Invented(
+            scenario="whp-verbatim",
+            metric="rouge_l",
+            asked=8,
+            repetitions=(1,),
+            original=lambda _: 0.85,
+            unlearned=lambda place: 0.15 + comes_back(place, 0.7 * HEIGHT[place["corpus"]]),
+            never_learned=lambda _: 0.15,
+            base=lambda _: 0.1,
+        ),
+        says=("^This control is not clean", "18 of these had forgotten"),
+    ),
+    "a-corpus-lacks-a-seed": Case(
+        Invented(without=lambda place: place["corpus"] == "retain" and place["seed"] == 2),
+        says=("Of 16 benign relearnings",),
+    ),
+    "names-keep-their-case": Case(
+        Invented(models=("modelA",), corpora=("eBooks", "gibberish")),
+        says=("eBooks",),
+        says_not=("ModelA", "EBooks"),
+    ),
+    "seeds-disagree": Case(
+        Invented(unlearned=undecided),
+        back=everywhere(UNSAID),
+        says=("the smallest effect that could have been seen is",),
+        says_not=(": holds", ": does not hold"),
+    ),
+    "only-the-answer-itself": Case(
+        Invented(corpora=("direct",), malign=("direct",), unlearned=alike(0.9)),
+        says=("^No benign corpus has been relearned yet",),
+        says_not=("brings back",),
+    ),
+    "known-in-one-seed": Case(
+        Invented(original=lambda place: 0.9 if place["seed"] == 1 else 0.2),
+        says=("6 are of a model that knew",),
+        says_not=(": holds",),
+    ),
+}
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Callable[[str], tuple[MeasuredStudy, Truth]]:
+    def make(name: str) -> tuple[MeasuredStudy, Truth]:
+        made = CASES[name].study
+        folder = made.write(tmp_path / name)
+        return MeasuredStudy.of(analysis.load(folder).parts[0]), Truth(folder, made.scenario, made.metric)
+
+    return make
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_sentence_is_true_of_the_rows(measured, name: str) -> None:
+    case = CASES[name]
+    study, truth = measured(name)
+    said = sentences(study)
+    for sentence in said:
+        check(truth, sentence)
+    unclean = [sentence for sentence in said if sentence.startswith("This control is not clean")]
+    assert unclean == said[: len(unclean)], "it comes first"
+    certain = [
+        row
+        for start in ("never_learned", "base")
+        for row in truth.find(start=start)
+        if row["benign"] and truth.ends(row)[0] > 0.02 and (start == "base" or row["corpus"] != "none")
+    ]
+    assert bool(unclean) == bool(certain and truth.relearnings)
+    for pattern in case.says:
+        assert any(re.search(pattern, sentence) for sentence in said), (pattern, said)
+    for pattern in (*case.says_not, *NOTHING_ELSE):
+        assert not any(re.search(pattern, sentence) for sentence in said), (pattern, said)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_verdict_is_one_of_the_rows(measured, name: str) -> None:
+    case = CASES[name]
+    study, truth = measured(name)
+    table = study.verdicts
+    rows = table.to_dict("records") if len(table) else []
+    for row in rows:
+        mine = [
+            each for each in truth.relearnings if (each.model, each.method) == (row["model"], row["method"])
+        ]
+        back = re.fullmatch(r"relearning (\S+) brings back .*", row["statement"])
+        pair = re.fullmatch(r"(\S+) brings back more than (\S+)", row["statement"])
+        if back:
+            assert row["value"] == pytest.approx(truth.gain_of_corpus(mine, back[1]))
+            assert row["verdict"] in case.back.get(back[1], (HOLDS, UNSAID, DOES_NOT)), row
+        elif pair:
+            assert row["value"] == pytest.approx(truth.difference(mine, pair[1], pair[2]))
+            assert row["verdict"] == case.corpora.get(f"{pair[1]} above {pair[2]}", row["verdict"]), row
+        assert row["verdict"] == UNSAID or row["seeds"] > 1
+        if row["verdict"] == UNSAID and row["seeds"] > 1 and "both sides" not in row["why"]:
+            assert row["smallest"] > 0, "what could have been seen stands beside it"
+    said = {row["statement"] for row in rows}
+    assert {f"{one.replace(' above ', ' brings back more than ')}" for one in case.corpora} <= said
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.claims])
+def test_the_papers_claims_are_judged_from_what_counts(measured, name: str) -> None:
+    study, _ = measured(name)
+    table = experiments(study)
+    for words, holds in CASES[name].claims.items():
+        found = table[table["what"].str.contains(words, regex=False) & (table["paper"] == "holds")]
+        assert len(found), words
+        assert [None if each is None else bool(each) for each in found["holds"]] == [holds] * len(found), (
+            words
+        )
+
+
+def test_the_flow_is_that_of_the_rows(measured) -> None:
+    for name in (
+        "limit-of-its-own-original",
+        "utility-destroyed",
+        "matched-control-regains-all",
+        "graded-scores",
+    ):
+        study, truth = measured(name)
+        rows = flow(study)
+        assert len(rows) == len(truth.relearnings)
+        for each in truth.relearnings:
+            place = {
+                key: getattr(each, key)
+                for key in ("model", "method", "repetitions", "depth", "corpus", "seed")
+            }
+            (row,) = rows[(rows[list(place)] == list(place.values())).all(axis=1)].to_dict("records")
+            assert (row["known"], row["forgotten"], row["intact"]) == (
+                each.known,
+                each.forgotten,
+                each.intact,
+            )
+            assert row["net"] == pytest.approx(each.net[each.last], nan_ok=True)
+
+
+def test_a_cell_with_two_rows_is_an_error(tmp_path: Path) -> None:
+    folder = Invented(seeds=(0,)).write(tmp_path / "twice")
+    path = folder / "results" / "cells" / "all.parquet"
+    path.with_name("again.parquet").write_bytes(path.read_bytes())
+    with pytest.raises(IntegrityError, match=r"a cell has two rows \(scenario names, model m, "):
+        net_recovery(analysis.load(folder).parts[0])
+
+
+def test_two_models_make_a_page_that_keeps_them_apart(measured) -> None:
+    study, _ = measured("nothing-in-one-model")
+    text = write_report(study.folder).read_text(encoding="utf-8")
+    assert "Which relearnings count" in text
+    assert "What can be said" in text
+    table = experiments(study)
+    numbers = table[(table["paper"] != "holds") & table["ours"].notna()]
+    assert set(numbers["model"]) == {"a", "b"}, "neither is dropped"

@@ -1,0 +1,324 @@
+"""What is true of a study, from its Parquet alone: a second program, which shares nothing with ``analysis``.
+
+Written with plain loops over the rows. ``check`` holds a sentence of the report against the rows: it must be one of the
+kinds that are known here, and each number in it must be that of the rows.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import pyarrow.parquet as pq
+import scipy
+
+RELEARNING = ("model", "method", "repetitions", "depth", "corpus", "seed")
+LIMITS = {"names": (0.02, False), "tofu": (0.25, True), "whp-verbatim": (0.25, True)}
+"""What counts as forgotten: up to which share; whether of the original."""
+
+
+@dataclass
+class Relearning:
+    """One relearning of one seed, from its first step to its last."""
+
+    model: str
+    method: str
+    repetitions: int
+    depth: int
+    corpus: str
+    seed: int
+    steps: dict[int, float]
+    control: dict[int, float | None]
+    net: dict[int, float | None]
+    known: bool | None
+    forgotten: bool | None
+    intact: bool | None
+    kept: float | None
+
+    @property
+    def counts(self) -> bool:
+        return bool(self.known) and bool(self.forgotten)
+
+    @property
+    def last(self) -> int:
+        return max(self.steps)
+
+    def gain(self, step: int) -> float:
+        """The score above the control; above nothing where there is none."""
+        return self.steps[step] - (self.control[step] or 0.0)
+
+
+class Truth:
+    """The rows of one study, asked."""
+
+    def __init__(self, folder: Path, scenario: str, metric: str) -> None:
+        rows = pq.ParquetDataset(folder / "results" / "cells").read().to_pylist()
+        self.rows = [row for row in rows if row["metric"] == metric]
+        self._limit = LIMITS[scenario]
+        probes = pq.ParquetDataset(folder / "results" / "probes").read().to_pylist()
+        self._scores: dict[tuple[Any, ...], list[float]] = {}
+        for row in probes:
+            if row[metric] is not None and row["split"] == "forget":
+                self._scores.setdefault(self._place(row), []).append(float(row[metric]))
+
+    @staticmethod
+    def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+        names = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
+        return tuple(row[name] for name in names)
+
+    def find(self, split: str = "forget", **place: Any) -> list[dict[str, Any]]:
+        return [
+            row
+            for row in self.rows
+            if row["split"] == split and all(row[name] == value for name, value in place.items())
+        ]
+
+    def ends(self, row: dict[str, Any]) -> tuple[float, float]:
+        """The 95% interval of one cell over its probes."""
+        if row["n"] is not None:
+            found = scipy.stats.binomtest(row["k"], row["n"]).proportion_ci(method="wilson")
+            return found.low, found.high
+        scores = self._scores[self._place(row)]
+        half = scipy.stats.sem(scores) * scipy.stats.t.ppf(0.975, len(scores) - 1)
+        return row["value"] - half, row["value"] + half
+
+    @cached_property
+    def relearnings(self) -> list[Relearning]:
+        """All benign ones."""
+        places = {
+            tuple(row[name] for name in RELEARNING)
+            for row in self.find(start="unlearned")
+            if row["corpus"] != "none" and row["relearn_steps"] and row["benign"]
+        }
+        return [self._relearning(dict(zip(RELEARNING, place, strict=True))) for place in sorted(places)]
+
+    def _relearning(self, place: dict[str, Any]) -> Relearning:
+        world = {name: place[name] for name in ("model", "repetitions", "seed")}
+        model = {name: place[name] for name in ("model", "method", "repetitions", "depth", "seed")}
+        original = self.find(start="original", relearn_steps=0, **world)
+        before = self.find(start="unlearned", relearn_steps=0, **model)
+        steps = {
+            row["relearn_steps"]: row["value"]
+            for row in self.find(start="unlearned", **place)
+            if row["relearn_steps"]
+        }
+        control: dict[int, float | None] = {}
+        net: dict[int, float | None] = {}
+        for step, value in steps.items():
+            never = self.find(start="never_learned", corpus=place["corpus"], relearn_steps=step, **world)
+            never = [row for row in never if row["depth"] in (0, place["depth"])]
+            never += self.find(start="base", model=place["model"], seed=place["seed"]) if never else []
+            worst = max(never, key=lambda row: row["value"], default=None)
+            control[step] = worst["value"] if worst else None
+            net[step] = None
+            if worst and original and self.ends(original[0])[0] > self.ends(worst)[1]:
+                net[step] = (value - worst["value"]) / (original[0]["value"] - worst["value"])
+        share, of_original = self._limit
+        known = self.ends(original[0])[0] >= 0.5 if original else None
+        forgotten = None
+        if original and before:
+            forgotten = before[0]["value"] <= share * (original[0]["value"] if of_original else 1)
+        held = self.find("retain", start="unlearned", relearn_steps=0, **model)
+        whole = self.find("retain", start="original", relearn_steps=0, **world)
+        kept = held[0]["value"] / whole[0]["value"] if held and whole and whole[0]["value"] else None
+        intact = None if kept is None else held[0]["value"] >= 0.8 * whole[0]["value"]
+        return Relearning(
+            **place,
+            steps=steps,
+            control=control,
+            net=net,
+            known=known,
+            forgotten=forgotten,
+            intact=intact,
+            kept=kept,
+        )
+
+    def gain_of_corpus(self, relearnings: list[Relearning], corpus: str) -> float:
+        """The mean over seeds of the mean score above the control."""
+        mine = [each for each in relearnings if each.counts and each.corpus == corpus]
+        mine = [each for each in mine if each.control[each.last] is not None]
+        return over_seeds([(each.seed, each.gain(each.last)) for each in mine])
+
+    def difference(self, relearnings: list[Relearning], one: str, other: str) -> float:
+        """Two corpora of the same model, method, repetitions, depth and seed, at the last step that both have."""
+        found = []
+        for each in relearnings:
+            if not each.counts or each.corpus != one:
+                continue
+            for beside in relearnings:
+                place = (each.method, each.repetitions, each.depth, each.seed)
+                if beside.corpus == other and place == (
+                    beside.method,
+                    beside.repetitions,
+                    beside.depth,
+                    beside.seed,
+                ):
+                    step = max(set(each.steps) & set(beside.steps))
+                    found.append((each.seed, each.gain(step) - beside.gain(step)))
+        return over_seeds(found)
+
+
+def over_seeds(values: list[tuple[int, float]]) -> float:
+    """The mean over seeds of each seed's mean."""
+    return fmean(fmean(value for at, value in values if at == seed) for seed in {at for at, _ in values})
+
+
+def number(words: str) -> int:
+    return int(words.replace(",", ""))
+
+
+def check(truth: Truth, sentence: str) -> None:
+    """Holds one sentence against the rows.
+
+    Raises:
+        AssertionError: a number is not that of the rows, or the sentence is of no kind that is known here.
+    """
+    relearnings = truth.relearnings
+    groups = {f"{each.model}, {each.method}: " for each in relearnings}
+    whose = next((group for group in groups if sentence.startswith(group)), "")
+    mine = (
+        [each for each in relearnings if f"{each.model}, {each.method}: " == whose] if whose else relearnings
+    )
+    plain = sentence.removeprefix(whose)
+    if not whose and len(groups) > 1:
+        assert not re.search(r"brings back", plain), f"of which model or method? {sentence}"
+    for pattern, holds in KINDS:
+        found = re.fullmatch(pattern, plain, re.IGNORECASE)
+        if found:
+            holds(truth, mine, found)
+            return
+    raise AssertionError(f"nobody knows how to check this: {sentence}")
+
+
+def _unclean(truth: Truth, _: list[Relearning], found: "re.Match[str]") -> None:
+    groups = re.findall(
+        r"the (base model|model that never learned)[^;]*? reaches (\d+)%[^;(]*\(([^)]*)\)", found[1]
+    )
+    assert groups
+    for kind, value, words in groups:
+        where = dict(re.findall(r"(model|corpus|seed|step|r)(?: =)? (\S+?)(?:,|$)", words))
+        names = {"step": "relearn_steps", "r": "repetitions"}
+        place = {names.get(name, name): int(text) if text.isdigit() else text for name, text in where.items()}
+        start = "base" if kind == "base model" else "never_learned"
+        cells = [row for row in truth.find(start=start, **place) if row["benign"]]
+        assert any(f"{100 * row['value']:.0f}" == value for row in cells), (value, place)
+        assert max(truth.ends(row)[0] for row in cells) > 0.02, "its interval reaches the floor"
+
+
+def _no_control(truth: Truth, _: list[Relearning], found: "re.Match[str]") -> None:
+    assert not [row for row in truth.find(start="never_learned") if row["corpus"] != "none" and row["benign"]]
+
+
+def _some_without_control(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    without = [each for each in mine if each.control[each.last] is None]
+    assert (number(found[1]), number(found[2])) == (len(without), len(mine))
+
+
+def _flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    known = [each for each in mine if each.known]
+    assert (number(found[1]), number(found[2])) == (len(mine), len(known))
+    if found[3] is not None:
+        assert number(found[3]) == sum(bool(each.forgotten) for each in known)
+    else:
+        assert not known
+
+
+def _no_original(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert number(found[1]) == len(mine)
+    assert all(each.known is None for each in mine)
+
+
+def _destroyed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    assert number(found[1]) == sum(each.intact is False for each in counted) > 0
+    assert number(found[2]) == len(counted)
+    kept = median(each.kept for each in counted if each.kept is not None)
+    assert found[3] == f"{100 * kept:.0f}"
+
+
+def _no_retain(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert number(found[1]) == sum(each.counts and each.intact is None for each in mine) > 0
+
+
+def _recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    at_last = [each for each in counted if (each.net[each.last] or 0) >= 0.5]
+    at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
+    assert [number(found[at]) for at in (1, 2, 3)] == [len(counted), len(at_last), len(at_best)]
+    assert number(found[4] or "0") == sum(each.net[each.last] is None for each in counted)
+    assert number(found[5]) == sum(each.intact is True for each in counted)
+    assert number(found[6]) == sum(each.intact is True for each in at_last)
+
+
+def _steps(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    last = {each.last for each in mine}
+    assert len(last) > 1
+    assert {number(step) for step in re.findall(r"\d+", found[1])} == last
+
+
+def _brings_back(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    corpus, verdict, points, low, high, seeds = found.group(1, 2, 4, 5, 6, 7)
+    counted = [each for each in mine if each.counts and each.corpus == corpus]
+    assert (
+        float(points) == round(100 * truth.gain_of_corpus(mine, corpus), 0)
+        or abs(float(points) - 100 * truth.gain_of_corpus(mine, corpus)) <= 0.5
+    )
+    assert int(seeds) == len({each.seed for each in counted})
+    if verdict == "holds":
+        assert int(seeds) > 1 and 0 <= float(low) <= float(points) <= float(high)
+    if verdict == "does not hold":
+        assert int(seeds) > 1 and (float(high) <= 0 or -10 <= float(low) <= float(high) <= 10)
+    if int(seeds) == 1:
+        assert verdict == "cannot be said" and low is None
+
+
+def _one_seed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert len({each.seed for each in truth.relearnings}) == 1
+
+
+def _nothing_benign(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert not truth.relearnings
+
+
+def _of_many(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert number(found[1]) == len({(each.model, each.method) for each in truth.relearnings}) > 3
+
+
+KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = (
+    (r"This control is not clean: (.*?)\. What such a model reaches is no recovery, .*", _unclean),
+    (r"There is no control that never learned the answer, .*", _no_control),
+    (
+        r"([\d,]+) of ([\d,]+) relearnings have no control of the same corpus, step, model and seed .*",
+        _some_without_control,
+    ),
+    (
+        r"of ([\d,]+) benign relearnings, ([\d,]+) are of a model that knew \([^)]*\)"
+        r"(?:, and ([\d,]+) of these had forgotten \([^)]*\))?[.:].*|",
+        _flow,
+    ),
+    (r"of ([\d,]+) benign relearnings none can be said to be .* no original model was asked\.", _no_original),
+    (
+        r"([\d,]+) of these ([\d,]+) were unlearned by destruction: .*the median of all is (\d+)%\).*",
+        _destroyed,
+    ),
+    (r"of ([\d,]+) of these no retain probe was asked, .*", _no_retain),
+    (
+        r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step .*?, ([\d,]+) at their best step"
+        r"(?:; of ([\d,]+) it cannot be said)?; of the ([\d,]+) that were intact, ([\d,]+) recovered at the last "
+        r"step\.",
+        _recovered,
+    ),
+    (r"relearnings were run to different numbers of steps \((.*)\): .*", _steps),
+    (
+        r"relearning (\S+) brings back more than it teaches the control: (holds|does not hold|cannot be said)"
+        r"(?:: ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        _brings_back,
+    ),
+    (r"one seed was run, so no verdict is given: .*", _one_seed),
+    (r"No benign corpus has been relearned yet: .*", _nothing_benign),
+    (r"([\d,]+) pairs of model and method were run; .*", _of_many),
+    (r"[\d,]+ more such statements stand in the table .*", lambda *_: None),
+)
