@@ -10,7 +10,7 @@ nothing. A study that misleads changes one of these.
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ class Invented:
     base: Callable[[Place], float] = lambda place: 0.0
     retain: Callable[[Place], float] = lambda place: 1.0 if place["start"] == "original" else 0.95
     without: Callable[[Place], bool] = lambda place: False
-    malign: tuple[str, ...] = field(default=())
+    malign: tuple[str, ...] = ()
+    probes: bool = False
 
     def places(self) -> Iterator[Place]:
         """Every cell."""
@@ -83,7 +84,7 @@ class Invented:
                 yield {**common, **reference, "start": "base", "repetitions": 0}
 
     def write(self, folder: Path) -> Path:
-        """Its folder, with cells, probes, planned cells and study.json."""
+        """Its folder, with cells, planned cells and study.json; with probes where graded scores or a page need them."""
         cells, probes, planned = [], [], []
         for place in self.places():
             if place["start"] not in self.starts:
@@ -108,8 +109,11 @@ class Invented:
                         **COST,
                     }
                 )
-                probes += [_probe(common, number, score, counted) for number, score in enumerate(scores)]
+                if self.probes or not counted:
+                    probes += [_probe(common, number, score, counted) for number, score in enumerate(scores)]
         for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
+            if not rows:
+                continue
             write_table(
                 pa.Table.from_pylist(rows, schema=schema), dataset_folder(folder, dataset) / "all.parquet"
             )

@@ -6,7 +6,7 @@ The first sixteen are the audit's, the others ours. ``tests.analysis.truth`` sha
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +147,7 @@ CASES = {
     ),
     "peak-then-fall": Case(
         Invented(unlearned=peaked),
-        says=("6 at their best step|9 at their best step",),
+        says=(r"recovered at the last step .*, ([6-9]|1\d) at their best step",),
         says_not=("never",),
     ),
     "utility-destroyed": Case(
@@ -277,7 +277,7 @@ def measured(tmp_path: Path) -> Callable[[str], tuple[MeasuredStudy, Truth]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_sentence_is_true_of_the_rows(measured, name: str) -> None:
+def test_every_sentence_and_every_verdict_is_true_of_the_rows(measured, name: str) -> None:
     case = CASES[name]
     study, truth = measured(name)
     said = sentences(study)
@@ -297,11 +297,13 @@ def test_every_sentence_is_true_of_the_rows(measured, name: str) -> None:
     for pattern in (*case.says_not, *NOTHING_ELSE):
         assert not any(re.search(pattern, sentence) for sentence in said), (pattern, said)
 
+    _check_verdicts(case, study, truth)
+    if case.claims:
+        _check_claims(case, study)
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_verdict_is_one_of_the_rows(measured, name: str) -> None:
-    case = CASES[name]
-    study, truth = measured(name)
+
+def _check_verdicts(case: Case, study: MeasuredStudy, truth: Truth) -> None:
+    """Each statement's number is that of the rows, and no verdict is one that the study was made to mislead to."""
     table = study.verdicts
     rows = table.to_dict("records") if len(table) else []
     for row in rows:
@@ -323,11 +325,10 @@ def test_every_verdict_is_one_of_the_rows(measured, name: str) -> None:
     assert {f"{one.replace(' above ', ' brings back more than ')}" for one in case.corpora} <= said
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.claims])
-def test_the_papers_claims_are_judged_from_what_counts(measured, name: str) -> None:
-    study, _ = measured(name)
+def _check_claims(case: Case, study: MeasuredStudy) -> None:
+    """The paper's claims are judged from what counts."""
     table = experiments(study)
-    for words, holds in CASES[name].claims.items():
+    for words, holds in case.claims.items():
         found = table[table["what"].str.contains(words, regex=False) & (table["paper"] == "holds")]
         assert len(found), words
         assert [None if each is None else bool(each) for each in found["holds"]] == [holds] * len(found), (
@@ -367,8 +368,11 @@ def test_a_cell_with_two_rows_is_an_error(tmp_path: Path) -> None:
         net_recovery(analysis.load(folder).parts[0])
 
 
-def test_two_models_make_a_page_that_keeps_them_apart(measured) -> None:
-    study, _ = measured("nothing-in-one-model")
+def test_two_models_make_a_page_that_keeps_them_apart(tmp_path: Path) -> None:
+    made = replace(
+        CASES["nothing-in-one-model"].study, probes=True, seeds=(0, 1), corpora=("prefix", "gibberish")
+    )
+    study = MeasuredStudy.of(analysis.load(made.write(tmp_path / "two")).parts[0])
     text = write_report(study.folder).read_text(encoding="utf-8")
     assert "Which relearnings count" in text
     assert "What can be said" in text

@@ -58,9 +58,9 @@ class Truth:
         rows = pq.ParquetDataset(folder / "results" / "cells").read().to_pylist()
         self.rows = [row for row in rows if row["metric"] == metric]
         self._limit = LIMITS[scenario]
-        probes = pq.ParquetDataset(folder / "results" / "probes").read().to_pylist()
         self._scores: dict[tuple[Any, ...], list[float]] = {}
-        for row in probes:
+        there = (folder / "results" / "probes").exists()
+        for row in pq.ParquetDataset(folder / "results" / "probes").read().to_pylist() if there else []:
             if row[metric] is not None and row["split"] == "forget":
                 self._scores.setdefault(self._place(row), []).append(float(row[metric]))
 
