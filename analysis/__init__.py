@@ -7,6 +7,9 @@ analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
 analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
 analysis.drivers(study)  # what each axis does to the rate, in percentage points
+analysis.flow(study)  # which relearnings knew, had forgotten, are intact, and recovered
+analysis.net_recovery(study)  # what comes back above the control, at every step
+analysis.verdicts(study)  # what can be said: holds, does not hold, cannot be said
 analysis.experiments(study)  # beside the paper's numbers and claims
 analysis.law(study)  # seven numbers for all cells of a method, and what they say of seeds not seen
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
@@ -15,10 +18,13 @@ analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recove
 from analysis.measures.comparisons import compare
 from analysis.measures.contour import frontier
 from analysis.measures.drivers import drivers
+from analysis.measures.flow import flow
 from analysis.measures.law import law
+from analysis.measures.net_recovery import net_recovery
 from analysis.measures.predictors import predictors
 from analysis.measures.surface import surface
 from analysis.measures.trajectories import trajectories
+from analysis.measures.verdicts import verdicts
 from analysis.paper.experiments import experiments
 from analysis.reading.studies import Studies, load
 from analysis.reading.study_frames import Study
@@ -34,11 +40,14 @@ __all__ = [
     "compare",
     "drivers",
     "experiments",
+    "flow",
     "frontier",
     "law",
     "load",
+    "net_recovery",
     "predictors",
     "surface",
     "trajectories",
+    "verdicts",
     "wilson",
 ]

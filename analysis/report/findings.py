@@ -168,7 +168,7 @@ def _comes_back(study: MeasuredStudy) -> Iterator[str]:
     if found.empty:
         return
     found = found[found["statement"].str.contains(" brings back more than it teaches the control")]
-    several = len(found[["model", "method"]].drop_duplicates()) > 1
+    several = len(study.flow[["model", "method"]].drop_duplicates()) > 1
     for row in found.head(2 * MOST).to_dict("records"):
         whose = f"{row['model']}, {row['method']}: " if several else ""
         yield _begun(whose, f"{row['statement']}: {in_words(row)}.")

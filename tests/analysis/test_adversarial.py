@@ -106,7 +106,10 @@ CASES = {
     ),
     "nothing-in-one-model": Case(
         Invented(models=("a", "b"), unlearned=of_model("a", 0.0)),
-        says=(r"^a, gradient_ascent: .*prefix.*: holds", r"^b, gradient_ascent: .*prefix.*: does not hold"),
+        says=(
+            r"^a, gradient_ascent: .*prefix.*: holds",
+            r"^b, gradient_ascent: .*prefix.*: (does not hold|cannot be said)",
+        ),
         claims={"gibberish: difference (a,": True, "gibberish: difference (b,": None},
     ),
     "models-are-no-seeds": Case(
@@ -193,7 +196,10 @@ CASES = {
             methods=("npo", "npo(beta=0.2)"),
             unlearned=lambda place: honest(place) if place["method"] == "npo" else 0.0,
         ),
-        says=("^m, npo: .*prefix.*: holds", r"^m, npo\(beta=0\.2\): .*prefix.*: does not hold"),
+        says=(
+            "^m, npo: .*prefix.*: holds",
+            r"^m, npo\(beta=0\.2\): .*prefix.*: (does not hold|cannot be said)",
+        ),
     ),
     "no-original": Case(
         Invented(starts=("unlearned", "never_learned", "base")),
@@ -357,7 +363,8 @@ def test_the_flow_is_that_of_the_rows(measured) -> None:
                 each.forgotten,
                 each.intact,
             )
-            assert row["net"] == pytest.approx(each.net[each.last], nan_ok=True)
+            net = each.net[each.last]
+            assert row["net"] == pytest.approx(float("nan") if net is None else net, nan_ok=True)
 
 
 def test_a_cell_with_two_rows_is_an_error(tmp_path: Path) -> None:
