@@ -1,17 +1,16 @@
 """Before and after: what an unlearned model answers before it is relearned, and at the last relearn step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.moderated import Contrast, moderated
+from analysis.statistics.rates import rate_interval
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The mean over seeds of each seed's mean over cells; with the interval over seeds, none with one."""
+    """The mean over seeds of each seed's mean over cells; with the interval over seeds; with one over its queries."""
 
     value: float
     low: float
@@ -30,40 +29,22 @@ class Rate:
 NO_CELLS = Rate(float("nan"), float("nan"), float("nan"), 0, 0)
 
 
-def rates_over_seeds(parts: Sequence[pd.DataFrame], column: str = "value") -> list[Rate]:
-    """One rate for each row of a table, its interval with a variance that the rows share.
+def rate_over_seeds(rows: pd.DataFrame, column: str = "value") -> Rate:
+    """One rate of some relearnings, with the interval that every rate has (``analysis.statistics.rates``).
 
     Args:
-        parts: rows of ``analysis.measures.flow``; a part pools all its rows but for the seeds.
+        rows: of ``analysis.measures.flow``; pooled but for the seeds.
         column: shares of the whole.
     """
-    given = [part[["seed", column, "queries"]].dropna() for part in parts]
-    found = iter(_together([part for part in given if len(part)], column))
-    return [next(found) if len(part) else NO_CELLS for part in given]
+    given = rows[["seed", column, "queries"]].dropna()
+    return _rate(given, column) if len(given) else NO_CELLS
 
 
-def _together(parts: list[pd.DataFrame], column: str) -> list[Rate]:
-    if not parts:
-        return []
-    contrasts = []
-    for part in parts:
-        by_seed = part.groupby("seed")[column].mean().to_numpy(float)
-        queries = float(part["queries"].min())
-        rate = (float(by_seed.mean()) * queries + 1) / (queries + 2)
-        floor = (1 / (queries + 2)) ** 2
-        contrasts.append(Contrast(by_seed, rate * (1 - rate), floor=floor, least=0.0, most=1.0))
-    low, high = moderated(contrasts).interval()
-    alone = [len(each.by_seed) < 2 for each in contrasts]
-    return [
-        Rate(
-            float(each.by_seed.mean()),
-            float("nan") if one else float(low[at]),
-            float("nan") if one else float(high[at]),
-            len(each.by_seed),
-            len(parts[at]),
-        )
-        for at, (each, one) in enumerate(zip(contrasts, alone, strict=True))
-    ]
+def _rate(part: pd.DataFrame, column: str) -> Rate:
+    by_seed = part.groupby("seed")[[column, "queries"]].agg({column: "mean", "queries": "min"})
+    asked = by_seed["queries"].to_numpy(float)
+    low, high = rate_interval(by_seed[column].to_numpy(float) * asked, asked)
+    return Rate(float(by_seed[column].mean()), low, high, len(by_seed), len(part))
 
 
 def depth_table(rows: pd.DataFrame) -> list[dict[str, str]]:

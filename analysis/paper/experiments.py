@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.measures.before_and_after import rates_over_seeds
+from analysis.measures.before_and_after import rate_over_seeds
 from analysis.measures.flow import flow
 from analysis.measures.net_recovery import net_recovery, rated_cells
 from analysis.measures.verdicts import counted_steps, pooled_values
@@ -119,7 +119,7 @@ def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterat
     """The paper's numbers beside ours, of one model and method, read together as one table."""
     chosen = [_cells(each, experiment, rows) for each in experiment.reported]
     kept = [part[part["counts"]] for _, part in chosen]
-    before, after = rates_over_seeds(kept, "before"), rates_over_seeds(kept)
+    before, after = ([rate_over_seeds(part, name) for part in kept] for name in ("before", "value"))
     full = study.headline.full
     for at, reported in enumerate(experiment.reported):
         what, part = chosen[at]

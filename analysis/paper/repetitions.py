@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.measures.before_and_after import rates_over_seeds
+from analysis.measures.before_and_after import rate_over_seeds
 from analysis.paper.published import EXPERIMENTS
 
 
@@ -29,8 +29,8 @@ def repetitions_table(rows: pd.DataFrame, corpus: str = "prefix") -> pd.DataFram
         ]
     ]
     kept = [part[part["counts"]] for _, part in groups]
-    before, after = rates_over_seeds(kept, "before"), rates_over_seeds(kept)
-    original = rates_over_seeds([part for _, part in groups], "original")
+    before, after = ([rate_over_seeds(part, name) for part in kept] for name in ("before", "value"))
+    original = [rate_over_seeds(part, "original") for _, part in groups]
     made = []
     for at, ((model, method, count), part) in enumerate(groups):
         paper = reported.get(int(str(count)))

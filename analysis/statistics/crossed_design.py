@@ -90,7 +90,11 @@ def crossed(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
     """Scores along an axis, of the seeds and probes that all its values have; there may be none.
 
     Args:
-        rows: one row per (value of the axis, seed, probe); of several the first counts.
+        rows: one row per (value of the axis, seed, probe); the same score may stand more than once, as where two cells
+            are read off one checkpoint.
+
+    Raises:
+        SpecError: one of these has two scores, so the rows mix what nobody named.
     """
     positions, names = [], []
     for name in (axis, "seed", "probe"):
@@ -99,6 +103,14 @@ def crossed(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
         names.append(list(values))
     scores = np.full([len(each) for each in names], np.nan)
     scores[tuple(positions)] = rows[metric].to_numpy(np.float64, na_value=np.nan)[::-1]
+    kept, given = scores[tuple(positions)], rows[metric].to_numpy(np.float64, na_value=np.nan)[::-1]
+    other = (kept != given) & ~np.isnan(given)
+    if other.any():
+        raise SpecError(
+            f"{metric}: {int(other.sum())} of {len(rows)} answers stand twice for one {axis}, seed and probe, "
+            f"with another "
+            "score: these rows mix cells that differ in something else; choose one value of it"
+        )
     there = ~np.isnan(scores)
     seeds = there.any(axis=2).all(axis=0)
     probes = there[:, seeds].all(axis=(0, 1)) if seeds.any() else np.zeros(scores.shape[2], dtype=bool)

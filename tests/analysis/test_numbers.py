@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 from scipy.stats import binomtest
 
 import analysis
-from analysis.measures.before_and_after import rates_over_seeds
+from analysis.measures.before_and_after import rate_over_seeds
 from analysis.measures.flow import flow
 from analysis.paper.repetitions import repetitions_table
 from analysis.statistics.rates import rate_interval
@@ -107,13 +106,16 @@ def test_a_schema_from_the_future_is_refused(study_folder) -> None:
         analysis.load(folder)
 
 
-def test_a_rate_is_the_mean_of_the_seeds_with_their_t_interval(study_folder) -> None:
-    """Alone in its table a rate has Student's t of its three seeds; one seed tells nothing of others."""
+def test_a_rate_is_the_mean_of_the_seeds_with_the_interval_of_every_rate(study_folder) -> None:
     study = analysis.load(study_folder(lambda seed, **_: 0.2 + 0.2 * seed, repetitions=(7,)))
     rows = flow(study)
     rows = rows[(rows["corpus"] == "prefix") & (rows["depth"] == 8)]
-    (found,) = rates_over_seeds([rows])
-    half = stats.t.ppf(0.975, 2) * np.std([0.2, 0.4, 0.6], ddof=1) / np.sqrt(3)
-    assert (found.value, found.low, found.high) == pytest.approx((0.4, max(0, 0.4 - half), 0.4 + half))
-    one, none = rates_over_seeds([rows[rows["seed"] == 0], rows.head(0)])
-    assert (one.value, one.seeds, str(one), str(none)) == (0.2, 1, "20%", "–")
+    found = rate_over_seeds(rows)
+    assert (found.value, found.seeds, found.cells) == (pytest.approx(0.4), 3, 3)
+    assert (found.low, found.high) == rate_interval([20, 40, 60], [100, 100, 100])
+    table = analysis.surface(study.cells, corpus="prefix", start="unlearned", repetitions=7)
+    (row,) = table[(table["depth"] == 8) & (table["relearn_steps"] == 40)].to_dict("records")
+    assert (row["low"], row["high"]) == pytest.approx((found.low, found.high)), "one interval for one number"
+    one, none = rate_over_seeds(rows[rows["seed"] == 0]), rate_over_seeds(rows.head(0))
+    assert (one.value, one.seeds, str(none)) == (0.2, 1, "–")
+    assert (one.low, one.high) == pytest.approx(tuple(map(float, wilson(20, 100))))
