@@ -4,15 +4,36 @@ Every verb imports what it needs when it is called, so that ``relearn --help`` a
 at once. A RelearnError ends in its message and its exit code, without a traceback.
 """
 
+import codecs
+import contextlib
+import io
 import json
+import os
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+HOME = Path(__file__).resolve().parent
+ROOMS = ("study", "search_spaces", "cluster", "analysis")
 
-from study.errors import PreflightError, RelearnError, command_line
+
+def _import_from_here() -> None:
+    """The rooms are those beside this file, whatever is called so where the user stands or in PYTHONPATH."""
+    with contextlib.suppress(FileNotFoundError):  # a working folder that was removed
+        if Path(sys.path[0]).resolve() == Path.cwd().resolve() != HOME:  # python -m relearn
+            del sys.path[0]
+    found = [PathFinder.find_spec(room) for room in ROOMS]
+    if any(spec is not None and Path(spec.origin or "/").resolve().parent.parent != HOME for spec in found):
+        sys.path.insert(0, str(HOME))
+
+
+_import_from_here()
+
+import typer  # noqa: E402
+from typer.core import TyperGroup  # noqa: E402
+
+from study.errors import PreflightError, RelearnError, command_line  # noqa: E402
 
 GROUPS = {
     "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
@@ -169,13 +190,16 @@ def resume(folder: StudyArgument, address: AddressOption = None) -> None:
     from cluster.driver.launch import Request, launch
     from cluster.study_folder.study_folder import StudyFolder
     from cluster.study_folder.study_plan import recorded_spec
+    from cluster.study_folder.working_folder import where_begun
     from search_spaces.loading import validate
     from search_spaces.search.proposers import proposer_of
 
     spec = recorded_spec(folder, validate)
     content = StudyFolder(folder).recorded().content
-    request = Request(folder, None, address, content["space"], content["overrides"], resumed=True)
-    raise typer.Exit(launch(spec, proposer_of(spec), request).exit_code)
+    with where_begun(folder) as there:
+        request = Request(there, None, address, content["space"], content["overrides"], resumed=True)
+        outcome = launch(spec, proposer_of(spec), request)
+    raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
@@ -358,13 +382,16 @@ def checkpoints(
     """Write the unlearned models as ordinary model folders."""
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import recorded_plan
+    from cluster.study_folder.working_folder import where_begun
     from search_spaces.loading import validate
     from study.models.model_folders import export_checkpoints
 
-    for path in export_checkpoints(
-        recorded_plan(folder, validate), store_of(folder), to or folder / "checkpoints"
-    ):
-        print(path)
+    plan, store = recorded_plan(folder, validate), store_of(folder.resolve())
+    target = to or folder / "checkpoints"
+    absolute = target.absolute()
+    with where_begun(folder) as there:
+        for path in export_checkpoints(plan, store, target if there == folder else absolute):
+            print(path)
 
 
 def _study_path(study: Path | None, name: str) -> Path:
@@ -375,8 +402,29 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
+TERMINAL = "RELEARN_TERMINAL"
+"""Of a process that was begun again in UTF-8 mode: the encoding of the user's locale."""
+
+
+def _use_utf8() -> None:
+    """Begins again in Python's UTF-8 mode where the locale's encoding is another.
+
+    Names of files, what libraries write, and the workers then have UTF-8; what is printed has the locale's encoding,
+    and a character that it lacks is escaped.
+    """
+    encoding = codecs.lookup(sys.getfilesystemencoding()).name
+    if encoding != "utf-8" and TERMINAL not in os.environ:
+        words = [word.encode("utf-8", "surrogateescape") for word in sys.orig_argv]
+        os.execve(sys.executable, words, {**os.environ, "PYTHONUTF8": "1", TERMINAL: encoding})  # noqa: S606
+    terminal = os.environ.pop(TERMINAL, None)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=terminal, errors="backslashreplace")
+
+
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
+    _use_utf8()
     from cluster.output import printing
 
     with printing(answers=sys.argv[1:2] not in (["run"], ["resume"])):

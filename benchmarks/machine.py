@@ -32,7 +32,11 @@ def described() -> dict[str, Any]:
     import psutil
 
     info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+    models = [
+        line.split(":")[1].strip()
+        for line in info.read_text(encoding="utf-8").splitlines()
+        if "model name" in line
+    ]
     return {
         "processor": models[0] if models else platform.processor(),
         "cores": cores(),

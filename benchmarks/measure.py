@@ -33,7 +33,7 @@ def run(command: Sequence[str], output: Path, cwd: Path, environment: Mapping[st
     cpu: dict[tuple[int, float], float] = {}
     peak = 0
     began, started = time.time(), time.perf_counter()
-    with output.open("w") as handle:
+    with output.open("w", encoding="utf-8") as handle:
         process = subprocess.Popen(
             command, stdout=handle, stderr=subprocess.STDOUT, cwd=cwd, env=dict(environment)
         )

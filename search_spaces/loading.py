@@ -7,6 +7,7 @@ columns of the rows), the value is YAML. It is applied to the spec's own fields 
 import importlib
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,9 @@ def _dump(function: Callable[[], StudySpec]) -> dict[str, Any]:
 
 def _function(space: str) -> Callable[[], StudySpec]:
     module, _, name = space.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # the last of all, so that it hides nothing
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

@@ -194,7 +194,7 @@ def _replace_with_checksum(temporary: Path, path: Path) -> None:
     """At every moment the file that is there is one whose checksum is known: for that moment two are."""
     digest = file_sha256(temporary)
     beside = checksum_file(path)
-    before = beside.read_text(errors="replace") if beside.exists() else ""
+    before = beside.read_text(encoding="utf-8", errors="replace") if beside.exists() else ""
     write_bytes(beside, f"{before}{digest}\n".encode())
     temporary.replace(path)
     if before:

@@ -25,7 +25,7 @@ class Task:
     @classmethod
     def from_command_line(cls) -> "Task":
         """Reads the file that the first argument names."""
-        content = json.loads(Path(sys.argv[1]).read_text())
+        content = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
         return cls(**{**content, "folder": Path(content["folder"])})
 
     @property

@@ -104,7 +104,7 @@ def run_missing(file: Path, grids: Sequence[str], seeds: int, arms: Sequence[str
 
 def _append(file: Path, run: Run) -> None:
     new = not file.exists()
-    with file.open("a", newline="") as lines:
+    with file.open("a", encoding="utf-8", newline="") as lines:
         writer = csv.DictWriter(lines, [field.name for field in fields(Run)])
         if new:
             writer.writeheader()

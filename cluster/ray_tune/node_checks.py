@@ -160,7 +160,7 @@ class _FolderCheck:
 
     def write(self) -> None:
         self._files.mkdir(parents=True, exist_ok=True)
-        (self._files / self._token).write_text(self._token)
+        (self._files / self._token).write_text(self._token, encoding="utf-8")
 
     def problem(self, report: FolderReport, node: str) -> str | None:
         if report.error is not None:
@@ -168,7 +168,7 @@ class _FolderCheck:
         if report.text != self._token:
             return f"{self._folder} there is not this machine's: it does not see what the driver writes"
         try:
-            theirs = (self._files / f"{self._token}-{node}").read_text()
+            theirs = (self._files / f"{self._token}-{node}").read_text(encoding="utf-8")
         except OSError:
             theirs = ""
         if theirs != node:
@@ -208,8 +208,8 @@ def _look(
             reports.append(FolderReport(error=None, text=""))  # no such folder, or another of that name
             continue
         try:
-            (files / f"{token}-{node}").write_text(node)
-            text = (files / token).read_text() if (files / token).exists() else ""
+            (files / f"{token}-{node}").write_text(node, encoding="utf-8")
+            text = (files / token).read_text(encoding="utf-8") if (files / token).exists() else ""
             reports.append(FolderReport(error=None, text=text))
         except OSError as error:
             reports.append(FolderReport(error=f"cannot be used there: {error.strerror or error}", text=None))

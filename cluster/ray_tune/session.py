@@ -11,14 +11,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.ray_tune.node_checks import runtime_environment
 from cluster.storage.disk_full import free, full, is_full
 from study.errors import PreflightError
 from study.settings.execution import Resources
+
+if TYPE_CHECKING:  # Ray reads the environment when it is imported, which is prepared here first
+    from ray.job_config import JobConfig
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -78,13 +82,14 @@ def _requires_token(address: str) -> bool:
     Ray does not find out by itself where an address is given, and a cluster without tokens drops a driver that has
     one, without a message. It is tried in another process, since Ray decides once a process.
     """
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
         done = subprocess.run(
             command,
             env={**os.environ, "RAY_AUTH_MODE": "disabled"},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=HEALTH_SECONDS,
             check=False,
         )
@@ -102,8 +107,11 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
     """
     LEFT_OUT.clear()
     if address is None:
-        _check_disk()
-    import ray
+        _check_temporary_folder()
+    try:
+        import ray
+    except Exception as error:  # a module of that name where one stands, a broken installation
+        raise _not_started(address, error) from error
 
     # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
     # publish to the store, and what is lost stands in our log.
@@ -117,11 +125,13 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
+                job_config=_workers_import(sys.path),
             )
         else:
             ray.init(
                 address=address,
                 runtime_env=runtime_environment(),
+                job_config=_workers_import([]),
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
@@ -135,9 +145,46 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
             ray.shutdown()
 
 
-def _check_disk() -> None:
-    """Refuses a temporary folder that is full: Ray would wait half a minute for a file that it could not write."""
+class _Fixed(list[str]):
+    """Where workers look for modules; Ray's own additions are refused."""
+
+    def __bool__(self) -> bool:
+        return True  # Ray replaces what counts as empty
+
+    def extend(self, more: Iterable[str]) -> None:
+        """Nothing: Ray would add the folder where the driver stands, in front of all others."""
+
+
+def _workers_import(paths: Sequence[str]) -> "JobConfig":
+    """Workers import from where the driver does, and not from where the user stands.
+
+    A file ``study.py`` or a folder ``analysis`` there would hide the product's packages from every worker.
+
+    Args:
+        paths: on which workers look first, in this order; none on other machines, which have their own and the
+            packages that Ray takes there.
+    """
+    from ray.job_config import JobConfig
+
+    return JobConfig(
+        _py_driver_sys_path=_Fixed(reversed(paths))
+    )  # a worker puts each in front of those before
+
+
+def _check_temporary_folder() -> None:
+    """Refuses one that is full or cannot be written: Ray would wait there for half a minute."""
     folder = _temporary_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if is_full(error):
+            raise full(folder) from error
+        raise PreflightError(
+            f"the temporary folder {folder} cannot be written ({error.strerror or error}), and Ray keeps what belongs "
+            "to a session there: name another in RAY_TMPDIR"
+        ) from error
     if shutil.disk_usage(folder).free < SESSION_BYTES:
         raise PreflightError(
             f"the temporary folder {folder} is full ({free(folder)}), and Ray keeps what belongs to a session there, "
@@ -153,7 +200,12 @@ def _not_started(address: str | None, error: Exception) -> PreflightError:
     if is_full(error):
         return full(_temporary_folder())
     if address is None:
-        return PreflightError(f"Ray could not be started on this machine ({type(error).__name__}: {error})")
+        return PreflightError(
+            f"Ray could not be started on this machine ({type(error).__name__}: {error}); the end of the newest logs "
+            f"in {_temporary_folder() / 'ray' / 'session_latest' / 'logs'} says more. What helps most often: more free "
+            "memory and more room in /dev/shm, a short and writable folder in RAY_TMPDIR (its sockets' names may have "
+            "107 bytes), taking other RAY_ variables out of the environment, or a running cluster with --address"
+        )
     return PreflightError(
         f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, or leave "
         "--address out for a local one; a cluster with a token lets in only who has it (RAY_AUTH_MODE=token, and "

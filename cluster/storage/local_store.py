@@ -91,7 +91,7 @@ class LocalStore:
         path = home_of(self.folder, address) / RECORD
         refuse_links_to(path, self.folder)
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise KeyError(f"{address} is not published in {self.folder}") from None
         except (ValueError, UnicodeDecodeError) as error:

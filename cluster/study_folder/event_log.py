@@ -33,7 +33,7 @@ class EventLog:
             **facts,
         }
         self._kept += json.dumps(redacted(line)) + "\n"
-        with contextlib.suppress(OSError), self._path.open("a") as handle:
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as handle:
             handle.write(self._kept)
             self._kept = ""
 
@@ -46,7 +46,7 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
     """All events in the order of their time; a torn line is passed over."""
     events = []
     for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 events.append(json.loads(line))
             except ValueError:

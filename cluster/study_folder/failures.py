@@ -181,7 +181,7 @@ class FailureRecords:
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Stage key → why it failed last."""
-        return {path.stem: json.loads(path.read_text()) for path in self.files()}
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in self.files()}
 
     def files(self) -> list[Path]:
         """The records' files."""

@@ -264,7 +264,7 @@ def _path(study_folder: Path, number: int) -> Path:
 def _place() -> str:
     """This boot of this machine and this PID namespace: where a process number means the same; "" if not known."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""

@@ -33,7 +33,7 @@ def read_rounds(folder: Path) -> History | None:
     try:
         if not matches_checksum(path):
             raise ValueError("its checksum is not the one beside it")
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         return History(
             _points(content["found"]),
             _points(content["begun"]),

@@ -33,7 +33,7 @@ def request(study_folder: Path, word: str) -> str:
         raise SpecError(
             f"nobody runs {study_folder} now; `{command_line('status', study_folder)}` says how far it is"
         )
-    _path(study_folder).write_text(word)
+    _path(study_folder).write_text(word, encoding="utf-8")
     began = time.monotonic()
     while time.monotonic() - began < ANSWER_SECONDS:
         if not _path(study_folder).exists():
@@ -51,7 +51,7 @@ def stop_requests(study_folder: Path, received: Callable[[str], None]) -> Iterat
     def listen(ended: threading.Event) -> None:
         while not ended.wait(LOOK_EVERY_SECONDS):
             try:
-                word = path.read_text()
+                word = path.read_text(encoding="utf-8")
             except OSError:
                 continue
             if word in WORDS:

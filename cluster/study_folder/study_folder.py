@@ -38,6 +38,8 @@ from study.spec import AXES, StudySpec, method_label
 
 FORMAT = 1
 STUDY_FILE = "study.json"
+WORKING_FOLDER = "working_folder"
+"""Where the user stood when the study's paths were given; see ``working_folder``."""
 DESCRIPTION = (PLANNED_FILE, CORPORA_FILE)
 """Which follow from the spec alone, and are written again at once."""
 
@@ -167,6 +169,7 @@ class StudyFolder:
             "models": dict(models),
             "inputs": dict(inputs),
             "store": store,
+            WORKING_FOLDER: str(Path.cwd()),
             "created": previous.get("created", now),
             "provenance": {**previous.get("provenance", {}), "command": " ".join(command)},
         }

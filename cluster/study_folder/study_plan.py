@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster.study_folder.search_record import points_so_far
 from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
+from cluster.study_folder.working_folder import where_begun
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
@@ -56,4 +57,5 @@ def recorded_plan(folder: Path, validate: Validate) -> Plan:
     """The plan of a begun study, from its folder alone; raises as ``recorded_spec`` does."""
     spec = recorded_spec(folder, validate)
     models = StudyFolder(folder).recorded().models
-    return make_plan(read_materials(spec), models.__getitem__, points_so_far(folder, spec))
+    with where_begun(folder) as there:
+        return make_plan(read_materials(spec), models.__getitem__, points_so_far(there, spec))

@@ -94,7 +94,7 @@ def _check_study_files(folder: Path, report: IntegrityReport) -> None:
             report.wrong(path, NOT_AS_WRITTEN)
     for path in FailureRecords(folder).files():
         try:
-            json.loads(path.read_text())
+            json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             report.wrong(path, "cannot be read as JSON")
 

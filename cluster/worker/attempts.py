@@ -74,7 +74,7 @@ class Attempts:
 
     def _read(self, stage: str) -> dict[str, Any]:
         try:
-            return dict(json.loads((self._folder / f"{stage}.json").read_text()))
+            return dict(json.loads((self._folder / f"{stage}.json").read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
 

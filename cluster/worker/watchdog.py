@@ -38,7 +38,7 @@ def watched(stage: str, execution: Execution, attempts: Attempts, traces: Path) 
         return
     with contextlib.ExitStack() as stack:
         if execution.time_limit_seconds is not None:
-            handle = stack.enter_context(traces.open("a"))
+            handle = stack.enter_context(traces.open("a", encoding="utf-8"))
             faulthandler.dump_traceback_later(
                 execution.time_limit_seconds + GRACE_SECONDS, exit=True, file=handle
             )

@@ -56,7 +56,9 @@ def sources_of(files: list[Path]) -> bytes:
     found = hashlib.sha256()
     for path in files:
         try:
-            found.update(f"{path.name} {checksum_file(path).read_text().split()[-1]}\n".encode())
+            found.update(
+                f"{path.name} {checksum_file(path).read_text(encoding='utf-8').split()[-1]}\n".encode()
+            )
         except (FileNotFoundError, IndexError):
             return b""
     return found.hexdigest().encode() if files else b""
