@@ -4,31 +4,19 @@ Every verb imports what it needs when it is called, so that ``relearn --help`` a
 at once. A RelearnError ends in its message and its exit code, without a traceback.
 """
 
-import codecs
-import contextlib
-import io
 import json
-import os
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
 HOME = Path(__file__).resolve().parent
-ROOMS = ("study", "search_spaces", "cluster", "analysis")
-
-
-def _import_from_here() -> None:
-    """The rooms are those beside this file, whatever is called so where the user stands or in PYTHONPATH."""
-    with contextlib.suppress(FileNotFoundError):  # a working folder that was removed
-        if Path(sys.path[0]).resolve() == Path.cwd().resolve() != HOME:  # python -m relearn
-            del sys.path[0]
-    found = [PathFinder.find_spec(room) for room in ROOMS]
-    if any(spec is not None and Path(spec.origin or "/").resolve().parent.parent != HOME for spec in found):
+if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] != str(HOME):
+    del sys.path[0]  # python -m relearn puts the user's folder first
+for room in ("study", "search_spaces", "cluster", "analysis"):
+    found = PathFinder.find_spec(room)  # of that name, where the user stands or in PYTHONPATH
+    if found is not None and Path(found.origin or "/").resolve().parent.parent != HOME:
         sys.path.insert(0, str(HOME))
-
-
-_import_from_here()
 
 import typer  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
@@ -208,29 +196,13 @@ def status(folder: StudyArgument, as_json: Json = False) -> None:
     from cluster.status import study_status
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import recorded_plan
-    from cluster.terminal import print_pairs
     from search_spaces.loading import validate
 
     found = study_status(folder, store_of(folder), recorded_plan(folder, validate))
     if as_json:
         _print_json(found.as_dict())
-        return
-    print_pairs(
-        str(folder),
-        [
-            ("cells", f"{found.cells_recorded:,} of {found.cells:,} have rows"),
-            ("stages", f"{found.stages_published:,} of {found.stages:,} published"),
-            ("failed", f"{len(found.failures):,}"),
-            ("unreachable", f"{found.stages_unreachable:,} stages behind those that failed"),
-            ("running now", found.holder or "no"),
-        ],
-    )
-    for failure in found.failures:
-        print(f"failed: {failure['label']}: {failure['cause']}: {failure['message']}")
-        if "remedy" in failure:
-            print(f"        what to do: {failure['remedy']}")
-    if found.cells_recorded < found.cells and not found.holder:
-        print(f"Go on with: {command_line('resume', folder)}")
+    else:
+        found.show(folder)
 
 
 @app.command()
@@ -402,31 +374,12 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-TERMINAL = "RELEARN_TERMINAL"
-"""Of a process that was begun again in UTF-8 mode: the encoding of the user's locale."""
-
-
-def _use_utf8() -> None:
-    """Begins again in Python's UTF-8 mode where the locale's encoding is another.
-
-    Names of files, what libraries write, and the workers then have UTF-8; what is printed has the locale's encoding,
-    and a character that it lacks is escaped.
-    """
-    encoding = codecs.lookup(sys.getfilesystemencoding()).name
-    if encoding != "utf-8" and TERMINAL not in os.environ:
-        words = [word.encode("utf-8", "surrogateescape") for word in sys.orig_argv]
-        os.execve(sys.executable, words, {**os.environ, "PYTHONUTF8": "1", TERMINAL: encoding})  # noqa: S606
-    terminal = os.environ.pop(TERMINAL, None)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=terminal, errors="backslashreplace")
-
-
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
-    _use_utf8()
     from cluster.output import printing
+    from cluster.utf8_mode import use_utf8
 
+    use_utf8()
     with printing(answers=sys.argv[1:2] not in (["run"], ["resume"])):
         try:
             app()

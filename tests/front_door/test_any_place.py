@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from study.atomic_write import write_json
 from tests.commands import COMMAND, call
 from tests.front_door.test_bad_texts import AUTHOR, OTHER, write
 
@@ -120,7 +121,7 @@ def test_a_study_of_before_has_no_working_folder(begun: Path, tmp_path: Path) ->
     path = begun / "s" / "study.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     del content["working_folder"]
-    path.write_text(json.dumps(content))
+    write_json(path, content, checksum=True)
     assert call("status", "s", cwd=begun)[0] == 0
     code, output = call("resume", "s", cwd=begun)
     assert code == 0, output
