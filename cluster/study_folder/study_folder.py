@@ -121,13 +121,14 @@ class StudyFolder:
             IntegrityError: study.json is not what was written: its rows may answer another question.
         """
         if self.exists():
+            recorded = self.replannable()
             path = self.folder / STUDY_FILE
             if checksum_file(path).exists() and not matches_checksum(path):
                 raise IntegrityError(
                     f"{path} was changed by hand: put a copy of it back; or, for another question, begin another study "
                     "with --study (--store reuses the stages that they share)"
                 )
-            return self._compare(self.replannable(), spec, models, inputs)
+            return self._compare(recorded, spec, models, inputs)
         if self.folder.is_dir():
             # What describes a study is written before study.json: a crash in between must not lock the folder.
             others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
