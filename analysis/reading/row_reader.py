@@ -18,7 +18,7 @@ from analysis.reading.location import Location
 from study.errors import SpecError
 from study.results.files import CORPORA_FILE, opened, stage_of_file
 from study.results.merged_cells import MERGED_FILE, true_copy
-from study.results.schema import CORPORA, DATASETS, with_added_columns
+from study.results.schema import ADDED, CORPORA, DATASETS, with_added_columns
 
 FILES_PER_TASK = 50
 """Files that one task of a thread reads."""
@@ -108,7 +108,7 @@ def _read(
     location: Location, path: str, schema: pa.Schema, names: list[str], where: Mapping[str, pa.Array]
 ) -> pa.Table | None:
     """The rows of one file that are wanted; None where it has none of them."""
-    coded = [field.name for field in schema if _is_coded(field)]
+    coded = [field.name for field in schema if _is_coded(field) and field.name not in ADDED]
     with location.open(path) as source, opened(source, path, coded) as file:
         mask = _wanted(_columns(file, schema, list(where)), where) if where else None
         if mask is not None and not pc.any(mask).as_py():
@@ -119,7 +119,13 @@ def _read(
 
 def _columns(file: pq.ParquetFile, schema: pa.Schema, names: list[str]) -> pa.Table:
     wanted = pa.schema([_as_read(schema.field(name)) for name in names])
-    return with_added_columns(file.read(columns=names, use_threads=False), wanted)
+    found = with_added_columns(file.read(columns=names, use_threads=False), wanted)
+    for at, field in enumerate(wanted):
+        if (
+            found.schema.field(at).type != field.type
+        ):  # one of ADDED, which a file may lack: not read as categories
+            found = found.set_column(at, field, found.column(at).dictionary_encode())
+    return found
 
 
 def _wanted(rows: pa.Table, where: Mapping[str, pa.Array]) -> pa.ChunkedArray:

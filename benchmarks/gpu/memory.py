@@ -61,6 +61,7 @@ SHAPES = (
     Shape("all weights, float32, 8 × 64", 64),
     Shape("all weights, float32, 8 × 384", 384),
     Shape("an adapter, float32, 8 × 64", 64, adapter=True),
+    Shape("an adapter, float32, 8 × 384", 384, adapter=True),
     Shape("KL minimisation, float32, 8 × 128", 128, method="kl_minimisation"),
 )
 

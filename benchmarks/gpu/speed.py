@@ -17,7 +17,7 @@ from study.text import ProbeSet
 from study.training.loop import train
 
 PROBES = 200
-PROBES_ON_A_CPU = 32
+PROBES_ON_A_CPU = 16
 
 
 def facts(setting: Setting) -> dict[str, Any]:

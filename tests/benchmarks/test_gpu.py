@@ -1,6 +1,8 @@
 """The script for a GPU, each of its parts on a CPU in small, and the page that is made from its numbers."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from benchmarks.gpu.page import page
 from benchmarks.gpu.setting import prepare
 from benchmarks.gpu_science import SPACE, sizes
 from search_spaces.loading import load_space
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,16 @@ def test_the_page(measured: dict[str, Any], tmp_path: Path) -> None:
 
 def test_a_page_without_any_number_says_so() -> None:
     assert page({}).count("not measured") == len(PARTS)
+
+
+@pytest.mark.slow
+def test_the_memory_that_is_told_is_taken() -> None:
+    """Peaks of this machine's memory, each shape within 15% of what was told."""
+    command = [sys.executable, "-m", "benchmarks.gpu.memory"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    ratios = [float(line.split("|")[-2]) for line in done.stdout.splitlines() if "float32" in line]
+    assert len(ratios) >= 4
+    assert all(0.85 <= ratio <= 1.15 for ratio in ratios), done.stdout
 
 
 def test_each_size_of_the_study_holds_the_one_before() -> None:

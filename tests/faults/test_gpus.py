@@ -10,12 +10,8 @@ from tests.commands import started
 from tests.faked_gpus import faked_gpus
 from tests.faults.checker import Fault
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.filterwarnings(
-        "ignore::pytest.PytestUnraisableExceptionWarning"
-    ),  # log files of Ray's Cluster
-]
+# Ray's own Cluster leaves log files open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 GRID = {"start": ["unlearned"], "depth": [1, 2], "corpus": ["prefix", "retain"], "relearn_steps": [0, 2]}
 
 
