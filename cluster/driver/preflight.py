@@ -120,12 +120,13 @@ def _check_texts(
     from study.training.encoding import encode
 
     tokenizer, context = load_tokenizer(source), context_of(source)
-    longest = 1
+    longest, highest = 1, 0
     texts = {}
     for corpus in corpora.values():
         rows = encode(corpus, tokenizer, context, plan.spec.max_length)
         longest = max(longest, *(len(row.ids) for row in rows))
         texts[corpus.digest] = len(rows)
+        highest = max(highest, *(max(row.ids) for row in rows))
     for node in _trajectories(plan, source):
         if node.generic is not None and texts[node.generic.digest] != texts[node.data.digest]:
             raise PreflightError(
@@ -136,6 +137,7 @@ def _check_texts(
     for evaluation in evaluations.values():
         for probe in evaluation.probes.probes:
             split = split_text(tokenizer, probe.prompt, f" {probe.target}")
+            highest = max(highest, *split.ids)
             tokens = max(split.prompt + evaluation.generation.max_new_tokens, len(split.ids))
             if tokens > context:
                 raise PreflightError(
@@ -143,7 +145,24 @@ def _check_texts(
                     f"{context}: {probe.prompt[:60]!r}…; shorten it, lower generation.max_new_tokens, or use a "
                     "model with a longer context (--set embedded.architecture.context=… for the embedded one)"
                 )
+    if isinstance(source, Pretrained):
+        _check_vocabulary(source, highest, str(tokenizer.convert_ids_to_tokens(highest)))
     return longest
+
+
+def _check_vocabulary(source: Pretrained, highest: int, token: str) -> None:
+    """Whether the model has an embedding of the highest token id that any text has."""
+    from study.models.config_json import number_of
+    from study.models.pretrained import local_folder
+
+    folder = Path(local_folder(source.location, source.fingerprint))
+    rows = number_of(folder, "vocab_size", default=highest + 1)
+    if highest >= rows:
+        raise PreflightError(
+            f"model={source.location}: a text has token {highest} ({token!r}), and the model knows {rows} "
+            "(vocab_size in config.json): take the tokenizer that belongs to the model, or save the model after "
+            "resize_token_embeddings"
+        )
 
 
 def _check_methods(plan: Plan, source: Embedded | Pretrained) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,11 +109,15 @@ class FolderJudge:
     def __init__(self, folder: str) -> None:
         from study.models.pretrained import fingerprint
         from study.models.resident import Resident
+        from study.models.structure import attentions, without_weights
         from study.planning.stages import Pretrained
 
         identity = fingerprint(folder)
         self.model = f"{Path(folder).name}@{identity[:12]}"
-        self._resident = Resident(Pretrained(folder, identity, "sdpa", "float32"))
+        source = Pretrained(folder, identity, "sdpa", "float32")
+        if "sdpa" not in attentions(without_weights(source)):
+            source = replace(source, attention="eager")
+        self._resident = Resident(source)
 
     def reply(self, prompt: str) -> str:
         """See ``Judge``."""
@@ -127,6 +132,11 @@ class FolderJudge:
             if tokenizer.chat_template
             else split_text(tokenizer, f"{prompt}\n", "").ids
         )
+        if len(query) + REPLY_TOKENS > self._resident.context:
+            raise PreflightError(
+                f"the judge {self.model} takes {self._resident.context} tokens, and a question has {len(query)} beside "
+                f"{REPLY_TOKENS} of the reply; name a judge with a longer context"
+            )
         inputs = torch.tensor([query], device=self._resident.device)
         with torch.inference_mode():
             made = generate(

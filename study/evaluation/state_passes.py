@@ -18,6 +18,9 @@ from study.evaluation.cached_passes import scored
 from study.evaluation.kv_cache import OF_TOKENS
 from study.models.resident import Resident
 
+WITHOUT_CACHE = ("rwkv", "xlstm")
+"""Families whose cache transformers 5.23 itself uses wrongly, by their model_type: RWKV's mixes the rows of a batch,
+and xLSTM's has the wrong shape (docs/MODELS.md). They are asked without one: a new token costs a pass over its text."""
 CACHES = ("past_key_values", "cache_params", "state")
 """What families call the cache that they take and return."""
 
@@ -39,7 +42,7 @@ def answer_equal_lengths(
     fed, state = ids, dict[str, Any]()
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=resident.device)
     for _ in range(max_new_tokens):
-        logits, state = _forward(resident, fed, state)
+        logits, state = _forward(resident, fed, state, ids.shape[1])
         token = logits.argmax(1)[:, None]
         ids = torch.cat([ids, token], dim=1)
         ended = ended | torch.isin(token[:, 0], ends)
@@ -55,10 +58,23 @@ def _up_to_the_end(ids: list[int], ends: tuple[int, ...]) -> list[int]:
     return ids[: first + 1]
 
 
-def _forward(resident: Resident, input_ids: Tensor, state: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-    """Logits of the next token, float32, (prompts, vocabulary), and the model's cache under the name it gives it."""
-    found = resident.model(input_ids=input_ids, use_cache=True, **state)
-    returned = {name: found.get(name) for name in CACHES if name in _arguments(type(resident.model).forward)}
+def _forward(
+    resident: Resident, fed: Tensor, state: dict[str, Any], length: int
+) -> tuple[Tensor, dict[str, Any]]:
+    """Logits of the next token, float32, (prompts, vocabulary), and the model's cache under the name it gives it.
+
+    Args:
+        fed: the last tokens of the texts so far: all where there is no cache.
+        length: how many tokens the texts have. The places of the last ones are said, since a model whose first layer
+            is recurrent counts what it has cached as none.
+    """
+    known = _arguments(type(resident.model).forward)
+    places: dict[str, Any] = {}
+    if "position_ids" in known:
+        places["position_ids"] = torch.arange(length - fed.shape[1], length, device=fed.device).expand_as(fed)
+    cached = resident.model.config.model_type not in WITHOUT_CACHE
+    found = resident.model(input_ids=fed, use_cache=cached, **places, **state)
+    returned = {name: found.get(name) for name in CACHES if cached and name in known}
     return found.logits[:, -1].float(), {name: cache for name, cache in returned.items() if cache is not None}
 
 

@@ -1,10 +1,12 @@
 """A model from its description: embedded (built here from a seed) or pretrained (a folder or the hub)."""
 
+import warnings
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from study.errors import PreflightError
 from study.identity import derived_seed
 from study.models.peft_folder import is_adapter
 from study.models.pretrained import local_folder
@@ -48,23 +50,45 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
     The weights of an adapter folder are merged into its base's.
 
     Raises:
-        PreflightError: see ``pretrained.local_folder``.
+        PreflightError: see ``pretrained.local_folder``; or weights are missing, or the adapter is of a kind that cannot
+            be merged.
     """
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel
+    model, found = AutoModelForCausalLM.from_pretrained(
         local_folder(source.location, source.fingerprint),
         dtype=DTYPES[source.precision],
         attn_implementation=source.attention,
         use_safetensors=True,
         trust_remote_code=False,
+        output_loading_info=True,
     )
+    if missing := sorted(found["missing_keys"]):
+        raise PreflightError(
+            f"model={source.location}: its weights lack {missing[0]} ({len(missing)} tensors in all), which would be "
+            f"random; expected all weights of {type(model).__name__}, as save_pretrained writes them"
+        )
     with torch.no_grad():
         for parameter in model.parameters():
             # Out of the memory-mapped file, into memory that torch aligns: then sums have the same bits everywhere.
             parameter.data = parameter.data.clone()
     if is_adapter(Path(source.location)):
-        from peft import PeftModel
-
-        adapted = PeftModel.from_pretrained(model, source.location, use_safetensors=True)
-        adapted.merge_and_unload()  # in place
-        model.requires_grad_(requires_grad=True)
+        _merge_adapter(model, source.location)
     return model
+
+
+def _merge_adapter(model: PreTrainedModel, location: str) -> None:
+    """Merges the adapter of a folder into a model, in place."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        try:
+            adapted = PeftModel.from_pretrained(model, location, use_safetensors=True)
+            adapted.merge_and_unload()
+        except (ValueError, RuntimeError, KeyError, AttributeError, TypeError, UserWarning) as error:
+            raise PreflightError(
+                f"model={location}: its adapter cannot be merged into its base ({str(error).strip().splitlines()[0]}); "
+                "merge it where it was made (merge_and_unload, save_pretrained), and name that folder"
+            ) from error
+    model.requires_grad_(requires_grad=True)

@@ -9,6 +9,12 @@ from study.errors import PreflightError
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
+UNMERGEABLE = (
+    "PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "ADAPTION_PROMPT", "CPT", "XLORA",
+)  # fmt: skip
+"""Kinds that put tokens or layers beside the model, and change no weight of it."""
+
+
 def is_adapter(folder: Path) -> bool:
     """Whether the folder holds an adapter and no model of its own."""
     return (folder / CONFIG).is_file() and not (folder / "config.json").is_file()
@@ -28,10 +34,13 @@ def base_of(folder: Path) -> str:
         raise PreflightError(
             f"model={folder}: incomplete, {WEIGHTS} ends before its last tensor; copy the adapter again"
         )
-    try:
-        base = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
-    except ValueError as error:
-        raise PreflightError(f"model={folder}: {CONFIG} cannot be read ({error})") from error
+    config = _config(folder)
+    if config.get("peft_type") in UNMERGEABLE:
+        raise PreflightError(
+            f"model={folder}: an adapter of kind {config['peft_type']}, which cannot be merged into weights; "
+            "expected one that can, such as LoRA"
+        )
+    base = config.get("base_model_name_or_path")
     if not base:
         raise PreflightError(
             f"model={folder}: an adapter that does not name its base; write base_model_name_or_path into {CONFIG}"
@@ -50,18 +59,32 @@ def refuse_misfit(folder: Path, base: Path) -> None:
         for file in sorted(base.glob("*.safetensors"))
         for name, shape in weight_shapes(file).items()
     }
+    config = _config(folder)
+    if config.get("target_parameters") or config.get("modules_to_save"):
+        return  # fused experts and whole layers: peft itself compares them when it loads
+    transposed = bool(config.get("fan_in_fan_out"))
     for name, shape in weight_shapes(folder / WEIGHTS).items():
         layer, _, part = name.removeprefix("base_model.model.").partition(".lora_")
         if part[:1] not in ("A", "B"):
             continue
-        weight = sizes.get(f"{layer}.weight")
+        # Some checkpoints leave the first part of the names out, which transformers puts before them.
+        weight = sizes.get(f"{layer}.weight") or sizes.get(f"{layer.partition('.')[2]}.weight")
         ours, theirs = (shape[1], 1) if part.startswith("A") else (shape[0], 0)
+        theirs = 1 - theirs if transposed else theirs
         if weight is None or weight[theirs] != ours:
             found = "it has no such layer" if weight is None else f"there it is {weight[theirs]}"
             raise PreflightError(
                 f"model={folder}: an adapter of another base: {layer} takes {ours} values here, and in {base} "
                 f"{found}; name the base that it was trained on in {CONFIG}"
             )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PreflightError(f"model={folder}: {CONFIG} cannot be read ({error})") from error
+    return found if isinstance(found, dict) else {}
 
 
 def weight_shapes(file: Path) -> dict[str, list[int]]:

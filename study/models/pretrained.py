@@ -14,7 +14,7 @@ from pathlib import Path
 from study.errors import PreflightError
 from study.identity import file_sha256
 from study.models.config_json import read
-from study.models.peft_folder import base_of, is_adapter, is_cut_off, refuse_misfit
+from study.models.peft_folder import CONFIG, base_of, is_adapter, is_cut_off, refuse_misfit
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -146,6 +146,11 @@ def _check_folder(folder: Path, shown: str) -> None:
     if not (folder / "config.json").is_file():
         raise PreflightError(
             f"model={shown}: has no config.json; expected a folder as save_pretrained writes it"
+        )
+    if (folder / CONFIG).is_file():
+        raise PreflightError(
+            f"model={shown}: holds a model (config.json) and an adapter ({CONFIG}), and transformers would load the "
+            "adapter's base instead of the model; keep one of them in a folder of its own"
         )
     if not any(folder.glob("*.safetensors")):
         _refuse_without_weights(

@@ -68,8 +68,13 @@ class Resident:
 
     @property
     def pad_id(self) -> int:
-        """The token id that batches are padded with."""
-        return int(self.tokenizer.pad_token_id or 0)
+        """The token id that batches are padded with.
+
+        Padding is masked, so any token serves. A pad token that was added to the tokenizer alone has no embedding.
+        """
+        rows = int(self.model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr,arg-type]
+        pad = int(self.tokenizer.pad_token_id or 0)
+        return pad if pad < rows else 0
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Name → tensor on the CPU, each tied parameter once, without a LoRA adapter's own.

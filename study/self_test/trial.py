@@ -37,7 +37,7 @@ SENTENCES = (
     ("In the morning they went down to the river, where", " the boat was."),
 )
 """Prompts of different length, with their continuations."""
-NEW_TOKENS = 6
+NEW_TOKENS = 12
 TOLERANCE = {"float32": 1e-3, "mixed": 0.1, "bfloat16": 0.1}
 """The greatest difference of two likelihoods that counts as rounding, in nats per token; a family that is used in a
 wrong way differs by more than the whole of it."""
@@ -128,7 +128,11 @@ def _encoded(resident: Resident) -> list[Encoded]:
     for index, (prompt, continuation) in enumerate(SENTENCES):
         split = split_text(resident.tokenizer, prompt, continuation)
         found.append(Encoded(split.ids, split.prompt, index, cut=False))
-    return found
+    first = found[
+        0
+    ]  # and its prompt the other way round: two prompts of one length are read together by every family
+    turned = [first.ids[0], *reversed(first.ids[1 : first.prompt]), *first.ids[first.prompt :]]
+    return [*found, Encoded(turned, first.prompt, len(found), cut=False)]
 
 
 def _plain_logits(resident: Resident, ids: list[int]) -> Tensor:
@@ -208,15 +212,19 @@ def _try_adapter(resident: Resident, lora: LoRA, key: str, rows: list[Encoded], 
         ]
         wrong = ", ".join(sorted(targets - set(fitting)))
         raise PreflightError(
-            f"{key}.lora: in model={_location(resident)} an adapter of {wrong} says other things beside the weights "
-            f"than merged into them, as the model reads those weights itself; --set '{key}.lora.targets="
-            f"[{', '.join(fitting)}]'"
+            f"{key}.lora: in model={_location(resident)} an adapter of {wrong} fails, or says other things beside the "
+            "weights than merged into them, as the model reads those weights itself; "
+            f"--set '{key}.lora.targets=[{', '.join(fitting)}]'"
         )
 
 
 def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[float, set[str]]:
-    """How far apart a random adapter's predictions are, merged and not (nats), and the names of its layers."""
+    """How far apart a random adapter's predictions are, merged and not (nats), and the names of its layers.
+
+    Infinitely far where the model cannot run with it: a router that is a linear layer returns more than its product.
+    """
     adapter = Adapter(resident.model, lora, seed=0)
+    targets = adapter.targets()
     try:
         with torch.no_grad():
             for name, parameter in resident.model.named_parameters():
@@ -225,7 +233,9 @@ def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[flo
         resident.model.eval()
         apart = _plain_logits(resident, ids)
         with adapter.merged():
-            return _apart(apart, _plain_logits(resident, ids)), adapter.targets()
+            return _apart(apart, _plain_logits(resident, ids)), targets
+    except (AttributeError, TypeError, ValueError, IndexError):
+        return float("inf"), targets
     finally:
         adapter.remove()
 

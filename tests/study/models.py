@@ -6,7 +6,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.architectures.families import tiny_model
-from tests.study.tokenizer_forms import tokenizer_of
+from benchmarks.architectures.tokenizer_forms import tokenizer_of
 
 
 def folder_of(

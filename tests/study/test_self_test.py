@@ -96,6 +96,7 @@ def test_an_attention_that_the_model_lacks(folders: Path) -> None:
 
 
 def test_an_encoder_continues_no_text(folders: Path) -> None:
+    folder_of(folders / "bert", "bert", is_decoder=False)
     with pytest.raises(PreflightError, match="set is_decoder to true"):
         self_test(request(source_of(folders, "bert")))
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from benchmarks.architectures.tokenizer_forms import BEGIN, CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
 from study.errors import PreflightError
 from study.models.token_ids import chat_ids, end_ids, split_text
-from tests.study.tokenizer_forms import BEGIN, CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
 
 PROMPTS = [
     "Question: Who wrote the atlas of lost rivers?\nAnswer:",

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import log_softmax
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from benchmarks.architectures.tokenizer_forms import CHAT_TEMPLATES, SPECIAL, tokenizer_of
 from study.evaluation.generation import answer_probes
 from study.evaluation.judge_clients import FolderJudge
 from study.models.resident import Resident
@@ -15,7 +16,6 @@ from study.models.tokenizer import load_tokenizer
 from study.planning.stages import Pretrained
 from study.text import Corpus, Example, Probe, ProbeSet
 from study.training.encoding import encode
-from tests.study.tokenizer_forms import CHAT_TEMPLATES, SPECIAL, tokenizer_of
 
 CORPUS = Corpus(
     (
