@@ -6,6 +6,7 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 
 import json
 import sys
+from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any
@@ -126,6 +127,7 @@ def plan(
 ) -> None:
     """Show what a study, or a search's first round, would cost, and what it could tell."""
     from analysis.measures.resolution import as_dict, in_words, spread_of
+    from cluster.driver.first_probe import first_probe
     from cluster.driver.plan_summary import summarise
     from cluster.driver.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
@@ -141,7 +143,8 @@ def plan(
     models, plan_of = planning_of(spec, folder, computing=False)
     first = plan_of(proposer_of(spec).propose(History()))
     shortened = shortened_texts(first)
-    summary = summarise(first, store_of(folder, store), models, folder, overrides, shortened)
+    cost = summarise(first, store_of(folder, store), models, folder, overrides, shortened)
+    summary = replace(cost, first_probe=first_probe(first))
     size, spread = summary.size, spread_of(folder)
     if as_json:
         _print_json({**summary.as_dict(), "resolution": as_dict(*size, spread)})

@@ -1,7 +1,7 @@
 """One family beside plain transformers and peft: its answers, a full step and a step of an adapter."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from study.errors import PreflightError
 from study.evaluation.generation import answer_ids
 from study.evaluation.state_passes import WITHOUT_CACHE, caches_tokens
 from study.identity import derived_seed
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.structure import attentions, without_weights
 from study.models.token_ids import split_text
@@ -74,9 +75,9 @@ def compare(kind: str, folder: Path) -> Comparison:
     """
     tiny_model(kind).save_pretrained(folder)
     tokenizer_of("byte-level, begin").save_pretrained(folder)
-    class_of = without_weights(Pretrained(str(folder), kind, "eager", "float32"))
-    attention = next(name for name in attentions(class_of) if name != "flash_attention_2")
-    source = Pretrained(str(folder), kind, attention, "float32")
+    source = Pretrained(str(folder), fingerprint(str(folder)), "eager", "float32")
+    attention = next(name for name in attentions(without_weights(source)) if name != "flash_attention_2")
+    source = replace(source, attention=attention)
     lora, refused = _adapter_that_fits(source)
     resident = Resident(source)
     plain = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention).eval()
@@ -119,7 +120,7 @@ def _adapter_that_fits(source: Pretrained) -> tuple[LoRA, str]:
             words.append(found.split("; --set")[0].split("lora: ")[-1])
             named = found.split("lora.targets=[")[1].split("]")[0]
             lora = LoRA(rank=RANK, targets=tuple(named.split(", ")))
-    raise PreflightError(f"{source.fingerprint}: {words[-1]}")
+    raise PreflightError(words[-1])
 
 
 def _caches(model: PreTrainedModel) -> str:

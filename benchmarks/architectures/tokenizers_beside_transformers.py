@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from benchmarks.architectures.families import tiny_model
 from benchmarks.architectures.tokenizer_forms import CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
 from study.evaluation.generation import answer_ids
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.token_ids import chat_ids, split_text
 from study.planning.stages import Pretrained
@@ -61,7 +62,7 @@ def measured_forms() -> Iterator[FormComparison]:
 def _compare(form: str, folder: Path) -> FormComparison:
     tiny_model("llama").save_pretrained(folder)
     tokenizer_of(form).save_pretrained(folder)
-    resident = Resident(Pretrained(str(folder), form, "sdpa", "float32"))
+    resident = Resident(Pretrained(str(folder), fingerprint(str(folder)), "sdpa", "float32"))
     plain = AutoModelForCausalLM.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     learned = [split_text(resident.tokenizer, prompt, REST) for prompt in PROMPTS]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.driver.first_probe import FirstProbe
 from cluster.driver.preflight import local_slots, rough_demands
 from cluster.driver.shortened_texts import Shortened
 from cluster.ray_tune.room import GIBIBYTE, Demand
@@ -34,6 +35,7 @@ class PlanSummary:
     overrides: Sequence[str]
     shortened: Sequence[Shortened]
     demands: Sequence[Demand] = ()
+    first_probe: FirstProbe | None = None
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -75,6 +77,7 @@ class PlanSummary:
                 {"model": each.model, "kind": each.kind, **asdict(each.need)} for each in self.demands
             ],
             "shortened": [asdict(each) for each in self.shortened],
+            "first_probe": None if self.first_probe is None else asdict(self.first_probe),
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
         }
@@ -120,6 +123,8 @@ class PlanSummary:
                     yield "leak, marked", f"{audit.corpus}, repetitions={count}: {audit.leak}"
         for each in self.shortened:
             yield f"max_length={self.plan.spec.max_length}", each.in_words
+        if self.first_probe is not None:
+            yield from self.first_probe.rows()
         if self.overrides:
             yield "overrides", "; ".join(self.overrides)
 

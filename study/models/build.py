@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
@@ -53,8 +54,8 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
         PreflightError: see ``pretrained.local_folder``; or weights are missing, or the adapter is of a kind that cannot
             be merged.
     """
-    model: PreTrainedModel
-    model, found = AutoModelForCausalLM.from_pretrained(
+    load: Any = AutoModelForCausalLM  # transformers does not say that the information makes it two values
+    model, found = load.from_pretrained(
         local_folder(source.location, source.fingerprint),
         dtype=DTYPES[source.precision],
         attn_implementation=source.attention,
@@ -73,7 +74,8 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
             parameter.data = parameter.data.clone()
     if is_adapter(Path(source.location)):
         _merge_adapter(model, source.location)
-    return model
+    loaded: PreTrainedModel = model
+    return loaded
 
 
 def _merge_adapter(model: PreTrainedModel, location: str) -> None:

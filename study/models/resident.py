@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -72,7 +73,8 @@ class Resident:
 
         Padding is masked, so any token serves. A pad token that was added to the tokenizer alone has no embedding.
         """
-        rows = int(self.model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr,arg-type]
+        embedding: Any = self.model.get_input_embeddings()
+        rows = int(embedding.weight.shape[0])
         pad = int(self.tokenizer.pad_token_id or 0)
         return pad if pad < rows else 0
 

@@ -223,7 +223,10 @@ def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[flo
 
     Infinitely far where the model cannot run with it: a router that is a linear layer returns more than its product.
     """
-    adapter = Adapter(resident.model, lora, seed=0)
+    try:
+        adapter = Adapter(resident.model, lora, seed=0)
+    except ValueError:  # experts that are one tensor are no target of their own
+        return float("inf"), set()
     targets = adapter.targets()
     try:
         with torch.no_grad():

@@ -46,7 +46,7 @@ def source_of(folders: Path, kind: str, attention: str = "sdpa") -> Pretrained:
     folder = folders / kind
     if not folder.is_dir():
         folder_of(folder, kind)
-    return Pretrained(str(folder), "any", attention, "float32")
+    return Pretrained(str(folder), fingerprint(str(folder)), attention, "float32")
 
 
 def request(source: Pretrained, *, full: bool = True, **lora: object) -> Request:
