@@ -1,5 +1,6 @@
 """What was measured, as the tables of docs/MODELS.md."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,5 +59,5 @@ def _family_row(row: Mapping[str, Any]) -> str:
 
 
 def _plain(message: str) -> str:
-    """A message on one line of a table."""
-    return " ".join(message.split()).replace("|", "\\|")
+    """A message on one line of a table, without the folder in which the model lay."""
+    return re.sub(r"model=/\S*/", "model=", " ".join(message.split())).replace("|", "\\|")
