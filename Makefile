@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+TEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: study test test-all check faults coverage bench bench-small docs lines clean
 
@@ -16,13 +17,13 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 	$(BIN)/relearn report studies/names
 
 test: $(READY)  ## a part of everything, in ten minutes on two cores
-	$(BIN)/python -m pytest
+	$(TEST)
 
 test-all: faults  ## everything, the slow ones and all faults included: hours
 	$(BIN)/python -m pytest -m 'slow or not slow' --ignore tests/faults --ignore tests/cluster/test_judge_server.py
 
 coverage: $(READY)  ## which lines the tests of `make test` run, by module
-	$(BIN)/python -m pytest --cov --cov-report term
+	$(TEST) --cov --cov-report term
 
 faults: $(READY)  ## every fault on real processes, and a judge that is killed; writes the table of docs/RELIABILITY.md
 	$(BIN)/python -m pytest tests/faults tests/cluster/test_judge_server.py -m 'slow or not slow' --faults-table docs/RELIABILITY.md
@@ -38,7 +39,7 @@ check: $(READY)  ## the one development loop
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(TEST)
 
 docs: $(READY)  ## the pages of docs/ as a site, with sample reports: build/site/index.html
 	$(BIN)/python docs/house.py --write

@@ -135,15 +135,15 @@ def plan(
     from cluster.terminal import print_pairs
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.search.proposers import proposer_of
+    from study.planning.materials import read_materials
     from study.planning.proposer import History
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
-    spec = load_space(space, overrides)
+    materials = read_materials(spec := load_space(space, overrides))
     folder = _study_path(study, spec.name)
-    models, plan_of = planning_of(spec, folder, computing=False)
-    first = plan_of(proposer_of(spec).propose(History()))
-    shortened = shortened_texts(first)
-    cost = summarise(first, store_of(folder, store), models, folder, overrides, shortened)
+    models, plan_of = planning_of(materials, folder, computing=False)
+    first = plan_of(proposer_of(materials).propose(History()))
+    cost = summarise(first, store_of(folder, store), models, folder, overrides, shortened_texts(first))
     summary = replace(cost, first_probe=first_probe(first))
     size, spread = summary.size, spread_of(folder)
     if as_json:
@@ -172,7 +172,7 @@ def run(
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
     request = Request(_study_path(study, spec.name), store, address, space, overrides)
-    raise typer.Exit(launch(spec, proposer_of(spec), request).exit_code)
+    raise typer.Exit(launch(spec, proposer_of, request).exit_code)
 
 
 @app.command()
@@ -189,7 +189,7 @@ def resume(folder: StudyArgument, address: AddressOption = None) -> None:
     content = StudyFolder(folder).recorded().content
     with where_begun(folder) as there:
         request = Request(there, None, address, content["space"], content["overrides"], resumed=True)
-        outcome = launch(spec, proposer_of(spec), request)
+        outcome = launch(spec, proposer_of, request)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -362,11 +362,11 @@ def checkpoints(
     from study.models.model_folders import export_checkpoints
 
     plan, store = recorded_plan(folder, validate), store_of(folder.resolve())
-    target = to or folder / "checkpoints"
-    absolute = target.absolute()
+    absolute = (target := to or folder / "checkpoints").absolute()
     with where_begun(folder) as there:
-        for path in export_checkpoints(plan, store, target if there == folder else absolute):
-            print(path)
+        exported = export_checkpoints(plan, store, target if there == folder else absolute)
+    sys.stdout.writelines(f"{path}\n" for path in exported.written)
+    sys.stderr.writelines(f"{line}\n" for line in exported.left_out)
 
 
 def _study_path(study: Path | None, name: str) -> Path:

@@ -31,6 +31,7 @@ from study.settings.optimiser import Optimiser, Training
 from study.settings.part import Part
 from study.settings.search import Search
 from study.unlearning import METHODS
+from study.unlearning.method import UnlearningMethod
 
 Method = Part
 Start = Literal["unlearned", "original", "never_learned"]
@@ -220,6 +221,16 @@ class StudySpec(Part):
         if not isinstance(scenario, Scenario):
             raise TypeError(f"{type(scenario).__name__} does not fulfil the Scenario protocol")
         return scenario
+
+    @property
+    def the_methods(self) -> dict[str, UnlearningMethod]:
+        """The methods as their Protocol, by their labels in the rows."""
+        found: dict[str, UnlearningMethod] = {}
+        for method in self.method:
+            if not isinstance(method, UnlearningMethod):
+                raise TypeError(f"{type(method).__name__} does not fulfil the UnlearningMethod protocol")
+            found[method_label(method)] = method
+        return found
 
     def question_identity(self) -> dict[str, Any]:
         """The spec without what only says how to compute it, and when to stop; two equal ones are one question."""

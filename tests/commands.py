@@ -21,7 +21,9 @@ from cluster.study_folder.event_log import read_events
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES
 
-COMMAND = str(Path(sys.executable).parent / "relearn")
+ROOT = Path(__file__).parents[1]
+COMMAND = [str(Path(sys.executable).parent / "relearn")]
+WITHOUT_RAY = [sys.executable, "-m", "tests.without_ray"]
 TIMES = ("train_seconds", "evaluation_seconds")
 
 
@@ -45,17 +47,29 @@ def call(*arguments: object, cwd: Path) -> tuple[int, str]:
 
 
 class Call:
-    """One call of ``relearn`` in a process group of its own."""
+    """One call of ``relearn`` in a process group of its own.
 
-    def __init__(self, *arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> None:
+    ``with_ray=False``: it computes its stages itself, for tests of the driver's process.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path,
+        environment: dict[str, str] | None = None,
+        with_ray: bool = True,
+    ) -> None:
+        environment = environment or {}
+        paths = [environment["PYTHONPATH"]] if "PYTHONPATH" in environment else []
         self.process = subprocess.Popen(
-            [COMMAND, *arguments],
+            [*(COMMAND if with_ray else WITHOUT_RAY), *arguments],
             cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env={**os.environ, **(environment or {})},
+            # This checkout also where another is installed, in front of it what the test brings.
+            env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join([*paths, str(ROOT)])},
         )
 
     def finish(self, timeout: float = 240) -> tuple[int, str]:

@@ -22,8 +22,10 @@ from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.spec import StudySpec
-from tests.commands import Call, rows_of
+from tests.commands import Call, call, rows_of
 from tests.without_ray import take_ray_out
+
+RAY_FIXTURES = frozenset({"relearn", "cluster"})
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -44,6 +46,14 @@ TINY: dict[str, Any] = {
     "relearn": {"learning_rate": 3e-4, "batch_size": 3, "warmup_steps": 2},
     "generation": {"max_new_tokens": 4},
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where pytest-xdist spreads the tests: those that start processes or a Ray one after the other, files whole."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            ray = not RAY_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+            item.add_marker(pytest.mark.xdist_group("ray" if ray else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture
@@ -70,6 +80,16 @@ def planned(tiny: Callable[..., StudySpec]) -> Callable[..., Plan]:
         return make_plan(read_materials(tiny(**changes)), lambda model: pytest.fail(f"asked for {model}"))
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _computed_once() -> Iterator[None]:
+    """What is the same in hundreds of tests; see ``tests/computed_once.py``."""
+    from tests.computed_once import compute_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        compute_once(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -109,19 +129,38 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
     """``relearn("run", …)`` in the test's own folder; whatever still runs at the end is killed."""
-    calls: list[Call] = []
+    begun: list[Call] = []
 
-    def start(*arguments: object, environment: dict[str, str] | None = None) -> Call:
-        calls.append(Call(*map(str, arguments), cwd=tmp_path, environment=environment))
-        return calls[-1]
+    def start(*arguments: object, environment: dict[str, str] | None = None, with_ray: bool = True) -> Call:
+        begun.append(Call(*map(str, arguments), cwd=tmp_path, environment=environment, with_ray=with_ray))
+        return begun[-1]
 
     yield start
-    for call in calls:
-        if call.process.poll() is None:
-            os.killpg(call.process.pid, signal.SIGKILL)
-            call.process.wait()
-        if call.process.stdout is not None:
-            call.process.stdout.close()
+    for each in begun:
+        if each.process.poll() is None:
+            os.killpg(each.process.pid, signal.SIGKILL)
+            each.process.wait()
+        if each.process.stdout is not None:
+            each.process.stdout.close()
+
+
+@pytest.fixture
+def resume(
+    request: pytest.FixtureRequest, relearn: Callable[..., Call], tmp_path: Path
+) -> Callable[..., Any]:
+    """``resume("s")``: exit code and output of the study's next run, for tests of what went before it.
+
+    In `make test` it is computed in this process without Ray; otherwise by a process of its own on a real Ray.
+    """
+
+    def go_on(study: str) -> tuple[int, str]:
+        if request.config.option.markexpr != "not slow":
+            return relearn("resume", study).finish(600)
+        with pytest.MonkeyPatch.context() as patch:
+            take_ray_out(patch)
+            return call("resume", study, cwd=tmp_path)
+
+    return go_on
 
 
 @pytest.fixture

@@ -34,10 +34,10 @@ def test_a_method_and_a_scenario_are_a_file_and_a_line_each(tmp_path: Path) -> N
         assert count == 1
         (copy / where).write_text(text, encoding="utf-8")
     (command,) = re.findall(r"```\n(relearn run .*?)\n```", page, re.DOTALL)
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy), str(ROOT)])}
     for words in (shlex.split(command)[1:], ["report", "capitals"]):
         done = subprocess.run(
-            [sys.executable, "-m", "relearn", *words],
+            [sys.executable, "-m", "tests.without_ray", *words],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

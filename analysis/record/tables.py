@@ -24,6 +24,7 @@ from analysis.paper.repetitions import repetitions_table
 from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
+from analysis.report.page import markdown_table
 from study.errors import SpecError
 from study.results.headline import HEADLINES, Headline
 from study.results.schema import COORDINATES, COUNTS, SPLITS
@@ -35,9 +36,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of Markdown; a note where it would have no row."""
     if not rows:
         return "No cell yet.\n"
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([str(row[name]) for name in head] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(list(rows[0]), (map(str, row.values()) for row in rows))
 
 
 def run(study: Study) -> str:

@@ -46,7 +46,7 @@ def _llama_normalizer() -> Tokenizer:
     """As older Llama folders have it: the blank is written by a normalizer, and nothing splits the text."""
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    tokenizer.normalizer = normalizers.Sequence(steps)  # type: ignore[arg-type]
+    tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.decoder = decoders.Metaspace()
     words = [word for text in TEXTS for word in text.split()] * 3
     tokenizer.train_from_iterator(

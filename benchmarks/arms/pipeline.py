@@ -73,7 +73,7 @@ class Pipeline:
         trajectory = Trajectory(
             kind=kind,
             parent=Checkpoint(self._resident.source, 0),
-            method=self._spec.method[0] if kind == "unlearn" else None,
+            method=next(iter(self._spec.the_methods.values())) if kind == "unlearn" else None,
             data=data,
             retain=None,
             optimiser=optimiser,

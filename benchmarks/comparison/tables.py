@@ -48,14 +48,14 @@ def wall(workload: Workload, facts: Facts) -> float:
     return start + (whole - start) * share_of(workload, facts)
 
 
-def cost_of(prices: Facts, facts: Facts, times: float = 1.0) -> float:
-    """Seconds that a run's steps and evaluations take at the prices that another run paid for one."""
+def cost_of(measured: Facts, facts: Facts, times: float = 1.0) -> float:
+    """Seconds that a run's steps and evaluations take if each takes as long as in another run, the measured one."""
     total = 0.0
     for kind in KINDS:
-        paid = prices["train"][kind]
-        if paid["steps"]:
-            total += facts["train"][kind]["steps"] * paid["seconds"] / paid["steps"]
-    total += facts["evaluations"] * prices["evaluation_seconds"] / prices["evaluations"]
+        one = measured["train"][kind]
+        if one["steps"]:
+            total += facts["train"][kind]["steps"] * one["seconds"] / one["steps"]
+    total += facts["evaluations"] * measured["evaluation_seconds"] / measured["evaluations"]
     return float(total * times)
 
 
@@ -117,8 +117,8 @@ def _row(
             f"{_middle(mine, lambda f: wall(workload, f)) / _middle(ours, lambda f: wall(workload, f)):.2f}"
         )
         busy = f"{scale * _middle(mine, _cpu) / _middle(ours, _cpu):.2f}"
-        prices = (runs.get("B1") or runs.get("B2") or ours)[0]
-        allowed = f"{cost_of(prices, mine[0], scale) / cost_of(prices, ours[0]):.2f}"
+        measured = (runs.get("B1") or runs.get("B2") or ours)[0]
+        allowed = f"{cost_of(measured, mine[0], scale) / cost_of(measured, ours[0]):.2f}"
         unique = sum(ours[0]["train"][kind]["tokens"] for kind in KINDS)
         tokens = f"{_middle(mine, lambda f: unique / wall(workload, f)):,.0f}"
     trained: Callable[[Facts], float] = lambda f: sum(f["train"][kind]["seconds"] for kind in KINDS)  # noqa: E731

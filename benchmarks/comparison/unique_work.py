@@ -1,8 +1,8 @@
-"""What unique work alone allows: steps and evaluations of every arm, counted without running any, and priced.
+"""What unique work alone allows: steps and evaluations of every arm, counted without running any, and timed.
 
     python -m benchmarks.comparison.unique_work [FINETUNE UNLEARN RELEARN EVALUATION]
 
-The prices are milliseconds of one step of each kind and of one evaluation, as B1's runs of workload (a) took them:
+The times are milliseconds of one step of each kind and of one evaluation, as B1's runs of workload (a) took them:
 seconds and counts stand in ``FOLDER/runs/a/B1*.json``. Start-up, Ray and storage are left out, so these are the ratios
 that the arms would have if they did nothing but compute.
 """
@@ -15,7 +15,7 @@ from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.spec import EMBEDDED
 
-PRICES = (45.0, 20.0, 10.5, 260.0)
+MILLISECONDS = (45.0, 20.0, 10.5, 260.0)
 """As docs/PERFORMANCE.md has them."""
 Work = Mapping[str, int]
 
@@ -61,27 +61,27 @@ def arms(workload: Workload) -> dict[str, Work]:
     }
 
 
-def seconds(work: Work, prices: tuple[float, ...]) -> float:
+def seconds(work: Work, milliseconds: tuple[float, ...]) -> float:
     """At so many milliseconds for each."""
     kinds = ("finetune", "unlearn", "relearn", "evaluations")
-    return sum(work[kind] * price for kind, price in zip(kinds, prices, strict=True)) / 1000
+    return sum(work[kind] * each for kind, each in zip(kinds, milliseconds, strict=True)) / 1000
 
 
 def main() -> None:
     """See the module's text."""
-    prices = tuple(map(float, sys.argv[1:])) or PRICES
+    milliseconds = tuple(map(float, sys.argv[1:])) or MILLISECONDS
     print(
         "| workload | arm | finetune | unlearn | relearn | evaluations | seconds | over B3 | without evaluating |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for name in ("a", "b", "d"):
         found = arms(WORKLOADS[name])
-        training = (*prices[:3], 0.0)
+        training = (*milliseconds[:3], 0.0)
         for arm, work in found.items():
-            ratios = [seconds(work, paid) / seconds(found["B3"], paid) for paid in (prices, training)]
+            ratios = [seconds(work, each) / seconds(found["B3"], each) for each in (milliseconds, training)]
             print(
                 f"| ({name}) | {arm} | {work['finetune']:,} | {work['unlearn']:,} | {work['relearn']:,} "
-                f"| {work['evaluations']} | {seconds(work, prices):,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+                f"| {work['evaluations']} | {seconds(work, milliseconds):,.0f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
             )
 
 

@@ -19,6 +19,7 @@ from benchmarks.search.replay import Propose
 from search_spaces.search.attack_space import AXES
 from search_spaces.search.contour_estimate import Numbers
 from search_spaces.search.pareto_search import ParetoSearch
+from study.planning.materials import read_materials
 from study.planning.proposer import History, Point
 from study.settings.attack import Attack
 
@@ -45,7 +46,7 @@ def thinner(grid: AttackGrid, seed: int) -> Propose:
 
 def search(grid: AttackGrid, seed: int) -> Propose:
     """``--search cheapest``: Optuna's TPE of (fewest steps to the level, words, rate, rank, success)."""
-    return ParetoSearch(with_seed(grid.spec, seed, None)).propose
+    return ParetoSearch(read_materials(with_seed(grid.spec, seed, None))).propose
 
 
 def tpe_of_steps(grid: AttackGrid, seed: int) -> Propose:

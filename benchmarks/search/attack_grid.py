@@ -11,6 +11,7 @@ from search_spaces.loading import load_space
 from search_spaces.search.attack_space import Tried
 from search_spaces.search.contour_estimate import Numbers
 from search_spaces.search.pareto_search import ParetoSearch
+from study.planning.materials import read_materials
 from study.planning.proposer import History, Point
 from study.settings.attack import Attack
 from study.spec import StudySpec
@@ -34,7 +35,7 @@ class AttackGrid:
     def of(cls, folder: str) -> "AttackGrid":
         """The grid in one folder."""
         spec = load_space("names", [CHEAPEST, *ATTACKS[folder], *OF_ATTACKS])
-        whole = ParetoSearch(spec)
+        whole = ParetoSearch(read_materials(spec))
         (target,) = whole.targets
         points = whole.candidates()
         curves = grid_of(folder, spec, points)
@@ -74,7 +75,7 @@ class AttackGrid:
 
     def covered(self, history: History) -> tuple[float, float]:
         """The share of the true front that is covered, and the share of the named attacks that do not work."""
-        search = ParetoSearch(self.spec)
+        search = ParetoSearch(read_materials(self.spec))
         (target,) = search.targets
         really = [self.truth[each.attack, each.relearn_steps] for each in search.front(target, history)]
         works = [each for each in really if each.success >= 0.5]

@@ -38,7 +38,7 @@ def scikit_learn_straddle(grid: AttackGrid, seed: int) -> Propose:
             warnings.simplefilter("ignore")
             model.fit(places(known), values - LEVEL)
         mean, covariance = model.predict(places(free), return_cov=True)
-        chosen = []
+        chosen: list[int] = []
         for _ in range(min(count, len(free))):
             straddle = 1.96 * np.sqrt(np.clip(np.diag(covariance), 0, None)) - np.abs(mean)
             worth = np.clip(straddle, 0, None).reshape(len(free), -1).sum(axis=1)

@@ -20,7 +20,7 @@ from cluster.worker.attempts import Attempts
 from study.planning.cost import remaining_seconds
 from study.planning.plan import Plan
 from study.planning.stages import Stage
-from study.planning.step_times import Prices
+from study.planning.step_times import StepTimes
 from study.provenance import describe_node
 
 
@@ -44,7 +44,7 @@ class Accounts:
         self._log = EventLog(lease.folder / "log")
         self._failures = FailureRecords(lease.folder)
         self._recorder = Recorder(lease, plan, store)
-        self._prices = Prices()
+        self._step_times = StepTimes()
         there = set(store.addresses())
         self._missing = {
             key: missing
@@ -106,10 +106,10 @@ class Accounts:
     def _succeeded(self, stage: Stage, work: Mapping[str, Any]) -> None:
         with_retries(lambda: self._failures.forget(self._lease, stage.key), self._log.storage_failed)
         steps, evaluations = int(work["train_steps"]), int(work["evaluations"])
-        self._prices.trained(stage.key, describe_node(stage.node), steps, float(work["train_seconds"]))
+        self._step_times.trained(stage.key, describe_node(stage.node), steps, float(work["train_seconds"]))
         if evaluations:
             probes = len(stage.evaluate[0][1].probes.probes)
-            self._prices.asked(stage.kind, probes, float(work["evaluation_seconds"]) / evaluations)
+            self._step_times.asked(stage.kind, probes, float(work["evaluation_seconds"]) / evaluations)
         self.train_steps += steps
         self.evaluations += evaluations
 
@@ -120,4 +120,4 @@ class Accounts:
         self._log.write("stage given up", **{name: facts[name] for name in facts if name != "time"})
 
     def _seconds_left(self) -> float | None:
-        return remaining_seconds(self._plan, dict(self._missing), self._prices, self.slots)
+        return remaining_seconds(self._plan, dict(self._missing), self._step_times, self.slots)

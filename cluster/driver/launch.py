@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import planning_of
 from cluster.terminal import console, duration
 from study.errors import command_line
+from study.planning.materials import Materials, read_materials
 from study.planning.proposer import Proposer
 from study.self_test.request import untried
 from study.spec import StudySpec
@@ -49,19 +50,20 @@ class Request:
     resumed: bool = False
 
 
-def launch(spec: StudySpec, proposer: Proposer, request: Request) -> Outcome:
+def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], request: Request) -> Outcome:
     """Runs a study in its folder, after its plan was checked and shown.
 
     Args:
-        proposer: says which points are computed, round after round.
+        proposer_of: gives what says which points are computed, round after round.
 
     Raises:
         RelearnError: anything that the user can mend; before anything expensive where that can be known.
     """
     out = console()
     folder, store = request.folder, store_of(request.folder, request.store)
-    models, plan_of = planning_of(spec, folder)
-    rounds = Rounds(folder, spec, proposer, plan_of, store)
+    materials = read_materials(spec)
+    models, plan_of = planning_of(materials, folder)
+    rounds = Rounds(folder, spec, proposer_of(materials), plan_of, store)
     plan = rounds.begin()
     demands = check_plan(plan, local=request.address is None)
     shortened = shortened_texts(plan)

@@ -17,7 +17,7 @@ from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
 from study.planning.stages import Pretrained
-from study.planning.step_times import prices_of_records
+from study.planning.step_times import step_times_of_records
 
 MEASURED_RECORDS = 500
 """Records of answers that are read to know what steps and evaluations take."""
@@ -174,7 +174,7 @@ def summarise(
     found = cost(
         plan,
         published,
-        prices_of_records(_readable(answers[-MEASURED_RECORDS:], store)),
+        step_times_of_records(_readable(answers[-MEASURED_RECORDS:], store)),
         {
             model: checkpoint_bytes(Pretrained(model, pinned, plan.spec.attention, plan.spec.precision))
             for model, pinned in models.items()

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.study_folder.search_record import points_so_far
 from cluster.study_folder.study_folder import STUDY_FILE, StudyFolder
 from cluster.study_folder.working_folder import where_begun
-from study.planning.materials import read_materials
+from study.planning.materials import Materials, read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.planning.proposer import Point
@@ -20,8 +20,10 @@ Validate = Callable[[Mapping[str, Any], str], StudySpec]
 """Plain data becomes a spec; the second argument says in messages where the data stands."""
 
 
-def planning_of(spec: StudySpec, folder: Path, *, computing: bool = True) -> tuple[dict[str, str], PlanOf]:
-    """How the points of a spec are planned, in a folder that may hold a begun study. Reads the data once.
+def planning_of(
+    materials: Materials, folder: Path, *, computing: bool = True
+) -> tuple[dict[str, str], PlanOf]:
+    """How the points of a spec are planned, in a folder that may hold a begun study.
 
     Args:
         computing: whether the plan is to be computed; else a model's configuration is enough, without its weights.
@@ -39,7 +41,6 @@ def planning_of(spec: StudySpec, folder: Path, *, computing: bool = True) -> tup
         models[location] = models.get(location) or fingerprint(location, weights=computing)
         return models[location]
 
-    materials = read_materials(spec)
     return models, lambda points: make_plan(materials, remembered, points)
 
 

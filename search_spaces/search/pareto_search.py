@@ -19,18 +19,19 @@ from search_spaces.search.attack_space import AttackSpace, Tried
 from search_spaces.search.budget import Spending
 from search_spaces.search.pareto_answer import Target, end_sentence, front_row, front_sentence
 from study.identity import derived_seed
+from study.planning.materials import Materials
 from study.planning.proposer import Answer, History, Point, asked_rows, grid_points, origins
 from study.settings.attack import Attack
-from study.spec import StudySpec
 
 QUIET_ATTACKS = 40
 """A front is taken as known when so many attacks in a row changed it by no more than the tolerance."""
 
 
 class ParetoSearch:
-    """The proposer of ``--search cheapest``. A function of the spec and of the history; it remembers nothing."""
+    """The proposer of ``--search cheapest``. A function of the spec, its data and the history; it remembers nothing."""
 
-    def __init__(self, spec: StudySpec) -> None:
+    def __init__(self, materials: Materials) -> None:
+        spec = materials.spec
         if spec.search is None:
             raise ValueError("expected a spec with a search")
         self._spec = spec
@@ -45,8 +46,8 @@ class ParetoSearch:
             if start == "unlearned"
         )
         self._words = {
-            (count, corpus): spec.the_scenario.material(count).relearn[corpus].corpus
-            for count in spec.repetitions
+            (count, corpus): material.relearn[corpus].corpus
+            for count, material in materials.of.items()
             for corpus in spec.corpus
         }
         self._points = () if self._space.vary.ranges else tuple(self._grid())

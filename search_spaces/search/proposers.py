@@ -1,11 +1,12 @@
 """Who says what a study asks next: the grid, or the search that its spec names."""
 
+from study.planning.materials import Materials
 from study.planning.proposer import Answer, Grid, History, Point, Proposer
-from study.spec import StudySpec
 
 
-def proposer_of(spec: StudySpec) -> Proposer:
-    """The proposer of a spec. What only a search needs (scipy, Optuna) is imported for a search alone."""
+def proposer_of(materials: Materials) -> Proposer:
+    """The proposer of a spec and its data. What only a search needs (scipy, Optuna) is imported for a search alone."""
+    spec = materials.spec
     if spec.search is None:
         return Grid(spec)
     if spec.search.question == "frontier":
@@ -14,7 +15,7 @@ def proposer_of(spec: StudySpec) -> Proposer:
         return OnOneThread(ContourSearch(spec))
     from search_spaces.search.pareto_search import ParetoSearch
 
-    return OnOneThread(ParetoSearch(spec))
+    return OnOneThread(ParetoSearch(materials))
 
 
 class OnOneThread:

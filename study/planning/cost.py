@@ -8,7 +8,7 @@ from study.artifacts import Address
 from study.planning.makespan import makespan
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Embedded, Stage, Trajectory
-from study.planning.step_times import Prices, seconds_of
+from study.planning.step_times import StepTimes, seconds_of
 
 FLOAT_BYTES = 4
 
@@ -51,7 +51,7 @@ class Cost:
 def cost(
     plan: Plan,
     published: Iterable[Address],
-    prices: Prices,
+    step_times: StepTimes,
     weight_bytes: Mapping[str, int],
     slots: int,
 ) -> Cost:
@@ -59,7 +59,7 @@ def cost(
 
     Args:
         published: what the store holds.
-        prices: what steps and evaluations take, as measured.
+        step_times: what steps and evaluations take, as measured.
         weight_bytes: bytes of one checkpoint by model location, for models that are not embedded.
         slots: how many stages run at once.
     """
@@ -75,7 +75,7 @@ def cost(
             kept += 1
             if Address.of_weights(stage.key, step) not in there:
                 disk += _bytes_of_weights(stage, weight_bytes)
-    left = remaining_seconds(plan, missing, prices, slots)
+    left = remaining_seconds(plan, missing, step_times, slots)
     return Cost(
         cells=len(plan.cells),
         stages=dict(Counter(stage.kind for stage in plan.stages.values())),
@@ -90,8 +90,8 @@ def cost(
             len(stage.publishes) - len(missing[key]) for key, stage in plan.stages.items()
         ),
         stages_published=sum(1 for addresses in missing.values() if not addresses),
-        seconds=None if left is None else left + (prices.start_up_seconds if left else 0.0),
-        start_up_seconds=prices.start_up_seconds,
+        seconds=None if left is None else left + (step_times.start_up_seconds if left else 0.0),
+        start_up_seconds=step_times.start_up_seconds,
         slots=slots,
     )
 
@@ -129,12 +129,12 @@ def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
 
 
 def remaining_seconds(
-    plan: Plan, missing: Mapping[str, list[Address]], prices: Prices, slots: int
+    plan: Plan, missing: Mapping[str, list[Address]], step_times: StepTimes, slots: int
 ) -> float | None:
     """Wall seconds that the missing artifacts will take on some slots; None before anything was measured."""
     if not any(missing.values()):
         return 0.0
-    if not prices.known:
+    if not step_times.known:
         return None
     seconds = {}
     for key, addresses in missing.items():
@@ -147,5 +147,5 @@ def remaining_seconds(
                 if (step, Address.of_answers(key, step, evaluation.key).what) in there
             ]
             steps = max(address.step for address in addresses)
-            seconds[key] = seconds_of(prices, stage.node, steps, asked)
+            seconds[key] = seconds_of(step_times, stage.node, steps, asked)
     return makespan(plan, seconds, slots)

@@ -7,7 +7,7 @@ from study.planning.plan import NO_CORPUS, Cell, Plan
 from study.planning.proposer import NO_METHOD, Point, grid_points
 from study.planning.stages import Checkpoint, Embedded, Evaluation, Node, Pretrained, Stage, Trajectory
 from study.settings.optimiser import Optimiser
-from study.spec import EMBEDDED, Method, StudySpec, method_label
+from study.spec import EMBEDDED, StudySpec
 from study.text import Corpus, Material
 from study.unlearning.method import UnlearningMethod
 
@@ -143,8 +143,7 @@ class _Pipeline:
         finetuned = self._finetuned(never_learned=start == "never_learned")
         if not depth:
             return finetuned
-        chosen = next(each for each in self._spec.method if method_label(each) == method)
-        return self._unlearned(finetuned, chosen, depth)
+        return self._unlearned(finetuned, self._spec.the_methods[method], depth)
 
     def _given_checkpoint(self, depth: int) -> Checkpoint:
         location = _given(self._spec)[depth]
@@ -175,10 +174,8 @@ class _Pipeline:
         data = self._material.never_learned if never_learned else self._material.learned
         return Checkpoint(self._trajectory("finetune", self._base, data, finetune.optimiser), finetune.steps)
 
-    def _unlearned(self, finetuned: Checkpoint, method: Method, depth: int) -> Checkpoint:
+    def _unlearned(self, finetuned: Checkpoint, method: UnlearningMethod, depth: int) -> Checkpoint:
         material = self._material
-        if not isinstance(method, UnlearningMethod):
-            raise TypeError(f"{type(method).__name__} does not say what it uses")
         helper = None
         if method.prerequisite is not None:
             reinforced = self._trajectory(
@@ -220,7 +217,7 @@ class _Pipeline:
         data: Corpus,
         optimiser: Optimiser,
         *,
-        method: Method | None = None,
+        method: UnlearningMethod | None = None,
         retain: Corpus | None = None,
         generic: Corpus | None = None,
         helper: Checkpoint | None = None,

@@ -17,8 +17,8 @@ from study.artifacts import Address
 from study.identity import key
 from study.settings.model import Architecture, Generation
 from study.settings.optimiser import Optimiser
-from study.spec import Method
 from study.text import Corpus, ProbeSet
+from study.unlearning.method import UnlearningMethod
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Trajectory:
 
     kind: str
     parent: Checkpoint
-    method: Method | None
+    method: UnlearningMethod | None
     data: Corpus
     retain: Corpus | None
     optimiser: Optimiser

@@ -35,7 +35,7 @@ class _Sums(NamedTuple):
         return _Sums(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
 
 
-class Prices:
+class StepTimes:
     """Adds up what was measured, and says what something similar will take.
 
     Sums are kept and no list is gone through, as a driver asks for thousands of stages at once, and from another
@@ -129,20 +129,20 @@ def _and_one(before: tuple[float, int], seconds: float) -> tuple[float, int]:
     return before[0] + seconds, before[1] + 1
 
 
-def prices_of_records(records: Iterable[Mapping[str, Any]]) -> Prices:
+def step_times_of_records(records: Iterable[Mapping[str, Any]]) -> StepTimes:
     """What the records of published artifacts say."""
-    prices = Prices()
+    step_times = StepTimes()
     for record in records:
         facts, description = record.get("facts", {}), record.get("stage", {})
         if "kind" not in description or "train_steps" not in facts:
             continue
         key = str(record["address"]).partition("@")[0]
-        prices.trained(key, description, int(facts["train_steps"]), float(facts["train_seconds"]))
+        step_times.trained(key, description, int(facts["train_steps"]), float(facts["train_seconds"]))
         if "evaluation_seconds" in facts:
-            prices.asked(description["kind"], int(facts["probes"]), float(facts["evaluation_seconds"]))
+            step_times.asked(description["kind"], int(facts["probes"]), float(facts["evaluation_seconds"]))
         if record.get("start_up_seconds") is not None:
-            prices.started(float(record["start_up_seconds"]))
-    return prices
+            step_times.started(float(record["start_up_seconds"]))
+    return step_times
 
 
 def _group(description: Mapping[str, Any]) -> Group:
@@ -151,7 +151,7 @@ def _group(description: Mapping[str, Any]) -> Group:
     return str(description["kind"]), str(method.get("name", "")), adapter
 
 
-def seconds_of(prices: Prices, node: Node, steps: int, evaluations: Iterable[Evaluation]) -> float:
+def seconds_of(step_times: StepTimes, node: Node, steps: int, evaluations: Iterable[Evaluation]) -> float:
     """What a stage will take that has so many steps and these evaluations to do."""
-    training = steps * prices.step_seconds(node) if isinstance(node, Trajectory) and steps else 0.0
-    return training + sum(prices.evaluation_seconds(node.kind, one) for one in evaluations)
+    training = steps * step_times.step_seconds(node) if isinstance(node, Trajectory) and steps else 0.0
+    return training + sum(step_times.evaluation_seconds(node.kind, one) for one in evaluations)

@@ -8,6 +8,7 @@ Deliberately absent: ``names``, whose repetitions stand within the sequences and
 """
 
 import random
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
@@ -64,9 +65,9 @@ class TextScenario(Part):
             if source is not None
         }
 
+    @abstractmethod
     def _sources(self) -> Mapping[str, str | None]:
         """The data that the user can give, by key; None where the miniature stands in."""
-        raise NotImplementedError
 
     def _draw(self, *purpose: str) -> random.Random:
         """A random stream of its own for each purpose."""

@@ -21,7 +21,6 @@ from study.planning.stages import Trajectory
 from study.text import Corpus
 from study.training.batches import Batches
 from study.training.training_state import Progress, Resumption, restore, training_state
-from study.unlearning.method import UnlearningMethod
 
 
 def train(
@@ -155,8 +154,6 @@ def _objective(trajectory: Trajectory) -> tuple[Objective, bool]:
     """What is minimised, and whether it needs a frozen copy of the model at step 0."""
     if trajectory.method is None:
         return MaximumLikelihood(), False
-    if not isinstance(trajectory.method, UnlearningMethod):
-        raise TypeError(f"{type(trajectory.method).__name__} does not fulfil the UnlearningMethod protocol")
     return trajectory.method, trajectory.method.uses_reference
 
 

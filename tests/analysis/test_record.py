@@ -17,14 +17,20 @@ from search_spaces.loading import load_space
 from study.planning.cost import cost
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
-from study.planning.step_times import Prices
+from study.planning.step_times import StepTimes
 from tests.analysis.conftest import lawful
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_page_follows_from_the_committed_cells() -> None:
-    text, pictures = page(DOCS)
+@pytest.fixture(scope="module")
+def recorded() -> tuple[str, dict[Path, bytes]]:
+    """The page and its pictures, as the command makes them now."""
+    return page(DOCS)
+
+
+def test_the_page_follows_from_the_committed_cells(recorded: tuple[str, dict[Path, bytes]]) -> None:
+    text, pictures = recorded
     assert text == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
     folders = {path.parent for path in pictures}
     assert set(pictures) == {path for folder in folders for path in folder.glob("*.png")}
@@ -45,12 +51,12 @@ def test_what_is_on_record_names_no_machine() -> None:
         assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8")
 
 
-def test_the_steps_of_names_are_those_of_its_plan() -> None:
+def test_the_steps_of_names_are_those_of_its_plan(recorded: tuple[str, dict[Path, bytes]]) -> None:
     plan = make_plan(read_materials(load_space("names", [])), lambda model: pytest.fail(model))
-    expected = cost(plan, [], Prices(), {}, 2)
+    expected = cost(plan, [], StepTimes(), {}, 2)
     with on_record(DOCS / "names") as study:
         assert not len(study.missing)
-    text, _ = page(DOCS)
+    text, _ = recorded
     assert f"{expected.train_steps:,} training steps" in text
     assert f"{expected.train_steps_alone:,} steps" in text
     assert f"{expected.evaluations:,} evaluations" in text

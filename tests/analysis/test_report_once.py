@@ -22,7 +22,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each Parquet file is opened, by its folder's name and its own."""
     counts: Counter[str] = Counter()
 
-    class Counting(pq.ParquetFile):  # type: ignore[misc]
+    class Counting(pq.ParquetFile):
         def __init__(self, source: Any, **options: Any) -> None:
             path = Path(source)
             counts[f"{path.parent.name}/{path.name}"] += 1
@@ -34,7 +34,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_each_file_is_read_once_and_the_gallery_reads_its_texts(study_folder, opened: Counter[str]) -> None:
     """The gallery's are the only probes that are read with their texts, and only from the files of its stages."""
-    folder = study_folder(lawful, original=0.95)
+    folder = study_folder(lawful, repetitions=(7,), original=0.95)
     probes = dataset_folder(folder, "probes")
     rows = pq.read_table(probes / "all.parquet")
     (probes / "all.parquet").rename(probes / f"{'0' * 32}-000000.parquet")
@@ -52,8 +52,8 @@ def test_each_file_is_read_once_and_the_gallery_reads_its_texts(study_folder, op
 def test_each_measure_is_computed_once_for_each_study(
     study_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = study_folder(lawful).rename(tmp_path / "one")
-    second = study_folder(lawful, corpora=("prefix",)).rename(tmp_path / "two")
+    first = study_folder(lawful, repetitions=(7,)).rename(tmp_path / "one")
+    second = study_folder(lawful, repetitions=(1,), corpora=("prefix",)).rename(tmp_path / "two")
     calls: Counter[tuple[str, str]] = Counter()
 
     def counting(study: Study) -> Any:

@@ -1,8 +1,6 @@
 """Two studies against each other: what is shared, what differs, and clear words where nothing is."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import analysis
 from analysis.measures.study_comparison import compare_studies, in_words
 from tests.analysis.conftest import lawful
+from tests.commands import call
 
 
 @pytest.fixture
@@ -110,17 +109,14 @@ def test_spaces_without_a_cell_in_common_get_a_clear_answer(two) -> None:
     one, other = two(
         {"rate": lawful}, {"rate": lambda **_: 0.5, "corpora": ("other",)}, {"corpus": ["other"]}
     )
-    command = [sys.executable, "-m", "relearn", "compare", str(one), str(other)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    code, output = call("compare", one, other, cwd=one.parent)
+    assert code == 0, output
     assert (
         "Nothing to compare: of 324 and 108 cells scored by keyword_anywhere none has the same coordinates"
-        in done.stdout
+        in output
     )
-    assert "corpus: – → other" in done.stdout
-    found = json.loads(
-        subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120).stdout
-    )
+    assert "corpus: – → other" in output
+    found = json.loads(call("compare", one, other, "--json", cwd=one.parent)[1])
     assert (found["shared"], found["pairs"], found["overall"]) == (0, [], None)
 
 

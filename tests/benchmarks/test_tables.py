@@ -50,11 +50,13 @@ def test_a_sample_is_extrapolated_with_its_start_counted_once() -> None:
     assert wall(SHAPE, facts("B3", 4)) == 25
 
 
-def test_work_is_priced_by_what_one_step_took() -> None:
-    dear = facts("B1", 4)
-    twice = facts("B0", 4, train={kind: {**t, "steps": 2 * t["steps"]} for kind, t in dear["train"].items()})
-    assert cost_of(dear, dear) == 20
-    assert cost_of(dear, twice) == 2 * 12 + 8
+def test_work_takes_what_one_step_took_elsewhere() -> None:
+    measured = facts("B1", 4)
+    twice = facts(
+        "B0", 4, train={kind: {**t, "steps": 2 * t["steps"]} for kind, t in measured["train"].items()}
+    )
+    assert cost_of(measured, measured) == 20
+    assert cost_of(measured, twice) == 2 * 12 + 8
 
 
 def test_targets_and_differences_are_told() -> None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.commands import call, ray_head, rows_of
 
 
+@pytest.mark.slow  # `make test` joins a cluster in tests/faults/test_nodes_lost.py
 def test_a_running_cluster_is_used_and_left_running(relearn, space, undisturbed, tmp_path: Path) -> None:
     with ray_head(tmp_path / "head.log") as address:
         code, output = relearn("run", space(), "--study", "s", "--address", address).finish()

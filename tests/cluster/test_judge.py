@@ -72,6 +72,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.05)  # seconds; 8 as it comes
     yield server
     server.shutdown()
     server.server_close()

@@ -10,6 +10,7 @@ import pytest
 from cluster.study_folder.event_log import read_events
 from tests.commands import call, published, rows_of, started, wait_for
 from tests.disturbed_methods import before_each_loss
+from tests.without_ray import take_ray_out
 
 GRID = {
     "start": ["unlearned", "never_learned"],
@@ -20,7 +21,9 @@ GRID = {
 }
 
 
-def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: Path) -> None:
+def test_a_study_runs_resumes_and_grows(
+    relearn, space, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = space(**GRID)
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 0, output
@@ -48,7 +51,8 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
     assert "0 stages run now" in output
 
     # An extension runs what is missing; the new rows are those of a study that had it from the start.
-    code, output = relearn("run", path, "--study", "s", "--set", "relearn_steps=[0,1,2,3]").finish()
+    take_ray_out(monkeypatch)
+    code, output = call("run", path, "--study", "s", "--set", "relearn_steps=[0,1,2,3]", cwd=tmp_path)
     assert code == 0, output
     assert "relearn_steps grows by 3" in output
     added = set(published(study)) - set(before)
@@ -77,8 +81,9 @@ def test_a_study_runs_resumes_and_grows(relearn, space, undisturbed, tmp_path: P
 
 
 def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: Path) -> None:
-    """Unlearning diverges; the control, which is not unlearned, does not."""
-    path = space(**{**GRID, "unlearn": {"learning_rate": 1e38, "batch_size": 3}})
+    """Unlearning diverges, the control does not. Each kind of stage asks for its own resources."""
+    execution = {"retries": 1, "of_kind": {"finetune": {"cpus": 2}}}
+    path = space(**{**GRID, "unlearn": {"learning_rate": 1e38, "batch_size": 3}, "execution": execution})
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 1, output
     assert "Traceback" not in output
@@ -89,6 +94,9 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     assert all("learning rate" in failure["remedy"] for failure in status["failures"])
     assert status["stages_unreachable"] == 4  # two depths for each of two repetition counts
     assert status["stages_missing"] == 0
+    records = [json.loads(each.read_text()) for each in tmp_path.glob("s/store/artifacts/**/record.json")]
+    threads = {record["stage"]["kind"]: record["threads"] for record in records}
+    assert threads == {"base": 1, "finetune": 2, "relearn": 1}
     cells = pd.read_parquet(tmp_path / "s" / "results" / "cells")
     assert set(cells["start"]) == {"base", "original", "never_learned"}
     tried = [event["stage"] for event in started(tmp_path / "s")]
@@ -121,14 +129,6 @@ def test_a_second_driver_is_refused(relearn, space, tmp_path: Path) -> None:
     assert code == 4, output
     assert f"process {first.process.pid} on" in output
     assert first.finish()[0] == 0
-
-
-def test_a_kind_of_stage_asks_for_its_own_resources(relearn, space, tmp_path: Path) -> None:
-    path = space(execution={"of_kind": {"relearn": {"cpus": 2}}})
-    assert relearn("run", path, "--study", "s").finish()[0] == 0
-    records = [json.loads(each.read_text()) for each in tmp_path.glob("s/store/artifacts/**/record.json")]
-    threads = {record["stage"]["kind"]: record["threads"] for record in records}
-    assert threads == {"base": 1, "finetune": 1, "unlearn": 1, "relearn": 2}
 
 
 @pytest.mark.parametrize(

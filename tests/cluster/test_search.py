@@ -1,4 +1,4 @@
-"""A search on a real local Ray: killed and resumed it ends as if nothing had been; what is published is not asked."""
+"""A search: killed and resumed it ends as if nothing had been; what is published is not asked."""
 
 import json
 import random
@@ -37,8 +37,9 @@ def in_this_process(spec: StudySpec, folder: Path, work_through: Any) -> int:
     """The same search without Ray and without a fault; returns the number of its rounds."""
     store = LocalStore(folder / "store")
     store.prepare()
-    _, plan_of = planning_of(spec, folder)
-    rounds = Rounds(folder, spec, proposer_of(spec), plan_of, store)
+    materials = read_materials(spec)
+    _, plan_of = planning_of(materials, folder)
+    rounds = Rounds(folder, spec, proposer_of(materials), plan_of, store)
     with hold(folder) as lease:
         for plan in rounds.plans(lease):
             work_through(plan, store)
@@ -54,9 +55,12 @@ def answer_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "search" / "answer.json").read_text())
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize(
+    ("kills", "with_ray"),
+    [(1, False), pytest.param(3, True, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
+)
 def test_killed_it_ends_as_if_nothing_had_been(
-    relearn, space, tiny, work_through, tmp_path: Path, kills: int
+    relearn, resume, space, tiny, work_through, tmp_path: Path, kills: int, with_ray: bool
 ) -> None:
     path, study = space(**SPACE), tmp_path / "s"
     assert in_this_process(tiny(**SPACE), tmp_path / "undisturbed", work_through) == 3
@@ -64,13 +68,13 @@ def test_killed_it_ends_as_if_nothing_had_been(
     whole = sum(1 for address in store.addresses() if address.what != "state")
     draw = random.Random(20261125)
     for moment in sorted(draw.sample(range(1, whole - 2), kills)):
-        killed = relearn("run", path, "--study", "s")
+        killed = relearn("run", path, "--study", "s", with_ray=with_ray)
         wait_until_published(study, moment, 300)
         left_behind = killed.descendants()
         killed.process.send_signal(signal.SIGKILL)
         assert killed.finish()[0] == -signal.SIGKILL
         wait_until_gone(left_behind, 120)
-    code, output = relearn("resume", "s").finish(600)
+    code, output = resume("s")
     assert code == 0, output
     assert read_rounds(study) == read_rounds(tmp_path / "undisturbed")
     assert answer_of(study) == answer_of(tmp_path / "undisturbed")
@@ -92,7 +96,10 @@ def test_killed_it_ends_as_if_nothing_had_been(
     assert answer_of(study)["sentences"][-1].split(";")[0] in page
 
 
-def test_the_data_of_a_search_is_read_once(tiny, work_through, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("question", ["frontier", "cheapest"])
+def test_the_data_of_a_search_is_read_once(
+    tiny, work_through, tmp_path: Path, monkeypatch, question: str
+) -> None:
     read: list[int] = []
     material = Names.material
 
@@ -101,7 +108,8 @@ def test_the_data_of_a_search_is_read_once(tiny, work_through, tmp_path: Path, m
         return material(scenario, repetitions)
 
     monkeypatch.setattr(Names, "material", counted)
-    assert in_this_process(tiny(**SPACE), tmp_path, work_through) == 3
+    spec = tiny(**{**SPACE, "search": {**SPACE["search"], "question": question}})
+    assert in_this_process(spec, tmp_path, work_through) > 1
     assert sorted(read) == sorted(SPACE["repetitions"])
 
 
@@ -112,8 +120,9 @@ def test_what_is_published_is_found_and_not_asked(tiny, work_through, tmp_path: 
     store = LocalStore(tmp_path / "store")
     store.prepare()
     work_through(make_plan(read_materials(part), str), store)
-    proposer = proposer_of(spec)
-    _, plan_of = planning_of(spec, tmp_path / "s")
+    materials = read_materials(spec)
+    proposer = proposer_of(materials)
+    _, plan_of = planning_of(materials, tmp_path / "s")
     rounds = Rounds(tmp_path / "s", spec, proposer, plan_of, store)
     there = set(store.addresses())
     with hold(tmp_path / "s") as lease:

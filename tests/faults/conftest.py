@@ -15,8 +15,8 @@ FAULT = pytest.StashKey[Fault]()
 FAULTS = pytest.StashKey[list[Fault]]()
 GRID = {
     "start": ["unlearned", "never_learned"],
-    "repetitions": [7, 3, 1],
-    "depth": [1, 2, 3],
+    "repetitions": [7, 1],
+    "depth": [1, 2],
     "corpus": ["prefix", "retain"],
     "relearn_steps": [0, 2, 4],
     "finetune": {"steps": 40, "optimiser": {"learning_rate": 1e-3, "batch_size": 12}},

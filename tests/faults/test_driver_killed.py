@@ -16,7 +16,7 @@ from tests.faults.conftest import GRID, LONG
 @pytest.mark.fault("driver SIGKILL, at seeded moments of one study")
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_the_driver_is_killed_again_and_again(
-    relearn, space, undisturbed, planned, fault: Fault, tmp_path: Path, kills: int
+    relearn, resume, space, undisturbed, planned, fault: Fault, tmp_path: Path, kills: int
 ) -> None:
     path = space(**GRID)
     study = tmp_path / "s"
@@ -32,7 +32,7 @@ def test_the_driver_is_killed_again_and_again(
         assert run.finish()[0] == -signal.SIGKILL
         # Whatever still runs could still publish; the next driver must not wait for it.
         wait_until_gone(left_behind)
-    code, output = relearn("run", path, "--study", "s").finish()
+    code, output = resume("s")
     assert code == 0, output
     assert len(published(study)) == whole
     fault.check(study, undisturbed(**GRID), code=code, repeated=2 * kills)
@@ -40,15 +40,16 @@ def test_the_driver_is_killed_again_and_again(
 
 @pytest.mark.fault("worker SIGKILL within a stage")
 def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+    fields = {**LONG, "start": ["unlearned"], "repetitions": [7]}  # one finetuning that is long enough to hit
     study = tmp_path / "s"
-    run = relearn("run", space(**LONG), "--study", "s")
+    run = relearn("run", space(**fields), "--study", "s")
     wait_for(lambda: bool(within(study, "finetune")))
     fault.before(study, run)
     psutil.Process(within(study, "finetune")[0]).kill()
     fault.inject()
     code, output = run.finish()
     assert code == 0, output
-    fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+    fault.check(study, undisturbed(**fields), code=code, repeated=1)
 
 
 @pytest.mark.fault("worker SIGKILL while weights are being saved")
@@ -98,10 +99,11 @@ def test_an_interruption_leaves_a_study_that_resumes(
 @pytest.mark.parametrize(
     "word",
     [
-        pytest.param("stop", marks=[pytest.mark.fault("`relearn stop`"), pytest.mark.slow]),
+        pytest.param("stop", marks=pytest.mark.fault("`relearn stop`")),
         pytest.param("cancel", marks=pytest.mark.fault("`relearn cancel`")),
     ],
 )
+@pytest.mark.slow
 def test_a_driver_is_told_to_end(
     relearn, space, undisturbed, fault: Fault, tmp_path: Path, word: str
 ) -> None:

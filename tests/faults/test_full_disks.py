@@ -49,7 +49,7 @@ def fill(folder: Path) -> Path:
     ],
 )
 def test_a_disk_fills_up_while_a_study_runs(
-    relearn, space, undisturbed, fault: Fault, small_disk, tmp_path: Path, place: str
+    relearn, resume, space, undisturbed, fault: Fault, small_disk, tmp_path: Path, place: str
 ) -> None:
     study = tmp_path / "s"
     disk = small_disk(tmp_path / place)
@@ -66,7 +66,7 @@ def test_a_disk_fills_up_while_a_study_runs(
     assert "Traceback" not in output
     ballast.unlink()
     fault.check(study, undisturbed(**GRID), code=code, complete=False)
-    code, output = relearn("resume", "s").finish()
+    code, output = resume("s")
     assert code == 0, output
     fault.check(study, undisturbed(**GRID), code=code, repeated=4)
 

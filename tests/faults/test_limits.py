@@ -34,7 +34,7 @@ EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import ti
     ids=["hang", "memory"],
 )
 def test_a_stage_beyond_its_limits(
-    relearn, space, undisturbed, fault: Fault, tmp_path: Path, does: str, limits: dict, cause: str
+    relearn, resume, space, undisturbed, fault: Fault, tmp_path: Path, does: str, limits: dict, cause: str
 ) -> None:
     study = tmp_path / "s"
     path = space(**GRID, execution={**limits, "retries": 1})
@@ -50,7 +50,7 @@ def test_a_stage_beyond_its_limits(
     assert "unlearn" in failure["label"]
     fault.check(study, undisturbed(**GRID), code=code, complete=False, repeated=1)
     # Without the fault, the same study goes on.
-    code, output = relearn("resume", "s").finish()
+    code, output = resume("s")
     assert code == 0, output
     fault.check(study, undisturbed(**GRID), code=code, repeated=2)
 

@@ -56,6 +56,7 @@ def test_a_node_with_a_disk_of_its_own(
     fault.check(tmp_path / "s", undisturbed(**GRID), code=code)
 
 
+@pytest.mark.slow
 def test_a_cluster_with_a_token(relearn, space, tmp_path: Path) -> None:
     """Lets in who has the token; who has not is told so in seconds."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}

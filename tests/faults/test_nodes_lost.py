@@ -38,14 +38,15 @@ def test_a_node_is_lost_and_another_comes(
 def test_a_node_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)
     study = tmp_path / "s"
+    fields = {**LONG, "repetitions": [7]}  # two finetunings at once, one on each node
     call = on_both_nodes(
-        relearn("run", space(**LONG), "--study", "s", "--address", found.address), study, fault
+        relearn("run", space(**fields), "--study", "s", "--address", found.address), study, fault
     )
     found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
     fault.inject()
     code, output = call.finish()
     assert code == 0, output
-    fault.check(study, undisturbed(**LONG), code=code, repeated=1)
+    fault.check(study, undisturbed(**fields), code=code, repeated=1)
 
 
 @pytest.mark.slow

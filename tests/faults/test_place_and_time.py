@@ -19,7 +19,7 @@ HARMS = {
 
 
 @pytest.mark.fault("study folder moved between two runs")
-def test_a_moved_study_goes_on(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
+def test_a_moved_study_goes_on(relearn, resume, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     run = relearn("run", space(**GRID), "--study", "s")
     wait_for(lambda: len(published(tmp_path / "s")) >= 5)
     run.process.send_signal(signal.SIGTERM)
@@ -27,7 +27,7 @@ def test_a_moved_study_goes_on(relearn, space, undisturbed, fault: Fault, tmp_pa
     (tmp_path / "elsewhere").mkdir()
     shutil.move(tmp_path / "s", tmp_path / "elsewhere" / "t")
     fault.inject()
-    code, output = relearn("resume", "elsewhere/t").finish()
+    code, output = resume("elsewhere/t")
     assert code == 0, output
     fault.check(tmp_path / "elsewhere" / "t", undisturbed(**GRID), code=code, repeated=2)
     # A finished study: no work, no Ray.

@@ -71,13 +71,16 @@ def rewritten(lease: Path, **facts: Any) -> None:
 
 
 @pytest.mark.fault("two drivers started at once")
-@pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize(
+    ("times", "with_ray"),
+    [(1, False), pytest.param(20, True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+)
 def test_of_two_drivers_at_once_one_is_refused(
-    relearn, space, undisturbed, fault: Fault, tmp_path: Path, times: int
+    relearn, space, undisturbed, fault: Fault, tmp_path: Path, times: int, with_ray: bool
 ) -> None:
     path = space(**GRID)
     for turn in range(times):
-        both = [relearn("run", path, "--study", f"s{turn}") for _ in range(2)]
+        both = [relearn("run", path, "--study", f"s{turn}", with_ray=with_ray) for _ in range(2)]
         fault.inject()
         ended = {call.process.pid: call.finish() for call in both}
         codes = sorted(code for code, _ in ended.values())

@@ -14,7 +14,7 @@ from study.planning.makespan import makespan
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import characters_of_a_step
-from study.planning.step_times import Prices, prices_of_records
+from study.planning.step_times import StepTimes, step_times_of_records
 from study.provenance import describe_node
 from tests.commands import call
 from tests.conftest import TINY
@@ -23,7 +23,7 @@ from tests.study.test_memory import LLAMA_2_7B
 
 def test_counts_by_hand(planned) -> None:
     plan = planned(depth=[2, 4], relearn_steps=[0, 3, 5], corpus=["prefix", "retain"], seed=[0, 1])
-    found = cost(plan, [], Prices(), {}, slots=2)
+    found = cost(plan, [], StepTimes(), {}, slots=2)
     # A seed: 2 reference cells, and 2 depths × 2 corpora × 3 step counts.
     assert found.cells == 2 * (2 + 12)
     assert found.stages == {"base": 2, "finetune": 2, "unlearn": 2, "relearn": 8}
@@ -42,7 +42,7 @@ def test_a_matched_control_is_unlearned_as_deep_and_shares_what_it_can(planned) 
     start = ["unlearned", "never_learned"]
     plain = planned(depth=[2, 4], start=start)
     plan = planned(depth=[2, 4], start=start, control_depth=[0, 4])
-    found, before = cost(plan, [], Prices(), {}, slots=1), cost(plain, [], Prices(), {}, slots=1)
+    found, before = cost(plan, [], StepTimes(), {}, slots=1), cost(plain, [], StepTimes(), {}, slots=1)
     matched = [cell for cell in plan.cells if cell.start == "never_learned" and cell.depth]
     assert {(cell.method, cell.depth) for cell in matched} == {("gradient_ascent", 4)}
     assert set(plain.stages) < set(plan.stages), "no key of the others changes"
@@ -72,11 +72,11 @@ def test_a_control_that_matches_nothing_is_refused(planned, changes: dict[str, A
 def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
     plan = planned()
     store = LocalStore(tmp_path)
-    promised = cost(plan, [], Prices(), {}, slots=1).disk_bytes
+    promised = cost(plan, [], StepTimes(), {}, slots=1).disk_bytes
     work_through(plan, store)
     taken = sum(path.stat().st_size for path in tmp_path.rglob("weights.safetensors"))
     assert promised <= taken <= 1.1 * promised + 20_000
-    after = cost(plan, store.addresses(), Prices(), {}, slots=1)
+    after = cost(plan, store.addresses(), StepTimes(), {}, slots=1)
     assert (after.disk_bytes, after.seconds) == (0, 0.0)
     assert after.artifacts_published == after.artifacts
     assert after.stages_published == len(plan.stages)
@@ -85,16 +85,16 @@ def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path
 def test_time_is_known_once_measured(planned, work_through, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     work_through(planned(), store)
-    prices = prices_of_records(store.record(address) for address in store.addresses())
+    step_times = step_times_of_records(store.record(address) for address in store.addresses())
     two = planned(seed=[0, 1])
-    left = cost(two, store.addresses(), prices, {}, slots=1).seconds
+    left = cost(two, store.addresses(), step_times, {}, slots=1).seconds
     assert left is not None
     assert left > 0
     # What is missing is one chain, seed 1's: a second slot does not help it, and would help two.
-    assert cost(two, store.addresses(), prices, {}, slots=2).seconds == left
+    assert cost(two, store.addresses(), step_times, {}, slots=2).seconds == left
     three = planned(seed=[0, 1, 2])
-    assert cost(three, store.addresses(), prices, {}, slots=2).seconds == left
-    assert cost(three, store.addresses(), prices, {}, slots=1).seconds == pytest.approx(2 * left)
+    assert cost(three, store.addresses(), step_times, {}, slots=2).seconds == left
+    assert cost(three, store.addresses(), step_times, {}, slots=1).seconds == pytest.approx(2 * left)
 
 
 def test_the_slots_are_played_through(planned) -> None:
@@ -110,7 +110,7 @@ def test_the_slots_are_played_through(planned) -> None:
     assert makespan(plan, {}, 2) == 0
 
 
-def test_prices_by_group_and_by_length_of_the_text(planned) -> None:
+def test_step_times_by_group_and_by_length_of_the_text(planned) -> None:
     plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
     nodes = {stage.kind: stage.node for stage in plan.stages.values() if stage.kind != "relearn"}
     short, long = sorted(
@@ -120,22 +120,22 @@ def test_prices_by_group_and_by_length_of_the_text(planned) -> None:
 
     def measured(node, fixed: float, each: float) -> None:
         step = fixed + each * characters_of_a_step(node)
-        prices.trained(node.key, describe_node(node), 2, 1.0)  # an earlier report of it counts no more
-        prices.trained(node.key, describe_node(node), 10, 10 * step)
+        step_times.trained(node.key, describe_node(node), 2, 1.0)  # an earlier report of it counts no more
+        step_times.trained(node.key, describe_node(node), 10, 10 * step)
 
-    prices = Prices()
+    step_times = StepTimes()
     measured(nodes["finetune"], 0.01, 1e-4)
     measured(short, 0.01, 1e-4)
     # On the line that both lie on, and so is a corpus that nobody measured.
-    assert prices.step_seconds(long) == pytest.approx(0.01 + 1e-4 * characters_of_a_step(long))
+    assert step_times.step_seconds(long) == pytest.approx(0.01 + 1e-4 * characters_of_a_step(long))
     # A group that is dearer by a factor stays so.
     measured(nodes["unlearn"], 0.03, 3e-4)
-    assert prices.step_seconds(nodes["unlearn"]) == pytest.approx(
+    assert step_times.step_seconds(nodes["unlearn"]) == pytest.approx(
         0.03 + 3e-4 * characters_of_a_step(nodes["unlearn"])
     )
     evaluation = plan.cells[0].evaluation
-    prices.asked("relearn", 10, 2.0)
-    assert prices.evaluation_seconds("unlearn", evaluation) == 0.2 * len(evaluation.probes.probes)
+    step_times.asked("relearn", 10, 2.0)
+    assert step_times.evaluation_seconds("unlearn", evaluation) == 0.2 * len(evaluation.probes.probes)
 
 
 def test_the_line_through_what_was_measured_is_numpys(planned) -> None:
@@ -143,15 +143,15 @@ def test_the_line_through_what_was_measured_is_numpys(planned) -> None:
     node = next(stage.node for stage in plan.stages.values() if stage.kind == "relearn")
     description = describe_node(node)
     sizes, steps, seconds = [30.0, 300.0, 500.0], [4, 10, 7], [0.02, 0.05, 0.06]
-    prices = Prices()
+    step_times = StepTimes()
     for size, count, each in zip(sizes, steps, seconds, strict=True):
         description["characters"] = size
-        prices.trained(f"{size}", description, count // 2, 100.0)  # counts no more after the next
-        prices.trained(f"{size}", description, count, count * each)
+        step_times.trained(f"{size}", description, count // 2, 100.0)  # counts no more after the next
+        step_times.trained(f"{size}", description, count, count * each)
     slope, fixed = np.polyfit(sizes, seconds, 1, w=np.sqrt(steps))
     assert slope > 0
     assert fixed > 0
-    assert prices.step_seconds(node) == pytest.approx(fixed + slope * characters_of_a_step(node))
+    assert step_times.step_seconds(node) == pytest.approx(fixed + slope * characters_of_a_step(node))
 
 
 def test_what_was_trained_on_the_same_data_says_most(planned) -> None:
@@ -162,20 +162,20 @@ def test_what_was_trained_on_the_same_data_says_most(planned) -> None:
     assert (len(nodes), len(digests)) == (4, 2)
     seconds = {digests[0]: 0.1, digests[1]: 5.0}
     measured = [next(node for node in nodes if node.data.digest == digest) for digest in digests]
-    prices = Prices()
+    step_times = StepTimes()
     for node in measured:
-        prices.trained(node.key, describe_node(node), 3, 3 * seconds[node.data.digest])
+        step_times.trained(node.key, describe_node(node), 3, 3 * seconds[node.data.digest])
     for node in nodes:
-        assert prices.step_seconds(node) == pytest.approx(seconds[node.data.digest])
+        assert step_times.step_seconds(node) == pytest.approx(seconds[node.data.digest])
 
 
 def test_texts_of_one_length_give_no_line(planned) -> None:
     plan = planned(corpus=["prefix", "retain"], relearn_steps=[0, 3])
     node = next(stage.node for stage in plan.stages.values() if stage.kind == "relearn")
-    prices = Prices()
+    step_times = StepTimes()
     for number, size in enumerate([100.1, 100.1, 100.1]):
-        prices.trained(f"{number}", {**describe_node(node), "characters": size}, 3, 3 * (0.1 + number))
-    assert prices.step_seconds(node) == pytest.approx(1.1)
+        step_times.trained(f"{number}", {**describe_node(node), "characters": size}, 3, 3 * (0.1 + number))
+    assert step_times.step_seconds(node) == pytest.approx(1.1)
 
 
 def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
         materials = read_materials(tiny(**{**grid, "relearn_steps": [cell.relearn_steps]}))
         alone = make_plan(materials, str, [cell.point])
         brute += sum(stage.last_step for stage in alone.stages.values())
-    assert cost(plan, [], Prices(), {}, slots=1).train_steps_alone == brute
+    assert cost(plan, [], StepTimes(), {}, slots=1).train_steps_alone == brute
     assert unlearned == sum(
         train_steps_alone(cell.checkpoint) for cell in plan.cells if cell.start == "unlearned"
     )

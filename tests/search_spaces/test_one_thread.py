@@ -6,6 +6,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from search_spaces.search.proposers import proposer_of
+from study.planning.materials import read_materials
 from study.planning.proposer import Point
 from tests.search_spaces.conftest import search_through
 
@@ -26,6 +27,6 @@ def test_the_number_of_threads_does_not_change_what_is_asked(searching, question
             assert {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"} == {
                 threads
             }
-            asked.append(search_through(proposer_of(spec), STEPS, rate)[-1].asked)
+            asked.append(search_through(proposer_of(read_materials(spec)), STEPS, rate)[-1].asked)
     assert len(asked[0]) == 24
     assert asked[0] == asked[1]

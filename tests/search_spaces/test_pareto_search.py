@@ -1,10 +1,12 @@
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 
 from search_spaces.search.attack_space import Tried
 from search_spaces.search.pareto_search import QUIET_ATTACKS, ParetoSearch
+from study.planning.materials import read_materials
 from study.planning.proposer import History, Point
 from study.settings.attack import Attack, Integers, Interval
 from tests.search_spaces.conftest import curve, search_through
@@ -42,9 +44,15 @@ def grows_with_cost(point: Point, step: int) -> float:
     return 1 / (1 + math.exp(-2 * (force - 4.5 - 0.2 * point.seed))) if step else 0.0
 
 
-def test_the_front_is_what_no_other_dominates(searching) -> None:
+@pytest.fixture
+def cheapest(searching) -> Callable[..., ParetoSearch]:
+    """``cheapest(depth=[…])``: the search of a small names study."""
+    return lambda **fields: ParetoSearch(read_materials(searching("cheapest", **fields)))
+
+
+def test_the_front_is_what_no_other_dominates(cheapest) -> None:
     """Beside the definition, pair by pair."""
-    proposer = ParetoSearch(searching("cheapest", **LISTED))
+    proposer = cheapest(**LISTED)
     points = proposer.candidates()
     history = History(
         rounds=(points,), curves={point: curve(point, STEPS, grows_with_cost) for point in points}
@@ -70,8 +78,8 @@ def test_the_front_is_what_no_other_dominates(searching) -> None:
     assert all(each.seeds == 3 for each in found)
 
 
-def test_a_quarter_of_the_grid_stands_for_nearly_all_of_its_front(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", budget={"trajectories": 40}, **LISTED))
+def test_a_quarter_of_the_grid_stands_for_nearly_all_of_its_front(cheapest) -> None:
+    proposer = cheapest(budget={"trajectories": 40}, **LISTED)
     points = proposer.candidates()
     assert len(points) == 162
     (target,) = proposer.targets
@@ -82,8 +90,8 @@ def test_a_quarter_of_the_grid_stands_for_nearly_all_of_its_front(searching) -> 
     assert covered >= 0.9 * len(front) > 60
 
 
-def test_ranges_are_kept_and_whole_numbers_are_whole(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", budget={"trajectories": 30}, **RANGES))
+def test_ranges_are_kept_and_whole_numbers_are_whole(cheapest) -> None:
+    proposer = cheapest(budget={"trajectories": 30}, **RANGES)
     history = search_through(proposer, STEPS, grows_with_cost)[-1]
     assert proposer.candidates() == ()
     assert len(history.asked) == len(set(history.asked)) == 30
@@ -96,8 +104,8 @@ def test_ranges_are_kept_and_whole_numbers_are_whole(searching) -> None:
     assert {point.attack.corpus for point in history.asked} == {"prefix", "retain"}
 
 
-def test_an_attack_is_asked_in_every_seed(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", budget={"trajectories": 36}, **RANGES))
+def test_an_attack_is_asked_in_every_seed(cheapest) -> None:
+    proposer = cheapest(budget={"trajectories": 36}, **RANGES)
     asked = search_through(proposer, STEPS, grows_with_cost)[-1].asked
     seeds: dict[Attack, list[int]] = {}
     for point in asked:
@@ -106,8 +114,8 @@ def test_an_attack_is_asked_in_every_seed(searching) -> None:
     assert all(sorted(each) == [0, 1, 2] for each in seeds.values())
 
 
-def test_what_was_published_in_one_seed_is_completed_first(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", **LISTED))
+def test_what_was_published_in_one_seed_is_completed_first(cheapest) -> None:
+    proposer = cheapest(**LISTED)
     strongest = max(proposer.candidates(), key=lambda point: (grows_with_cost(point, 40), -point.seed))
     history = History(found=(strongest,), curves={strongest: curve(strongest, STEPS, grows_with_cost)})
     first, second, *_ = proposer.propose(history)
@@ -115,8 +123,8 @@ def test_what_was_published_in_one_seed_is_completed_first(searching) -> None:
     assert sorted([strongest.seed, first.seed, second.seed]) == [0, 1, 2]
 
 
-def test_no_attack_works(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", budget={"trajectories": 16}, **LISTED))
+def test_no_attack_works(cheapest) -> None:
+    proposer = cheapest(budget={"trajectories": 16}, **LISTED)
     history = search_through(proposer, STEPS, lambda point, step: 0.1)[-1]
     answer = proposer.answer(history)
     assert answer.sentences[0] == "r=7, depth 8: no attack that was tried reaches 50%."
@@ -124,8 +132,8 @@ def test_no_attack_works(searching) -> None:
     assert "front" not in answer.tables
 
 
-def test_it_stops_by_itself(searching) -> None:
-    proposer = ParetoSearch(searching("cheapest", **{**FINE, "seed": [0]}))
+def test_it_stops_by_itself(cheapest) -> None:
+    proposer = cheapest(**{**FINE, "seed": [0]})
     history = search_through(proposer, STEPS, lambda point, step: float(step > 5))[-1]
     answer = proposer.answer(history)
     assert answer.reason == "tolerance"
@@ -133,9 +141,9 @@ def test_it_stops_by_itself(searching) -> None:
     assert answer.sentences[-1].startswith(f"The last {QUIET_ATTACKS} attacks on each model changed no front")
 
 
-def test_a_front_is_quiet_where_the_last_attacks_add_nothing(searching) -> None:
+def test_a_front_is_quiet_where_the_last_attacks_add_nothing(cheapest) -> None:
     """All attacks work, so that the lowest costs are the front: it is quiet where they came first."""
-    proposer = ParetoSearch(searching("cheapest", **{**FINE, "corpus": ["prefix"], "seed": [0]}))
+    proposer = cheapest(**{**FINE, "corpus": ["prefix"], "seed": [0]})
     (target,) = proposer.targets
 
     def quiet(points: list[Point]) -> bool:
@@ -151,16 +159,16 @@ def test_a_front_is_quiet_where_the_last_attacks_add_nothing(searching) -> None:
 
 
 def test_the_next_round_follows_from_the_spec_and_the_answers_alone(searching) -> None:
-    spec = searching("cheapest", budget={"trajectories": 32}, **RANGES)
-    histories = search_through(ParetoSearch(spec), STEPS, grows_with_cost)
+    materials = read_materials(searching("cheapest", budget={"trajectories": 32}, **RANGES))
+    histories = search_through(ParetoSearch(materials), STEPS, grows_with_cost)
     for before, after in itertools.pairwise(histories):
         again = History(rounds=before.rounds, curves=dict(reversed(list(before.curves.items()))))
-        assert ParetoSearch(spec).propose(again) == after.rounds[-1]
+        assert ParetoSearch(materials).propose(again) == after.rounds[-1]
 
 
-def test_targets_take_turns(searching) -> None:
+def test_targets_take_turns(cheapest) -> None:
     axes = {**LISTED, "repetitions": [7, 5, 3], "depth": [6, 7, 8, 10, 12]}
-    proposer = ParetoSearch(searching("cheapest", budget={"trajectories": 96}, **axes))
+    proposer = cheapest(budget={"trajectories": 96}, **axes)
     asked = search_through(proposer, STEPS, grows_with_cost)[-1].asked
     each = {(p.repetitions, p.depth): 0 for p in asked}
     for point in asked:
@@ -171,7 +179,7 @@ def test_targets_take_turns(searching) -> None:
 
 def test_without_ranges_of_its_own_it_varies_all_three(searching) -> None:
     spec = searching("cheapest", budget={"trajectories": 8}, repetitions=[7], depth=[8])
-    for point in ParetoSearch(spec).propose(History()):
+    for point in ParetoSearch(read_materials(spec)).propose(History()):
         assert None not in (point.attack.learning_rate, point.attack.rank, point.attack.fraction)
         assert (
             spec.relearn.learning_rate / 10 <= point.attack.learning_rate <= 10 * spec.relearn.learning_rate

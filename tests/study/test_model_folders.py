@@ -60,10 +60,11 @@ def visible(target: Path) -> list[Path]:
 def test_a_killed_export_leaves_no_half_of_a_folder(planned, work_through, tmp_path: Path) -> None:
     plan, store, target = planned(), LocalStore(tmp_path / "store"), tmp_path / "models"
     work_through(plan, store)
-    assert kill_in_the_middle(store.folder, target).is_dir()
+    hidden = kill_in_the_middle(store.folder, target)
+    assert hidden.is_dir()
     assert visible(target) == []
 
-    export_checkpoints(plan, store, target)
+    assert export_checkpoints(plan, store, target).unfinished == [hidden]
     folder = target / "gradient_ascent" / "repetitions-7" / "seed-0" / "depth-2"
     stage = next(stage for stage in plan.stages.values() if stage.kind == "unlearn")
     stored = load_file(store.file(Address.of_weights(stage.key, 2), WEIGHTS_FILE))
@@ -74,6 +75,17 @@ def test_a_killed_export_leaves_no_half_of_a_folder(planned, work_through, tmp_p
     kill_in_the_middle(store.folder, target)
     assert {path: (target / path).read_bytes() for path in visible(target)} == whole
     assert fingerprint(str(folder))
+
+
+def test_models_without_weights_are_told_apart(planned, work_through, tmp_path: Path) -> None:
+    """No relearning starts where ``relearn_steps`` is 0 alone; and what is not computed yet may come."""
+    for steps, work, lists in (([0], True, "not_kept"), ([0, 2], False, "not_computed")):
+        plan, store = planned(relearn_steps=steps), LocalStore(tmp_path / f"store-{lists}")
+        if work:
+            work_through(plan, store)
+        exported = export_checkpoints(plan, store, tmp_path / "models")
+        assert [path.name for path in getattr(exported, lists)][-1] == "depth-2"
+        assert [path.name for path in exported.written] == (["depth-0"] if work else [])
 
 
 @pytest.fixture(scope="module")

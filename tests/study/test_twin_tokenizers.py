@@ -101,7 +101,7 @@ def test_a_judge_reads_its_chat_template_once(tmp_path: Path, monkeypatch: pytes
         ids = arguments["input_ids"]
         assert isinstance(ids, torch.Tensor)
         asked.append(ids[0].tolist())
-        return generate(**{**arguments, "max_new_tokens": 2})  # type: ignore[operator]
+        return generate(**{**arguments, "max_new_tokens": 2})
 
     monkeypatch.setattr(judge._resident.model, "generate", seen)
     judge.reply("Rate this.")

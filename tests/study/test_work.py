@@ -17,11 +17,13 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
+import study.training.batches
 import study.training.loop
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import read_events
 from study.models.resident import Resident
 from study.perform import Residents, perform
+from study.training.encoding import encode
 
 GRID = {"depth": [2, 4], "relearn_steps": [0, 1, 3], "corpus": ["prefix", "gibberish"]}
 STEPS = 2 + 3 + 4 + 4 * 3
@@ -45,6 +47,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
         monkeypatch.setattr(owner, name, counting)
 
+    monkeypatch.setattr(study.training.batches, "encode", encode)  # not the tests' own, which does it once
     forward = LlamaForCausalLM.forward
 
     @wraps(forward)  # the model is asked which arguments it takes

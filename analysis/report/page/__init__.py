@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -55,10 +55,14 @@ def render_markdown(chapter: Chapter) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Iterable[str | Markup]]) -> str:
+    """A table of Markdown, a line for each row; markup is left out of the values."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(_plain(value) for value in line)} |\n" for line in lines)
+
+
 def _table(table: Table) -> list[str]:
-    lines = [[name for name, _ in table.columns], ["---"] * len(table.columns), *table.rows]
-    rows = "\n".join(f"| {' | '.join(_plain(value) for value in line)} |" for line in lines)
-    return [table.caption, rows]
+    return [table.caption, markdown_table([name for name, _ in table.columns], table.rows).rstrip()]
 
 
 def _plain(value: str | Markup) -> str:
