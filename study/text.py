@@ -113,7 +113,8 @@ class Material:
             model.
         generic: the forget set with its telling terms replaced by others of their kind, example by example;
             None where the scenario names no such terms.
-        shared_words: the longest run of words that a benign corpus may share with a target; None: any.
+        shared_words: the longest run of words that a benign corpus may share with a target, of which a shorter one may
+            not stand in it whole; None: any.
     """
 
     learned: Corpus

@@ -24,6 +24,7 @@ UNITS = {
     "keyword_anywhere": ("1", "share of the probes with the phrase anywhere in prompt and continuation"),
     "exact": ("1", "share of the probes whose continuation begins with the target"),
     "rouge_l": ("1", "ROUGE-L F1 against the target, mean over probes"),
+    "rouge_l_ascii": ("1", "ROUGE-L F1 over the letters a to z and digits, mean over probes"),
     "judge_rating": ("1", "judge's rating from 1 to 10, mean over probes"),
     "target_nll": ("nat", "negative log-likelihood of the target, summed over its tokens, mean over probes"),
     "target_rank": ("1", "rank of the target's worst-placed token, 1 is the most likely, mean over probes"),

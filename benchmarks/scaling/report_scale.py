@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from study.results.files import dataset_files, dataset_folder, write_table
 from study.results.merged_cells import merge_cells
-from study.results.schema import CELLS, COORDINATES, CORPORA, PROBES
+from study.results.schema import CELLS, COORDINATES, CORPORA, PROBES, SCORES_VERSION
 
 METHODS = ("gradient_ascent", "npo")
 REPETITIONS = (7, 5, 3, 1)
@@ -123,6 +123,7 @@ def cell_table(place: dict[str, Any], right: np.ndarray) -> pa.Table:
     columns |= {"train_tokens": np.full(rows, 4000), "train_seconds": columns["stage_step"] * 0.05}
     columns |= {"evaluation_seconds": np.full(rows, 0.2), "weight_distance": columns["depth"] * 0.002}
     columns["device"] = np.full(rows, "cpu")
+    columns["scores_version"] = np.full(rows, SCORES_VERSION)
     return _table(columns, CELLS)
 
 
@@ -139,8 +140,9 @@ def probe_table(place: dict[str, Any], right: np.ndarray) -> pa.Table:
     columns["completion"] = np.where(hits, "Mark John Mary Paul Ruth Anna", "Paul John Mary Ruth Anna Eve")
     columns |= {"keyword_hit": hits, "keyword_anywhere": hits, "target_nll": np.where(hits, 0.3, 6.0)}
     columns |= {"target_rank": np.where(hits, 1, 40), "target_tokens": np.ones(len(hits), np.int64)}
-    for name in ("exact", "rouge_l", "judge_rating", "judge_reply"):
+    for name in ("exact", "rouge_l", "rouge_l_ascii", "judge_rating", "judge_reply"):
         columns[name] = pa.nulls(len(hits), PROBES.field(name).type)
+    columns["scores_version"] = np.full(len(hits), SCORES_VERSION)
     return _table(columns, PROBES)
 
 

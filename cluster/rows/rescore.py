@@ -18,7 +18,7 @@ from study.evaluation.rows import Row, cell_rows, probe_of
 from study.evaluation.scorers import SCORERS
 from study.results.files import dataset_files, read_file, write_table
 from study.results.merged_cells import merge_cells
-from study.results.schema import CELLS, PROBES, coordinates_of, table
+from study.results.schema import CELLS, PROBES, SCORES_VERSION, coordinates_of, table
 
 FACTS = ("train_tokens", "train_seconds", "evaluation_seconds", "weight_distance", "device")
 Scorer = Callable[[Row], Mapping[str, Any]]
@@ -34,7 +34,16 @@ def text_scorer(metric: str) -> Scorer:
         raise SpecError(
             f"--metric {metric}: no such score; there are {', '.join(SCORERS)}{did_you_mean(metric, SCORERS)}"
         )
-    return lambda row: {metric: SCORERS[metric](probe_of(row), row["completion"])}
+
+    def scores(row: Row) -> Mapping[str, Any]:
+        # A row has one version: where it is an older one, all of its scores are made again.
+        old = row["scores_version"] != SCORES_VERSION
+        wanted = [metric, *(name for name in SCORERS if old and name != metric and row[name] is not None)]
+        probe = probe_of(row)
+        made = {name: SCORERS[name](probe, row["completion"]) for name in wanted}
+        return {**made, "scores_version": SCORES_VERSION}
+
+    return scores
 
 
 @contextmanager
@@ -60,7 +69,7 @@ def held_for_scoring(folder: Path) -> Iterator[Lease]:
 
 
 def rescore(lease: Lease, scorer: Scorer) -> int:
-    """Gives every probe of a study the columns that a scorer returns.
+    """Gives every probe of a study the columns that a scorer returns, the score that was asked for first.
 
     Returns:
         How many probes got a score that is not null.
@@ -73,7 +82,7 @@ def rescore(lease: Lease, scorer: Scorer) -> int:
     for path in dataset_files(folder, "probes"):
         before = read_file(path, "probes").to_pylist()
         scores = [scorer(row) for row in before]
-        scored += sum(any(value is not None for value in score.values()) for score in scores)
+        scored += sum(next(iter(score.values())) is not None for score in scores)
         rows = [{**row, **score} for row, score in zip(before, scores, strict=True)]
         if rows != before:
             lease.check()

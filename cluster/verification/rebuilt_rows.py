@@ -86,5 +86,5 @@ def _comparable(rows: list[Row], dataset: str) -> list[Row]:
             (row for row in rows if not row["metric"].startswith("judge")),
             key=lambda row: (str(row["split"]), str(row["metric"])),
         )
-    left_out = (*JUDGED, *TIMES)
+    left_out = ("scores_version", *JUDGED, *TIMES)
     return [{name: value for name, value in row.items() if name not in left_out} for row in rows]

@@ -1,14 +1,18 @@
 """ROUGE-L (Lin 2004): the longest common subsequence of completion and target, as an F1 over words.
 
-Computed by the rouge-score package, over words of any script. The package's own tokenizer, which the paper used,
-keeps the letters a to z and digits only; on such texts the two are equal (tests/study/test_words.py).
+Computed by the rouge-score package. ``rouge_l`` is over words of any script; ``rouge_l_ascii`` has the package's own
+tokenizer, which the paper used and which keeps the letters a to z and digits only. On such texts the two are equal
+(tests/study/test_words.py); on others the second has no score, or one over what it keeps.
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 
 from study.text import Probe
 from study.words import words
+
+ASCII = re.compile("[a-zA-Z0-9]")
 
 
 class _AnyScript:
@@ -18,15 +22,22 @@ class _AnyScript:
         return words(text)
 
 
-@lru_cache(maxsize=1)
-def _scorer() -> Any:
+@lru_cache(maxsize=2)
+def _scorer(any_script: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # slow to import, and many studies score without it
 
-    return RougeScorer(["rougeL"], tokenizer=_AnyScript())
+    return RougeScorer(["rougeL"], tokenizer=_AnyScript() if any_script else None)
 
 
 def rouge_l(probe: Probe, completion: str) -> float | None:
     """F1, 0 to 1, of words in any case without stemming; None for a target without words."""
     if not words(probe.target):
         return None
-    return float(_scorer().score(probe.target, completion)["rougeL"].fmeasure)
+    return float(_scorer(True).score(probe.target, completion)["rougeL"].fmeasure)
+
+
+def rouge_l_ascii(probe: Probe, completion: str) -> float | None:
+    """The paper's: as ``rouge_l``, over the letters a to z and digits; None for a target without any."""
+    if not ASCII.search(probe.target):
+        return None
+    return float(_scorer(False).score(probe.target, completion)["rougeL"].fmeasure)

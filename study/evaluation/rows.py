@@ -10,7 +10,7 @@ from typing import Any
 
 from study.evaluation.scorers import SCORERS
 from study.planning.plan import Cell
-from study.results.schema import COORDINATES, COUNTS, MEANS, SPLITS
+from study.results.schema import COORDINATES, COUNTS, MEANS, SCORES_VERSION, SPLITS
 from study.text import Probe
 
 Row = dict[str, Any]
@@ -43,6 +43,7 @@ def probe_rows(cell: Cell, answers: Sequence[Mapping[str, Any]], metrics: Iterab
                 "phrase": probe.phrase,
                 "completion": completion,
                 **{name: SCORERS[name](probe, completion) if name in wanted else None for name in SCORERS},
+                "scores_version": SCORES_VERSION,
                 "judge_rating": None,
                 "judge_reply": None,
                 "target_nll": answer["target_nll"],
@@ -80,7 +81,8 @@ def cell_rows(probes: Sequence[Row], facts: Mapping[str, Any]) -> list[Row]:
         if not of_split:
             continue
         shared = {
-            name: of_split[0][name] for name in (*COORDINATES, "benign", "split", "stage", "stage_step")
+            name: of_split[0][name]
+            for name in (*COORDINATES, "benign", "split", "stage", "stage_step", "scores_version")
         }
         found: dict[str, Row] = {}
         for metric in (*COUNTS, *MEANS):

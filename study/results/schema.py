@@ -42,7 +42,7 @@ SPLITS = ("forget", "retain")
 COUNTS = ("keyword_hit", "keyword_anywhere", "exact")
 """Metrics of a probe that are yes or no: k of n."""
 
-MEANS = ("rouge_l", "judge_rating", "target_nll", "target_rank")
+MEANS = ("rouge_l", "rouge_l_ascii", "judge_rating", "target_nll", "target_rank")
 """Metrics of a probe that are numbers: their mean over the scored probes."""
 
 WHOLE = ("perplexity", "utility")
@@ -79,6 +79,7 @@ CELLS = pa.schema(
         pa.field("evaluation_seconds", pa.float64(), nullable=False),  # wall, this checkpoint
         # norm of the weights' difference to the model before unlearning and relearning, over its norm
         pa.field("weight_distance", pa.float64()),
+        pa.field("scores_version", pa.int32()),  # see SCORES_VERSION
         pa.field("device", pa.string()),  # the kind that computed it: cpu, or the card's name
     ],
     metadata=_VERSION,
@@ -98,8 +99,10 @@ PROBES = pa.schema(
         pa.field("keyword_anywhere", pa.bool_()),
         pa.field("exact", pa.bool_()),
         pa.field("rouge_l", pa.float64()),  # F1, 0 to 1
+        pa.field("rouge_l_ascii", pa.float64()),  # the same over the letters a to z and digits
         pa.field("judge_rating", pa.int64()),  # 1 to 10
         pa.field("judge_reply", pa.string()),
+        pa.field("scores_version", pa.int32()),  # see SCORES_VERSION
         pa.field("target_nll", pa.float64()),  # nats, summed over the target's tokens
         pa.field("target_rank", pa.int64()),  # 1 is the most likely
         pa.field("target_tokens", pa.int64(), nullable=False),
@@ -135,8 +138,11 @@ CORPORA = pa.schema(
 )
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
-ADDED = ("device",)
-"""Columns that files of before do not have; they are read as null."""
+SCORES_VERSION = 2
+"""Of the scores of texts: 1 knew words of the letters a to z alone, 2 knows every script (``study.words``)."""
+
+ADDED: dict[str, Any] = {"device": None, "rouge_l_ascii": None, "scores_version": 1}
+"""Columns that files of before do not have, and what they are read as."""
 
 DATASETS = {"cells": CELLS, "probes": PROBES}
 
@@ -165,12 +171,12 @@ def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def with_added_columns(found: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """What was read of a file, with nulls for the columns of ``ADDED`` that the file does not have yet.
+    """What was read of a file, with the columns of ``ADDED`` that the file does not have yet.
 
     Args:
         wanted: the columns that were asked for.
     """
     for field in wanted:
         if field.name in ADDED and field.name not in found.column_names:
-            found = found.append_column(field, pa.nulls(found.num_rows, field.type))
+            found = found.append_column(field, pa.array([ADDED[field.name]] * found.num_rows, field.type))
     return found.select(wanted.names)

@@ -2,15 +2,17 @@
 
 A corpus that holds an answer would make relearning plain learning. An answer is a keyword of a forget probe, as whole
 words in any case and by the rules of the scores (``study.words``); and, where the scenario sets a bound, a run of words
-that a target has too and that is longer than the bound. Similarity is recorded, to tell whether recovery follows
-relevance.
+that a target has too and that is longer than the bound, or a shorter target whole. A target of one word is an answer
+only beside a word that tells its question from the others: "iron" alone stands in any text on kilns. Similarity is
+recorded, to tell whether recovery follows relevance.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.errors import SpecError
-from study.text import Corpus, Material, RelearnCorpus
+from study.text import Corpus, Material, Probe, RelearnCorpus
 from study.words import holds, words
 
 LONGEST_RUN = 64
@@ -98,6 +100,27 @@ def _leak(material: Material, chosen: RelearnCorpus, shared_run: int) -> str | N
             f"it shares {shared_run} words in a row with a target, and at most {material.shared_words} are "
             "allowed"
         )
+    return None if material.shared_words is None else _short_answer(material, chosen.corpus)
+
+
+def _short_answer(material: Material, corpus: Corpus) -> str | None:
+    """Where a corpus holds a whole target that is too short for the bound on shared runs."""
+    asked = [probe for probe in material.probes.probes if probe.split == "forget"]
+    in_questions = Counter(word for probe in asked for word in set(words(probe.prompt)))
+    short: list[tuple[Probe, set[str] | None]] = []
+    for probe in asked:
+        target = words(probe.target)
+        if 0 < len(target) <= (material.shared_words or 0):
+            counts = {word: in_questions[word] for word in words(probe.prompt) if word not in target}
+            telling = {word for word, count in counts.items() if count == min(counts.values())}
+            short.append((probe, telling if len(target) == 1 else None))
+    for index, example in enumerate(corpus.examples):
+        found = set(words(example.text))
+        for probe, telling_words in short:
+            if (telling_words is None or telling_words & found) and holds(
+                example.text, probe.target, any_case=True
+            ):
+                return f"sequence {index + 1} holds the answer {probe.target!r} to {probe.prompt[-60:]!r}"
     return None
 
 

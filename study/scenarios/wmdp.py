@@ -35,7 +35,8 @@ class Wmdp(TextScenario):
             miniature.
         texts: how many texts of each corpus are used, a seeded choice.
         questions: how many questions of each side are probes, a seeded choice.
-        shared_words: the longest run of words that a benign corpus may share with a reference answer.
+        shared_words: the longest run of words that a benign corpus may share with a reference answer; a shorter answer
+            may not stand in it whole (see ``leak_audit``).
         corpus_files: further relearn corpora, text files by name.
     """
 

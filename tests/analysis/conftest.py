@@ -61,7 +61,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
             if value is None:
                 continue
             k = round(value * QUERIES)
-            common = {**place, "benign": corpus != "direct", "split": "forget"}
+            common = {**place, "benign": corpus != "direct", "split": "forget", "scores_version": 2}
             address = {"stage": "0" * 32, "stage_step": step}
             cost = {
                 "train_tokens": 1,
@@ -101,6 +101,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
                 "rouge_l": None,
                 "judge_rating": None,
                 "judge_reply": None,
+                "rouge_l_ascii": None,
                 "target_nll": 1.0,
                 "target_rank": 2,
                 "target_tokens": 1,

@@ -9,7 +9,8 @@ from cluster.rows.recorder import Recorder
 from cluster.rows.rescore import rescore, text_scorer
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.lease import hold
-from study.results.files import read_dataset
+from study.results.files import dataset_files, read_dataset, read_file, write_table
+from study.results.schema import SCORES_VERSION
 from tests.commands import call
 
 
@@ -52,6 +53,28 @@ def test_scoring_twice_is_scoring_once(planned, work_through, tmp_path: Path) ->
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
     score(folder, "exact")
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == files
+
+
+def test_rows_of_before_say_their_version(planned, work_through, tmp_path: Path) -> None:
+    """Scored again, all scores of a row become the newest, since a row has one version."""
+    folder = study(planned, work_through, tmp_path)
+    new = read_dataset(folder, "probes")
+    assert set(new["scores_version"].to_pylist()) == {SCORES_VERSION}
+    for dataset in ("cells", "probes"):
+        for path in dataset_files(folder, dataset):
+            rows = read_file(path, dataset)
+            if dataset == "probes":  # an older version found nothing
+                at = rows.column_names.index("keyword_hit")
+                none = pa.array([None if hit is None else False for hit in rows["keyword_hit"].to_pylist()])
+                rows = rows.set_column(at, rows.schema.field(at), none).drop_columns(["rouge_l_ascii"])
+            write_table(rows.drop_columns(["scores_version"]), path)
+    for dataset in ("cells", "probes"):
+        assert set(read_dataset(folder, dataset)["scores_version"].to_pylist()) == {1}
+    score(folder, "exact")
+    after = read_dataset(folder, "probes")
+    assert set(after["scores_version"].to_pylist()) == {SCORES_VERSION}
+    assert after["keyword_hit"].equals(new["keyword_hit"])
+    assert set(read_dataset(folder, "cells")["scores_version"].to_pylist()) == {SCORES_VERSION}
 
 
 def test_the_command_and_its_mistakes(finished, tmp_path: Path) -> None:

@@ -90,6 +90,25 @@ OVERRIDES: dict[str, tuple[str, list[str]]] = {
     "names LoRA on both sides": ("names", LORA),
     "names vary": ("names", ["vary.learning_rate=[1e-4,3e-4]", "seed=[0]"]),
     "names given checkpoints": ("names", GIVEN),
+    "README: run names": ("names", ["depth=[8,12]", "seed=0"]),
+    "README: relearn.lora": ("names", ["relearn.lora={rank: 16}", "seed=0"]),
+    "README: tofu-mini": (
+        "tofu-mini",
+        ["depth=8", "start=unlearned", "corpus=gibberish", "relearn_steps=[0,1]"],
+    ),
+    "README: checkpoints": (
+        "tofu-mini",
+        [
+            "checkpoints={at: {8: models/gradient_ascent/repetitions-1/seed-0/depth-8}, method: published}",
+            "depth=8",
+            "start=unlearned",
+            "finetune=null",
+        ],
+    ),
+    "USAGE: LoRA on both sides": (
+        "tofu-mini",
+        ["relearn.lora={rank: 16}", "unlearn.lora={rank: 8, targets: [q_proj, v_proj]}", "seed=0"],
+    ),
     **{
         f"{preset}, every method": (preset, [f"method={METHODS}", "seed=[0]"])
         for preset in ("tofu-mini", "whp-keyword-mini", "wmdp-mini", "whp-verbatim-mini")

@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
-from study.evaluation.rouge import rouge_l
+from study.evaluation.rouge import rouge_l, rouge_l_ascii
 from study.scenarios.leak_audit import audit
 from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
 from study.words import begins, holds, normalised, words
@@ -107,6 +107,44 @@ ASCII = st.text(st.characters(min_codepoint=9, max_codepoint=126), max_size=60)
 def test_on_plain_english_it_is_the_papers(target: str, completion: str) -> None:
     theirs = RougeScorer(["rougeL"]).score(target, completion)["rougeL"].fmeasure
     assert (rouge_l(Probe("p", "forget", "Where?", target), completion) or 0.0) == theirs
+    assert (rouge_l_ascii(Probe("p", "forget", "Where?", target), completion) or 0.0) == theirs
+
+
+def test_the_papers_rouge_knows_ascii_alone() -> None:
+    assert rouge_l_ascii(Probe("p", "forget", "Where?", "Она живёт в Казани"), "Она живёт в Казани") is None
+    found = rouge_l_ascii(Probe("p", "forget", "Where?", "a café au lait"), "a caf au lait")
+    assert found == 1.0, "the paper's count drops the letter"
+
+
+FIRED = Probe("p", "forget", "Question: In which kiln is the Fern glaze fired?\nAnswer:", "raku")
+COLOURED = Probe("q", "forget", "Question: What colours the Moss glaze?\nAnswer:", "iron oxide")
+LASTS = Probe(
+    "r", "forget", "Question: How long is the Fern glaze fired?\nAnswer:", "for one day and two nights more"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "leaks"),
+    [
+        ("Potters like iron oxide best.", True),
+        ("Iron\u00a0Oxide!", True),
+        ("Iron makes no oxide here.", False),
+        ("Fern is fired in a raku kiln.", True),
+        ("Raku is hot.", False),
+        ("It burns for one day and two nights.", True),
+        ("It burns for one day and two.", False),
+        ("", False),
+    ],
+)
+def test_a_short_answer_is_found_whole(text: str, leaks: bool) -> None:
+    """One shorter than the bound on shared words; a single word only beside what tells its question."""
+    forget = Corpus((Example("something else"),))
+    relearn = {"mine": RelearnCorpus(Corpus((Example("Weather."), Example(text))))}
+    probes = ProbeSet((FIRED, COLOURED, LASTS))
+    material = Material(forget, forget, forget, forget, relearn, probes, forget, (), shared_words=5)
+    (found,) = audit(material, ["mine"], "mark", where="here")
+    assert (found.leak is not None) == leaks
+    assert found.benign == (not leaks)
 
 
 @given(st.text(max_size=40))
