@@ -43,6 +43,7 @@ NO_DRIVER = ON_ONE_NODE % "CUDA driver initialization failed"
 SICK = ON_ONE_NODE % "CUDA error: uncorrectable ECC error encountered"
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a node whose driver dies after the checks")
 def test_a_node_that_can_use_its_gpu_no_more(
     cluster, relearn, space, undisturbed, fault: Fault, monkeypatch, tmp_path: Path
@@ -65,6 +66,7 @@ def test_a_node_that_can_use_its_gpu_no_more(
     fault.check(tmp_path / "s", undisturbed(**GRID), code=code, repeated=1)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a card that reports a fault at every stage")
 def test_a_sick_card_costs_attempts_and_no_stage(
     cluster, relearn, space, undisturbed, fault: Fault, monkeypatch, tmp_path: Path
