@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 import analysis
-from cluster.rows.rescore import rescore, text_scorer
 from cluster.storage.local_store import LocalStore
 from cluster.verification.verify import verify_study
 from study.results.files import dataset_files, read_dataset, write_table
+from tests.commands import call
 
 
 def test_a_study_without_the_column_device(finished, planned, tmp_path: Path) -> None:
@@ -19,7 +19,8 @@ def test_a_study_without_the_column_device(finished, planned, tmp_path: Path) ->
     assert read_dataset(folder, "cells").column("device").null_count == read_dataset(folder, "cells").num_rows
     assert read_dataset(folder, "cells", ["device", "value"]).column_names == ["device", "value"]
     assert analysis.load(folder).cells["device"].isna().all()
-    report = verify_study(folder, LocalStore(folder / "store"), planned(**changes), repair=False)
+    report = verify_study(folder, LocalStore(folder / "store"), lambda: planned(**changes), repair=False)
     assert not report.problems
-    rescore(folder, text_scorer("rouge_l"))
+    code, output = call("score", folder, "--metric", "rouge_l", cwd=tmp_path)
+    assert code == 0, output
     assert set(read_dataset(folder, "cells").column("metric").to_pylist()) >= {"rouge_l"}
