@@ -117,6 +117,7 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
     # publish to the store, and what is lost stands in our log.
     for name in ("ray.tune", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    _silence_guesses()
     try:
         if address is None:
             ray.init(
@@ -169,6 +170,16 @@ def _workers_import(paths: Sequence[str]) -> "JobConfig":
     return JobConfig(
         _py_driver_sys_path=_Fixed(reversed(paths))
     )  # a worker puts each in front of those before
+
+
+def _silence_guesses() -> None:
+    """Keeps Ray from printing its guess at why a worker ended: the cause is known here, and stands in our words.
+
+    Ray prints it, with colour codes even into a pipe, whatever ``log_to_driver`` says, and has no switch for it.
+    """
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _check_temporary_folder() -> None:

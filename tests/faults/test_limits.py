@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.study_folder.failures import FailureRecords
+from cluster.study_folder.failures import ABOUT, Cause, FailureRecords
 from tests.commands import call, started, wait_for
 from tests.disturbed_methods import before_each_loss
 from tests.faults.checker import Fault
@@ -44,6 +44,9 @@ def test_a_stage_beyond_its_limits(
     fault.inject()
     code, output = run.finish(120)
     assert code == 1, output
+    assert output.splitlines()[-2].startswith(f"  1: {ABOUT[Cause(cause)].meaning}. What to do: "), output
+    assert "root cause" not in output
+    assert "\x1b" not in output
     ((_, failure),) = FailureRecords(study).read().items()
     assert failure["cause"] == cause
     assert "execution." in failure["message"]
