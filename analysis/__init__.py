@@ -2,7 +2,8 @@
 
 import analysis
 study = analysis.load("studies/names")  # or several, which a column ``study`` tells apart
-analysis.surface(study.cells, corpus="prefix", repetitions=7, start="unlearned")
+analysis.surface(study, corpus="prefix", repetitions=7, start="unlearned")  # and plot_surface draws it
+analysis.best_attacks(study)  # what brings most back, beside the control
 analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
 analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
@@ -15,6 +16,8 @@ analysis.law(study)  # seven numbers for all cells of a method, and what they sa
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
+from analysis.charts.surface_plot import plot_surface
+from analysis.measures.best_attacks import best_attacks
 from analysis.measures.comparisons import compare
 from analysis.measures.contour import frontier
 from analysis.measures.drivers import drivers
@@ -37,6 +40,7 @@ __all__ = [
     "Studies",
     "Study",
     "answers",
+    "best_attacks",
     "compare",
     "drivers",
     "experiments",
@@ -45,6 +49,7 @@ __all__ = [
     "law",
     "load",
     "net_recovery",
+    "plot_surface",
     "predictors",
     "surface",
     "trajectories",

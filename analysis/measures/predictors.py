@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.reading.studies import Studies
+from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.capped_logistic import fit, predict
 from analysis.statistics.wilson import Numbers
@@ -51,7 +51,7 @@ def predictors(study: Study | Studies) -> pd.DataFrame:
     Raises:
         SpecError: fewer than two studies, or fewer than two in which enough is known.
     """
-    if len(study.parts) < 2:
+    if len(a_study(study, "predictors").parts) < 2:
         raise SpecError(
             "one study: whether a rule holds elsewhere can only be asked of another; give two folders or more"
         )

@@ -5,39 +5,58 @@ over two corpora at once would be a number about neither.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.reading.study_frames import coordinates
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import Study, coordinates
 from analysis.statistics.rates import rate_interval
-from study.errors import SpecError
+from study.errors import SpecError, did_you_mean
 from study.results.headline import ASR
 
 
 def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:
     """The rows of one metric and split, and of the given coordinates.
 
+    Returns:
+        No row where a value is declared in the study and not computed yet.
+
     Raises:
-        SpecError: a metric, a coordinate or a value that these rows do not have.
+        SpecError: a metric, a split, a coordinate or a value that these rows do not have; names the near ones.
     """
-    known = [str(name) for name in cells["metric"].unique()]
-    if len(cells) and metric not in known:
-        raise SpecError(f"metric={metric}: these rows have {', '.join(known)}")
+    if len(cells):
+        _known(metric, cells["metric"], "metric")
+        _known(split, cells["split"], "split")
     chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
     for name, value in fixed.items():
         if name not in coordinates(cells):
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(coordinates(cells))}")
+            known = coordinates(cells)
+            raise SpecError(
+                f"{name} is no coordinate: choose from {', '.join(known)}{did_you_mean(name, known)}"
+            )
         values = list(value) if isinstance(value, list | tuple) else [value]
+        for each in values if len(cells) else ():
+            _known(each, cells[name], name)
         chosen = chosen[chosen[name].isin(values)]
     return chosen
 
 
+def _known(value: object, column: "pd.Series[Any]", name: str) -> None:
+    declared = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.unique()
+    if value not in set(declared):
+        words = [str(each) for each in declared]
+        raise SpecError(
+            f"{name}={value}: these rows have {', '.join(words) or 'none'}{did_you_mean(str(value), words)}"
+        )
+
+
 def surface(
-    cells: pd.DataFrame,
+    cells: Study | Studies | pd.DataFrame,
     rows: str = "depth",
     columns: str = "relearn_steps",
-    metric: str = ASR,
+    metric: str | None = None,
     split: str = "forget",
     pool: Sequence[str] = ("seed",),
     **fixed: object,
@@ -45,9 +64,9 @@ def surface(
     """One metric over two axes.
 
     Args:
-        cells: ``Study.cells``.
+        cells: a study, or rows of its ``cells``.
         rows, columns: the axes; every pair of values that occurs is in the result.
-        metric, split: which rows.
+        metric, split: which rows; the metric of a study's headline if None, of rows alone the attack success rate.
         pool: coordinates whose cells are added up.
         fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
 
@@ -55,12 +74,15 @@ def surface(
         A row per pair of values, with ``k``, ``n``, ``rate``, ``low``, ``high`` (95% over seeds, see
         ``analysis.statistics.rates``; with one seed over its probes) and ``cells``, how many were pooled. Where
         nothing was computed, rate and interval are NaN and ``cells`` is 0. A metric that is no count has its mean
-        as rate, and its interval is NaN.
+        as rate, and its interval is NaN. ``.pivot(index=rows, columns=columns, values="rate")`` makes it a grid.
 
     Raises:
-        SpecError: cells would be pooled that differ in a coordinate which nobody named.
+        SpecError: cells would be pooled that differ in a coordinate which nobody named; or as ``select``.
     """
-    chosen = select(cells, metric, split, **fixed)
+    if not isinstance(cells, pd.DataFrame):
+        metric = metric or cells.headline.metric
+        cells = cells.cells
+    chosen = select(cells, metric or ASR, split, **fixed)
     named = {rows, columns, *pool}
     for name in coordinates(chosen):
         values = [str(value) for value in chosen[name].unique()]

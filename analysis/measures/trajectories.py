@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.measures.falls import LEVEL, falls
-from analysis.reading.studies import Studies
+from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.adjustment import holm
 from analysis.statistics.crossed_design import Answers, crossed, probes_per_cluster
@@ -60,7 +60,11 @@ def trajectories(
     Raises:
         SpecError: nothing is scored under the metric.
     """
-    rows = [row for part in study.parts for row in _of_one(part, metric or part.headline.metric, threshold)]
+    rows = [
+        row
+        for part in a_study(study, "trajectories").parts
+        for row in _of_one(part, metric or part.headline.metric, threshold)
+    ]
     if not rows:
         raise SpecError(f"{metric or 'the headline metric'}: no relearned cell is scored yet")
     adjusted, divisors = holm(np.array([row["falls"].p for row in rows], dtype=np.float64))

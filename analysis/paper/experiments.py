@@ -16,7 +16,7 @@ from analysis.measures.net_recovery import net_recovery, rated_cells
 from analysis.measures.verdicts import counted_steps, pooled_values
 from analysis.paper.claims import Cells, Verdict, judge
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
-from analysis.reading.studies import Studies
+from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
 
 COLUMNS = (
@@ -39,7 +39,7 @@ def experiments(study: Study | Studies) -> pd.DataFrame:
         Empty where no study is of a scenario that the paper has.
     """
     rows: list[dict[str, object]] = []
-    for part in study.parts:
+    for part in a_study(study, "experiments").parts:
         experiment = EXPERIMENTS.get(str(part.content["axes"]["scenario"][0]))
         if experiment is not None:
             rows += _of_one(part, experiment)

@@ -30,7 +30,7 @@ def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_prop
     return cached_property(lambda studies: _joined([frame_of(part) for part in studies.parts]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Studies:
     """Several studies, read together: the frames of a ``Study``, one below the other."""
 
@@ -69,6 +69,9 @@ class Studies:
         """The models that were run, each once."""
         return list(dict.fromkeys(model for part in self.parts for model in part.models))
 
+    def __repr__(self) -> str:
+        return f"<studies {', '.join(map(repr, self.parts))}>"
+
     def summary(self) -> str:
         """How much of each is there, a line for each study."""
         return "\n".join(f"{part.name}: {part.summary()}" for part in self.parts)
@@ -104,6 +107,20 @@ def load(*folders: str | Path) -> Study | Studies:
             raise SpecError(f"{root} is given twice: its cells would count double")
     read = [_read(each, name) for each, name in zip(locations, _names(roots), strict=True)]
     return read[0] if len(read) == 1 else Studies(tuple(read))
+
+
+def a_study(given: object, asked_by: str) -> Study | Studies:
+    """The study that a measure was given.
+
+    Raises:
+        SpecError: it was given something else, such as the study's cells.
+    """
+    if not isinstance(given, Study | Studies):
+        raise SpecError(
+            f"analysis.{asked_by} was given a {type(given).__name__}: it needs the study itself, as analysis.load "
+            "returns it, since it reads more than one of its tables"
+        )
+    return given
 
 
 def _names(roots: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ def coordinates(frame: pd.DataFrame) -> tuple[str, ...]:
     return ("study", *COORDINATES) if "study" in frame else COORDINATES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """One study's folder, read.
 
@@ -147,6 +147,10 @@ class Study:
     def models(self) -> list[str]:
         """The models that were run, as the spec names them."""
         return [str(model) for model in self.content["axes"]["model"]]
+
+    def __repr__(self) -> str:
+        seeds = self.planned["seed"].nunique()
+        return f"<study {self.name}: {self.summary()}; {', '.join(self.models)}; {seeds} seeds>"
 
     def summary(self) -> str:
         """How much of the study is there, in one line."""
