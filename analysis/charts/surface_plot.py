@@ -1,21 +1,25 @@
 """A surface on matplotlib's axes, for a notebook or a paper that draws its own figure."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from analysis.measures.surface import surface
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
+
+if TYPE_CHECKING:  # matplotlib is loaded by who draws, and not by who reads
+    from matplotlib.axes import Axes
 
 
 def plot_surface(
     study: Study | Studies | pd.DataFrame,
     rows: str = "depth",
     columns: str = "relearn_steps",
-    axes: Axes | None = None,
+    axes: "Axes | None" = None,
     **which: object,
-) -> Axes:
+) -> "Axes":
     """Draws ``analysis.surface(study, rows, columns, **which)``: a number in each cell, what is missing is empty.
 
     Args:

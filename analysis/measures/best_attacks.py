@@ -22,8 +22,8 @@ def best_attacks(
 
     Returns:
         The coordinates without ``seed``, ``rate`` (the mean over seeds), ``low`` and ``high`` (95% over seeds; NaN
-        where the metric is no count), ``seeds``, and ``never_learned``: the mean rate of the control on the same corpus,
-        steps, model and repetition count, NaN where it was not run. Highest first.
+        where the metric is no count), ``seeds``, and ``never_learned``: the mean rate of the control on the same
+        corpus, steps, model and repetition count, NaN where it was not run. Highest first.
 
     Raises:
         SpecError: a metric, a coordinate or a value that the study does not have.

@@ -15,7 +15,7 @@ from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 from study.errors import IntegrityError, SpecError
 from study.results.files import read_dataset
-from study.results.schema import COORDINATES
+from study.results.schema import ADDED, COORDINATES
 from tests.analysis.conftest import lawful
 
 
@@ -145,6 +145,27 @@ def test_another_schema_is_refused_everywhere(study_folder) -> None:
         _ = study.probes
     with pytest.raises(SpecError, match="schema version b'1'"):
         study.scores("keyword_hit")
+
+
+def test_files_of_before_lack_columns_that_came_later(study_folder) -> None:
+    import pyarrow.parquet as pq
+
+    folder = study_folder(lawful)
+    expected = analysis.load(folder)
+    for dataset in ("cells", "probes"):
+        path = folder / "results" / dataset / "all.parquet"
+        table = pq.read_table(path)
+        half = table.num_rows // 2
+        pq.write_table(
+            table.slice(0, half).drop_columns([name for name in ADDED if name in table.column_names]), path
+        )
+        pq.write_table(table.slice(half), path.with_name("later.parquet"))
+    found = analysis.load(folder)
+    for name in ("cells", "probes"):
+        there, before = getattr(found, name), getattr(expected, name)
+        kept = [column for column in before if column not in ADDED]
+        pd.testing.assert_frame_equal(there[kept], before[kept], check_like=True)
+        assert "device" not in there or there["device"].isna().sum() == len(before) // 2
 
 
 def test_missing_cells_are_those_without_rows(two) -> None:
