@@ -40,6 +40,7 @@ SMALL: dict[str, Any] = {
     "attn_pdrop": 0.0,
     "embd_pdrop": 0.0,
     "resid_pdrop": 0.0,
+    "residual_dropout": 0.0,
     "attention_dropout": 0.0,
     "hidden_dropout": 0.0,
     "hidden_dropout_prob": 0.0,

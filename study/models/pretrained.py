@@ -21,6 +21,8 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 QUANTISED = ("quantize_config.json", "quant_config.json")
 """What older tools write beside the weights that they quantised."""
+WITH_A_MASK = ("xlm", "xlnet")
+"""Types that transformers lists among the causal language models, and that are none (docs/MODELS.md)."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 REVISION_CHARACTERS = 40
 
@@ -206,6 +208,11 @@ def _check_type(folder: Path, shown: str) -> None:
     except ValueError as error:
         raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
     kind, own_code = config.get("model_type"), "auto_map" in config
+    if kind in WITH_A_MASK:
+        raise PreflightError(
+            f"model={shown}: a model of type {kind!r} generates by filling in a mask, and its loss is of masked words; "
+            "expected a causal language model"
+        )
     family = CONFIG_MAPPING_NAMES.get(str(kind), "").removesuffix("Config")
     if family and config.get("architectures") == [f"{family}ForCausalLM"]:
         return  # the table of all causal language models would import torch

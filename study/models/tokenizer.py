@@ -19,6 +19,10 @@ from study.text import END, PIECE
 Source = Pretrained | Embedded
 PLAIN = PreTrainedTokenizerFast.__name__
 """The class name in the folder of a tokenizer that its tokenizer.json describes whole."""
+OWN_TOKENIZER = (
+    "hyperclovax_vision_v2", "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp", "siglip2",
+)  # fmt: skip
+"""Types of model whose tokenizer transformers makes by a class of its own, whatever the folder says."""
 SPECIAL = ("<pad>", "<begin>", "<unknown>")
 """The embedded model's first tokens, in the order of their ids; a scenario's own come after them."""
 
@@ -98,5 +102,6 @@ def _saved(folder: Path) -> PreTrainedTokenizerBase:
 def _is_plain(folder: Path) -> bool:
     """Whether transformers 5 saved it as the class that tokenizer.json describes whole, without code of its own."""
     said = read(folder / "tokenizer_config.json")
-    plain = said.get("backend") == "tokenizers" and said.get("tokenizer_class") == PLAIN
+    own = read(folder / "config.json").get("model_type") in OWN_TOKENIZER
+    plain = said.get("backend") == "tokenizers" and said.get("tokenizer_class") == PLAIN and not own
     return plain and "auto_map" not in said and (folder / "tokenizer.json").is_file()
