@@ -10,6 +10,7 @@ from transformers import MistralConfig, MistralForCausalLM
 from search_spaces.loading import validate
 from study.evaluation.generation import answer_probes
 from study.models.attention_mask import keeps_every_token
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
@@ -84,7 +85,7 @@ def test_a_model_that_looks_back_a_few_tokens_only(resident: Resident, tmp_path:
     torch.manual_seed(0)
     MistralForCausalLM(config).save_pretrained(tmp_path)
     resident.tokenizer.save_pretrained(tmp_path)
-    looking = Resident(Pretrained(str(tmp_path), "any", "sdpa", "float32"))
+    looking = Resident(Pretrained(str(tmp_path), fingerprint(str(tmp_path)), "sdpa", "float32"))
     assert not keeps_every_token(looking.model.config)
     assert keeps_every_token(resident.model.config)
     probes = probes_of("Mark", "James Robert")

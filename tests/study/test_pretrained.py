@@ -57,7 +57,7 @@ def test_names_are_several_tokens_and_the_tree_still_equals_each_cell_alone(
     store = LocalStore(tmp_path)
     work_through(plan, store)
     probe = plan.cells[0].evaluation.probes.probes[0]
-    resident = Resident(Pretrained(str(folder), "x", "sdpa", "float32"))
+    resident = Resident(Pretrained(str(folder), fingerprint(str(folder)), "sdpa", "float32"))
     assert len(resident.tokenizer(f" {probe.target}")["input_ids"]) > 1
     seen = set()
     for cell in plan.cells:

@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from benchmarks.architectures.tokenizer_forms import CHAT_TEMPLATES, SPECIAL, tokenizer_of
 from study.evaluation.generation import answer_probes
 from study.evaluation.judge_clients import FolderJudge
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
 from study.planning.stages import Pretrained
@@ -46,7 +47,7 @@ def folder_of(path: Path, tokenizer: PreTrainedTokenizerFast, **settings: int | 
 
 
 def resident_of(path: Path) -> Resident:
-    return Resident(Pretrained(str(path), "x", "sdpa", "float32"))
+    return Resident(Pretrained(str(path), fingerprint(str(path)), "sdpa", "float32"))
 
 
 def test_an_end_token_behind_every_text_changes_nothing(tmp_path: Path) -> None:
@@ -81,12 +82,12 @@ def test_decoding_ends_where_training_ends_and_where_the_model_does(tmp_path: Pa
     without.eos_token = None
     path = folder_of(tmp_path / "none", without)
     assert resident_of(path).end_ids == (2,)
-    tokenizer = load_tokenizer(Pretrained(str(path), "x", "sdpa", "float32"))
+    tokenizer = load_tokenizer(Pretrained(str(path), fingerprint(str(path)), "sdpa", "float32"))
     assert encode(CORPUS, tokenizer, 256)[0].ids[-1] == 2
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"eos_token_id": None}))
     (path / "generation_config.json").unlink()
-    open_ended = load_tokenizer(Pretrained(str(path), "x", "sdpa", "float32"))
+    open_ended = load_tokenizer(Pretrained(str(path), fingerprint(str(path)), "sdpa", "float32"))
     assert encode(CORPUS, open_ended, 256)[0].ids[-1] != 2
 
 
