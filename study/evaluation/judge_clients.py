@@ -132,17 +132,18 @@ class FolderJudge:
             if tokenizer.chat_template
             else split_text(tokenizer, f"{prompt}\n", "").ids
         )
-        if len(query) + REPLY_TOKENS > self._resident.context:
+        room = self._resident.context - len(query)
+        if room < 1:
             raise PreflightError(
-                f"the judge {self.model} takes {self._resident.context} tokens, and a question has {len(query)} beside "
-                f"{REPLY_TOKENS} of the reply; name a judge with a longer context"
+                f"the judge {self.model} takes {self._resident.context} tokens, and a question has {len(query)}; name "
+                "a judge with a longer context"
             )
         inputs = torch.tensor([query], device=self._resident.device)
         with torch.inference_mode():
             made = generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
-                max_new_tokens=REPLY_TOKENS,
+                max_new_tokens=min(REPLY_TOKENS, room),
                 do_sample=False,
                 pad_token_id=self._resident.pad_id,
                 eos_token_id=list(self._resident.end_ids) or None,
