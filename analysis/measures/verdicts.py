@@ -107,7 +107,7 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
         return pd.DataFrame(columns=["model", "method", *columns])
     hopeless = [_why_untested(each) for each in statements]
     tested = [each for each, why in zip(statements, hopeless, strict=True) if not why]
-    found = iter(together([_contrast(each.pairs) for each in tested]).to_dict("records") if tested else [])
+    found = iter(together([_contrast(each) for each in tested]).to_dict("records") if tested else [])
     made = []
     for each, why in zip(statements, hopeless, strict=True):
         row = {} if why else next(found)
@@ -155,12 +155,14 @@ def _verdict(low: float, high: float, margin: float) -> tuple[str, str]:
     return UNSAID, "the interval holds 0 and effects that matter"
 
 
-def _contrast(pairs: pd.DataFrame) -> Contrast:
+def _contrast(statement: Statement) -> Contrast:
     """One number for each seed: the mean over its pairs, whatever their number."""
+    pairs = statement.pairs
     by_seed = (pairs["one"] - pairs["other"]).groupby(pairs["seed"]).mean().to_numpy(float)
     queries = float(pairs["queries"].min())
     rate = (float(pairs[["a", "b"]].to_numpy(float).mean()) * queries + 1) / (queries + 2)
-    return Contrast(by_seed, rate * (1 - rate), floor=(1 / (queries + 2)) ** 2, least=-1.0, most=1.0)
+    most = 2.0 if statement.compares else 1.0  # a gain lies between -1 and 1, and two may lie apart by 2
+    return Contrast(by_seed, rate * (1 - rate), floor=(1 / (queries + 2)) ** 2, least=-most, most=most)
 
 
 def paired(

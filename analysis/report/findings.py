@@ -35,6 +35,7 @@ def sentences(study: MeasuredStudy) -> list[str]:
         *_control(study, benign),
         *_flow(study, benign),
         *_steps(benign),
+        *_devices(study),
         *_comes_back(study),
         *_seeds(study, benign),
     ]
@@ -160,6 +161,16 @@ def _steps(benign: pd.DataFrame) -> Iterator[str]:
             f"Relearnings were run to different numbers of steps ({named}): each is taken at its own last step, "
             f"and two "
             "are compared at the last step that both have."
+        )
+
+
+def _devices(study: MeasuredStudy) -> Iterator[str]:
+    """Rows of several devices: their numbers differ in the last bits, and a seed is no device."""
+    kinds = sorted(study.cells["device"].dropna().astype(str).unique())
+    if len(kinds) > 1:
+        yield (
+            f"Cells were computed on {', '.join(kinds)}: what differs between seeds may differ between devices, and no "
+            "number here tells the two apart."
         )
 
 

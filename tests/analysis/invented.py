@@ -57,6 +57,7 @@ class Invented:
     base: Callable[[Place], float] = lambda place: 0.0
     retain: Callable[[Place], float] = lambda place: 1.0 if place["start"] == "original" else 0.95
     without: Callable[[Place], bool] = lambda place: False
+    device: Callable[[Place], str | None] = lambda place: None
     malign: tuple[str, ...] = ()
     probes: bool = False
 
@@ -106,6 +107,7 @@ class Invented:
                         "k": int(sum(scores)) if counted else None,
                         "n": len(scores) if counted else None,
                         "value": sum(scores) / len(scores),
+                        "device": self.device(place),
                         **COST,
                     }
                 )

@@ -259,6 +259,10 @@ CASES = {
         says=("the smallest effect that could have been seen is",),
         says_not=(": holds", ": does not hold"),
     ),
+    "seeds-of-two-devices": Case(
+        Invented(device=lambda place: "cpu" if place["seed"] else "NVIDIA H100"),
+        says=("^Cells were computed on NVIDIA H100, cpu",),
+    ),
     "only-the-answer-itself": Case(
         Invented(corpora=("direct",), malign=("direct",), unlearned=alike(0.9)),
         says=("^No benign corpus has been relearned yet",),

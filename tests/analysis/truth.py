@@ -279,6 +279,10 @@ def _one_seed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> N
     assert len({each.seed for each in truth.relearnings}) == 1
 
 
+def _devices(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert set(found[1].split(", ")) == {row["device"] for row in truth.rows if row["device"]}
+
+
 def _nothing_benign(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     assert not truth.relearnings
 
@@ -318,6 +322,7 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         _brings_back,
     ),
     (r"one seed was run, so no verdict is given: .*", _one_seed),
+    (r"Cells were computed on (.*): what differs between seeds .*", _devices),
     (r"No benign corpus has been relearned yet: .*", _nothing_benign),
     (r"([\d,]+) pairs of model and method were run; .*", _of_many),
     (r"[\d,]+ more such statements stand in the table .*", lambda *_: None),
