@@ -142,7 +142,7 @@ CASES = {
         claims={"gibberish: difference": None},
     ),
     "all-0-and-known": Case(
-        Invented(unlearned=lambda _: 0.0),
+        Invented(unlearned=lambda _: 0.0, asked=100),
         says=("18 of these had forgotten", "0 recovered at the last step"),
         back=everywhere(DOES_NOT),
         corpora={"prefix above retain": UNSAID, "prefix above gibberish": UNSAID},

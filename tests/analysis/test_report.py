@@ -51,7 +51,7 @@ def page(*folders: Path, to: Path | None = None) -> tuple[str, Page]:
 
 
 def test_the_page_needs_nothing_but_itself(study_folder) -> None:
-    folder = study_folder(lawful)
+    folder = study_folder(lawful, original=0.95)
     text, read = page(folder)
     assert all(link.startswith(("#", "data:")) for link in read.links)
     assert read.tags.count("script") == 1
@@ -61,7 +61,7 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
     assert all(re.search(r"\d(%| points)", words) for words in read.labels), "alternatives have numbers"
     for name in ("heatmap.png", "contour.png", "curves.png", "controls.png"):
         assert (folder / "report" / name).read_bytes().startswith(b"\x89PNG")
-    assert "| 7 | 0%" in (folder / "report" / "results.md").read_text()
+    assert "| 7 | 95% (" in (folder / "report" / "results.md").read_text()
 
 
 def test_its_sentences_are_computed(study_folder) -> None:
