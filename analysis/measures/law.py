@@ -133,14 +133,16 @@ def _fitted(cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str]) ->
 def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:
     corpora = list(dict.fromkeys(cells["corpus"]))
     whole = _fitted(cells, originals, corpora)
-    again = np.array([_fitted(*_without(cells, originals, seed), corpora) for seed in _seeds(cells)])
+    seeds = _seeds(cells)
+    left_out = seeds if len(seeds) > 1 else []  # without its only seed a study has nothing to fit
+    again = np.array([_fitted(*_without(cells, originals, seed), corpora) for seed in left_out])
     half = np.full(len(whole), np.nan)
     if len(again) > 1:
         error = np.sqrt((len(again) - 1) / len(again) * ((again - whole) ** 2).sum(axis=0))
         half = scipy.stats.t.isf(0.025, len(again) - 1) * error
     terms = [f"{name}, {corpus}" for name in ("a", "b") for corpus in corpora] + ["c"]
     for term, value, width in zip(terms, whole, half, strict=True):
-        yield {"term": term, "value": value, "low": value - width, "high": value + width, "seeds": len(again)}
+        yield {"term": term, "value": value, "low": value - width, "high": value + width, "seeds": len(seeds)}
 
 
 def _scores(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -46,6 +46,17 @@ class Page(HTMLParser):
         self.words[self._section] = self.words.get(self._section, "") + data
 
 
+def came_back() -> int:
+    """How many relearnings of ``lawful`` bring back half of what an original of 95% knew, with a control at 0."""
+    return sum(
+        round(100 * lawful(count, depth, corpus, 40, "unlearned", seed)) >= 0.5 * 95
+        for count in (7, 5, 3, 1)
+        for depth in (6, 8)
+        for corpus in ("prefix", "retain", "gibberish")
+        for seed in (0, 1, 2)
+    )
+
+
 def page(*folders: Path, to: Path | None = None) -> tuple[str, Page]:
     text = write_report(list(folders), to).read_text(encoding="utf-8")
     return text, Page(text)
@@ -71,15 +82,7 @@ def test_its_sentences_are_computed(study_folder) -> None:
     assert "Of 72 benign relearnings, 72 are of a model that knew" in read.words["header"]
     assert "and 72 of these had forgotten" in read.words["header"]
     assert "72 of these 72 were unlearned by destruction" in read.words["header"]
-    # r = 7 and 5 on prefix come back by half of 95% and more, and r = 7 and 5 on retain (54% and 48% at depth 6).
-    recovered = sum(
-        lawful(count, depth, corpus, 40, "unlearned", seed) >= 0.5 * 0.95
-        for count in (7, 5, 3, 1)
-        for depth in (6, 8)
-        for corpus in ("prefix", "retain", "gibberish")
-        for seed in (0, 1, 2)
-    )
-    assert f"Of the 72 that knew and forgot, {recovered} recovered" in read.words["header"]
+    assert f"Of the 72 that knew and forgot, {came_back()} recovered" in read.words["header"]
 
 
 def test_an_identifier_keeps_its_case(study_folder) -> None:
@@ -216,9 +219,14 @@ def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp
     assert (tmp_path / "report" / "study-2" / "heatmap.png").exists()
     beside = read.words["together"]
     assert "made-up (one)" in beside and "made-up (two)" in beside
-    assert re.search(r"made-up \(one\)\s*names\s*embedded\s*gradient_ascent", beside)
-    flows = re.findall(r"cells\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", beside)
-    assert [tuple(map(int, each)) for each in flows] == [(72, 72, 72, 72, 30), (8, 8, 0, 0, 0)], (
+    section = text[text.index('id="together"') :]
+    lines = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
+        for row in re.findall(r"<tr>(.*?)</tr>", section, re.DOTALL)
+    ]
+    flows = [line[-6:] for line in lines if len(line) > 6][:2]
+    recovered = str(came_back())
+    assert flows == [["72", "72", "72", "72", recovered, recovered], ["8", "8", "0", "0", "0", "0"]], (
         "a quarter is more than 2%, so nothing had been forgotten"
     )
     assert "depth" in read.words["differences"]
