@@ -44,9 +44,9 @@ def cluster(probe: str) -> str:
 
 
 def probes_per_cluster(probes: Iterable[str]) -> float:
-    """How many probes share a title, in the mean; 1 where each is alone."""
+    """How many probes share a title, in the mean; 1 where each is alone, and where there is none."""
     names = list(probes)
-    return len(names) / max(1, len({cluster(name) for name in names}))
+    return len(names) / len({cluster(name) for name in names}) if names else 1.0
 
 
 def answers(
