@@ -100,7 +100,7 @@ def _requires_token(address: str) -> bool:
 
 @contextmanager
 def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[None]:
-    """Ray, connected; a local cluster listens on this machine only and is gone afterwards.
+    """Ray, connected; a local cluster lets in only who has its token, and is gone afterwards.
 
     Raises:
         PreflightError: nothing answers at the address.
