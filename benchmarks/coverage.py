@@ -1,167 +1,226 @@
-"""How often the 95% intervals hold the truth: simulated studies in which it is known.
+"""How often the intervals hold the truth and the tests err: simulated studies in which the truth is known.
 
-    python benchmarks/coverage.py [STUDIES]
+    python -m benchmarks.coverage [STUDIES]
 
-Simulates STUDIES (2,000) studies for each line, on one thread. An answer is yes with a probability whose logit is a
-middle, plus the seed's deviation (normal, its spread is the column ``seeds differ``), plus the probe's (normal, spread
-1), which all seeds share. Prints the tables of docs/STATISTICS.md: coverage in percent, with the mean width. The
-truth is the rate over all seeds and probes; for one seed, that seed's rate over all probes. What needs a whole curve
-has half of the studies.
+Each line of docs/performance/coverage.csv is one size of study: STUDIES (60) studies of 24 relearnings × 5 steps, one
+thread. A line that is there is not computed again, so a run that was stopped goes on. At the end the tables of
+docs/STATISTICS.md are printed.
+
+An answer is yes with a probability whose logit is a middle, plus the seed's deviation, plus the probe's (normal, spread
+1, shared by all seeds). A seed's deviations have the spread ``seeds differ`` and correlate as in the studies on record:
+0.65 along a curve, 0.45 between curves. A third of the curves rise from near 0, a third rise and stay, a third fall by
+half or more after step 5. The truth is the rate over all seeds and probes.
 """
 
+import csv
 import os
+import sys
+from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: many small products are slower on several threads
-
-import sys
-import time
-from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import expit
 
+from analysis.measures.comparisons import differences
 from analysis.measures.contour import _crossing
+from analysis.measures.falls import falls
 from analysis.measures.trajectories import _measures
+from analysis.statistics.adjustment import holm
 from analysis.statistics.crossed_design import Answers
-from analysis.statistics.intervals import estimate, spread
+from analysis.statistics.moderated import contrast, together
 
+FILE = Path(__file__).parents[1] / "docs" / "performance" / "coverage.csv"
 STEPS = (0, 5, 10, 20, 40)
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
+CURVES = 24
+BETWEEN, ALONG = 0.45, 0.65
+SIZES = [(s, p, d) for d in (0.5, 1.3, 2.5, 4.4) for s in (2, 3, 5, 10) for p in (20, 100)]
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
+MEASURES = ("final", "peak", "area", "difference", "together", "crossing")
+COLUMNS = (
+    *("seeds", "probes", "seeds_differ", "studies"),
+    *(f"{name}_{what}" for name in MEASURES for what in ("covers", "width")),
+    *("false_difference", "power_difference", "family_fall", "power_fall"),
+)
 
 
-def rate(middle: float, deviation: float) -> float:
-    """The mean of a logit-normal probability."""
-    return float(expit(middle + deviation * NODES) @ WEIGHTS)
+def mean_rate(logits: np.ndarray, spread: float) -> np.ndarray:
+    """The mean over seeds and probes of a rate whose logit is normal."""
+    return np.asarray(expit(logits[..., None] + spread * NODES) @ WEIGHTS)
 
 
-def simulated(generator: np.random.Generator, logits: np.ndarray, seeds: np.ndarray, probes: int) -> Answers:
-    """Answers of settings × seeds; ``logits`` of the settings, ``seeds`` their deviations."""
-    chance = expit(logits[:, None, None] + seeds[:, :, None] + generator.normal(size=(1, 1, probes)))
+def middles() -> np.ndarray:
+    """Curves × steps: the logits in the middle of the seeds."""
+    rising = np.array([-4.0, -2.0, -1.0, 0.0, 0.5])
+    staying = np.array([-4.0, 0.5, 0.5, 0.5, 0.5])
+    falling = np.array([-4.0, 1.5, 1.0, -1.0, -2.5])
+    shift = np.linspace(-1, 1, CURVES // 3)[:, None]
+    return np.concatenate([rising + shift, staying + shift, falling + shift])
+
+
+def simulated(generator: np.random.Generator, seeds: int, probes: int, differ: float) -> list[Answers]:
+    """One study: its curves, each of steps × seeds × probes."""
+    common = generator.normal(size=(1, 1, seeds)) * np.sqrt(BETWEEN)
+    own = generator.normal(size=(CURVES, 1, seeds)) * np.sqrt(ALONG - BETWEEN)
+    rest = generator.normal(size=(CURVES, len(STEPS), seeds)) * np.sqrt(1 - ALONG)
+    logits = middles()[..., None] + differ * (common + own + rest)
+    chance = expit(logits[..., None] + generator.normal(size=probes))
     scores = (generator.random(chance.shape) < chance).astype(float)
     names = tuple(map(str, range(probes)))
-    return Answers(scores, STEPS[: len(scores)] or (0,), tuple(range(seeds.shape[1])), names)
+    return [Answers(each, STEPS, tuple(range(seeds)), names) for each in scores]
 
 
-def line(words: Sequence[object], held: list[bool], widths: list[float]) -> None:
-    """One row of a table."""
-    shown = [str(word) for word in words]
-    print(f"| {' | '.join(shown)} | {100 * np.mean(held):.1f} | {np.mean(widths):.2f} |", flush=True)
+def line(seeds: int, probes: int, differ: float, studies: int) -> dict[str, float]:
+    """One size of study."""
+    generator = np.random.default_rng([seeds, probes, int(10 * differ)])
+    truth = mean_rate(middles(), float(np.hypot(differ, 1)))
+    logs = np.log1p(STEPS)
+    areas = np.trapezoid(truth, logs, axis=1) / (logs[-1] - logs[0])
+    flat = np.arange(CURVES) < 2 * CURVES // 3
+    half = CURVES // 3
+    held: dict[str, list[bool]] = {name: [] for name in MEASURES}
+    widths: dict[str, list[float]] = {name: [] for name in MEASURES}
+    wrong, right, family, found = [], [], [], []
+
+    def note(name: str, low: float, high: float, value: float) -> None:
+        held[name].append(bool(low <= value <= high))
+        widths[name].append(high - low)
+
+    for _ in range(studies):
+        curves = simulated(generator, seeds, probes, differ)
+        for at, answers in enumerate(curves):
+            measures = _measures(answers, 0.5)
+            at_peak = STEPS.index(measures["peak_step"])
+            note("final", measures["final_low"], measures["final_high"], truth[at, -1])
+            note("peak", measures["peak_low"], measures["peak_high"], truth[at, at_peak])
+            note("area", measures["area_low"], measures["area_high"], areas[at])
+            crossing = _crossing(answers, "relearn_steps", 0.5, None)
+            true = _true_crossing(truth[at], logs)
+            held["crossing"].append(bool(crossing["low"] <= true <= crossing["high"]))  # type: ignore[operator]
+            widths["crossing"].append(float(np.isfinite(crossing["high"])))  # type: ignore[call-overload]
+        # Differences between curves of one shape (the true difference is that of their shifts) and of two.
+        pairs = [(one, one + half) for one in range(half)] + [(one, one + 1) for one in range(2 * half - 1)]
+        of_pairs = [
+            Answers(
+                np.stack([curves[one].scores[-1], curves[other].scores[-1]]),
+                (0, 1),
+                curves[0].seeds,
+                curves[0].probes,
+            )
+            for one, other in pairs
+        ]
+        table = together([contrast(each.scores, [1.0, -1.0]) for each in of_pairs])
+        for (one, other), row in zip(pairs, table.to_dict("records"), strict=True):
+            real = truth[one, -1] - truth[other, -1]
+            note("difference", row["low"], row["high"], real)
+            note("together", row["low_adjusted"], row["high_adjusted"], real)
+        same = together([_same(generator, probes, seeds, differ) for _ in pairs])
+        wrong.append(bool((same["p_adjusted"] < 0.05).any()))
+        right += [
+            row["p"] < 0.05
+            for row in (differences(_apart(generator, seeds, probes, differ)).to_dict("records"))
+        ]
+        tested = falls(curves)
+        adjusted, _divisors = holm(np.array([each.p for each in tested]))
+        family.append(bool((adjusted[flat] < 0.05).any()))
+        found += (adjusted[~flat] < 0.05).tolist()
+    made: dict[str, float] = {"seeds": seeds, "probes": probes, "seeds_differ": differ, "studies": studies}
+    for name in MEASURES:
+        made[f"{name}_covers"] = round(100 * float(np.mean(held[name])), 1)
+        made[f"{name}_width"] = round(float(np.mean(widths[name])), 3)
+    for name, values in (
+        ("false_difference", wrong),
+        ("power_difference", right),
+        ("family_fall", family),
+        ("power_fall", found),
+    ):
+        made[name] = round(100 * float(np.mean(values)), 1)
+    return made
 
 
-def number(value: object) -> float:
-    """What a measure returns under a name, as the number that it is."""
-    assert isinstance(value, int | float)  # noqa: S101
-    return float(value)
+def _true_crossing(rates: np.ndarray, logs: np.ndarray) -> float:
+    above = np.flatnonzero(rates >= 0.5)
+    if not len(above):
+        return float("inf")
+    at = int(above[0])
+    share = 0.0 if at == 0 else (0.5 - rates[at - 1]) / (rates[at] - rates[at - 1])
+    return float(np.expm1(logs[at - 1] + share * (logs[at] - logs[at - 1]))) if at else 0.0
 
 
-def rates(generator: np.random.Generator, studies: int) -> None:
-    """One rate."""
-    print("| seeds | probes | seeds differ | true rate | covers | width |\n" + "|---" * 6 + "|")
-    for seeds in (1, 2, 3, 5, 10):
-        for probes, differ, middle in (
-            (100, 0.0, 0.0),
-            (100, 0.5, 0.0),
-            (100, 1.0, 0.0),
-            (100, 2.0, 0.0),
-            (20, 1.0, 0.0),
-            (100, 0.5, -2.5),
-            (100, 1.5, -2.5),
-            (100, 0.5, -5.0),
-        ):
-            held, widths = [], []
-            for _ in range(studies):
-                deviations = differ * generator.normal(size=(1, seeds))
-                truth = (
-                    rate(middle + deviations[0, 0], 1)
-                    if seeds == 1
-                    else rate(middle, float(np.hypot(differ, 1)))
-                )
-                found = simulated(generator, np.array([middle]), deviations, probes)
-                (low,), (high,) = spread(found.scores, [1.0]).rate_interval()
-                held.append(low <= truth <= high)
-                widths.append(high - low)
-            shown = "each its own" if seeds == 1 else f"{100 * truth:.0f}%"
-            line([seeds, probes, differ, shown], held, widths)
+def _two(
+    generator: np.random.Generator, probes: int, seeds: int, differ: float, logits: tuple[float, float]
+) -> np.ndarray:
+    """Two settings at one step, correlated as curves are."""
+    common = generator.normal(size=(1, seeds)) * np.sqrt(BETWEEN)
+    deviations = differ * (common + generator.normal(size=(2, seeds)) * np.sqrt(1 - BETWEEN))
+    chance = expit(np.array(logits)[:, None, None] + deviations[..., None] + generator.normal(size=probes))
+    return np.asarray(generator.random(chance.shape) < chance, dtype=float)
 
 
-def others(generator: np.random.Generator, studies: int) -> None:
-    """Differences, areas, recovery fractions, steps to a threshold and the frontier's crossing."""
-    print("\n| what | seeds | seeds differ | covers | width |\n|---|---|---|---|---|")
-    rise = 2 * (np.log1p(STEPS) - np.log1p(10))
-    for seeds in (2, 3, 5, 10):
-        for differ in (0.5, 1.0):
-            deviation = float(np.hypot(differ, 1))
-            curve = np.array([rate(middle, deviation) for middle in rise])
-            logs = np.log1p(STEPS)
-            area = float(np.trapezoid(curve, logs) / (logs[-1] - logs[0]))
-            apart = rate(0.5, float(np.hypot(deviation, 0.5))) - rate(-0.5, float(np.hypot(deviation, 0.5)))
-            part = (curve[3] - curve[0]) / (rate(4.0, deviation) - curve[0])
-            kept: dict[str, list[tuple[bool, float]]] = {}
-
-            def note(
-                what: str,
-                low: object,
-                high: object,
-                truth: float,
-                kept: dict[str, list[tuple[bool, float]]] = kept,
-            ) -> None:
-                begin, end = number(low), number(high)
-                kept.setdefault(what, []).append((begin <= truth <= end, end - begin))
-
-            for at in range(studies):
-                own = differ * generator.normal(size=(1, seeds))
-                pair = simulated(
-                    generator, np.array([0.5, -0.5]), own + 0.5 * generator.normal(size=(2, seeds)), 100
-                )
-                (low,), (high,) = spread(pair.scores, [1.0, -1.0]).t_interval()
-                note("difference of two cells", low, high, apart)
-                if at % 2:
-                    continue  # the rest takes longer: half of the studies
-                found = simulated(generator, rise, own, 100)
-                measures = _measures(found, 0.5)
-                note("area", measures["area_low"], measures["area_high"], area)
-                note("steps to a threshold", measures["steps_to_low"], measures["steps_to_high"], 10)
-                crossing = _crossing(found, "relearn_steps", 0.5, None)
-                note("frontier's crossing", crossing["low"], crossing["high"], 10)
-                three = simulated(generator, np.array([rise[0], rise[3], 4.0]), own, 100)
-                ratio = estimate(three, _recovered)
-                note("recovery fraction", ratio.low, ratio.high, float(part))
-            for what, found_all in kept.items():
-                finite = [width for _, width in found_all if np.isfinite(width)]
-                line([what, seeds, differ], [held for held, _ in found_all], finite or [np.nan])
+def _same(generator: np.random.Generator, probes: int, seeds: int, differ: float):  # type: ignore[no-untyped-def]
+    return contrast(_two(generator, probes, seeds, differ, (0.0, 0.0)), [1.0, -1.0])
 
 
-def _recovered(rates: np.ndarray) -> np.ndarray:
-    return np.asarray((rates[:, 1] - rates[:, 0]) / (rates[:, 2] - rates[:, 0]))
-
-
-def drops(generator: np.random.Generator, studies: int) -> None:
-    """How often a drop is called real where there is none, and where there is one of 20 points."""
-    print("\n| curve | seeds | seeds differ | called real, % |\n|---|---|---|---|")
-    flat, falling = np.array([-3.0, 0.5, 0.5, 0.5, 0.5]), np.array([-3.0, 0.5, 1.0, 0.5, -0.2])
-    for words, curve in (("flat after step 5", flat), ("falls after step 10", falling)):
-        for seeds in (1, 2, 3, 5):
-            for differ in (0.0, 1.0) if seeds > 1 else (0.0,):
-                called = []
-                for _ in range(studies // 2):
-                    own = differ * generator.normal(size=(1, seeds)) + 0.2 * differ * generator.normal(
-                        size=(len(STEPS), seeds)
-                    )
-                    called.append(
-                        number(_measures(simulated(generator, curve, own, 100), 0.5)["drop_p"]) < 0.05
-                    )
-                print(f"| {words} | {seeds} | {differ} | {100 * np.mean(called):.1f} |", flush=True)
+def _apart(generator: np.random.Generator, seeds: int, probes: int, differ: float) -> list[Answers]:
+    """A table of 24 rows whose rates are 20 points apart."""
+    spread = float(np.hypot(differ, 1))
+    logit = next(each for each in np.arange(0, 20, 0.02) if mean_rate(np.array(each), spread) >= 0.6)
+    names = tuple(map(str, range(probes)))
+    return [
+        Answers(_two(generator, probes, seeds, differ, (logit, -logit)), (0, 1), tuple(range(seeds)), names)
+        for _ in range(CURVES)
+    ]
 
 
 def main() -> None:
     """See the module's text."""
-    studies = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    parts: tuple[Callable[[np.random.Generator, int], None], ...] = (rates, others, drops)
-    for part in parts:
-        began = time.process_time()
-        part(np.random.default_rng(6), studies)
-        print(f"\n({time.process_time() - began:.0f} s of CPU)")
+    studies = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    there = list(csv.DictReader(FILE.open())) if FILE.exists() else []
+    done = {(int(row["seeds"]), int(row["probes"]), float(row["seeds_differ"])) for row in there}
+    for size in SIZES:
+        if size not in done:
+            row = line(*size, studies)
+            with FILE.open("a", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                if not there:
+                    writer.writeheader()
+                writer.writerow(row)
+            there.append({name: str(value) for name, value in row.items()})
+            print(*size, flush=True)
+    show(there)
+
+
+def show(rows: list[dict[str, str]]) -> None:
+    """The tables of docs/STATISTICS.md."""
+    rows = sorted(rows, key=lambda row: [float(row[name]) for name in ("seeds", "probes", "seeds_differ")])
+    heads = [
+        "seeds",
+        "probes",
+        "seeds differ",
+        "rate",
+        "peak",
+        "area",
+        "difference",
+        "all together",
+        "crossing",
+    ]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        cells = [row["seeds"], row["probes"], row["seeds_differ"]]
+        for name in MEASURES:
+            width = (
+                f"{100 * float(row[f'{name}_width']):.0f}%"
+                if name == "crossing"
+                else f"{float(row[f'{name}_width']):.2f}"
+            )
+            cells.append(f"{float(row[f'{name}_covers']):.0f}, {width}")
+        print(f"| {' | '.join(cells)} |")
+    heads = ["seeds", "probes", "seeds differ", *(name.replace("_", " ") for name in COLUMNS[-4:])]
+    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        cells = [row[name] for name in ("seeds", "probes", "seeds_differ", *COLUMNS[-4:])]
+        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

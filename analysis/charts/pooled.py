@@ -48,17 +48,18 @@ def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     ).reset_index()
     counts = pooled["counted"].to_numpy() > 0
     k, n = pooled["k"].to_numpy(float), pooled["n"].to_numpy(float)
-    ends = intervals(seeds, SETTING, _alike(study, headline, seeds)).reset_index(drop=True)
+    alike = probes_alike(study, headline.metric) if seeds["seed"].nunique() == 1 else 1.0
+    ends = intervals(seeds, SETTING, alike).reset_index(drop=True)
     rate = np.divide(100 * k, n, out=np.full(len(n), np.nan), where=n > 0)
     pooled["percent"] = np.where(counts, rate, pooled["percent"])
     return Rows(headline, seeds, pooled.assign(low=100 * ends["low"], high=100 * ends["high"]))
 
 
-def _alike(study: Study, headline: Headline, seeds: pd.DataFrame) -> float:
-    """How many probes share a title; asked only where an interval is over the probes of one seed."""
-    if seeds["seed"].nunique() != 1 or headline.metric not in COUNTS:
+def probes_alike(study: Study, metric: str, split: str = "forget") -> float:
+    """How many probes share a title, in the mean; 1 for a metric that is no count."""
+    if metric not in COUNTS:
         return 1.0
-    return probes_per_cluster(study.scores(headline.metric, relearn_steps=0)["probe"].unique())
+    return probes_per_cluster(study.scores(metric, split, relearn_steps=0)["probe"].unique())
 
 
 def rows_with(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:

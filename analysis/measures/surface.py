@@ -59,6 +59,7 @@ def surface(
     metric: str | None = None,
     split: str = "forget",
     pool: Sequence[str] = ("seed",),
+    alike: float = 1.0,
     **fixed: object,
 ) -> pd.DataFrame:
     """One metric over two axes.
@@ -68,6 +69,7 @@ def surface(
         rows, columns: the axes; every pair of values that occurs is in the result.
         metric, split: which rows; the metric of a study's headline if None, of rows alone the attack success rate.
         pool: coordinates whose cells are added up.
+        alike: how many probes share a title, in the mean; it counts where an interval is over the probes of one seed.
         fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
 
     Returns:
@@ -103,7 +105,7 @@ def surface(
     k, n = table["k"].to_numpy(float), table["n"].to_numpy(float)
     counted = ~np.isnan(n)
     rate = np.where(counted, k / np.where(counted, n, 1), table["mean"].to_numpy(float))
-    ends = intervals(chosen, keys).reindex(whole)
+    ends = intervals(chosen, keys, alike).reindex(whole)
     return table.drop(columns="mean").assign(rate=rate, low=ends["low"], high=ends["high"]).reset_index()
 
 

@@ -12,11 +12,11 @@ from analysis.charts.controls import controls
 from analysis.charts.curves import curves
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.methods import methods as method_charts
-from analysis.charts.pooled import pooled_rows
+from analysis.charts.pooled import pooled_rows, probes_alike
 from analysis.measures.before_and_after import depth_table
 from analysis.measures.comparisons import compare
 from analysis.measures.flow import STAGES, flow_line
-from analysis.measures.surface import select, surface
+from analysis.measures.surface import select
 from analysis.measures.verdicts import in_words
 from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
@@ -25,6 +25,7 @@ from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.page import markdown_table
+from analysis.statistics.rates import rate_interval
 from study.errors import SpecError
 from study.results.headline import HEADLINES, Headline
 from study.results.schema import COORDINATES, COUNTS, SPLITS
@@ -103,7 +104,7 @@ def claims(study: Study) -> str:
 
 
 def steps(study: Study, metric: str = "", split: str = "forget") -> str:
-    """One metric of each trajectory by relearn steps, seeds pooled; Wilson's interval where it is a count.
+    """One metric of each trajectory by relearn steps, seeds pooled; with its interval where it is a count.
 
     Args:
         metric: the headline's where it is not named.
@@ -121,13 +122,14 @@ def steps(study: Study, metric: str = "", split: str = "forget") -> str:
         or planned[name].astype(str).nunique() > (name == "method") + 1
     ]
     there = select(study.cells, headline.metric, split=split)
+    alike = probes_alike(study, headline.metric, split)
     made = []
     for values, _ in planned.groupby(named, observed=True):
         mine = there
         for name, value in zip(named, values, strict=True):
             mine = mine[mine[name] == value]
         line = {name: str(value) for name, value in zip(named, values, strict=True)}
-        made.append({**line, **_along(mine, headline, columns)})
+        made.append({**line, **_along(mine, headline, columns, alike)})
     return markdown(made)
 
 
@@ -136,9 +138,10 @@ def reference(study: Study, metric: str = "") -> str:
     headline = _headline(study, metric)
     rows = select(study.cells, headline.metric)
     rows = rows[rows["corpus"] == "none"]
+    alike = probes_alike(study, headline.metric)
     return markdown(
         [
-            {"start": start, "repetitions": count, headline.words: _entry(cells, headline)}
+            {"start": start, "repetitions": count, headline.words: _entry(cells, headline, alike)}
             for (start, count), cells in rows.groupby(["start", "repetitions"], observed=True)
         ]
     )
@@ -305,26 +308,21 @@ def _headline(study: Study, metric: str) -> Headline:
     return known[0] if known else Headline(metric, metric, full, float("nan"), "whole")
 
 
-def _along(rows: pd.DataFrame, headline: Headline, columns: Iterable[int]) -> dict[str, str]:
+def _along(rows: pd.DataFrame, headline: Headline, columns: Iterable[int], alike: float) -> dict[str, str]:
     return {
-        str(step): _entry(rows[rows["relearn_steps"] == step], headline) if len(rows) else "–"
+        str(step): _entry(rows[rows["relearn_steps"] == step], headline, alike) if len(rows) else "–"
         for step in columns
     }
 
 
-def _entry(rows: pd.DataFrame, headline: Headline) -> str:
+def _entry(rows: pd.DataFrame, headline: Headline, alike: float) -> str:
     """Seeds pooled: a rate with its interval, or a mean with the lowest and highest seed."""
     if not len(rows):
         return "–"
-    pooled = surface(
-        rows.assign(seed=0),
-        rows="start",
-        metric=headline.metric,
-        split=str(rows["split"].iloc[0]),
-        pool=tuple(name for name in COORDINATES if name not in ("start", "relearn_steps")),
-    ).iloc[0]
-    if not np.isnan(pooled["low"]):
-        return f"{100 * pooled['rate']:.0f}% ({100 * pooled['low']:.0f}–{100 * pooled['high']:.0f})"
+    if rows["n"].notna().all():
+        by_seed = rows.groupby("seed")[["k", "n"]].sum().to_numpy(float)
+        low, high = rate_interval(by_seed[:, 0], by_seed[:, 1], alike=alike)
+        return f"{100 * rows['k'].sum() / rows['n'].sum():.0f}% ({100 * low:.0f}–{100 * high:.0f})"
     spread = [_number(value, headline) for value in (rows["value"].min(), rows["value"].max())]
     mean = _number(float(rows["value"].mean()), headline)
     return mean if spread[0] == spread[1] else f"{mean} ({spread[0]}–{spread[1]})"

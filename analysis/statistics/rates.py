@@ -55,7 +55,7 @@ def rate_interval(
         return float(low), float(high)
     shrunk = [min(1.0, MOST_PROBES / of) for _, of in asked]
     rounded = sorted(
-        (round(yes * by, 2), round(of * by, 2)) for (yes, of), by in zip(asked, shrunk, strict=True)
+        (round(5 * yes * by) / 5, round(of * by, 2)) for (yes, of), by in zip(asked, shrunk, strict=True)
     )
     return _interval(tuple(rounded), float(confidence))
 
@@ -72,7 +72,7 @@ def _interval(seeds: tuple[tuple[float, float], ...], confidence: float) -> tupl
     return min(float(low), yes / of), max(float(high), yes / of)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _log_likelihood(yes: float, of: float) -> Numbers:
     """Of every middle and deviation, a deviation a row."""
     kernels = _grid()[0]

@@ -1,6 +1,6 @@
 """Wilson's interval for one count.
 
-Over several seeds its n is not the number of answers: see ``analysis.statistics.intervals``.
+Over several seeds its n is not the number of answers: see ``analysis.statistics.rates``.
 """
 
 import numpy as np
