@@ -241,6 +241,7 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
     rows = study.scores(headline.metric, "forget", start="unlearned", relearn_steps=last)
     found = compare(rows, axis, headline.metric)
     settings = [name for name in COORDINATES if name in found]
+    tested = bool(found["p"].notna().any())
     return markdown(
         [
             {
@@ -248,11 +249,15 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
                 "one": row["one"],
                 "other": row["other"],
                 "one − other, points (95%)": _with_interval(row, headline),
-                **({} if np.isnan(row["p"]) else {"p (Holm)": f"{row['p_adjusted']:.2g}"}),
+                **({"p (Holm)": _p(row["p_adjusted"])} if tested else {}),
             }
             for row in found.to_dict("records")
         ]
     )
+
+
+def _p(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.2g}"
 
 
 def charts(study: MeasuredStudy, *kinds: str) -> list[Chart]:
