@@ -28,7 +28,7 @@ def best_attacks(
     Raises:
         SpecError: a metric, a coordinate or a value that the study does not have.
     """
-    rows = select(study.cells, metric or study.headline.metric, **fixed)
+    rows = select(study.cells, metric or study.headline.metric, "forget", **fixed)
     benign = rows[rows["benign"] & (rows["relearn_steps"] > 0)]
     keys = [name for name in coordinates(rows) if name != "seed"]
     attacks = benign[benign["start"] == "unlearned"]
