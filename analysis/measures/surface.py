@@ -15,6 +15,7 @@ from analysis.reading.study_frames import Study, coordinates
 from analysis.statistics.rates import rate_interval
 from study.errors import SpecError, did_you_mean
 from study.results.headline import ASR
+from study.results.schema import SPLITS
 
 
 def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixed: object) -> pd.DataFrame:
@@ -28,7 +29,8 @@ def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixe
     """
     if len(cells):
         _known(metric, cells["metric"], "metric")
-        _known(split, cells["split"], "split")
+    if split not in SPLITS:  # one of them may be scored in no row
+        raise SpecError(f"split={split}: choose from {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}")
     chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
     for name, value in fixed.items():
         if name not in coordinates(cells):

@@ -27,7 +27,7 @@ def study(study_folder):
         ({"corpus": "prefx"}, "corpus=prefx: these rows have .*; did you mean 'prefix'"),
         ({"depth": 9}, "depth=9: these rows have"),
         ({"metric": "rouge_x"}, "metric=rouge_x: these rows have"),
-        ({"split": "forgot"}, "split=forgot: these rows have .*; did you mean 'forget'"),
+        ({"split": "forgot"}, "split=forgot: choose from forget, retain; did you mean 'forget'"),
         ({"corpsu": "prefix"}, "corpsu is no coordinate: .*; did you mean 'corpus'"),
     ],
 )

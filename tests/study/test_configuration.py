@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from tokenizers import processors
 from transformers import (
     AutoConfig,
@@ -101,6 +103,8 @@ def test_numbers_are_those_of_the_configuration(tmp_path: Path) -> None:
 
 def test_a_context_that_no_configuration_names(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
-    assert context_of(Pretrained(str(tmp_path), "x", "sdpa", "float32")) == 2048
+    (tmp_path / "tokenizer.json").write_text("{}")
+    save_file({"unused": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert context_of(Pretrained(str(tmp_path), fingerprint(str(tmp_path)), "sdpa", "float32")) == 2048
     with pytest.raises(PreflightError, match="has no max_position_embeddings"):
         number_of(tmp_path, "max_position_embeddings")
