@@ -20,35 +20,21 @@ for room in ("study", "search_spaces", "cluster", "analysis"):
         sys.path.insert(0, str(HOME))
 
 import typer  # noqa: E402
-from typer.core import TyperGroup  # noqa: E402
 
+from cluster.launching.verb import add_verb  # noqa: E402
+from cluster.options import (  # noqa: E402
+    AddressOption,
+    GroupedHelp,
+    Json,
+    Overrides,
+    Space,
+    StoreOption,
+    StudyArgument,
+    StudyOption,
+    WaitOption,
+    named_study,
+)
 from study.errors import PreflightError, RelearnError, command_line  # noqa: E402
-
-GROUPS = {
-    "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
-    "Its results": ("report", "compare", "export", "checkpoints", "score", "verify"),
-}
-EXAMPLES = """Examples:
-  relearn plan names --set 'depth=[8,12]'
-  relearn run names
-  relearn report studies/names --open
-"""
-
-
-class GroupedHelp(TyperGroup):
-    """The verbs in groups, each in the order in which a study needs them."""
-
-    def format_commands(self, context: Any, formatter: Any) -> None:
-        """Click's hook: one section of the help for each group."""
-        for title, verbs in GROUPS.items():
-            found = [(verb, self.commands[verb].get_short_help_str(80)) for verb in verbs]
-            with formatter.section(title):
-                formatter.write_dl(found)
-
-    def format_epilog(self, context: Any, formatter: Any) -> None:
-        """Click's hook: the examples, line by line."""
-        formatter.write("\n" + EXAMPLES)
-
 
 app = typer.Typer(
     cls=GroupedHelp,
@@ -78,26 +64,6 @@ def _every_verb(
     pass
 
 
-def _named_study(given: Path) -> Path:
-    """A study's folder; a study that lies in studies/ may be called by its name alone."""
-    by_name = Path("studies") / given
-    return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
-
-
-Space = Annotated[str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, e.g. --set depth=[8,12]."),
-]
-StudyOption = Annotated[
-    Path | None, typer.Option("--study", help="The study's folder [default: studies/NAME].")
-]
-StoreOption = Annotated[
-    str | None, typer.Option("--store", help="Where artifacts are kept [default: STUDY/store].")
-]
-AddressOption = Annotated[
-    str | None, typer.Option("--address", help="A running Ray cluster [default: a local one].")
-]
 SearchOption = Annotated[
     str | None, typer.Option("--search", help="Search instead of computing the grid: frontier, cheapest.")
 ]
@@ -108,10 +74,6 @@ BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", metavar="KIND=AMOUNT", help="Of a search: trajectories=40, steps=… or hours=…"),
 ]
-StudyArgument = Annotated[
-    Path, typer.Argument(callback=_named_study, help="A study's folder, or the name of one in studies/.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command()
@@ -163,6 +125,7 @@ def run(
     study: StudyOption = None,
     store: StoreOption = None,
     address: AddressOption = None,
+    wait: WaitOption = 0.0,
 ) -> None:
     """Run a study; the same command goes on where it stopped."""
     from cluster.driver.launch import Request, launch
@@ -171,37 +134,45 @@ def run(
 
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     spec = load_space(space, overrides)
-    request = Request(_study_path(study, spec.name), store, address, space, overrides)
+    request = Request(_study_path(study, spec.name), store, address, space, overrides, wait)
     raise typer.Exit(launch(spec, proposer_of, request).exit_code)
 
 
 @app.command()
-def resume(folder: StudyArgument, address: AddressOption = None) -> None:
-    """Go on with a study from what its folder says."""
+def resume(
+    folder: StudyArgument,
+    store: StoreOption = None,
+    address: AddressOption = None,
+    wait: WaitOption = 0.0,
+) -> None:
+    """Go on with a study; with its --store, also where its folder is lost."""
     from cluster.driver.launch import Request, launch
+    from cluster.study_folder.kept_copy import begun_store
     from cluster.study_folder.study_folder import StudyFolder
     from cluster.study_folder.study_plan import recorded_spec
     from cluster.study_folder.working_folder import where_begun
     from search_spaces.loading import validate
     from search_spaces.search.proposers import proposer_of
 
+    kept = begun_store(folder, store)
     spec = recorded_spec(folder, validate)
     content = StudyFolder(folder).recorded().content
+    given = kept.location if store is not None else None
     with where_begun(folder) as there:
-        request = Request(there, None, address, content["space"], content["overrides"], resumed=True)
+        request = Request(there, given, address, content["space"], content["overrides"], wait, resumed=True)
         outcome = launch(spec, proposer_of, request)
     raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
-def status(folder: StudyArgument, as_json: Json = False) -> None:
+def status(folder: StudyArgument, store: StoreOption = None, as_json: Json = False) -> None:
     """Say how far a study is, what failed and why."""
     from cluster.status import study_status
-    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.kept_copy import begun_store
     from cluster.study_folder.study_plan import recorded_plan
     from search_spaces.loading import validate
 
-    found = study_status(folder, store_of(folder), recorded_plan(folder, validate))
+    found = study_status(folder, begun_store(folder, store), recorded_plan(folder, validate))
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -227,14 +198,15 @@ def cancel(folder: StudyArgument) -> None:
 @app.command()
 def verify(
     folder: StudyArgument,
+    store: StoreOption = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Move what is wrong aside, to be computed again.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check every record, hash and page of a study and its store."""
+    from cluster.study_folder.kept_copy import begun_store
     from cluster.study_folder.search_record import put_aside_unreadable
-    from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import recorded_plan
     from cluster.verification.verify import verify_study
     from search_spaces.loading import validate
@@ -245,7 +217,8 @@ def verify(
             f"Go on with: {command_line('resume', folder)}"
         )
         return
-    found = verify_study(folder, store_of(folder), lambda: recorded_plan(folder, validate), repair=repair)
+    kept = begun_store(folder, store)
+    found = verify_study(folder, kept, lambda: recorded_plan(folder, validate), repair=repair)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -311,7 +284,7 @@ def report(
     from analysis.report import write_report
 
     page = write_report(
-        [folder if "://" in folder else str(_named_study(Path(folder))) for folder in folders], to
+        [folder if "://" in folder else str(named_study(Path(folder))) for folder in folders], to
     )
     print(page)
     if show and typer.launch(str(page)) != 0:
@@ -367,6 +340,22 @@ def checkpoints(
         exported = export_checkpoints(plan, store, target if there == folder else absolute)
     sys.stdout.writelines(f"{path}\n" for path in exported.written)
     sys.stderr.writelines(f"{line}\n" for line in exported.left_out)
+
+
+def _planned(space: str, overrides: list[str]) -> Any:
+    from cluster.study_folder.study_plan import planning_of
+    from search_spaces.loading import load_space
+    from search_spaces.search.proposers import proposer_of
+    from study.planning.materials import read_materials
+    from study.planning.proposer import History
+
+    spec = load_space(space, overrides)
+    materials = read_materials(spec)
+    points = proposer_of(materials).propose(History())
+    return spec, lambda: planning_of(materials, Path("studies") / spec.name, computing=False)[1](points)
+
+
+add_verb(app, _planned)
 
 
 def _study_path(study: Path | None, name: str) -> Path:

@@ -11,6 +11,9 @@ import pyarrow as pa
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault(
+    "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false"
+)  # as the store sets it before gcsfs is imported
 
 from cluster.rows.recorder import Recorder
 from cluster.storage.local_store import LocalStore
@@ -23,7 +26,10 @@ from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.spec import StudySpec
 from tests.commands import Call, call, rows_of
+from tests.object_fixtures import bucket, node, object_server
 from tests.without_ray import take_ray_out
+
+__all__ = ["bucket", "node", "object_server"]  # fixtures for every test
 
 RAY_FIXTURES = frozenset({"relearn", "cluster"})
 

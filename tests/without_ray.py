@@ -49,8 +49,8 @@ def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
     monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
     monkeypatch.setattr("cluster.driver.run.gpus_of_cluster", lambda: 0)
-    monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address, gpus: None)
-    monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs: 1)
+    monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address, wait, gpus: None)
+    monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs, wait: 1)
 
 
 if __name__ == "__main__":

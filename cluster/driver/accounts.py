@@ -11,7 +11,7 @@ from typing import Any
 from cluster.driver.progress import Tally
 from cluster.rows.recorder import Recorder
 from cluster.storage.disk_full import StorageFullError
-from cluster.storage.retry import with_retries
+from cluster.storage.retry import StorageRefusedError, with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
@@ -22,6 +22,9 @@ from study.planning.plan import Plan
 from study.planning.stages import Stage
 from study.planning.step_times import StepTimes
 from study.provenance import describe_node
+
+ENDS_THE_STUDY = {Cause.DISK: StorageFullError, Cause.DENIED: StorageRefusedError}
+"""What every other stage would meet too: the run ends, and none counts as failed."""
 
 
 class Accounts:
@@ -53,7 +56,7 @@ class Accounts:
         }
         self.published = [key for key in plan.stages if key not in self._missing]
         for key in plan.stages:  # also what a stage published before it was cut off
-            self._recorder.record(key)
+            self._recorder.record(key, there)
         self.tally = Tally(
             len(self._missing), len(plan.cells), self._seconds_left, self._recorder.cells_recorded
         )
@@ -72,14 +75,14 @@ class Accounts:
         """A stage ended; ``result`` is its worker's, None where the worker was lost for good.
 
         Raises:
-            StorageFullError: the disk is full; the stage is left missing.
+            StorageFullError, StorageRefusedError: the disk is full, or storage refuses; the stage is left missing.
         """
         if result is None:
             failure = self._attempts.failure(key)  # left by a watchdog that ended the worker
         else:
             failure = Failure.of(result) if result["cause"] else None
-        if failure is not None and failure.cause is Cause.DISK:
-            raise StorageFullError(failure.message)
+        if failure is not None and failure.cause in ENDS_THE_STUDY:
+            raise ENDS_THE_STUDY[failure.cause](failure.message)
         if failure is not None:
             self._give_up(key, failure)
         elif result is not None:

@@ -15,9 +15,11 @@ from cluster.driver.preflight import check_plan, slow_precision
 from cluster.driver.rounds import Rounds
 from cluster.driver.run import run_study
 from cluster.driver.shortened_texts import shortened_texts
+from cluster.storage.open_store import is_remote
 from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store
 from cluster.study_folder.failures import ABOUT, Cause, FailureRecords
+from cluster.study_folder.kept_copy import keep_copy
 from cluster.study_folder.lease import hold
 from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder, store_of
@@ -39,6 +41,7 @@ class Request:
         store: where artifacts are kept; None: as recorded, or within the folder.
         address: of a running Ray cluster; None: a local one.
         space, overrides: recorded, for who reads study.json.
+        wait_for_nodes: the seconds for which a cluster that is not there yet is waited for.
         resumed: whether the study is gone on with as it is recorded.
     """
 
@@ -47,6 +50,7 @@ class Request:
     address: str | None
     space: str
     overrides: Sequence[str]
+    wait_for_nodes: float = 0.0
     resumed: bool = False
 
 
@@ -61,17 +65,23 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
     """
     out = console()
     folder, store = request.folder, store_of(request.folder, request.store)
-    materials = read_materials(spec)
-    models, plan_of = planning_of(materials, folder)
-    rounds = Rounds(folder, spec, proposer_of(materials), plan_of, store)
-    plan = rounds.begin()
-    demands = check_plan(plan, local=request.address is None)
-    shortened = shortened_texts(plan)
+    remote = is_remote(store.location)
 
     def report_silence(error: OSError, pause: float) -> None:
         out.print(
             f"{error.filename or folder} does not answer ({error.strerror or error}); again in {pause:.0f} s."
         )
+
+    if remote:  # before anything is written, and before the store is asked what it has
+        with storage_errors_in_words(folder):
+            with_retries(store.prepare, report_silence)
+    materials = read_materials(spec)
+    models, plan_of = planning_of(materials, folder)
+    rounds = Rounds(folder, spec, proposer_of(materials), plan_of, store)
+    with storage_errors_in_words(folder):
+        plan = with_retries(rounds.begin, report_silence)
+    demands = check_plan(plan, local=request.address is None)
+    shortened = shortened_texts(plan)
 
     study_folder = StudyFolder(folder)
     inputs = plan.spec.the_scenario.inputs()
@@ -104,7 +114,10 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
             command=["relearn", *sys.argv[1:]],
         )
         grown = with_retries(claim, report_silence)
-        with_retries(store.prepare, report_silence)
+        if remote:
+            with_retries(lambda: keep_copy(store, folder, study_folder.recorded().content), report_silence)
+        else:
+            with_retries(store.prepare, report_silence)
         summary = with_retries(
             lambda: summarise(plan, store, models, folder, request.overrides, shortened), report_silence
         )
@@ -114,7 +127,8 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
             summary.show_left()
         else:
             summary.show()
-        outcome = run_study(lease, rounds, store, request.address, demands, out, interruption)
+        where = (request.address, request.wait_for_nodes)
+        outcome = run_study(lease, rounds, store, where, demands, out, interruption)
     out.print(
         f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
         f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "

@@ -35,7 +35,7 @@ def run_study(
     lease: Lease,
     rounds: Rounds,
     store: Store,
-    address: str | None,
+    where: tuple[str | None, float],
     demands: Sequence[Demand],
     console: Console,
     interruption: Interruption,
@@ -43,6 +43,8 @@ def run_study(
     """Computes every stage of every round that the store lacks, and writes the rows.
 
     Args:
+        where: the address of a running cluster, or None for a local one; and the seconds for which a cluster that is
+            not there yet is waited for.
         demands: the memory that stages need, asked on each node of a cluster.
 
     Raises:
@@ -53,7 +55,7 @@ def run_study(
         ClusterLostError: the cluster went away and stayed away.
     """
     began = time.monotonic()
-    outcome = _all_rounds(lease, rounds, store, address, demands, console, interruption)
+    outcome = _all_rounds(lease, rounds, store, where, demands, console, interruption)
     folder = StudyFolder(lease.folder)
     on_failure = EventLog(lease.folder / "log").storage_failed
 
@@ -71,11 +73,12 @@ def _all_rounds(
     lease: Lease,
     rounds: Rounds,
     store: Store,
-    address: str | None,
+    where: tuple[str | None, float],
     demands: Sequence[Demand],
     console: Console,
     interruption: Interruption,
 ) -> Outcome:
+    address = where[0]
     log = EventLog(lease.folder / "log")
     folder = StudyFolder(lease.folder)
     outcome: Outcome | None = None
@@ -93,7 +96,7 @@ def _all_rounds(
                 run = with_retries(
                     partial(TuneRun, lease, plan, store, console, interruption), log.storage_failed
                 )
-                run.go(connect, address, demands)
+                run.go(connect, where, demands)
                 outcome, run = run.outcome().after(outcome), None
                 if outcome.interrupted:
                     break

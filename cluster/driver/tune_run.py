@@ -20,6 +20,7 @@ from cluster.driver.sick_nodes import SickNodes
 from cluster.ray_tune.cluster_monitor import watched_cluster
 from cluster.ray_tune.room import Demand
 from cluster.ray_tune.session import LEFT_OUT, prepare_environment, slots_of
+from cluster.storage.open_store import is_remote
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Failure
@@ -55,11 +56,15 @@ class TuneRun:
         self._accounts = Accounts(lease, plan, store, self._attempts)
         self._sick = SickNodes()
         self._searcher: Any = None
+        self._joined = False
 
-    def go(self, connect: Callable[[], None], address: str | None, demands: Sequence[Demand] = ()) -> None:
+    def go(
+        self, connect: Callable[[], None], where: tuple[str | None, float], demands: Sequence[Demand] = ()
+    ) -> None:
         """Runs what is missing; Ray is imported and ``connect`` called only where something is.
 
         Args:
+            where: the address of a running cluster, or None; and for how long one that is not there is waited for.
             demands: the memory that stages need, asked on each node of a cluster.
         """
         tally = self._accounts.tally
@@ -67,12 +72,14 @@ class TuneRun:
         self._interruption.abandon = self._abandon
         if not tally.stages:
             return
+        address, wait = where
+        self._joined = address is not None
         # before the import of Ray
-        prepare_environment(address, gpus=self._plan.spec.execution.asks_for_gpus)
+        prepare_environment(address, wait, gpus=self._plan.spec.execution.asks_for_gpus)
         connect()
         kinds = {self._plan.stages[key].kind for key in self._accounts.missing}
         needs = [self._plan.spec.execution.resources(kind) for kind in sorted(kinds)]
-        self._accounts.slots = slots_of(needs)
+        self._accounts.slots = slots_of(needs, wait)
         from cluster.ray_tune.ready_stages import ReadyStages
 
         searcher = self._searcher = ReadyStages(
@@ -128,11 +135,11 @@ class TuneRun:
         from cluster.ray_tune.model_checks import check_models
         from cluster.ray_tune.node_checks import check_nodes
 
-        shared = [self._folder.resolve()] if address is not None else []
-        if address is not None and "://" not in self._store.location:
-            shared.append(Path(self._store.location))
-        if shared or any(each.gpus for each in needs):
-            for line in check_nodes(shared, needs, demands):
+        remote = is_remote(self._store.location)
+        shared = [] if address is None or remote else [self._folder.resolve(), Path(self._store.location)]
+        bucket = self._store.location if address is not None and remote else None
+        if shared or bucket or any(each.gpus for each in needs):
+            for line in check_nodes(shared, needs, demands, bucket):
                 self._console.print(line)
         if address is not None:
             most = max(needs, key=lambda each: (each.gpus, each.cpus))
@@ -144,9 +151,13 @@ class TuneRun:
         from cluster.ray_tune.lost_trials import LostTrials
         from cluster.ray_tune.placement import placement
         from cluster.ray_tune.trial_scheduler import TrialScheduler
+        from cluster.worker.driver_desk import open_desk
         from cluster.worker.stage_actor import StageActor
 
         execution = self._plan.spec.execution
+        desk = None
+        if self._joined and is_remote(self._store.location):
+            desk = open_desk((self._folder / "log").resolve(), self._scratch / "attempts")
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self._accounts.slots)
         scheduler = TrialScheduler(self._accounts.slots)
         trainable = tune.with_resources(
@@ -157,6 +168,7 @@ class TuneRun:
                 log_folder=str((self._folder / "log").resolve()),
                 attempts_folder=str(self._scratch / "attempts"),
                 working_folder=str(Path.cwd()),
+                desk=desk,
                 command_began=psutil.Process().create_time(),
             ),
             partial(placement, execution),

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray_tune.room import Demand, Machine, misfit, remedies
+from cluster.storage.open_store import open_store
+from cluster.storage.retry import with_retries
 from study.errors import PreflightError
 from study.settings.execution import Resources
 
@@ -23,7 +25,17 @@ CHECK_SECONDS = 120.0
 LIBRARIES = ("ray", "torch", "transformers", "peft", "safetensors", "pyarrow", "pydantic")
 """Another version of one of these could compute other numbers, or not read what the driver sends."""
 
-FORWARDED = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+FORWARDED = (
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_DATASETS_OFFLINE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "STORAGE_EMULATOR_HOST",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+)
 """Environment variables that mean the same on every node; none that holds a secret."""
 
 
@@ -45,20 +57,23 @@ def runtime_environment() -> dict[str, Any]:
     return {"py_modules": rooms, "env_vars": switches}
 
 
-def check_nodes(folders: Sequence[Path], needs: Sequence[Resources], demands: Sequence[Demand]) -> list[str]:
+def check_nodes(
+    folders: Sequence[Path], needs: Sequence[Resources], demands: Sequence[Demand], store: str | None = None
+) -> list[str]:
     """Checks every node of the connected cluster that could run a stage.
 
     Args:
-        folders: the study's and the store's, absolute; they exist on the driver's node.
+        folders: that all nodes share, absolute; they exist on the driver's node.
         needs: what each kind of stage needs.
         demands: the memory of stages, where it is known; asked on each node that has the resources for them.
+        store: the location of a store in a bucket, which each node has to reach with its own credentials.
 
     Returns:
         What differs between the nodes and forbids nothing, in words: cards and drivers.
 
     Raises:
-        PreflightError: naming each node that does not share a folder, has other libraries, too little memory, or a
-            GPU that its torch cannot use.
+        PreflightError: naming each node that does not share a folder, cannot use the store, has other libraries, too
+            little memory, or a GPU that its torch cannot use.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -84,13 +99,16 @@ def check_nodes(folders: Sequence[Path], needs: Sequence[Resources], demands: Se
                 token,
                 node["NodeID"],
                 gpus and bool(node["Resources"].get("GPU")),
+                store,
             )
             for node in nodes
         }
         for node in nodes:
             name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
             try:
-                reports, theirs, memory, card = ray.get(answers[node["NodeID"]], timeout=CHECK_SECONDS)
+                reports, theirs, memory, card, refused = ray.get(
+                    answers[node["NodeID"]], timeout=CHECK_SECONDS
+                )
             except Exception as error:  # Ray has a dozen kinds of them; the node is named and the words kept
                 problems.append(f"{name} does not answer: {_last_line(error)}")
                 continue
@@ -100,6 +118,8 @@ def check_nodes(folders: Sequence[Path], needs: Sequence[Resources], demands: Se
                 if (problem := check.problem(report, node["NodeID"])) is not None
             ]
             problems += [f"{name}: {words}" for words in _other_libraries(ours, theirs)]
+            if refused is not None:
+                problems.append(f"{name}: {refused}")
             if isinstance(card, str):
                 problems.append(f"{name} has a GPU, and {card}")
             elif card is not None:
@@ -126,9 +146,13 @@ def check_nodes(folders: Sequence[Path], needs: Sequence[Resources], demands: Se
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise PreflightError(
             f"{len(problems)} problems with the nodes of the cluster:\n{listed}\n"
-            "Every node needs the study's folder and the store under the same path, on storage that all "
-            "share (--study, --store), and the libraries of the driver; with execution.gpus also GPUs that torch can "
-            "use, all by one build of CUDA."
+            + (
+                "Every node needs the study's folder and the store under the same path, on storage that all share "
+                "(--study, --store), and the libraries of the driver"
+                if store is None
+                else "Every node needs the libraries of the driver, and the right to read and write in the store"
+            )
+            + "; with execution.gpus also GPUs that torch can use, all by one build of CUDA."
         )
     if too_large:
         listed = "\n".join(f"  {words}" for _, words in too_large)
@@ -193,13 +217,14 @@ def _other_cards(cards: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _look(
-    folders: Sequence[str], token: str, node: str, gpus: bool
-) -> tuple[list[FolderReport], dict[str, str], int, dict[str, Any] | str | None]:
+    folders: Sequence[str], token: str, node: str, gpus: bool, store: str | None
+) -> tuple[list[FolderReport], dict[str, str], int, dict[str, Any] | str | None, str | None]:
     """Runs on the node.
 
     Returns:
         What it found in each folder; its libraries; bytes of main memory that are free; its card, or in words why
-        torch cannot use it, or None for a node whose GPUs nobody asks about.
+        torch cannot use it, or None for a node whose GPUs nobody asks about; why it cannot use
+        the store, or None.
     """
     reports = []
     for folder in folders:
@@ -215,7 +240,18 @@ def _look(
             reports.append(FolderReport(error=f"cannot be used there: {error.strerror or error}", text=None))
     import psutil
 
-    return reports, libraries(), int(psutil.virtual_memory().available), _card() if gpus else None
+    memory = int(psutil.virtual_memory().available)
+    refused = None if store is None else _refusal(store)
+    return reports, libraries(), memory, _card() if gpus else None, refused
+
+
+def _refusal(store: str) -> str | None:
+    """Why this node cannot use a store, or None."""
+    try:
+        with_retries(open_store(store).prepare, lambda error, pause: None)
+    except (PreflightError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _card() -> dict[str, Any] | str:

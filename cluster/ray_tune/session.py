@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,23 +39,25 @@ QUIET = {
 
 CONNECT_SECONDS = 5
 HEALTH_SECONDS = 60
+LOOK_EVERY_SECONDS = 1.0
 SESSION_BYTES = 50_000_000
 
 LEFT_OUT: dict[str, str] = {}
 """Nodes of the connected cluster where no stage with a GPU is started any more: by id, with their names."""
 
 
-def prepare_environment(address: str | None, *, gpus: bool) -> None:
+def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -> None:
     """Sets what Ray reads from the environment when it is *imported*; call it before that.
 
     Args:
+        wait: the seconds for which a head that does not listen yet is waited for.
         gpus: whether stages compute on GPUs.
 
     Raises:
         PreflightError: nobody listens at the address.
     """
     if address is not None:
-        _check_listens(address)
+        check_listens(address, wait)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if gpus:
@@ -224,31 +227,41 @@ def _not_started(address: str | None, error: Exception) -> PreflightError:
     )
 
 
-def _check_listens(address: str) -> None:
-    """Refuses an address where nobody listens: Ray would wait there for minutes."""
+def check_listens(address: str, wait: float = 0.0) -> None:
+    """Refuses an address where nobody listens after ``wait`` seconds: Ray would wait there for minutes."""
     host, colon, port = address.rpartition("/")[2].rpartition(":")
     if not colon:
         return  # `auto`, or a name that Ray resolves
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise PreflightError(
-            f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
-            "`auto`, or no --address for a local cluster"
-        ) from error
+    until = time.monotonic() + wait
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+            return
+        except (OSError, ValueError, OverflowError) as error:
+            if isinstance(error, OSError) and time.monotonic() < until:
+                time.sleep(LOOK_EVERY_SECONDS)
+                continue
+            raise PreflightError(
+                f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
+                "`auto`, or no --address for a local cluster"
+            ) from error
 
 
-def slots_of(needs: Sequence[Resources]) -> int:
+def slots_of(needs: Sequence[Resources], wait: float = 0.0) -> int:
     """How many stages the connected cluster runs at once, of the kind that needs least; a stage runs on one node.
 
     Args:
         needs: what each kind of stage needs.
+        wait: the seconds for which nodes are waited for that are not there yet.
 
     Raises:
         PreflightError: not even one of some kind fits anywhere.
     """
     import ray
 
+    until = time.monotonic() + wait
+    while not all(slots_alive([each]) for each in needs) and time.monotonic() < until:
+        time.sleep(LOOK_EVERY_SECONDS)
     for each in needs:
         if not slots_alive([each]):
             wanted = ray_resources(each)
@@ -260,7 +273,7 @@ def slots_of(needs: Sequence[Resources]) -> int:
             raise PreflightError(
                 f"a stage needs {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
                 "lower execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or "
-                "join a larger cluster with --address"
+                "join a larger cluster with --address; a cluster that still grows is waited for with --wait-for-nodes"
             )
     return slots_alive(needs)
 

@@ -5,12 +5,13 @@ double a row. Cells that come later are added by writing the file again, whole. 
 files at the start, so that a crash loses no row.
 """
 
+from collections.abc import Container
 from pathlib import Path
 
 import pyarrow as pa
 
 from cluster.study_folder.lease import Lease
-from study.artifacts import Store
+from study.artifacts import Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
@@ -35,9 +36,15 @@ class Recorder:
         """How many of the plan's cells have rows."""
         return self._recorded
 
-    def record(self, stage_key: str) -> None:
-        """Writes the rows of every cell that can be read off a stage now and has none."""
-        ready = [cell for cell in self._plan.cells_of[stage_key] if self._store.has(answers_address(cell))]
+    def record(self, stage_key: str, published: Container[Address] | None = None) -> None:
+        """Writes the rows of every cell that can be read off a stage now and has none.
+
+        Args:
+            published: what the store has, where that is known; otherwise it is asked.
+        """
+        ready = [
+            cell for cell in self._plan.cells_of[stage_key] if self._has(answers_address(cell), published)
+        ]
         fresh = {
             dataset: [cell for cell in ready if cell.coordinates not in covered]
             for dataset, covered in self._covered.items()
@@ -89,6 +96,9 @@ class Recorder:
             built = pa.concat_tables([before.cast(built.schema), built.filter(pa.array(others, pa.bool_()))])
         self._lease.check()
         write_table(built, path)
+
+    def _has(self, address: Address, published: Container[Address] | None) -> bool:
+        return self._store.has(address) if published is None else address in published
 
 
 def cells_recorded(folder: Path, plan: Plan) -> int:

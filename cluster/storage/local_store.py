@@ -7,28 +7,23 @@ names are left over from a crash and never read.
 
 import contextlib
 import errno
-import hashlib
-import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
 from cluster.storage.disk_full import free
 from cluster.storage.local_check import check_folder
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, refuse_links_to
+from cluster.storage.records import changed_file, files_of, read_record, recorded_file, write_record
 from cluster.storage.retry import is_outage
-from cluster.storage.store import StoreCheck
+from cluster.storage.store import QUARANTINE, StoreCheck
 from study.artifacts import Address, Record
 from study.atomic_write import name_exclusively, sync, write_bytes
-from study.errors import IntegrityError, PreflightError
+from study.errors import PreflightError
 from study.identity import file_sha256
-
-RECORD_FORMAT = 2
-REMEDY = "move it aside with `relearn verify STUDY --repair`, and run again"
 
 
 class LocalStore:
@@ -36,6 +31,11 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def disk(self) -> Path:
+        """See ``Store.disk``."""
+        return self.folder
 
     @property
     def location(self) -> str:
@@ -91,39 +91,23 @@ class LocalStore:
         path = home_of(self.folder, address) / RECORD
         refuse_links_to(path, self.folder)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = path.read_bytes()
         except FileNotFoundError:
             raise KeyError(f"{address} is not published in {self.folder}") from None
-        except (ValueError, UnicodeDecodeError) as error:
-            raise IntegrityError(f"{path} is no readable record: {REMEDY}") from error
-        if not isinstance(content, dict) or content.get("seal") != _checksum(content):
-            raise IntegrityError(f"{path} is not the record that was written: {REMEDY}")
-        if content.get("address") != str(address):
-            raise IntegrityError(
-                f"{path} is the record of {content.get('address')}, expected {address}: {REMEDY}"
-            )
-        if any(
-            PurePath(name).name != name for name in (str(content.get("attempt")), *content.get("files", {}))
-        ):
-            raise IntegrityError(f"{path} names files outside of its folder: {REMEDY}")
-        return content
+        return read_record(content, address, path)
 
     def file(self, address: Address, name: str) -> Path:
         """See ``Store.file``."""
         record = self.record(address)
-        if name not in record["files"]:
-            raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
+        recorded = recorded_file(record, address, name)
         path = home_of(self.folder, address) / str(record["attempt"]) / name
         refuse_links_to(path, self.folder)
         try:
             found = file_sha256(path)
         except FileNotFoundError:
             found = "no file"
-        if found != record["files"][name]["sha256"]:
-            raise IntegrityError(
-                f"{path} is not what its record says (sha256 {found[:12]}, recorded "
-                f"{record['files'][name]['sha256'][:12]}): {REMEDY}"
-            )
+        if found != recorded:
+            raise changed_file(path, found, recorded)
         return path
 
     @contextmanager
@@ -140,18 +124,9 @@ class LocalStore:
         """See ``Store.publish``."""
         home = self._home(address)
         attempt = uuid.uuid4().hex
-        files = {}
-        for path in sorted(folder.iterdir()):
+        for path in folder.iterdir():
             sync(path)
-            files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-        record: dict[str, Any] = {
-            "format": RECORD_FORMAT,
-            "address": str(address),
-            "attempt": attempt,
-            "files": files,
-            "published": datetime.now(UTC).isoformat(timespec="seconds"),
-            **facts,
-        }
+        files = files_of(folder)
         home.mkdir(parents=True, exist_ok=True)
         target = home / attempt
         target.mkdir()
@@ -161,7 +136,7 @@ class LocalStore:
         pending = (
             home / f".{RECORD}.{attempt}"
         )  # beside the record: some file systems link within one folder only
-        pending.write_text(json.dumps({**record, "seal": _checksum(record)}, indent=1, sort_keys=True))
+        pending.write_bytes(write_record(address, attempt, files, facts))
         try:
             sync(pending)
             first = name_exclusively(pending, home / RECORD)
@@ -196,13 +171,20 @@ class LocalStore:
         """See ``Store.check``."""
         return check_folder(self.folder, self)
 
+    def put_aside(self, whole: PurePath, stamp: str) -> PurePath | None:
+        """See ``Store.put_aside``."""
+        root, path = self.folder.resolve(), Path(whole)
+        if not (path.exists() or path.is_symlink()):
+            return None
+        path = path.parent.resolve() / path.name
+        if not path.is_relative_to(root):  # behind a link that leads elsewhere
+            return None
+        target = root / QUARANTINE / stamp / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        return target
+
     def _home(self, address: Address) -> Path:
         home = home_of(self.folder, address)
         refuse_links_to(home, self.folder)
         return home
-
-
-def _checksum(record: Mapping[str, Any]) -> str:
-    """A hash over everything else in a record, so that a changed fact is noticed as a changed file is."""
-    plain = json.dumps({name: value for name, value in record.items() if name != "seal"}, sort_keys=True)
-    return hashlib.sha256(plain.encode()).hexdigest()

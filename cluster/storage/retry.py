@@ -36,6 +36,25 @@ class StorageSilentError(PreflightError):
     """Storage did not answer for longer than an outage; what was published stays."""
 
 
+class StorageRefusedError(PreflightError):
+    """Storage answers and refuses: credentials, rights, no bucket. The run ends, and no stage counts as failed."""
+
+
+class UnansweredError(OSError):
+    """Object storage did not answer, or asks to be asked later.
+
+    Attributes:
+        wait: the seconds that it asks to wait for; 0 where it says nothing.
+    """
+
+    def __init__(self, words: str, url: str, wait: float = 0.0) -> None:
+        super().__init__(errno.EIO, words, url)
+        self.wait = wait
+
+    def __reduce__(self) -> tuple[type["UnansweredError"], tuple[str, str, float]]:
+        return type(self), (str(self.strerror), str(self.filename), self.wait)
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether storage may answer at the next try. A full disk, or one that refuses, will not."""
     return isinstance(error, OSError) and not is_full(error) and error.errno not in REFUSALS
@@ -57,8 +76,9 @@ def with_retries(action: Callable[[], Result], failed: Callable[[OSError, float]
         except OSError as error:
             if not is_outage(error):
                 raise
-            failed(error, pause)
-            time.sleep(pause)
+            wait = max(pause, getattr(error, "wait", 0.0))
+            failed(error, wait)
+            time.sleep(wait)
     return action()
 
 

@@ -7,10 +7,13 @@ tests/cluster/test_store_contract.py and one line of ``open_store``.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from study import artifacts
+
+QUARANTINE = "quarantine"
+"""Where what is wrong is moved to, within the store or the study's folder."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +21,14 @@ class Damage:
     """Something in a store that is not as it was accepted.
 
     Attributes:
-        path: where.
+        path: where: a file, or the name of an object within the store.
         what: what is wrong with it, in words.
         whole: what has to be moved aside, so that the store is sound again and the artifact counts as missing.
     """
 
-    path: Path
+    path: PurePath
     what: str
-    whole: Path
+    whole: PurePath
 
 
 @dataclass
@@ -40,7 +43,7 @@ class StoreCheck:
     files: int = 0
     bytes: int = 0
     damages: list[Damage] = field(default_factory=list)
-    leftovers: list[Path] = field(default_factory=list)
+    leftovers: list[PurePath] = field(default_factory=list)
 
 
 class Store(artifacts.Store, Protocol):
@@ -49,6 +52,11 @@ class Store(artifacts.Store, Protocol):
     @property
     def location(self) -> str:
         """What ``open_store`` opens it by, from any working folder of any node."""
+        ...
+
+    @property
+    def disk(self) -> Path:
+        """A folder of this machine, on the disk that fills when artifacts are written or read."""
         ...
 
     def prepare(self) -> None:
@@ -62,6 +70,14 @@ class Store(artifacts.Store, Protocol):
 
     def check(self) -> StoreCheck:
         """Reads every artifact and compares it with its record. Changes nothing; writers may be at work."""
+        ...
+
+    def put_aside(self, whole: PurePath, stamp: str) -> PurePath | None:
+        """Moves what ``check`` found into ``QUARANTINE/STAMP``, so that it counts as missing; None where it is gone.
+
+        Args:
+            whole: of a damage, or a leftover, as ``check`` names it; or the name of a text in a bucket.
+        """
         ...
 
     def read_text(self, name: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.redaction import redacted
+from cluster.study_folder.texts import LocalTexts, Texts
 from study.errors import SpecError
 
 
@@ -18,10 +19,13 @@ class EventLog:
     A full disk stops no work: a line that cannot be written is kept, and written with the next.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | Texts) -> None:
         self._kept = ""
-        self._path = folder / f"{platform.node()}-{os.getpid()}.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
+        self._name = f"{platform.node()}-{os.getpid()}.jsonl"
+        if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder = LocalTexts(folder)
+        self._texts = folder
 
     def write(self, event: str, **facts: Any) -> None:
         """One line: when, where, what."""
@@ -33,8 +37,8 @@ class EventLog:
             **facts,
         }
         self._kept += json.dumps(redacted(line)) + "\n"
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as handle:
-            handle.write(self._kept)
+        with contextlib.suppress(OSError):
+            self._texts.append(self._name, self._kept)
             self._kept = ""
 
     def storage_failed(self, error: OSError, pause: float) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cluster.storage.disk_full import full, is_full
-from cluster.storage.retry import is_outage
+from cluster.storage.retry import StorageRefusedError, is_outage
 from cluster.study_folder.gpu_errors import GpuError, gpu_error
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
@@ -35,6 +35,7 @@ class Cause(StrEnum):
     DISK = "disk"
     STORAGE = "storage"
     REFUSED = "refused"
+    DENIED = "storage denies"
     TIME = "time"
     MEMORY = "out of memory"
     NO_GPU = "no gpu"
@@ -70,6 +71,11 @@ ABOUT: Mapping[Cause, About] = {
         "storage answered with a refusal",
         False,
         "make what the message names readable and writable, then resume",
+    ),
+    Cause.DENIED: About(
+        "the bucket denies access (credentials, rights, no such bucket), and the study ends",
+        False,
+        "give what the message names, then resume",
     ),
     Cause.TIME: About("longer than execution.time_limit_seconds", False, "raise the limit, then resume"),
     Cause.MEMORY: About(
@@ -112,17 +118,19 @@ class Failure:
         return cls(Cause(facts["cause"]), str(facts["message"]))
 
     @classmethod
-    def of_error(cls, error: BaseException, store: str) -> "Failure":
+    def of_error(cls, error: BaseException, disk: Path) -> "Failure":
         """From what a stage raised.
 
         Args:
-            store: the location that is named where a disk is full.
+            disk: a folder on the disk that the store fills, which is named where it is full.
         """
         words = in_words(error)
         if is_full(error):
-            return cls(Cause.DISK, str(full(Path(store))))
+            return cls(Cause.DISK, str(full(disk)))
         if isinstance(error, OSError):
             return cls(Cause.STORAGE if is_outage(error) else Cause.REFUSED, words)
+        if isinstance(error, StorageRefusedError):
+            return cls(Cause.DENIED, words)
         if isinstance(error, DivergedError):
             return cls(Cause.DIVERGED, words)
         if isinstance(error, IntegrityError):

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from cluster.storage.store import QUARANTINE
 from study.errors import IntegrityError, command_line
 
-QUARANTINE = "quarantine"
 STUDY_REMEDY = (
     "put a copy of it back, or give the study's first command again with another --study and this --store"
 )
@@ -20,18 +20,20 @@ class Problem:
     Attributes:
         remove: what repair moves aside: the path itself, or the whole that is damaged by it; None where nothing
             can be computed again.
+        in_store: whether the store moves it, and not the study's folder.
         moved: where repair moved it.
     """
 
-    path: Path
+    path: PurePath
     what: str
-    remove: Path | None
-    moved: Path | None = None
+    remove: PurePath | None
+    in_store: bool = False
+    moved: PurePath | None = None
 
 
 @dataclass
 class IntegrityReport:
-    """Counts of what was checked, and what is wrong. ``debris`` is left over from killed workers; nobody reads it."""
+    """Counts of what was checked, and what is wrong. What killed workers left over, nobody reads."""
 
     artifacts: int = 0
     files: int = 0
@@ -39,12 +41,15 @@ class IntegrityReport:
     row_files: int = 0
     rows: int = 0
     replies: int = 0
-    debris: list[Path] = field(default_factory=list)
+    debris: list[PurePath] = field(default_factory=list)
+    store_debris: list[PurePath] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def wrong(self, path: Path, what: str, remove: Path | None = None) -> None:
+    def wrong(
+        self, path: PurePath, what: str, remove: PurePath | None = None, *, in_store: bool = False
+    ) -> None:
         """Adds a problem that repair can move aside: ``remove``, or the path itself."""
-        self.problems.append(Problem(path, what, remove or path))
+        self.problems.append(Problem(path, what, remove or path, in_store))
 
     @property
     def exit_code(self) -> int:
@@ -63,8 +68,8 @@ class IntegrityReport:
             f"in {self.row_files:,} files and {self.replies:,} replies of judges checked; "
             f"{len(self.problems):,} problems"
         )
-        if self.debris:
-            checked += f"; {len(self.debris):,} leftovers of killed workers, which nobody reads"
+        if debris := self.debris + self.store_debris:
+            checked += f"; {len(debris):,} leftovers of killed workers, which nobody reads"
         if not self.problems:
             return checked
         if any(problem.remove is None for problem in self.problems):

@@ -4,17 +4,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from cluster.rows.judge_replies import JudgeReplies
-from cluster.storage.store import Store
+from cluster.storage.open_store import is_remote
+from cluster.storage.store import QUARANTINE, Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import hold
 from cluster.study_folder.search_record import SEARCH_FOLDER
 from cluster.study_folder.study_folder import DESCRIPTION, STUDY_FILE, StudyFolder
 from cluster.verification.rebuilt_rows import RebuiltRows
-from cluster.verification.report import QUARANTINE, STUDY_REMEDY, IntegrityReport, Problem
+from cluster.verification.report import STUDY_REMEDY, IntegrityReport, Problem
 from study.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, SpecError
 from study.planning.plan import Plan
@@ -46,12 +47,15 @@ def verify_study(folder: Path, store: Store, plan_of: Callable[[], Plan], *, rep
         plan = plan_of()
         report = _checked(folder, store, plan)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        roots = [Path(store.location), folder.resolve()]
         for index, problem in enumerate(report.problems):
             if problem.remove is None:
                 continue
             lease.check()
-            moved = _move_aside(problem.remove, roots, stamp)
+            moved = (
+                store.put_aside(problem.remove, stamp)
+                if problem.in_store
+                else _move_aside(Path(problem.remove), folder.resolve(), stamp)
+            )
             report.problems[index] = replace(problem, moved=moved or problem.path)
             if problem.path.name in DESCRIPTION:  # follow from the spec alone
                 study.describe(lease, plan)
@@ -60,7 +64,10 @@ def verify_study(folder: Path, store: Store, plan_of: Callable[[], Plan], *, rep
             merge_cells(folder)
         for path in report.debris:
             lease.check()
-            _move_aside(path, roots, stamp)
+            _move_aside(Path(path), folder.resolve(), stamp)
+        for path in report.store_debris:
+            lease.check()
+            store.put_aside(path, stamp)
         return report
 
 
@@ -76,13 +83,14 @@ def _checked(folder: Path, store: Store, plan: Plan) -> IntegrityReport:
 def _check_store(store: Store, report: IntegrityReport) -> None:
     found = store.check()
     report.artifacts, report.files, report.bytes = found.artifacts, found.files, found.bytes
-    report.debris += found.leftovers
+    report.store_debris += found.leftovers
     for damage in found.damages:
-        report.wrong(damage.path, damage.what, damage.whole)
+        report.wrong(damage.path, damage.what, damage.whole, in_store=True)
     for name, problem in JudgeReplies(store).check():
         report.replies += 1
         if problem is not None:
-            report.wrong(Path(store.location) / name, problem)
+            path = PurePath(name) if is_remote(store.location) else Path(store.location) / name
+            report.wrong(path, problem, in_store=True)
 
 
 def _check_study_files(folder: Path, report: IntegrityReport) -> None:
@@ -131,13 +139,12 @@ def _check_rows(folder: Path, dataset: str, rebuilt: RebuiltRows, report: Integr
             report.wrong(path, "is no file of rows")
 
 
-def _move_aside(path: Path, roots: list[Path], stamp: str) -> Path | None:
-    """Into the quarantine of the innermost root, under the same relative name; None where it is gone."""
+def _move_aside(path: Path, root: Path, stamp: str) -> Path | None:
+    """Into the quarantine of the study's folder, under the same relative name; None where it is gone."""
     if not (path.exists() or path.is_symlink()):
         return None
     path = path.parent.resolve() / path.name
-    root = next((root for root in roots if path.is_relative_to(root)), None)
-    if root is None:  # behind a link that leads elsewhere
+    if not path.is_relative_to(root):  # behind a link that leads elsewhere
         return None
     target = root / QUARANTINE / stamp / path.relative_to(root)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """How often a stage was begun in this run, and why a worker that is gone gave it up.
 
 A worker that is killed, even by its own watchdog, can return nothing. So each stage has one small file in
-the run's scratch folder, which every node sees: the worker counts its attempts there, and its watchdog leaves
-the failure there before it ends the process. The next attempt, or the driver, reads it.
+the run's scratch folder, which every node sees or asks the driver's node for: the worker counts its attempts there,
+and its watchdog leaves the failure there before it ends the process. The next attempt, or the driver, reads it.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.failures import Failure
-from study.atomic_write import write_json
+from cluster.study_folder.texts import LocalTexts, Texts
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class StageGivenUpError(Exception):
 class Attempts:
     """The attempts of one run, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | Texts) -> None:
+        self._folder = LocalTexts(folder) if isinstance(folder, Path) else folder
 
     def begin(self, stage: str) -> int:
         """Counts an attempt; 1 is the first.
@@ -73,11 +73,8 @@ class Attempts:
         return Failure.of(found) if "cause" in found else None
 
     def _read(self, stage: str) -> dict[str, Any]:
-        try:
-            return dict(json.loads((self._folder / f"{stage}.json").read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return {}
+        text = self._folder.read(f"{stage}.json")
+        return {} if text is None else dict(json.loads(text))
 
     def _write(self, stage: str, facts: dict[str, Any]) -> None:
-        # Not durable: the folder belongs to one run, which a power cut ends.
-        write_json(self._folder / f"{stage}.json", facts, durable=False)
+        self._folder.write(f"{stage}.json", json.dumps(facts))

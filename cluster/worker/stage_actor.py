@@ -22,6 +22,7 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Failure, in_words
 from cluster.study_folder.gpu_errors import GpuError, context_is_lost, gpu_error
 from cluster.worker.attempts import Attempts, Interruption, StageGivenUpError
+from cluster.worker.driver_desk import ThroughDesk
 from cluster.worker.watchdog import end_process, watched
 from study.planning.plan import Plan
 from study.planning.stages import Stage
@@ -42,6 +43,7 @@ class StageActor(tune.Trainable):
         log_folder: str = "",
         attempts_folder: str = "",
         working_folder: str = "",
+        desk: Any = None,
         command_began: float | None = None,
     ) -> None:
         """Once a process: folder, store, log."""
@@ -52,12 +54,13 @@ class StageActor(tune.Trainable):
         self._plan = plan
         self._stage_key = config["stage"]
         self._store = open_store(store_location)
-        self._log_folder = Path(log_folder)
-        self._log = EventLog(self._log_folder)
+        self._traces = Path(log_folder) if desk is None else self._store.disk / "traces"
+        self._traces.mkdir(parents=True, exist_ok=True)
+        self._log = EventLog(Path(log_folder) if desk is None else ThroughDesk(desk, "log"))
         self._log.write("worker starts")
         from study.perform import Residents  # after the word, as it takes seconds
 
-        self._attempts = Attempts(Path(attempts_folder))
+        self._attempts = Attempts(Path(attempts_folder) if desk is None else ThroughDesk(desk, "attempts"))
         self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -78,7 +81,7 @@ class StageActor(tune.Trainable):
         except StageGivenUpError as error:
             return {"done": True, **error.failure.as_dict()}
         except Exception as error:
-            failure = Failure.of_error(error, self._store.location)
+            failure = Failure.of_error(error, self._store.disk)
             if failure.tried_again:
                 tell("stage interrupted", **failure.as_dict())
                 node = get_runtime_context().get_node_id()
@@ -101,7 +104,7 @@ class StageActor(tune.Trainable):
         about["attempt"] = with_retries(lambda: self._attempts.begin(stage.key), failed)
         tell("stage started", kind=stage.kind)
         started = time.perf_counter()
-        with watched(stage.key, execution, self._attempts, self._log_folder / f"{stage.key}.stack"):
+        with watched(stage.key, execution, self._attempts, self._traces / f"{stage.key}.stack"):
             work = self._performed(stage, execution, tell, failed)
         seconds = time.perf_counter() - started
         tell("stage finished", seconds=seconds, **vars(work))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cluster.ray_tune.lost_trials import LostTrials
+from cluster.storage.retry import StorageRefusedError, UnansweredError
 from cluster.study_folder.failures import ABOUT, Cause, Failure, FailureRecords
 from cluster.study_folder.lease import hold
 from cluster.worker.attempts import Attempts, StageGivenUpError
@@ -39,12 +40,14 @@ def raised(error: Exception) -> Exception:
         (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK, False),
         (OSError(errno.EIO, "Input/output error"), Cause.STORAGE, True),
         (OSError(errno.EACCES, "Permission denied"), Cause.REFUSED, False),
+        (UnansweredError("503", "s3://bucket/x"), Cause.STORAGE, True),
+        (StorageRefusedError("the credentials are expired"), Cause.DENIED, False),
         (ZeroDivisionError("division by zero"), Cause.ERROR, False),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_a_stage_raises(tmp_path: Path, error: Exception, cause: Cause, tried_again: bool) -> None:
-    failure = Failure.of_error(raised(error), str(tmp_path))
+    failure = Failure.of_error(raised(error), tmp_path)
     assert (failure.cause, failure.tried_again) == (cause, tried_again)
     assert Failure.of(failure.as_dict()) == failure
     if cause is Cause.ERROR:

@@ -2,9 +2,13 @@
 
 import json
 import multiprocessing
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
 
 from cluster.storage.open_store import open_store
@@ -30,10 +34,19 @@ def _file_address(place: Path) -> str:
     return f"file://{place / 'store'}"
 
 
-@pytest.fixture(params=[_folder, _linked_folder, _file_address], ids=lambda make: make.__name__.strip("_"))
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    make: Callable[[Path], str] = request.param
-    return make(tmp_path)
+FOLDERS = [
+    pytest.param(make, id=make.__name__.strip("_")) for make in (_folder, _linked_folder, _file_address)
+]
+SERVERS = [
+    pytest.param("s3"),
+    pytest.param("az", marks=pytest.mark.slow),
+    pytest.param("gs", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=[*FOLDERS, *SERVERS])
+def location(request: pytest.FixtureRequest, tmp_path: Path, bucket: Callable[[str], str]) -> str:
+    return bucket(request.param) if isinstance(request.param, str) else str(request.param(tmp_path))
 
 
 @pytest.fixture
@@ -43,20 +56,43 @@ def store(location: str) -> Store:
     return made
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One file or object of a store, past the store; for tests that damage one."""
+
+    files: Any
+    path: str
+
+    def read(self) -> bytes:
+        return bytes(self.files.cat_file(self.path))
+
+    def write(self, content: bytes) -> None:
+        self.files.pipe_file(self.path, content)
+
+    def remove(self) -> None:
+        self.files.rm_file(self.path)
+
+
+def stored(store: Store) -> list[Stored]:
+    """Every file or object of a store."""
+    files, root = fsspec.core.url_to_fs(store.location, use_listings_cache=False)
+    return [Stored(files, path) for path in sorted(files.find(root))]
+
+
+def stored_as(store: Store, name: str) -> Stored:
+    """The only one whose name ends so."""
+    (found,) = [each for each in stored(store) if each.path.endswith(name)]
+    return found
+
+
+def the_record(store: Store) -> Stored:
+    return stored_as(store, ".json")
+
+
 def publish(store: Store, content: bytes, address: Address = ADDRESS) -> bool:
     with store.staging() as folder:
         (folder / "data.bin").write_bytes(content)
         return store.publish(address, folder, {"facts": {"from": content.decode()}})
-
-
-def stored(store: Store) -> list[Path]:
-    """Every file of a store; for tests that damage one."""
-    return sorted(path for path in Path(store.location).rglob("*") if path.is_file())
-
-
-def only(store: Store, name: str) -> Path:
-    (path,) = [path for path in stored(store) if path.name == name]
-    return path
 
 
 def test_what_is_published_is_there(store: Store) -> None:
@@ -84,15 +120,26 @@ def test_the_first_writer_wins_and_nothing_of_the_second_stays(store: Store) -> 
     assert stored(store) == before
 
 
-def _race(location: str, who: int, start, results) -> None:
+WRITERS, KEYS = 6, 30
+
+
+def _race(location: str, environment: dict[str, str], who: int, start, results) -> None:
+    os.environ.update(
+        environment
+    )  # the server of processes may have been started before the one of the storage
+    store = open_store(location)
     start.wait()
-    results.put((who, publish(open_store(location), str(who).encode())))
+    won = [
+        key for key in range(KEYS) if publish(store, str(who).encode(), Address.of_weights(ADDRESS.key, key))
+    ]
+    results.put((who, won))
 
 
 def test_of_writers_at_once_exactly_one_is_accepted(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["s3fs", "tests.cluster.test_store_contract"])
     start, results = context.Event(), context.Queue()
-    arguments = [(store.location, who, start, results) for who in range(3)]
+    arguments = [(store.location, dict(os.environ), who, start, results) for who in range(WRITERS)]
     writers = [context.Process(target=_race, args=each) for each in arguments]
     for writer in writers:
         writer.start()
@@ -100,8 +147,12 @@ def test_of_writers_at_once_exactly_one_is_accepted(store: Store) -> None:
     outcomes = dict(results.get(timeout=240) for _ in writers)
     for writer in writers:
         writer.join()
-    (winner,) = [who for who, accepted in outcomes.items() if accepted]
-    assert store.file(ADDRESS, "data.bin").read_bytes() == str(winner).encode()
+    assert sorted(key for won in outcomes.values() for key in won) == list(range(KEYS))
+    for who, won in outcomes.items():
+        for key in won:
+            assert (
+                store.file(Address.of_weights(ADDRESS.key, key), "data.bin").read_bytes() == str(who).encode()
+            )
 
 
 def test_the_steps_of_a_trajectory_ascend(store: Store) -> None:
@@ -128,7 +179,8 @@ def test_only_a_state_is_discarded(store: Store) -> None:
 def test_bytes_without_a_record_are_not_published(store: Store) -> None:
     """A crash between the bytes and the record."""
     publish(store, b"one")
-    only(store, "record.json").unlink()
+    the_record(store).remove()
+    store = open_store(store.location)  # a crash: another process goes on
     assert not store.has(ADDRESS)
     assert list(store.addresses()) == []
     assert publish(store, b"two")
@@ -146,11 +198,11 @@ HARMS: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("harm", [*HARMS, "remove"])
 def test_changed_bytes_are_refused(store: Store, harm: str) -> None:
     publish(store, b"some content")
-    path = only(store, "data.bin")
+    found = stored_as(store, "data.bin")
     if harm == "remove":
-        path.unlink()
+        found.remove()
     else:
-        path.write_bytes(HARMS[harm](path.read_bytes()))
+        found.write(HARMS[harm](found.read()))
     with pytest.raises(IntegrityError, match=r"not what its record says.*aside"):
         store.file(ADDRESS, "data.bin")
     (damage,) = store.check().damages
@@ -160,17 +212,17 @@ def test_changed_bytes_are_refused(store: Store, harm: str) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"address": "other"})])
 def test_an_unreadable_record_is_refused(store: Store, content: str) -> None:
     publish(store, b"one")
-    only(store, "record.json").write_text(content)
+    the_record(store).write(content.encode())
     with pytest.raises(IntegrityError, match="aside"):
         store.record(ADDRESS)
     (damage,) = store.check().damages
-    assert damage.path.name == "record.json"
+    assert damage.path.suffix == ".json"
 
 
 def test_a_changed_fact_is_refused(store: Store) -> None:
     publish(store, b"one")
-    path = only(store, "record.json")
-    path.write_text(path.read_text().replace('"from": "one"', '"from": "two"'))
+    found = the_record(store)
+    found.write(found.read().replace(b'"from": "one"', b'"from": "two"'))
     with pytest.raises(IntegrityError, match="aside"):
         store.record(ADDRESS)
 
@@ -179,8 +231,8 @@ def test_a_record_of_another_artifact_is_refused(store: Store) -> None:
     publish(store, b"one")
     other = Address.of_weights(ADDRESS.key, 4)
     publish(store, b"two", other)
-    first, second = (path for path in stored(store) if path.name == "record.json")
-    second.write_bytes(first.read_bytes())
+    first, second = (each for each in stored(store) if each.path.endswith(".json"))
+    second.write(first.read())
     with pytest.raises(IntegrityError, match=r"is the record of .*@3/weights, expected .*@4/weights"):
         store.record(other)
 
@@ -210,3 +262,18 @@ def test_a_text_is_kept_once(store: Store) -> None:
     assert list(store.text_names("judge")) == ["judge/ab/one.json", "judge/cd/two.json"]
     assert list(store.text_names("other")) == []
     assert list(store.addresses()) == []
+
+
+@pytest.mark.parametrize("harm", ["data.bin", ".json"])
+def test_what_is_put_aside_counts_as_missing(store: Store, harm: str) -> None:
+    publish(store, b"one")
+    stored_as(store, harm).write(b"spoilt")
+    (damage,) = store.check().damages
+    moved = store.put_aside(damage.whole, "now")
+    assert moved is not None
+    assert "quarantine" in moved.parts
+    assert store.put_aside(damage.whole, "now") is None
+    assert not store.has(ADDRESS)
+    assert publish(store, b"two")
+    assert store.file(ADDRESS, "data.bin").read_bytes() == b"two"
+    assert store.check().damages == []

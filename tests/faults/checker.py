@@ -8,12 +8,13 @@ import psutil
 import pyarrow as pa
 
 from cluster.status import study_status
-from cluster.storage.local_store import LocalStore
+from cluster.storage.store import Store
 from cluster.study_folder.event_log import read_events
 from cluster.study_folder.lease import holder_of
-from cluster.study_folder.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.verification.verify import verify_study
 from search_spaces.loading import validate
+from study.artifacts import Address, Record
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
@@ -33,7 +34,7 @@ class Fault:
         self.lost = 0
         self.duplicated = 0
         self.survived = True
-        self._records: dict[Path, bytes] = {}
+        self._records: dict[Address, Record] = {}
         self._processes: list[psutil.Process] = []
 
     def inject(self, times: int = 1) -> None:
@@ -42,10 +43,10 @@ class Fault:
 
     def before(self, study: Path, call: Call | None = None) -> None:
         """Remembers what is accepted now, and which processes there are."""
-        store = study / StudyFolder(study).recorded().store
-        for path in (store / "artifacts").glob("*/*/*/*/record.json"):
-            if path.parent.name != "state":
-                self._records[path] = path.read_bytes()
+        store = store_of(study)
+        for address in store.addresses():
+            if address.what != "state":
+                self._records[address] = store.record(address)
         if call is not None:
             self._processes += call.descendants()
 
@@ -70,12 +71,12 @@ class Fault:
         plan = make_plan(
             read_materials(validate(recorded.spec, place="the study")), lambda name: recorded.models[name]
         )
-        store = LocalStore(study / recorded.store)
+        store = store_of(study)
         self._rows(study, plan, expected, complete)
         self._status(study, plan, store, code)
         self._work(study, repeated)
-        for path, content in self._records.items():
-            assert path.read_bytes() == content, f"{path}: accepted, and changed"
+        for address, record in self._records.items():
+            assert store.record(address) == record, f"{address}: accepted, and changed"
         report = verify_study(study, store, lambda: plan, repair=False)
         assert not report.problems
         assert holder_of(study) is None
@@ -104,7 +105,7 @@ class Fault:
                 self.lost += len(planned - accepted)
                 assert accepted == planned
 
-    def _status(self, study: Path, plan: Plan, store: LocalStore, code: int) -> None:
+    def _status(self, study: Path, plan: Plan, store: Store, code: int) -> None:
         status = study_status(study, store, plan)
         parts = (status.stages_published, len(status.failures), status.stages_unreachable)
         assert sum(parts) + status.stages_missing == status.stages

@@ -24,11 +24,10 @@ import torch
 
 import cluster.storage.retry
 from cluster.rows.recorder import Recorder
-from cluster.storage.local_store import LocalStore
 from cluster.storage.retry import with_retries
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import Lease, hold
-from cluster.study_folder.study_folder import StudyFolder
+from cluster.study_folder.study_folder import StudyFolder, store_of
 from search_spaces.loading import validate
 from study.perform import Residents, missing_addresses, perform
 from study.planning.materials import read_materials
@@ -91,12 +90,16 @@ class Disturbance:
         return operation(*arguments, **options)
 
 
-def study(folder: Path) -> None:
-    """What the driver and its workers do, one after the other."""
+def study(folder: Path, location: str = "store") -> None:
+    """What the driver and its workers do, one after the other.
+
+    Args:
+        location: of the store; relative to the folder, or in a bucket.
+    """
     spec = validate(FIELDS, place="the test")
     plan = make_plan(read_materials(spec), lambda model: model)
     place = StudyFolder(folder)
-    facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": "store"}
+    facts: dict[str, Any] = {"models": {}, "inputs": {}, "store": location}
     failed = lambda error, pause: None  # noqa: E731
     again = partial(with_retries, failed=failed)
     with hold(folder) as lease:
@@ -107,7 +110,7 @@ def study(folder: Path) -> None:
 def work(lease: Lease, plan: Plan) -> None:
     """The stages that are missing."""
     folder, again = lease.folder, partial(with_retries, failed=lambda error, pause: None)
-    store = LocalStore(folder / "store")
+    store = store_of(folder)
     again(store.prepare)
     log = again(lambda: EventLog(folder / "log"))
     recorder = again(lambda: Recorder(lease, plan, store))

@@ -70,7 +70,13 @@ WRONG = [
     (["--search", "cheapest", "--set", "vary.rank={low: 8, high: 2}"], 2, ["vary.rank", "low below high"]),
     (["--search", "cheapest", "--set", "vary.fraction=[0.5, 2]"], 2, ["vary.fraction", "at most 1"]),
     (["--set", "nonsense"], 2, ["--set nonsense", "key=value"]),
-    (["--store", "s3://bucket/x"], 2, ["s3://bucket/x", "give a folder"]),
+    (["--store", "s4://bucket/x"], 2, ["s4://bucket/x", "expected a folder, s3://"]),
+    (["--store", "s3://"], 2, ["s3://", "not empty"]),
+    (["--store", "s3://bucket/../x"], 2, ["s3://bucket/../x", "not empty"]),
+    (["--store", "s3://bucket/a*"], 2, ["s3://bucket/a*", "none of"]),
+    (["--store", "gs:///x"], 2, ["gs:///x", "not empty"]),
+    (["--store", "http://host/x"], 2, ["http://host/x", "az://CONTAINER/FOLDER"]),
+    (["--study", "s3://bucket/x"], 2, ["s3://bucket/x is no folder", "--store s3://bucket/x"]),
 ]
 
 
@@ -168,7 +174,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     try:
         code, output = call("run", "names", "--study", disk / "s", cwd=tmp_path)
         assert code == 3, output
-        assert "No space left" in output
+        assert "no space left" in output.lower()
         assert "Traceback" not in output
         assert not list(disk.rglob("record.json"))
     finally:

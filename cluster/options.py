@@ -1,0 +1,84 @@
+"""Arguments and options that several verbs have, what each refuses at once, and the verbs in the groups of the help."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from study.errors import SpecError
+
+GROUPS = {
+    "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
+    "Its results": ("report", "compare", "export", "checkpoints", "score", "verify"),
+    "On somebody else's machines": ("cluster",),
+}
+EXAMPLES = """Examples:
+  relearn plan names --set 'depth=[8,12]'
+  relearn run names
+  relearn report studies/names --open
+"""
+
+
+class GroupedHelp(TyperGroup):
+    """The verbs in groups, each in the order in which a study needs them."""
+
+    def format_commands(self, context: Any, formatter: Any) -> None:
+        """Click's hook: one section of the help for each group."""
+        for title, verbs in GROUPS.items():
+            found = [(verb, self.commands[verb].get_short_help_str(80)) for verb in verbs]
+            with formatter.section(title):
+                formatter.write_dl(found)
+
+    def format_epilog(self, context: Any, formatter: Any) -> None:
+        """Click's hook: the examples, line by line."""
+        formatter.write("\n" + EXAMPLES)
+
+
+def _local(given: Path | None) -> Path | None:
+    """Refuses an address: a study's folder lies beside its driver, and only its store may lie in a bucket."""
+    if given is not None and re.match(r"\w+:/", str(given)):
+        address = str(given).replace(":/", "://", 1)
+        raise SpecError(
+            f"{address} is no folder: a study's folder lies on this machine; give one, and --store {address} to keep "
+            "the artifacts there"
+        )
+    return given
+
+
+def named_study(given: Path) -> Path:
+    """A study's folder; a study that lies in studies/ may be called by its name alone."""
+    _local(given)
+    by_name = Path("studies") / given
+    return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
+
+
+Space = Annotated[str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, e.g. --set depth=[8,12]."),
+]
+
+
+StudyOption = Annotated[
+    Path | None,
+    typer.Option("--study", help="The study's folder [default: studies/NAME].", callback=_local),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="Where artifacts are kept: a folder or s3://…, gs://…, az://… [STUDY/store]."
+    ),
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", help="A running Ray cluster [default: a local one].")
+]
+WaitOption = Annotated[
+    float,
+    typer.Option("--wait-for-nodes", min=0, help="Seconds to wait for a cluster that still grows."),
+]
+StudyArgument = Annotated[
+    Path, typer.Argument(callback=named_study, help="A study's folder, or the name of one in studies/.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

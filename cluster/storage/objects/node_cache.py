@@ -1,0 +1,74 @@
+"""What a node has downloaded: one copy for all of its processes, checked by its hash each time it is used.
+
+Files are named by their sha256, so that a changed object is never mistaken for an old one. ``RELEARN_CACHE`` names
+the folder (~/.cache/relearn without it), ``RELEARN_CACHE_GB`` how many units of 10⁹ bytes are kept.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from study.identity import file_sha256
+
+KEPT_GB = 50.0
+SPARED_SECONDS = 3600.0
+"""A file that was used so recently may be open: it stays, also where the cache is full."""
+
+
+class NodeCache:
+    """The downloads of one node."""
+
+    def __init__(self) -> None:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self.folder = Path(os.environ.get("RELEARN_CACHE") or home / "relearn")
+
+    def file(self, sha256: str, suffix: str, download: Callable[[Path], bool]) -> tuple[Path, str]:
+        """A file of these bytes, downloaded where the cache has none that is sound.
+
+        Args:
+            suffix: of the file's name.
+            download: writes the bytes into a path; False where there are none.
+
+        Returns:
+            The path, and the hash that was found: another than ``sha256``, or "no file", where the source has other
+            bytes; such a file is not kept.
+        """
+        path = self.folder / "files" / sha256[:2] / f"{sha256}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_name(f".{sha256}.lock")):
+            if path.exists() and file_sha256(path) == sha256:
+                os.utime(path)
+                return path, sha256
+            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+            try:
+                found = file_sha256(temporary) if download(temporary) else "no file"
+                if found == sha256:
+                    temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        self._prune()
+        return path, found
+
+    def _prune(self) -> None:
+        limit = float(os.environ.get("RELEARN_CACHE_GB") or KEPT_GB) * 1e9
+        found = []
+        for path in self.folder.glob("files/*/[!.]*"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        total = sum(size for _, size, _ in found)
+        for used, size, path in sorted(found):
+            if total <= limit or time.time() - used < SPARED_SECONDS:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
