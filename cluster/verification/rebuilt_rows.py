@@ -10,7 +10,7 @@ from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows
 from study.evaluation.scorers import SCORERS
 from study.planning.plan import Cell, Plan, answers_address
 from study.results.files import has_name_of_rows, read_file
-from study.results.schema import ADDED, CELLS, PROBES, Coordinates, coordinates_of, table
+from study.results.schema import CELLS, PROBES, Coordinates, coordinates_of, table
 
 JUDGED = ("judge_rating", "judge_reply")
 """Columns that come from elsewhere than the artifacts."""
@@ -45,7 +45,7 @@ class RebuiltRows:
                 return f"a cell that the study does not have: {name}", cells, len(rows)
             expected = self._expected(cell, dataset, _scored(found, dataset))
             if expected is not None and _written_before(found):
-                expected = [{**row, **dict.fromkeys(ADDED)} for row in expected]
+                expected = [{**row, "device": None} for row in expected]
             if expected is not None and _comparable(found, dataset) != _comparable(expected, dataset):
                 return (
                     f"rows that do not follow from the answers of {cell.checkpoint.of.key}",
@@ -68,8 +68,8 @@ class RebuiltRows:
 
 
 def _written_before(rows: list[Row]) -> bool:
-    """Whether the file is older than the columns of ``ADDED``."""
-    return any(name in row and row[name] is None for row in rows for name in ADDED)
+    """Whether the file is older than the column ``device``, which no row of this version leaves open."""
+    return any("device" in row and row["device"] is None for row in rows)
 
 
 def _scored(rows: list[Row], dataset: str) -> set[str]:
