@@ -17,7 +17,7 @@ NODE_ID = "ray.io/node-id"
 """The label that Ray gives every node."""
 
 
-class Placement(PlacementGroupFactory):  # type: ignore[misc]  # Ray is not typed
+class Placement(PlacementGroupFactory):  # type: ignore[misc, unused-ignore]  # Ray is not typed
     """One bundle on one node; with a GPU, on none of ``LEFT_OUT``."""
 
     def to_placement_group(self) -> PlacementGroup:

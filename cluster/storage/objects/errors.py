@@ -121,7 +121,7 @@ def _wait(error: Exception) -> float:
     """What the storage asks to wait for, in seconds (``Retry-After``); 0 where it says nothing."""
     for each in _chain(error):
         response: Any = getattr(each, "response", None)
-        headers = (
+        headers: Any = (
             response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
             if isinstance(response, dict)
             else getattr(response or each, "headers", None)
