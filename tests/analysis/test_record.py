@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from analysis.reading.studies import load
 from analysis.record.__main__ import main
 from analysis.record.recorded_study import on_record, put
 from analysis.record.results_page import page
+from analysis.statistics.rates import rate_interval
 from search_spaces.loading import load_space
 from study.planning.cost import cost
 from study.planning.materials import read_materials
@@ -106,12 +106,12 @@ def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> N
     line = next(line for line in text.splitlines() if line.startswith("| unlearned | 7 | 6 | prefix |"))
     entries = [entry.strip() for entry in line.strip("|").split("|")][4:]
     k = [
-        sum(round(lawful(7, 6, "prefix", step, "unlearned", seed) * 100) for seed in (0, 1))
+        [round(lawful(7, 6, "prefix", step, "unlearned", seed) * 100) for seed in (0, 1)]
         for step in (0, 10, 40)
     ]
-    for entry, count in zip(entries, k, strict=True):
-        low, high = proportion_confint(count, 200, method="wilson")
-        assert entry == f"{count / 2:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
+    for entry, counts in zip(entries, k, strict=True):
+        low, high = rate_interval(counts, [100, 100])
+        assert entry == f"{sum(counts) / 2:.0f}% ({100 * low:.0f}–{100 * high:.0f})"
     line = next(line for line in text.splitlines() if line.startswith("| unlearned | 7 | 8 | prefix |"))
     assert [entry.strip() for entry in line.strip("|").split("|")][5:] == ["–", "–"]
     assert page(records)[0] == on(records, text.split("Ours.\n\n")[1].split("Theirs.")[0])
