@@ -109,13 +109,13 @@ def load(*folders: str | Path) -> Study | Studies:
     return read[0] if len(read) == 1 else Studies(tuple(read))
 
 
-def a_study(given: object, asked_by: str) -> Study | Studies:
+def a_study(given: Study | Studies, asked_by: str) -> Study | Studies:
     """The study that a measure was given.
 
     Raises:
         SpecError: it was given something else, such as the study's cells.
     """
-    if not isinstance(given, Study | Studies):
+    if not hasattr(given, "parts"):
         raise SpecError(
             f"analysis.{asked_by} was given a {type(given).__name__}: it needs the study itself, as analysis.load "
             "returns it, since it reads more than one of its tables"
