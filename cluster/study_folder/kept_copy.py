@@ -7,6 +7,7 @@ The folder stays the truth for whoever has it; the copy is read only where there
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ def keep_copy(store: Store, folder: Path, content: Mapping[str, Any]) -> None:
     """
     question = {name: content[name] for name in ("spec", "models", "inputs", "space", "overrides")}
     digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:12]
-    place = f"{STUDIES}/{folder.resolve().name}"
+    place = f"{STUDIES}/{Path(os.path.realpath(folder)).name}"
     last = max(store.text_names(place), default="")
     if not last.endswith(f"-{digest}.json"):
         when = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -49,7 +50,7 @@ def fetch_copy(store: Store, folder: Path) -> None:
         return
     if folder.is_dir() and any(folder.glob("[!.]*")):
         raise SpecError(f"{folder} is no study and not empty: name an empty or new folder")
-    name = folder.resolve().name
+    name = Path(os.path.realpath(folder)).name
     last = max(store.text_names(f"{STUDIES}/{name}"), default=None)
     if last is None:
         known = sorted({each.split("/")[1] for each in store.text_names(STUDIES)})

@@ -36,7 +36,7 @@ def where_begun(folder: Path) -> Iterator[Path]:
                 f"{error}\nThe paths of this study were given in {recorded}, which is not there: stand where they hold"
             ) from error
         return
-    absolute = folder.resolve()
+    absolute = Path(os.path.realpath(folder))
     os.chdir(recorded)
     try:
         yield absolute

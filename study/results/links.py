@@ -5,6 +5,7 @@ with --store: what is read from it is checked by hashes.
 """
 
 import contextlib
+import os
 from pathlib import Path
 
 from study.errors import SpecError
@@ -14,14 +15,14 @@ STORE, SCRATCH = "store", ".tune"
 
 def refuse_links(folder: Path) -> None:
     """Raises a SpecError that names the first link in a study's folder which leads out of it."""
-    inside = folder.resolve()
+    inside = Path(os.path.realpath(folder))  # a loop of links is an OSError of what comes next
     left = list(inside.iterdir())
     while left:
         path = left.pop()
         if path == inside / STORE:
             continue
         if path.is_symlink():
-            if not path.resolve().is_relative_to(inside):
+            if not Path(os.path.realpath(path)).is_relative_to(inside):
                 raise SpecError(
                     f"{folder / path.relative_to(inside)} is a link that leads out of the study, to {path.readlink()}: "
                     "put what it leads to in its place, or remove it (the store may lie elsewhere: --store)"

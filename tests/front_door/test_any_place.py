@@ -34,9 +34,9 @@ def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("command", "path"),
     [
-        pytest.param([COMMAND], [ROOT], id="script", marks=pytest.mark.slow),
+        pytest.param(COMMAND, [ROOT], id="script", marks=pytest.mark.slow),
         pytest.param([sys.executable, "-m", "relearn"], [ROOT], id="module"),
-        pytest.param([COMMAND], [".", ROOT], id="script and PYTHONPATH"),
+        pytest.param(COMMAND, [".", ROOT], id="script and PYTHONPATH"),
         pytest.param([sys.executable, "-m", "relearn"], [".", ROOT], id="both", marks=pytest.mark.slow),
     ],
 )
@@ -58,7 +58,7 @@ def test_a_space_of_ones_own_is_found_where_one_stands(tmp_path: Path) -> None:
         "from search_spaces.experiments.names import names\nfrom study.spec import StudySpec\n\n\n"
         "def small() -> StudySpec:\n    return names().model_copy(update={'depth': (2,), 'seed': (0,)})\n"
     )
-    found = run(COMMAND, "plan", "mine:small", "--json", cwd=tmp_path)
+    found = run(*COMMAND, "plan", "mine:small", "--json", cwd=tmp_path)
     assert found.returncode == 0, found.stderr.decode()
     assert json.loads(found.stdout)["spec"]["depth"] == [2]
 
@@ -147,7 +147,7 @@ def test_what_is_typed_and_printed_in_any_locale(tmp_path: Path, locale: str, en
     write(place / "other.jsonl", OTHER)
     environment = PLAIN_C if locale == "C" else latin(tmp_path)
     words = [
-        COMMAND,
+        *COMMAND,
         "plan",
         "tofu-mini",
         "--set",
