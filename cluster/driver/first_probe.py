@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.models.tokenizer import Source
 from study.planning.plan import Plan
-from study.planning.stages import Evaluation, Trajectory
+from study.planning.stages import Evaluation, Pretrained, Trajectory
 from study.text import Corpus, Example, Probe
 
 SHOWN = 8
@@ -42,7 +43,7 @@ class FirstProbe:
 
 
 def first_probe(plan: Plan) -> FirstProbe | None:
-    """The first probe of the first evaluation; None in a plan that asks nothing."""
+    """The first probe of the first evaluation; None in a plan that asks nothing, or of a model's configuration alone."""
     from study.models.token_ids import split_text
     from study.models.tokenizer import load_tokenizer
     from study.training.encoding import encode
@@ -51,6 +52,8 @@ def first_probe(plan: Plan) -> FirstProbe | None:
     if found is None or not found[1].probes.probes:
         return None
     source, evaluation = found
+    if isinstance(source, Pretrained) and _has_no_tokenizer(Path(source.location)):
+        return None
     probe = evaluation.probes.probes[0]
     tokenizer = load_tokenizer(source)
     asked = split_text(tokenizer, probe.prompt, f" {probe.target}")
@@ -62,6 +65,11 @@ def first_probe(plan: Plan) -> FirstProbe | None:
         (row,) = encode(Corpus((example,)), tokenizer, context=len(example.text) + 8)
         learned = tuple(str(each) for each in tokenizer.convert_ids_to_tokens(row.ids))
     return FirstProbe(probe.name, named[: asked.prompt], named[asked.prompt :], learned)
+
+
+def _has_no_tokenizer(folder: Path) -> bool:
+    """Whether it is a folder without tokenizer files: enough to plan memory and disk, and refused by a run."""
+    return folder.is_dir() and not any([*folder.glob("*token*"), *folder.glob("vocab*")])
 
 
 def _first_evaluation(plan: Plan) -> tuple[Source, Evaluation] | None:
