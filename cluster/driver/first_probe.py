@@ -43,7 +43,7 @@ class FirstProbe:
 
 
 def first_probe(plan: Plan) -> FirstProbe | None:
-    """The first probe of the first evaluation; None in a plan that asks nothing, or of a model's configuration alone."""
+    """The first probe of the first evaluation; None where nothing is asked, or of a configuration alone."""
     from study.models.token_ids import split_text
     from study.models.tokenizer import load_tokenizer
     from study.training.encoding import encode
