@@ -87,7 +87,7 @@ def measure(shapes: tuple[Shape, ...] = SHAPES) -> Iterator[Measured]:
         loaded = PROCESS_BYTES + 2 * size.parameters * BYTES[shape.precision]
         gc.collect()
         before = _status("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
         if not isinstance(stage.node, Trajectory):
             raise TypeError("a shape is trained")
         train(stage.node, resident, 2, (), nobody, 32)

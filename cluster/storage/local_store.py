@@ -17,9 +17,10 @@ from typing import Any
 from cluster.storage.disk_full import free
 from cluster.storage.local_check import check_folder
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, refuse_links_to
+from cluster.storage.quarantine import move_aside
 from cluster.storage.records import changed_file, files_of, read_record, recorded_file, write_record
 from cluster.storage.retry import is_outage
-from cluster.storage.store import QUARANTINE, StoreCheck
+from cluster.storage.store import StoreCheck
 from study.artifacts import Address, Record
 from study.atomic_write import name_exclusively, sync, write_bytes
 from study.errors import PreflightError
@@ -173,16 +174,7 @@ class LocalStore:
 
     def put_aside(self, whole: PurePath, stamp: str) -> PurePath | None:
         """See ``Store.put_aside``."""
-        root, path = self.folder.resolve(), Path(whole)
-        if not (path.exists() or path.is_symlink()):
-            return None
-        path = path.parent.resolve() / path.name
-        if not path.is_relative_to(root):  # behind a link that leads elsewhere
-            return None
-        target = root / QUARANTINE / stamp / path.relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
-        return target
+        return move_aside(Path(whole), self.folder.resolve(), stamp)
 
     def _home(self, address: Address) -> Path:
         home = home_of(self.folder, address)

@@ -9,7 +9,8 @@ from typing import Any
 
 from cluster.rows.judge_replies import JudgeReplies
 from cluster.storage.open_store import is_remote
-from cluster.storage.store import QUARANTINE, Store
+from cluster.storage.quarantine import move_aside
+from cluster.storage.store import Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import hold
 from cluster.study_folder.search_record import SEARCH_FOLDER
@@ -54,7 +55,7 @@ def verify_study(folder: Path, store: Store, plan_of: Callable[[], Plan], *, rep
             moved = (
                 store.put_aside(problem.remove, stamp)
                 if problem.in_store
-                else _move_aside(Path(problem.remove), folder.resolve(), stamp)
+                else move_aside(Path(problem.remove), folder.resolve(), stamp)
             )
             report.problems[index] = replace(problem, moved=moved or problem.path)
             if problem.path.name in DESCRIPTION:  # follow from the spec alone
@@ -64,7 +65,7 @@ def verify_study(folder: Path, store: Store, plan_of: Callable[[], Plan], *, rep
             merge_cells(folder)
         for path in report.debris:
             lease.check()
-            _move_aside(Path(path), folder.resolve(), stamp)
+            move_aside(Path(path), folder.resolve(), stamp)
         for path in report.store_debris:
             lease.check()
             store.put_aside(path, stamp)
@@ -137,16 +138,3 @@ def _check_rows(folder: Path, dataset: str, rebuilt: RebuiltRows, report: Integr
             report.debris.append(path)
         else:
             report.wrong(path, "is no file of rows")
-
-
-def _move_aside(path: Path, root: Path, stamp: str) -> Path | None:
-    """Into the quarantine of the study's folder, under the same relative name; None where it is gone."""
-    if not (path.exists() or path.is_symlink()):
-        return None
-    path = path.parent.resolve() / path.name
-    if not path.is_relative_to(root):  # behind a link that leads elsewhere
-        return None
-    target = root / QUARANTINE / stamp / path.relative_to(root)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(target)
-    return target
