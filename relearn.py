@@ -89,9 +89,9 @@ def plan(
 ) -> None:
     """Show what a study, or a search's first round, would cost, and what it could tell."""
     from analysis.measures.resolution import as_dict, in_words, spread_of
-    from cluster.driver.first_probe import first_probe
     from cluster.driver.plan_summary import summarise
-    from cluster.driver.shortened_texts import shortened_texts
+    from cluster.driver.preflight.first_probe import first_probe
+    from cluster.driver.preflight.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import planning_of
     from cluster.terminal import print_pairs

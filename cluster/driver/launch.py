@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from cluster.driver.interruption import Interruption
-from cluster.driver.model_check import check_models
 from cluster.driver.outcome import Outcome
 from cluster.driver.plan_summary import summarise
-from cluster.driver.preflight import check_plan, slow_precision
+from cluster.driver.preflight.checks import check_plan, slow_precision
+from cluster.driver.preflight.model_check import check_models
+from cluster.driver.preflight.shortened_texts import shortened_texts
 from cluster.driver.rounds import Rounds
 from cluster.driver.run import run_study
-from cluster.driver.shortened_texts import shortened_texts
 from cluster.storage.open_store import is_remote
 from cluster.storage.retry import storage_errors_in_words, with_retries
 from cluster.storage.store import Store

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.driver.first_probe import FirstProbe
-from cluster.driver.preflight import local_slots, rough_demands
-from cluster.driver.shortened_texts import Shortened
+from cluster.driver.preflight.checks import local_slots, rough_demands
+from cluster.driver.preflight.first_probe import FirstProbe
+from cluster.driver.preflight.shortened_texts import Shortened
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from cluster.terminal import duration, print_pairs

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from benchmarks.architectures.tokenizer_forms import tokenizer_of
-from cluster.driver.first_probe import first_probe
+from cluster.driver.preflight.first_probe import first_probe
 from study.models.pretrained import fingerprint
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.driver.preflight import check_plan
+from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
 from study.models.pretrained import fingerprint
 from study.planning.materials import read_materials

@@ -5,7 +5,7 @@ import platform
 import pytest
 import torch
 
-from cluster.driver.preflight import slow_precision
+from cluster.driver.preflight.checks import slow_precision
 
 
 @pytest.mark.parametrize(

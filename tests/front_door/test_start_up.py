@@ -74,7 +74,7 @@ import sys
 from search_spaces.loading import load_space
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
-from cluster.driver.preflight import check_plan
+from cluster.driver.preflight.checks import check_plan
 check_plan(make_plan(read_materials(load_space("space.json", [])), str), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
@@ -106,7 +106,7 @@ from search_spaces.loading import load_space
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.models.pretrained import fingerprint
-from cluster.driver.preflight import check_plan
+from cluster.driver.preflight.checks import check_plan
 check_plan(make_plan(read_materials(load_space("space.json", [])), fingerprint), local=True)
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.architectures.tokenizer_forms import tokenizer_of
-from cluster.driver.preflight import check_plan
+from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
 from study.evaluation.judge_clients import FolderJudge
 from study.models.pretrained import fingerprint

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from cluster.driver.preflight import check_plan
+from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
 from study.planning.plan import Plan
 

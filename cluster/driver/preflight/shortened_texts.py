@@ -8,7 +8,7 @@ teach nor unlearn what the rows are about. So it is refused where it would be lo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.driver.preflight import by_source
+from cluster.driver.preflight.checks import by_source
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.stages import Trajectory

@@ -1,4 +1,4 @@
-"""Checks made before Ray starts: what does not fit the model or the machine fails here, not hours in."""
+"""What does not fit the model or the machine fails here, not hours in."""
 
 import os
 from collections.abc import Iterator, Sequence
