@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.driver.other_keys import under_other_keys
 from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
 from cluster.driver.preflight.shortened_texts import Shortened
@@ -36,6 +37,7 @@ class PlanSummary:
     shortened: Sequence[Shortened]
     demands: Sequence[Demand] = ()
     first_probe: FirstProbe | None = None
+    other_keys: int = 0
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -78,6 +80,7 @@ class PlanSummary:
             ],
             "shortened": [asdict(each) for each in self.shortened],
             "first_probe": None if self.first_probe is None else asdict(self.first_probe),
+            "stages_under_other_keys": self.other_keys,
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
         }
@@ -114,6 +117,12 @@ class PlanSummary:
             "published already",
             f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
         )
+        if self.other_keys:
+            yield (
+                "under other keys",
+                f"{self.other_keys:,} stages of this store were computed by a version of relearn whose keys differ; "
+                "they are not used and are computed again: go on with that version to keep them",
+            )
         yield self._time()
         if self.plan.spec.search is not None:
             yield "searched by", self.plan.spec.objective_in_words
@@ -171,17 +180,26 @@ def summarise(
     """
     published = list(store.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
+    records = list(_readable(answers[-MEASURED_RECORDS:], store))
     found = cost(
         plan,
         published,
-        step_times_of_records(_readable(answers[-MEASURED_RECORDS:], store)),
+        step_times_of_records(records),
         {
             model: checkpoint_bytes(Pretrained(model, pinned, plan.spec.attention, plan.spec.precision))
             for model, pinned in models.items()
         },
         local_slots(plan.spec),
     )
-    return PlanSummary(folder, plan, found, overrides, shortened, rough_demands(plan))
+    return PlanSummary(
+        folder,
+        plan,
+        found,
+        overrides,
+        shortened,
+        rough_demands(plan),
+        other_keys=under_other_keys(plan, records),
+    )
 
 
 def _readable(addresses: Sequence[Address], store: Store) -> Iterator[Record]:
