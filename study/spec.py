@@ -61,6 +61,12 @@ AnyScenario = Annotated[
 ]
 
 
+AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
+"""What a grid is spanned by. ``control_depth`` lists values of ``depth`` for one ``start`` only, so it is no axis."""
+
+LISTED = (*AXES, "control_depth")
+
+
 class StudySpec(Part):
     """One question: a grid of cells and how each is computed.
 
@@ -105,33 +111,12 @@ class StudySpec(Part):
     search: Search | None = None
     execution: Execution = Execution()
 
-    @field_validator(
-        "model",
-        "method",
-        "start",
-        "repetitions",
-        "depth",
-        "control_depth",
-        "corpus",
-        "relearn_steps",
-        "seed",
-        mode="before",
-    )
+    @field_validator(*LISTED, mode="before")
     @classmethod
     def _one_value_is_an_axis_of_one(cls, value: Any) -> Any:
         return value if isinstance(value, list | tuple) else [value]
 
-    @field_validator(
-        "model",
-        "method",
-        "start",
-        "repetitions",
-        "depth",
-        "control_depth",
-        "corpus",
-        "relearn_steps",
-        "seed",
-    )
+    @field_validator(*LISTED)
     @classmethod
     def _axis_has_values_each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if not values:
@@ -256,9 +241,6 @@ class StudySpec(Part):
             return self.objective
         later = f"the report goes by {RATING} once answers are judged, which none is while a search runs"
         return f"{self.objective}; {later}"
-
-
-AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
 
 
 def method_label(method: Part) -> str:
