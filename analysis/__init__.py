@@ -21,13 +21,13 @@ from analysis.measures.best_attacks import best_attacks
 from analysis.measures.comparisons import compare
 from analysis.measures.contour import frontier
 from analysis.measures.drivers import drivers
-from analysis.measures.flow import flow
 from analysis.measures.law import law
-from analysis.measures.net_recovery import net_recovery
 from analysis.measures.predictors import predictors
+from analysis.measures.recovery.flow import flow
+from analysis.measures.recovery.net_recovery import net_recovery
+from analysis.measures.recovery.verdicts import verdicts
 from analysis.measures.surface import surface
 from analysis.measures.trajectories import trajectories
-from analysis.measures.verdicts import verdicts
 from analysis.paper.experiments import experiments
 from analysis.reading.studies import Studies, load
 from analysis.reading.study_frames import Study

@@ -21,7 +21,7 @@ def ladder_rows(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     """Corpora with what they hold and what they bring back.
 
     Args:
-        rows: of ``analysis.measures.flow``.
+        rows: of ``analysis.measures.recovery.flow``.
 
     Returns:
         For each model and method a row per (repetitions, corpus) of ``Study.corpora``: its columns, and in percent

@@ -21,7 +21,7 @@ def methods(headline: Headline, every: pd.DataFrame) -> Iterator[Chart]:
     """A picture for each model, where more than one method was run.
 
     Args:
-        every: rows of ``analysis.measures.flow``.
+        every: rows of ``analysis.measures.recovery.flow``.
     """
     last = every[every["counts"]]
     if last["method"].nunique() < 2:

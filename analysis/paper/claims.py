@@ -1,10 +1,9 @@
 """The paper's claims, each as one statement on all relearnings of a model and method that count, with its verdict.
 
-A claim is read from seed-level contrasts over all eligible cells (``analysis.measures.verdicts``): it holds, it does
-not
-hold, or it cannot be said. No cell is chosen, neither the shallowest nor the one where a claim holds best. Gibberish is
-left out of the claims about related text, since at gibberish there is nothing to compare: it is what ``relevance``
-compares with.
+A claim is read from seed-level contrasts over all eligible cells (``analysis.measures.recovery.verdicts``): it
+holds, it does not hold, or it cannot be said. No cell is chosen, neither the shallowest nor the one where a claim holds
+best. Gibberish is left out of the claims about related text, since at gibberish there is nothing to compare: it is what
+``relevance`` compares with.
 """
 
 from collections.abc import Callable
@@ -13,18 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.measures.verdicts import (
-    HOLDS,
-    MARGIN,
-    UNSAID,
-    Statement,
-    against,
-    ends,
-    in_words,
-    judged,
-    paired,
-    pooled_values,
-)
+from analysis.measures.recovery.statements import MARGIN, Statement, against, ends, paired, pooled_values
+from analysis.measures.recovery.verdicts import HOLDS, UNSAID, in_words, judged
 
 SHALLOW = 0.7
 """The score that relearning reaches where unlearning is shallow."""
@@ -44,7 +33,7 @@ class Cells:
     """What claims are read from, of one model and method.
 
     Attributes:
-        steps: of ``analysis.measures.verdicts.counted_steps``.
+        steps: of ``analysis.measures.recovery.verdicts.counted_steps``.
         control: the benign cells of the model that never learned, relearned.
     """
 

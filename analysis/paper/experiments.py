@@ -1,8 +1,8 @@
 """Each of the paper's five experiments: our number with its interval, its number, and whether its claims hold here.
 
 What was run is named on every row, and none of it is a replication: the paper's models have seven billion weights.
-Our number is the mean over all relearnings that count (``analysis.measures.flow``) of one model and one method: nothing
-is chosen among them, and no two models are put together.
+Our number is the mean over all relearnings that count (``analysis.measures.recovery.flow``) of one model and one
+method: nothing is chosen among them, and no two models are put together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.measures.before_and_after import rate_over_seeds
-from analysis.measures.flow import flow
-from analysis.measures.net_recovery import net_recovery, rated_cells
-from analysis.measures.verdicts import counted_steps, pooled_values
+from analysis.measures.recovery.before_and_after import rate_over_seeds
+from analysis.measures.recovery.flow import flow
+from analysis.measures.recovery.net_recovery import net_recovery, rated_cells
+from analysis.measures.recovery.statements import pooled_values
+from analysis.measures.recovery.verdicts import counted_steps
 from analysis.paper.claims import Cells, Verdict, judge
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
 from analysis.reading.studies import Studies, a_study

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.measures.before_and_after import rate_over_seeds
+from analysis.measures.recovery.before_and_after import rate_over_seeds
 from analysis.paper.published import EXPERIMENTS
 
 
@@ -10,7 +10,7 @@ def repetitions_table(rows: pd.DataFrame, corpus: str = "prefix") -> pd.DataFram
     """The attack success rate by repetitions, before and after relearning, beside the paper's.
 
     Args:
-        rows: of ``analysis.measures.flow``.
+        rows: of ``analysis.measures.recovery.flow``.
         corpus: the relearn corpus.
 
     Returns:

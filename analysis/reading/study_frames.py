@@ -3,7 +3,7 @@
 Works at any moment of a running study: what is not computed is missing, never 0, and the summary says how much is
 there. What many measures select from the rows (the cells under the headline metric) is selected once, when first asked
 for, and kept with the study. What is said of them, such as which had forgotten, is no property of a row: it is measured
-(``analysis.measures.flow``).
+(``analysis.measures.recovery.flow``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,11 +13,11 @@ from analysis.charts.curves import curves
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.methods import methods as method_charts
 from analysis.charts.pooled import pooled_rows, probes_alike
-from analysis.measures.before_and_after import depth_table
 from analysis.measures.comparisons import compare
-from analysis.measures.flow import STAGES, flow_line
+from analysis.measures.recovery.before_and_after import depth_table
+from analysis.measures.recovery.flow import STAGES, flow_line
+from analysis.measures.recovery.verdicts import in_words
 from analysis.measures.surface import select
-from analysis.measures.verdicts import in_words
 from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
 from analysis.paper.repetitions import repetitions_table

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.measures.flow import INTACT, KNOWN, RECOVERED, flow_line
-from analysis.measures.net_recovery import rated_cells
-from analysis.measures.verdicts import in_words
+from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line
+from analysis.measures.recovery.net_recovery import rated_cells
+from analysis.measures.recovery.verdicts import in_words
 from analysis.report.measured_study import MeasuredStudy
 
 FLOOR = 0.02

@@ -11,9 +11,9 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.charts.pooled import Rows, pooled_rows
-from analysis.measures.flow import flow
-from analysis.measures.net_recovery import net_recovery
-from analysis.measures.verdicts import counted_steps, verdicts
+from analysis.measures.recovery.flow import flow
+from analysis.measures.recovery.net_recovery import net_recovery
+from analysis.measures.recovery.verdicts import counted_steps, verdicts
 from analysis.reading.study_frames import Study
 
 MOST_SCORES = 3_000_000
@@ -35,17 +35,17 @@ class MeasuredStudy(Study):
 
     @cached_property
     def net_recovery(self) -> pd.DataFrame:
-        """Every step of every relearning beside its original and its control, ``analysis.measures.net_recovery``."""
+        """Every step of every relearning beside its original and its control, ``net_recovery``."""
         return net_recovery(self)
 
     @cached_property
     def flow(self) -> pd.DataFrame:
-        """Every relearning, and which rules of the flow it meets, ``analysis.measures.flow``."""
+        """Every relearning, and which rules of the flow it meets, ``analysis.measures.recovery.flow``."""
         return flow(self, self.net_recovery)
 
     @cached_property
     def counted(self) -> pd.DataFrame:
-        """The steps of the benign relearnings that count, ``analysis.measures.verdicts``."""
+        """The steps of the benign relearnings that count, ``analysis.measures.recovery.verdicts``."""
         return counted_steps(self, self.flow, self.net_recovery)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.measures.flow import STAGES, flow_line
+from analysis.measures.recovery.flow import STAGES, flow_line
 from analysis.reading.studies import Studies
 from analysis.report.elements import Section, Table
 from analysis.report.measured_study import MeasuredStudy

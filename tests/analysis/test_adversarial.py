@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.measures.flow import flow
-from analysis.measures.net_recovery import net_recovery
+from analysis.measures.recovery.flow import flow
+from analysis.measures.recovery.net_recovery import net_recovery
 from analysis.paper.experiments import experiments
 from analysis.report import write_report
 from analysis.report.findings import sentences

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binomtest
 
 import analysis
-from analysis.measures.before_and_after import rate_over_seeds
-from analysis.measures.flow import flow
+from analysis.measures.recovery.before_and_after import rate_over_seeds
+from analysis.measures.recovery.flow import flow
 from analysis.paper.repetitions import repetitions_table
 from analysis.statistics.rates import rate_interval
 from analysis.statistics.wilson import wilson

@@ -9,7 +9,7 @@ import pytest
 
 import analysis.report.measured_study as measured_study
 import analysis.report.sections.trajectories as trajectory_section
-from analysis.measures.flow import flow
+from analysis.measures.recovery.flow import flow
 from analysis.measures.trajectories import trajectories
 from analysis.reading.study_frames import Study
 from analysis.report import write_report

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.measures.flow import INTACT, KNOWN, RECOVERED, flow_line, utility_metric
+from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line, utility_metric
 from analysis.measures.trajectories import TRAJECTORY
 from analysis.report.elements import Section, Table, percent, table_of
 from analysis.report.measured_study import MeasuredStudy

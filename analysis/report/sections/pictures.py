@@ -11,7 +11,7 @@ from analysis.charts.curves import in_front
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.ladder import ladder_rows, ladders
 from analysis.charts.methods import methods as method_charts
-from analysis.measures.before_and_after import depth_table
+from analysis.measures.recovery.before_and_after import depth_table
 from analysis.report.elements import Section, Table, percent, table_of
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.trajectories import difference_table, trajectory_table

@@ -1,6 +1,6 @@
 """What can be said: each statement with its verdict, over all relearnings that count."""
 
-from analysis.measures.verdicts import MARGIN
+from analysis.measures.recovery.statements import MARGIN
 from analysis.report.elements import Section, Table, table_of
 from analysis.report.measured_study import MeasuredStudy
 

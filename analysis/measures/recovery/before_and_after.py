@@ -33,7 +33,7 @@ def rate_over_seeds(rows: pd.DataFrame, column: str = "value") -> Rate:
     """One rate of some relearnings, with the interval that every rate has (``analysis.statistics.rates``).
 
     Args:
-        rows: of ``analysis.measures.flow``; pooled but for the seeds.
+        rows: of ``analysis.measures.recovery.flow``; pooled but for the seeds.
         column: shares of the whole.
     """
     given = rows[["seed", column, "queries"]].dropna()
@@ -51,7 +51,7 @@ def depth_table(rows: pd.DataFrame) -> list[dict[str, str]]:
     """The headline metric by method, corpus, depth and repetitions, before relearning and after.
 
     Args:
-        rows: of ``analysis.measures.flow``.
+        rows: of ``analysis.measures.recovery.flow``.
 
     Returns:
         A mapping per (model where there are several, method, corpus, depth) with those, and for each repetition count

@@ -5,10 +5,9 @@ One rule, for every number and sentence of a report, asked of each relearning of
 - **known**: the lower end of its original lies at or above 50%. Who never knew has nothing to forget.
 - **forgotten**: the unlearned model scores at most the scenario's limit, of the whole or of *its own* original.
 - **intact**: on the retain probes the unlearned model scores at least 80% of its original. Where a model forgot and
-is not
-  intact, it was unlearned by destruction.
-- **recovered**: net recovery (``analysis.measures.net_recovery``) is at least 50% at the last step; also told for the
-  best step, which is the largest of several noisy numbers.
+  is not intact, it was unlearned by destruction.
+- **recovered**: net recovery (``analysis.measures.recovery.net_recovery``) is at least 50% at the last step; also told
+  for the best step, which is the largest of several noisy numbers.
 
 A relearning *counts* when it is known and forgotten. What cannot be said, as without an original, is missing (``<NA>``)
 and is no "no". Nothing is averaged here: neither models nor methods nor repetitions nor seeds.
@@ -16,7 +15,7 @@ and is no "no". Nothing is averaged here: neither models nor methods nor repetit
 
 import pandas as pd
 
-from analysis.measures.net_recovery import RELEARNING, WORLD, net_recovery, rated_cells
+from analysis.measures.recovery.net_recovery import RELEARNING, WORLD, net_recovery, rated_cells
 from analysis.reading.study_frames import WORDS, Study
 from study.results.headline import Headline
 

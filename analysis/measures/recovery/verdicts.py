@@ -1,0 +1,140 @@
+"""Verdicts: what a study says of each statement, from one number for each seed, all statements read as one table.
+
+Within each seed a statement's pairs are averaged; the seeds are then the sample.
+
+- **holds**: the interval lies above 0.
+- **does not hold**: it lies below 0; or wholly within ±10 points, the margin below which an effect counts as none.
+- **cannot be said**: anything else, always with one seed, and where both sides are at 0 or both at 100% in every pair.
+  Beside it stands the smallest effect that such a test would have found in 80% of studies; a study without power has
+  shown nothing.
+
+Intervals are over seeds, for the probes that were asked, and adjusted for the number of statements (Holm).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.recovery.flow import flow, in_declared_order
+from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
+from analysis.measures.recovery.statements import STATED, Statement
+from analysis.reading.study_frames import Study
+from analysis.statistics.moderated import Contrast, together
+
+HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
+
+
+def counted_steps(
+    study: Study, rows: pd.DataFrame | None = None, steps: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Every step of the benign relearnings that count, with ``gain``: the score above the control where one was run.
+
+    Args:
+        rows, steps: of ``flow`` and of ``net_recovery``, where they are at hand.
+
+    Returns:
+        The rows of ``net_recovery`` of those relearnings, with ``gain``, ``retain_before`` as a share of the
+        original's, ``before`` and ``last_step``.
+    """
+    steps = net_recovery(study) if steps is None else steps
+    rows = flow(study, steps) if rows is None else rows
+    rows = rows[rows["counts"] & rows["benign"]]
+    keys = list(RELEARNING)
+    beside = rows[[*keys, "before", "relearn_steps"]].rename(columns={"relearn_steps": "last_step"})
+    beside = beside.assign(utility=(rows["retain_before"] / rows["retain_original"]).to_numpy(float))
+    found = in_declared_order(study, steps.merge(beside, on=keys))
+    return found.assign(gain=found["value"] - found["control"].fillna(0))
+
+
+def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Everything that is stated of a study's relearnings.
+
+    Args:
+        steps: of ``counted_steps``, where they are at hand.
+
+    Returns:
+        A row per statement: the place, ``statement``, ``over``, ``value`` with ``low`` and ``high`` (shares; NaN
+        without an interval), ``smallest`` (see above), ``seeds``, ``pairs``, ``verdict`` and ``why``.
+    """
+    rows = counted_steps(study) if steps is None else steps
+    stated = [each for make in STATED for each in make(rows)]
+    return judged(stated)
+
+
+def judged(statements: Sequence[Statement]) -> pd.DataFrame:
+    """Statements with their verdicts, read together as one table."""
+    columns = ["statement", "over", "value", "low", "high", "smallest", "seeds", "pairs", "verdict", "why"]
+    if not statements:
+        return pd.DataFrame(columns=["model", "method", *columns])
+    hopeless = [_why_untested(each) for each in statements]
+    tested = [each for each, why in zip(statements, hopeless, strict=True) if not why]
+    found = iter(together([_contrast(each) for each in tested]).to_dict("records") if tested else [])
+    made = []
+    for each, why in zip(statements, hopeless, strict=True):
+        row = {} if why else next(found)
+        low, high = float(row.get("low_adjusted", np.nan)), float(row.get("high_adjusted", np.nan))
+        verdict, reason = (UNSAID, why) if why else _verdict(low, high, each.margin)
+        made.append(
+            {
+                **each.place,
+                "statement": each.words,
+                "over": each.over,
+                "value": float(
+                    (each.pairs["one"] - each.pairs["other"]).groupby(each.pairs["seed"]).mean().mean()
+                ),
+                "low": low,
+                "high": high,
+                "smallest": float(row.get("detectable", np.nan)),
+                "seeds": int(each.pairs["seed"].nunique()),
+                "pairs": len(each.pairs),
+                "verdict": verdict,
+                "why": reason,
+            }
+        )
+    return pd.DataFrame(made)
+
+
+def _why_untested(statement: Statement) -> str:
+    """Why no test could tell; such a statement does not count among those that the others are adjusted for."""
+    scores = statement.pairs[["a", "b"]].to_numpy(float)
+    if statement.pairs["seed"].nunique() < 2:
+        return "one seed, which tells nothing of others"
+    if statement.compares and (scores == 0).all():
+        return "both sides are at 0 everywhere"
+    if statement.compares and (scores == 1).all():
+        return "both sides are at 100% everywhere"
+    return ""
+
+
+def _verdict(low: float, high: float, margin: float) -> tuple[str, str]:
+    if low > 0:
+        return HOLDS, ""
+    if high < 0:
+        return DOES_NOT, "the other way round"
+    if -margin < low and high < margin:
+        return DOES_NOT, f"any effect is smaller than {100 * margin:.0f} points"
+    return UNSAID, "the interval holds 0 and effects that matter"
+
+
+def _contrast(statement: Statement) -> Contrast:
+    """One number for each seed: the mean over its pairs, whatever their number."""
+    pairs = statement.pairs
+    by_seed = (pairs["one"] - pairs["other"]).groupby(pairs["seed"]).mean().to_numpy(float)
+    queries = float(pairs["queries"].min())
+    rate = (float(pairs[["a", "b"]].to_numpy(float).mean()) * queries + 1) / (queries + 2)
+    most = 2.0 if statement.compares else 1.0  # a gain lies between -1 and 1, and two may lie apart by 2
+    return Contrast(by_seed, rate * (1 - rate), floor=(1 / (queries + 2)) ** 2, least=-most, most=most)
+
+
+def in_words(row: Mapping[Any, Any]) -> str:
+    """A verdict with its number, its interval and what could have been seen."""
+    value = f"{100 * row['value']:+.0f} points"
+    if not np.isnan(row["low"]):
+        value += f" ({100 * row['low']:+.0f} to {100 * row['high']:+.0f})"
+    why = f": {row['why']}" if row["why"] else ""
+    seen = ""
+    if row["verdict"] == UNSAID and not np.isnan(row["smallest"]):
+        seen = f"; the smallest effect that could have been seen is {100 * row['smallest']:.0f} points"
+    return f"{row['verdict']}{why} ({value}, {row['seeds']} seed{'s' if row['seeds'] != 1 else ''}{seen})"
