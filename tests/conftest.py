@@ -31,8 +31,6 @@ from tests.without_ray import take_ray_out
 
 __all__ = ["bucket", "node", "object_server"]  # fixtures for every test
 
-RAY_FIXTURES = frozenset({"relearn", "cluster"})
-
 TINY: dict[str, Any] = {
     "name": "tiny",
     "scenario": {"name": "names", "queries": 6},
@@ -52,14 +50,6 @@ TINY: dict[str, Any] = {
     "relearn": {"learning_rate": 3e-4, "batch_size": 3, "warmup_steps": 2},
     "generation": {"max_new_tokens": 4},
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where pytest-xdist spreads the tests: those that start processes or a Ray one after the other, files whole."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            ray = not RAY_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-            item.add_marker(pytest.mark.xdist_group("ray" if ray else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

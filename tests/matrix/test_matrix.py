@@ -91,7 +91,6 @@ def test_every_method_on(studies: dict[str, Path], scenario: str) -> None:
     )
 
 
-@pytest.mark.xdist_group("ray")
 def test_one_method_on_one_scenario(tmp_path: Path) -> None:
     study = run("names", tmp_path, ["gradient_ascent"])
     found = effects("names", study).set_index("method")
