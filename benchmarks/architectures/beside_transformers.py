@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -108,7 +109,8 @@ def compare(kind: str, folder: Path) -> Comparison:
 
 def _adapter_that_fits(source: Pretrained) -> tuple[LoRA, str]:
     """The default adapter, or that with the targets which the self-test names; and what it refused."""
-    lora, words = LoRA(rank=RANK), []
+    lora = LoRA(rank=RANK)
+    words: list[str] = []
     for _ in range(3):
         try:
             self_test(Request(source, {"relearn": lora}, full=True))
@@ -198,7 +200,7 @@ def _step_apart(
     train(node, resident, 1, stops=(), reached=lambda step, progress: None, micro_batch=len(TEXTS))
     answers = answer_ids(resident, prompts, targets, 1, batch_size=len(TEXTS))
     resident.reset()
-    theirs = copy.deepcopy(plain)
+    theirs: Any = copy.deepcopy(plain)
     if lora is not None:
         torch.manual_seed(derived_seed(0, "relearn", "lora"))
         targeted = lora.targets if isinstance(lora.targets, str) else list(lora.targets)

@@ -126,4 +126,5 @@ def _template_agrees(form: str, template: str) -> bool:
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Rate this."}], tokenize=False, add_generation_prompt=True
     )
-    return chat_ids(tokenizer, "Rate this.") == tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return chat_ids(tokenizer, "Rate this.") == ids

@@ -125,7 +125,12 @@ def _graph(setting: Setting, adapted: bool) -> dict[str, Any]:
             adamw.zero_grad(set_to_none=True)
     torch.cuda.current_stream().wait_stream(side)
     back()
-    eager = _ten(setting, lambda: (step(), adamw.zero_grad(set_to_none=True)))
+
+    def one_step() -> None:
+        step()
+        adamw.zero_grad(set_to_none=True)
+
+    eager = _ten(setting, one_step)
     one_by_one = [parameter.detach().clone() for parameter in trained]
     back()
     graph = torch.cuda.CUDAGraph()

@@ -31,6 +31,7 @@ from study.settings.optimiser import LoRA, Optimiser
 from study.text import Corpus, Example
 from study.training.loop import train
 from study.unlearning import METHODS
+from study.unlearning.method import UnlearningMethod
 
 MEBIBYTE = 2**20
 WORDS = tuple(f" w{number}" for number in range(200))
@@ -102,11 +103,18 @@ def _stage(source: Pretrained, shape: Shape) -> Stage:
             for text in range(16)
         )
     )
-    method = METHODS[shape.method]() if shape.method is not None else None
+    method = _method(shape.method) if shape.method is not None else None
     optimiser = Optimiser(learning_rate=1e-4, batch_size=8, lora=LoRA() if shape.adapter else None)
     kind = "unlearn" if method is not None else "finetune"
     retain = corpus if method is not None else None
     return Stage(Trajectory(kind, Checkpoint(source, 0), method, corpus, retain, optimiser, 0), (2,), ())
+
+
+def _method(name: str) -> UnlearningMethod:
+    method = METHODS[name]()
+    if not isinstance(method, UnlearningMethod):
+        raise TypeError(f"{name} does not fulfil the UnlearningMethod protocol")
+    return method
 
 
 def _model(folder: Path, precision: str) -> Pretrained:

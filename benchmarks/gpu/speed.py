@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -11,6 +12,7 @@ import torch
 
 from benchmarks.gpu.setting import Setting, nobody, synchronised
 from study.evaluation import generation
+from study.evaluation.cast_once import cast_once
 from study.models.hardware import card
 from study.provenance import environment
 from study.text import ProbeSet
@@ -34,7 +36,7 @@ def facts(setting: Setting) -> dict[str, Any]:
     host = torch.randn(2**27)
     pinned = host.pin_memory()
     for name, source in (("pageable", host), ("pinned", pinned)):
-        taken = _seconds(setting, lambda source=source: source.to(setting.device))
+        taken = _seconds(setting, partial(source.to, setting.device))
         found[f"to_device_{name}_gb_s"] = host.nbytes / taken / 1e9
     return found
 
@@ -53,18 +55,23 @@ def steps(setting: Setting) -> list[dict[str, Any]]:
 
             run(2)
             many, one = _seconds(setting, lambda: run(count), 1), _seconds(setting, lambda: run(1), 1)
-            row = {"precision": precision, "kind": kind, "ms": 1000 * (many - one) / (count - 1)}
+            row: dict[str, Any] = {
+                "precision": precision,
+                "kind": kind,
+                "ms": 1000 * (many - one) / (count - 1),
+            }
             rows.append(row | (_profiled(run) if setting.on_gpu else {}))
     return rows
 
 
 def _profiled(run: Callable[[int], None]) -> dict[str, float]:
+    from torch._C._autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CUDA]) as seen:
         run(4)
         torch.cuda.synchronize()
-    events = [event for event in seen.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    events = [event for event in seen.events() if event.device_type == DeviceType.CUDA]
     return {
         "device_ms": sum(event.device_time for event in events) / 4000,
         "kernels": len(events) / 4,
@@ -86,7 +93,7 @@ def asking(setting: Setting) -> dict[str, Any]:
     rows = []
     for batch in (64, 256) if setting.on_gpu else (wanted,):
         answers = {}
-        for name, cast in (("each time", _no_cast), ("once", generation.cast_once)):
+        for name, cast in (("each time", _no_cast), ("once", cast_once)):
             with mock.patch.object(generation, "cast_once", cast):
 
                 def ask(batch: int = batch) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import published, wait_for
+from tests.commands import published, wait_for, wait_until_published
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
 
@@ -186,11 +186,11 @@ def test_a_slow_sync(relearn, refusing, space, undisturbed, fault: Fault, tmp_pa
 def test_storage_that_fails_in_the_middle(
     relearn, refusing, space, undisturbed, fault: Fault, tmp_path: Path, number: int
 ) -> None:
-    for turn in range(3):
+    for seen in (3, 5, 7):
         when = tmp_path / "now"
         environment = refusing(f"write={number}", WHEN=str(when))
         run = relearn("run", space(**GRID), "--study", "s", environment=environment)
-        wait_for(lambda turn=turn: len(published(tmp_path / "s")) >= 3 + 2 * turn)
+        wait_until_published(tmp_path / "s", seen)
         fault.before(tmp_path / "s", run)
         when.touch()
         fault.inject()
@@ -218,7 +218,7 @@ def test_a_folder_that_goes_away(relearn, space, undisturbed, fault: Fault, tmp_
     (tmp_path / "other").mkdir()
     for turn in range(3):
         run = relearn("run", space(**GRID), "--study", "s")
-        wait_for(lambda turn=turn: len(published(study)) >= 2 + 2 * turn)
+        wait_until_published(study, 2 + 2 * turn)
         study.rename(aside)
         if how == "deleted":
             shutil.rmtree(aside)

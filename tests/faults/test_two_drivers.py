@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,8 @@ def test_a_driver_in_another_container_is_refused(tmp_path: Path, holder: subpro
 def test_of_two_containers_one_runs(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     for turn in range(3):
         first = relearn("run", space(**GRID), "--study", f"s{turn}")
-        wait_for(lambda study=tmp_path / f"s{turn}": published(study))
-        second = [*IN_ANOTHER_PID_NAMESPACE, COMMAND, "resume", f"s{turn}"]
+        wait_for(partial(published, tmp_path / f"s{turn}"))
+        second = [*IN_ANOTHER_PID_NAMESPACE, *COMMAND, "resume", f"s{turn}"]
         done = subprocess.run(second, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         fault.inject()
         assert (done.returncode, "is being run by process" in done.stderr) == (4, True), done

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,7 +73,8 @@ def test_answers_are_those_of_plain_passes(folders: Path, kind: str, attention: 
 
 @pytest.mark.parametrize(("kind", "attention"), {**FAMILIES, **STATES}.items())
 def test_a_family_passes_its_self_test(folders: Path, kind: str, attention: str) -> None:
-    source, lora = source_of(folders, kind, attention), {}
+    source = source_of(folders, kind, attention)
+    lora: dict[str, Any] = {}
     for _ in range(NOT_ALL.get(kind, 0)):
         with pytest.raises(PreflightError) as refused:
             self_test(request(source, **lora))
