@@ -299,9 +299,9 @@ def compare(
 ) -> None:
     """Say what differs: two specs, and the cells that both have."""
     from analysis.measures.study_comparison import compare_studies, in_words
-    from analysis.reading.studies import load
+    from analysis.reading.studies import ALL, load
 
-    found = compare_studies(load(first), load(second))
+    found = compare_studies(load(first, device=ALL), load(second, device=ALL))
     if as_json:
         _print_json(found.as_dict())
         return

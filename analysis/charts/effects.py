@@ -73,5 +73,5 @@ def _whiskers(clusters: int) -> str:
 
 def _points(row: dict[object, object]) -> str:
     low, high = float(str(row["low"])), float(str(row["high"]))
-    ends = "" if np.isnan(low) or np.isnan(high) else f" ({low:+.1f} to {high:+.1f})"
-    return f"{float(str(row['points'])):+.1f} points{ends}"
+    ends = "" if np.isnan(low) or np.isnan(high) else f" ({low:+z.1f} to {high:+z.1f})"
+    return f"{float(str(row['points'])):+z.1f} points{ends}"

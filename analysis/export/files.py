@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from analysis.export.cube import write_cube
-from analysis.reading.studies import load
+from analysis.reading.studies import ALL, load
 from study.atomic_write import write_file
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file
@@ -41,7 +41,7 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
     """
     if form not in FORMATS:
         raise SpecError(f"--format {form}: expected one of {', '.join(FORMATS)}")
-    study = load(folder)
+    study = load(folder, device=ALL)
     target = destination if destination is not None else folder / "export"
     file = next((path for path in (target, *target.parents) if path.is_file()), None)
     if file is not None:

@@ -1,6 +1,6 @@
 """Which corpus, method or start recovers more: paired differences, read together as one table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -41,6 +41,50 @@ def compare(
     Raises:
         SpecError: no such column or coordinate, or fewer than two values to compare.
     """
+    rows = _chosen(probes, axis, split, fixed)
+    others = _settings(rows, axis)
+    places: list[dict[str, object]] = []
+    found: list[Answers] = []
+    for setting, group in _groups(rows, others):
+        for one, other in _pairs(group, axis, pairs):
+            both = _pair(group, axis, metric, split, one, other)
+            if both is not None:
+                places.append({**setting, "one": one, "other": other})
+                found.append(both)
+    return _table(axis, others, places, found)
+
+
+def compare_at_last(
+    probes: pd.DataFrame, axis: str, metric: str, split: str = "forget", **fixed: object
+) -> pd.DataFrame:
+    """As ``compare``, each pair at the last relearn step that both have, whatever others have.
+
+    Returns:
+        As of ``compare``, with that step as ``relearn_steps``.
+
+    Raises:
+        SpecError: as ``compare``.
+    """
+    rows = _chosen(probes, axis, split, fixed)
+    rows = rows[rows["relearn_steps"] > 0]
+    others = [name for name in _settings(rows, axis) if name != "relearn_steps"]
+    places: list[dict[str, object]] = []
+    found: list[Answers] = []
+    for setting, group in _groups(rows, others):
+        steps = {
+            value: set(part.unique()) for value, part in group.groupby(axis, observed=True)["relearn_steps"]
+        }
+        for one, other in _pairs(group, axis, None):
+            for step in sorted(steps[one] & steps[other], reverse=True):
+                both = _pair(group[group["relearn_steps"] == step], axis, metric, split, one, other)
+                if both is not None:
+                    places.append({**setting, "relearn_steps": int(step), "one": one, "other": other})
+                    found.append(both)
+                    break
+    return _table(axis, [*others, "relearn_steps"], places, found)
+
+
+def _chosen(probes: pd.DataFrame, axis: str, split: str, fixed: Mapping[str, object]) -> pd.DataFrame:
     known = coordinates(probes)
     rows = probes[(probes["split"] == split)]
     for name, value in fixed.items():
@@ -49,22 +93,35 @@ def compare(
         rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
     if axis not in known:
         raise SpecError(f"{axis} is no coordinate: choose from {', '.join(known)}")
-    others = [name for name in known if name not in (axis, "seed") and rows[name].nunique() > 1]
+    return rows
+
+
+def _settings(rows: pd.DataFrame, axis: str) -> list[str]:
+    """The coordinates that vary beside the axis and the seed."""
+    others = [name for name in coordinates(rows) if name not in (axis, "seed") and rows[name].nunique() > 1]
     # A start decides its own method and depth: comparing starts, these belong to the setting of one side only.
-    if axis == "start":
-        others = [name for name in others if name not in ("method", "depth")]
-    places: list[dict[str, object]] = []
-    found: list[Answers] = []
-    groups = rows.groupby(others, observed=True) if others else [((), rows)]
-    for place, group in groups:
-        values = [value for value in group[axis].unique() if pd.notna(value)]
-        wanted = pairs if pairs is not None else list(combinations(sorted(values, key=str), 2))
-        for one, other in wanted:
-            both = _pair(group, axis, metric, split, one, other) if {one, other} <= set(values) else None
-            if both is not None:
-                setting = dict(zip(others, place if isinstance(place, tuple) else (place,), strict=True))
-                places.append({**setting, "one": one, "other": other})
-                found.append(both)
+    return [name for name in others if axis != "start" or name not in ("method", "depth")]
+
+
+def _groups(rows: pd.DataFrame, others: list[str]) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    if not others:
+        yield {}, rows
+        return
+    for place, group in rows.groupby(others, observed=True):
+        yield dict(zip(others, place if isinstance(place, tuple) else (place,), strict=True)), group
+
+
+def _pairs(
+    group: pd.DataFrame, axis: str, wanted: Sequence[tuple[object, object]] | None
+) -> list[tuple[object, object]]:
+    values = [value for value in group[axis].unique() if pd.notna(value)]
+    pairs = list(combinations(sorted(values, key=str), 2)) if wanted is None else wanted
+    return [(one, other) for one, other in pairs if {one, other} <= set(values)]
+
+
+def _table(
+    axis: str, others: list[str], places: list[dict[str, object]], found: list[Answers]
+) -> pd.DataFrame:
     if not found:
         raise SpecError(f"{axis}: nothing to compare; expected at least two of its values in one setting")
     return pd.concat([pd.DataFrame(places), differences(found)], axis=1)[[*others, *COLUMNS]]

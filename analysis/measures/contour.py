@@ -120,22 +120,29 @@ def _rows(
         found = crossed(group.sort_values("corpus", ascending=False, kind="stable"), rows, metric)
         if len(found.settings) > 1 and found.seeds and found.probes:
             counts = group.groupby(rows, observed=True)["n"].sum() if "n" in group else None
-            made.append({columns: value, **_crossing(found, rows, level, counts)})
+            made.append({columns: value, **crossing(found, rows, level, counts)})
     return made
 
 
-def _crossing(
-    found: Answers, axis: str, level: float, counts: "pd.Series[float] | None"
+def crossing(
+    found: Answers, axis: str = "relearn_steps", level: float = 0.5, counts: "pd.Series[float] | None" = None
 ) -> dict[str, object]:
+    """Where one curve crosses a level, with its band: the columns of ``frontier``.
+
+    Args:
+        found: scores along the axis; of cells alone, each seed's rate as one probe.
+        axis: along ``depth`` the rate is taken to fall, along any other to rise.
+        counts: of cells alone, how many probes were asked in each place, all seeds together.
+    """
     rates, low, high, over = _curve(found, counts)
     places = np.array([float(str(value)) for value in found.settings])
     first, last = (high, low) if axis not in FALLING else (low, high)
-    crossing = _where(places, rates, axis, level)
+    crossed_at = _where(places, rates, axis, level)
     return {
-        "crossing": crossing,
+        "crossing": crossed_at,
         "low": _where(places, first, axis, level),
         "high": _where(places, last, axis, level),
-        "censored": bool(np.isinf(crossing)),
+        "censored": bool(np.isinf(crossed_at)),
         "always": bool((rates[0] >= level) if axis not in FALLING else (rates[0] < level)),
         "seeds": len(found.seeds),
         "probes": len(found.probes) if over != "seeds" else np.nan,

@@ -35,7 +35,7 @@ FEWEST = 5
 def predictors(study: Study | Studies) -> pd.DataFrame:
     """How well each study's recovery is predicted from all the others.
 
-    The outcome is the headline metric at a study's last step, as a share of its whole, of each relearning of an
+    The outcome is the headline metric at each relearning's last step, as a share of its whole, of each relearning of an
     unlearned model on a benign corpus; ``weight_distance`` and ``forgotten_fraction`` are of the checkpoint it starts
     from.
 
@@ -93,7 +93,8 @@ def _trajectories(study: Study) -> pd.DataFrame:
     nothing = pd.DataFrame(columns=["outcome", "original", "before", *PREDICTORS])
     if rows.empty:
         return nothing
-    last = rows[(rows["relearn_steps"] == rows["relearn_steps"].max()) & (rows["relearn_steps"] > 0)]
+    own_last = rows.groupby([*STARTING_MODEL, "corpus"], observed=True)["relearn_steps"].transform("max")
+    last = rows[(rows["relearn_steps"] == own_last) & (rows["relearn_steps"] > 0)]
     zero = cells[cells["relearn_steps"] == 0]
     score, likelihood = (zero[zero["metric"] == metric] for metric in (headline.metric, "target_nll"))
     joined = last[[*STARTING_MODEL, "corpus", "value"]]

@@ -19,6 +19,8 @@ from study.results.schema import COORDINATES, COUNTS, MEANS
 from study.results.spec_entries import differences
 
 PLACE = [name for name in COORDINATES if name != "seed"]
+Both = tuple[pd.DataFrame, pd.DataFrame]
+"""The scores of one place in both studies, seeds × probes."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Pair:
 
     Attributes:
         difference: second − first, with its interval over the seeds and probes that both have, adjusted for the number
-            of places (``analysis.compare``); NaN interval where probes are not scored in both or all are equal.
+            of places (``analysis.compare``); NaN interval where probes are not scored in both, and where every answer
+            is the same in both.
     """
 
     place: dict[str, Any]
@@ -57,6 +60,7 @@ class Comparison:
         overall: the mean difference of all shared cells, paired; None where there is none.
         pairs: one for each shared place.
         empty: where those lie that have no cell yet.
+        devices: what computed the cells of each.
     """
 
     names: tuple[str, str]
@@ -69,6 +73,7 @@ class Comparison:
     overall: Pair | None
     pairs: list[Pair]
     empty: tuple[str, ...] = ()
+    devices: tuple[list[str], list[str]] = ([], [])
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``; NaN becomes null."""
@@ -119,6 +124,7 @@ def compare_studies(first: Study, second: Study) -> Comparison:
         int((shared["value_first"] == shared["value_second"]).sum()),
         overall,
         pairs,
+        devices=(first.devices, second.devices),
     )
 
 
@@ -150,13 +156,28 @@ def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tu
         found = _together(both) if both[0] is not None and both[1] is not None else None
         places.append((dict(zip(PLACE, key, strict=True)), cells, found))
         answered += [] if found is None else [found]
-    rows = iter(differences_of([_answers(found) for found in answered]).to_dict("records"))
+    apart = [found for found in answered if not _same(found)]
+    rows = iter(differences_of([_answers(found) for found in apart]).to_dict("records"))
     pairs = [
-        _pair(place, cells, None if found is None else next(rows), full) for place, cells, found in places
+        _pair(place, cells, found if found is None else _zero(found) if _same(found) else next(rows), full)
+        for place, cells, found in places
     ]
     mean = _mean(answered)
-    overall = None if mean is None else differences_of([_answers(mean)]).to_dict("records")[0]
+    overall = None
+    if mean is not None:
+        overall = _zero(mean) if not apart else differences_of([_answers(mean)]).to_dict("records")[0]
     return pairs, _pair({}, shared, overall, full)
+
+
+def _same(found: Both) -> bool:
+    """Every answer of both is the same: nothing differs, and there is nothing to estimate."""
+    return bool((found[0].to_numpy() == found[1].to_numpy()).all())
+
+
+def _zero(found: Both) -> dict[Hashable, Any]:
+    """A row of ``differences_of`` of what is the same."""
+    seeds, probes = found[0].shape
+    return {"difference": 0.0, "low": np.nan, "high": np.nan, "seeds": seeds, "probes": probes}
 
 
 def _scores(study: Study, metric: str) -> dict[tuple[Any, ...], pd.DataFrame]:
@@ -174,9 +195,6 @@ def _scores(study: Study, metric: str) -> dict[tuple[Any, ...], pd.DataFrame]:
         )
         for place, of_place in rows.groupby(PLACE, observed=True)
     }
-
-
-Both = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def _together(both: list[Any]) -> Both | None:
@@ -245,6 +263,9 @@ def in_words(found: Comparison) -> list[str]:
     lines = [f"{found.names[0]}  against  {found.names[1]}", ""]
     lines.append("In the specs:" if found.spec else "Their specs are the same, but for names and questions.")
     lines += [f"  {name}: {one} → {other}" for name, one, other in found.spec]
+    if len({*found.devices[0], *found.devices[1]}) > 1:
+        said = (", ".join(each) or "what their rows do not name" for each in found.devices)
+        lines += ["", "Computed on {}  against  {}: what differs may be the device.".format(*said)]
     if found.pairs and found.metric is not None:
         lines += [
             "",
@@ -261,8 +282,8 @@ def in_words(found: Comparison) -> list[str]:
 
 
 def _said(pair: Pair) -> str:
-    interval = "" if np.isnan(pair.low) else f" ({100 * pair.low:+.1f} to {100 * pair.high:+.1f})"
+    interval = "" if np.isnan(pair.low) else f" ({100 * pair.low:+z.1f} to {100 * pair.high:+z.1f})"
     return (
-        f"{100 * pair.first:.1f}% → {100 * pair.second:.1f}%, {100 * pair.difference:+.1f}{interval}, {pair.seeds} "
+        f"{100 * pair.first:.1f}% → {100 * pair.second:.1f}%, {100 * pair.difference:+z.1f}{interval}, {pair.seeds} "
         f"seed{'s' if pair.seeds != 1 else ''}"
     )

@@ -98,7 +98,7 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, Any]]
         along = pd.concat([others.before(others.forget, where), relearned.iloc[at]])
         found = crossed(along, "relearn_steps", metric)
         if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
-            made.append({"study": study.name, **where, **_measures(found, threshold)})
+            made.append({"study": study.name, **where, **measures(found, threshold)})
             curves.append(found)
             contrasts.append(others.contrasts(found, where))
     tables = [_together([each[name] for each in contrasts]) for name in CONTRASTS]
@@ -139,7 +139,13 @@ def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object,
     return dict(zip(heads.astype(object).itertuples(index=False, name=None), parts, strict=True))
 
 
-def _measures(found: Answers, threshold: float) -> dict[str, Any]:
+def measures(found: Answers, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """What one curve does by itself, with intervals: the columns of ``trajectories`` that need no other cell.
+
+    Args:
+        found: its scores, steps × seeds × probes.
+        threshold: of ``steps_to``.
+    """
     steps = np.array(found.settings, dtype=np.float64)
     alike = probes_per_cluster(found.probes)
     logs = np.log1p(steps)

@@ -5,7 +5,7 @@ Their spaces may differ. What a study is judged by belongs to each one and is ne
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
 from study.results.links import refuse_links
 from study.results.recorded_spec import read_study
+from study.results.schema import COORDINATES
 
 
 def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
@@ -77,25 +78,35 @@ class Studies:
         return "\n".join(f"{part.name}: {part.summary()}" for part in self.parts)
 
 
-@overload
-def load(folder: str | Path, /) -> Study: ...
+ALL = "all"
+"""Every device: for whoever pools none of the rows, or pools those of several devices and says so."""
 
 
 @overload
-def load(folder: str | Path, second: str | Path, /, *more: str | Path) -> Studies: ...
+def load(folder: str | Path, /, *, device: str | Sequence[str] | None = None) -> Study: ...
 
 
-def load(*folders: str | Path) -> Study | Studies:
+@overload
+def load(
+    folder: str | Path, second: str | Path, /, *more: str | Path, device: str | Sequence[str] | None = None
+) -> Studies: ...
+
+
+def load(*folders: str | Path, device: str | Sequence[str] | None = None) -> Study | Studies:
     """Reads a study's folder, or several together.
 
     Args:
         folders: each a folder, or an address that fsspec opens (``s3://bucket/study``, ``file:///study``).
+        device: which computed the cells that are kept: one, several, or ``"all"``. It must be named where a study has
+            cells of several: their seeds would be pooled in silence, and what differs between seeds may be what differs
+            between devices.
 
     Returns:
         A ``Study``; of several folders ``Studies``, with the same frames.
 
     Raises:
-        SpecError: no folder, one is no study, the same twice, or rows of another schema version.
+        SpecError: no folder, one is no study, the same twice, rows of another schema version, or cells of several
+            devices and none was named.
         IntegrityError: a file of rows is torn or changed.
     """
     if not folders:
@@ -106,7 +117,23 @@ def load(*folders: str | Path) -> Study | Studies:
         if roots.count(root) > 1:
             raise SpecError(f"{root} is given twice: its cells would count double")
     read = [_read(each, name) for each, name in zip(locations, _names(roots), strict=True)]
-    return read[0] if len(read) == 1 else Studies(tuple(read))
+    chosen = [_on_device(study, device) for study in read]
+    return chosen[0] if len(chosen) == 1 else Studies(tuple(chosen))
+
+
+def _on_device(study: Study, device: str | Sequence[str] | None) -> Study:
+    if device == ALL:
+        return study
+    if device is not None:
+        return study.on_device(*([device] if isinstance(device, str) else device))
+    if len(study.devices) > 1:
+        cells = study.cells.drop_duplicates(list(COORDINATES))["device"].value_counts()
+        words = ", ".join(f"{name} ({cells[name]:,} cells)" for name in study.devices)
+        raise SpecError(
+            f"{study.location.given} was computed on {words}, and what several devices computed is not pooled: name "
+            f"one, as analysis.load(…, device={study.devices[0]!r}), or the several that you want to pool"
+        )
+    return study
 
 
 def a_study(given: Study | Studies, asked_by: str) -> Study | Studies:

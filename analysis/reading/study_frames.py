@@ -7,7 +7,7 @@ for, and kept with the study. What is said of them, such as which had forgotten,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Study:
         corpora: a row per relearn corpus with its nearness to the forget set, see ``study.results.schema.CORPORA``.
         content: what ``study.json`` says.
         failures: a row per failed stage.
+        elsewhere: the coordinates of cells that another device computed and that were left out; None where none was.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Study:
     corpora: pd.DataFrame
     content: dict[str, Any]
     failures: list[dict[str, Any]]
+    elsewhere: pd.DataFrame | None = None
 
     @property
     def folder(self) -> Path:
@@ -117,7 +119,32 @@ class Study:
         return self._framed(scored.set_column(at, metric, numbers.cast(pa.float64())))
 
     def _framed(self, rows: pa.Table) -> pd.DataFrame:
-        return ordered(rows.to_pandas(), self.content, self.name)
+        frame = ordered(rows.to_pandas(), self.content, self.name)
+        return frame if self.elsewhere is None else _not_among(frame, self.elsewhere)
+
+    @property
+    def devices(self) -> list[str]:
+        """What computed its cells; rows of before 2026-11-27 do not say."""
+        return sorted(self.cells["device"].dropna().astype(str).unique())
+
+    def on_device(self, *devices: str) -> "Study":
+        """The study as far as some devices computed it; cells that do not say which are kept.
+
+        Raises:
+            SpecError: a device that computed none of its cells.
+        """
+        unknown = [device for device in devices if device not in self.devices]
+        if unknown or not devices:
+            raise SpecError(
+                f"device={', '.join(unknown)}: the cells of {self.name} were computed on "
+                f"{', '.join(self.devices) or 'devices that they do not name'}"
+            )
+        other = self.cells["device"].notna() & ~self.cells["device"].isin(devices)
+        if not other.any():
+            return self
+        cells = self.cells.loc[other, list(COORDINATES)].drop_duplicates().astype(dict.fromkeys(WORDS, str))
+        kept = (_not_among(frame, cells) for frame in (self.cells, self.planned))
+        return replace(self, **dict(zip(("cells", "planned"), kept, strict=True)), elsewhere=cells)
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -157,6 +184,13 @@ class Study:
         planned, missing = len(self.planned), len(self.missing)
         failed = f"; {len(self.failures)} stages failed" if self.failures else ""
         return f"{planned - missing:,} of {planned:,} cells{failed}"
+
+
+def _not_among(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are of none of some cells."""
+    keys = list(COORDINATES)
+    found = rows[keys].astype(dict.fromkeys(WORDS, str)).merge(cells, on=keys, how="left", indicator=True)
+    return rows[(found["_merge"] == "left_only").to_numpy()]
 
 
 def ordered(frame: pd.DataFrame, content: dict[str, Any], study: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.reading.studies import load
+from analysis.reading.studies import ALL, load
 from analysis.reading.study_frames import Study
 from study.errors import SpecError
 from study.results.files import CORPORA_FILE, PLANNED_FILE, dataset_folder, read_dataset
@@ -37,7 +37,7 @@ def put(folder: Path, records: Path) -> Path:
     Raises:
         SpecError: it is no study, or has no cell yet.
     """
-    study = load(folder)
+    study = load(folder, device=ALL)
     content = {name: study.content[name] for name in KEPT if name in study.content}
     cells = read_dataset(folder, "cells").to_pylist()
     if not cells:

@@ -13,7 +13,7 @@ from analysis.charts.curves import curves
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.methods import methods as method_charts
 from analysis.charts.pooled import pooled_rows, probes_alike
-from analysis.measures.comparisons import compare
+from analysis.measures.comparisons import compare, compare_at_last
 from analysis.measures.recovery.before_and_after import depth_table
 from analysis.measures.recovery.flow import STAGES, flow_line
 from analysis.measures.recovery.verdicts import in_words
@@ -159,7 +159,7 @@ def _gain(study: Study, headline: Headline, cell: Mapping[str, Any], last: int) 
 
 def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", headline: Headline) -> str:
     value, low, high = (headline.percent(float(row[each])) for each in ("difference", "low", "high"))
-    return f"{value:+.0f}" if np.isnan(low) else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
+    return f"{value:+z.0f}" if np.isnan(low) else f"{value:+z.0f} ({low:+z.0f} to {high:+z.0f})"
 
 
 def methods(study: MeasuredStudy) -> str:
@@ -230,17 +230,17 @@ def verdicts(study: MeasuredStudy) -> str:
 
 
 def differences(study: Study, axis: str, metric: str = "") -> str:
-    """What the values of an axis give at the last step, each against each; unlearned models, by depth.
+    """What the values of an axis give at the last step that both have, each against each; unlearned models, by depth.
 
     Args:
         axis: ``corpus`` or ``method``.
         metric: the headline's where it is not named.
     """
     headline = _headline(study, metric)
-    last = int(study.planned["relearn_steps"].max())
-    rows = study.scores(headline.metric, "forget", start="unlearned", relearn_steps=last)
-    found = compare(rows, axis, headline.metric)
+    found = compare_at_last(study.scores(headline.metric, start="unlearned"), axis, headline.metric)
     settings = [name for name in COORDINATES if name in found]
+    if found["relearn_steps"].nunique() == 1:
+        settings.remove("relearn_steps")
     tested = bool(found["p"].notna().any())
     return markdown(
         [

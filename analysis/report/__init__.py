@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.charts.drawing import Drawing
-from analysis.reading.studies import load
+from analysis.reading.studies import ALL, load
 from analysis.report.chapter import chapter
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.overview import overview
@@ -30,7 +30,8 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
     """Writes the page, its pictures and ``results.md``.
 
     Args:
-        folders: of the studies, or addresses as for ``analysis.load``; one chapter each.
+        folders: of the studies, or addresses as for ``analysis.load``; one chapter each, and of a study that several
+            devices computed one for each device.
         to: where; else ``DIR/report`` of one study, and a folder ``report`` beside the first of several.
 
     Returns:
@@ -43,7 +44,11 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
     given = [folders] if isinstance(folders, str | Path) else list(folders)
     if not given:
         raise SpecError("nothing to report: give a study's folder, or several")
-    studies = [MeasuredStudy.of(study) for study in load(*given).parts]
+    studies = [
+        MeasuredStudy.of(part)
+        for study in load(*given, device=ALL).parts
+        for part in ([study.on_device(each) for each in study.devices] if len(study.devices) > 1 else [study])
+    ]
     target = to if to is not None else _beside(studies)
     _check_target(target)
     names = _names(studies)
@@ -68,7 +73,7 @@ def write_report(folders: str | Path | Sequence[str | Path], to: Path | None = N
 
 def _beside(studies: list[MeasuredStudy]) -> Path:
     first = studies[0].folder
-    return first / "report" if len(studies) == 1 else first.parent / "report"
+    return first / "report" if len({study.folder for study in studies}) == 1 else first.parent / "report"
 
 
 def _check_target(target: Path) -> None:
@@ -94,9 +99,12 @@ def _check_target(target: Path) -> None:
 
 
 def _names(studies: list[MeasuredStudy]) -> list[str]:
-    """A name for each chapter: that of the spec, and where two have the same, where each lies."""
+    """A name for each chapter: that of the spec, and where two have the same, where each lies, and its device."""
     names = [str(study.content["spec"]["name"]) for study in studies]
-    return [
-        name if names.count(name) == 1 else f"{name} ({study.name})"
-        for name, study in zip(names, studies, strict=True)
-    ]
+    folders = {(name, study.location.given) for name, study in zip(names, studies, strict=True)}
+    found = []
+    for name, study in zip(names, studies, strict=True):
+        alike = [each for each, _ in folders].count(name) > 1
+        where = f"{name} ({study.name})" if alike else name
+        found.append(where if study.elsewhere is None else f"{where}, on {', '.join(study.devices)}")
+    return found

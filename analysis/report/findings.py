@@ -105,7 +105,7 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
     if part["original"].isna().all():
         yield (
             f"of {total:,} benign relearnings none can be said to be of a model that knew and forgot, since no "
-            "original model was asked."
+            "original model was asked here."
         )
         return
     began = (
@@ -165,12 +165,12 @@ def _steps(benign: pd.DataFrame) -> Iterator[str]:
 
 
 def _devices(study: MeasuredStudy) -> Iterator[str]:
-    """Rows of several devices: their numbers differ in the last bits, and a seed is no device."""
-    kinds = sorted(study.cells["device"].dropna().astype(str).unique())
-    if len(kinds) > 1:
+    """Cells of several devices: their numbers differ in the last bits and then in more, and a device is no seed."""
+    if study.elsewhere is not None:
         yield (
-            f"Cells were computed on {', '.join(kinds)}: what differs between seeds may differ between devices, and no "
-            "number here tells the two apart."
+            f"These are the cells that were computed on {', '.join(study.devices)}: {len(study.elsewhere):,} cells of "
+            "this study were computed elsewhere. They are not pooled with these, not even as an original or a control, "
+            "and have a chapter of their own."
         )
 
 

@@ -16,6 +16,8 @@ def overview(studies: list[MeasuredStudy], names: list[str]) -> list[Section]:
         return []
     found = [_side_by_side(studies, names), _differences(studies, names)]
     every = Studies(tuple(studies))
+    if len({study.location.given for study in studies}) < len(studies):
+        return found  # what one study has of two devices is neither pooled nor a study not seen
     if len({study.headline.metric for study in studies}) == 1:
         drivers = drivers_section(every)
         found += [replace(drivers, title="What drives it, over all studies")] if drivers is not None else []

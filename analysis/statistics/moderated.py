@@ -218,8 +218,12 @@ def moderated(contrasts: Sequence[Contrast]) -> Table:
     )
 
 
-def together(contrasts: Sequence[Contrast]) -> pd.DataFrame:
+def together(contrasts: Sequence[Contrast], choices: Sequence[int] | None = None) -> pd.DataFrame:
     """Contrasts as a table in which each is tested against 0, read together.
+
+    Args:
+        choices: among how many alike each was chosen, such as the largest of five; its p and its intervals allow for
+            that (Bonferroni), and rows that were chosen are adjusted among themselves. None: nothing was chosen.
 
     Returns:
         A row per contrast: ``value``, ``low`` and ``high`` (95% of this row alone), ``p``; ``p_adjusted`` (Holm's over
@@ -228,17 +232,20 @@ def together(contrasts: Sequence[Contrast]) -> pd.DataFrame:
         ``seeds``.
     """
     table = moderated(contrasts)
-    p = table.p()
-    adjusted, divisors = holm(p)
-    confidence = 1 - 0.05 / np.where(np.isnan(divisors), 1, divisors)
-    low, high = table.interval()
+    chosen = np.ones(len(contrasts)) if choices is None else np.asarray(choices, dtype=np.float64)
+    p = table.p() * chosen
+    adjusted, divisors = np.full(len(p), np.nan), np.full(len(p), np.nan)
+    for family in (chosen == 1, chosen > 1):
+        adjusted[family], divisors[family] = holm(p[family])
+    confidence = 1 - 0.05 / (chosen * np.where(np.isnan(divisors), 1, divisors))
+    low, high = table.interval(1 - 0.05 / chosen)
     low_adjusted, high_adjusted = table.interval(confidence)
     return pd.DataFrame(
         {
             "value": table.value,
             "low": low,
             "high": high,
-            "p": p,
+            "p": np.minimum(p, 1),
             "p_adjusted": adjusted,
             "low_adjusted": low_adjusted,
             "high_adjusted": high_adjusted,

@@ -23,7 +23,7 @@ from analysis.statistics.estimate import Estimate
 from analysis.statistics.moderated import contrast, moderated
 from analysis.statistics.wilson import Numbers, wilson
 
-WIDTH = 2.0
+WIDTH = 2.5
 """Standard deviation of the half-normal prior of how much the seeds' logits differ."""
 MOST_PROBES = 400
 """A seed's probes beyond this many tell nothing more: what seeds differ by outweighs it."""

@@ -57,6 +57,7 @@ class Case:
         back: corpus → the verdicts that may stand on "brings back more than it teaches the control".
         corpora: "one above other" → the verdict.
         claims: a word of a paper's claim → whether it holds.
+        device: whose cells are looked at, of a study that several computed.
     """
 
     study: Invented
@@ -65,6 +66,7 @@ class Case:
     back: dict[str, frozenset[str]] = field(default_factory=dict)
     corpora: dict[str, str] = field(default_factory=dict)
     claims: dict[str, bool | None] = field(default_factory=dict)
+    device: str | None = None
 
 
 def peaked(place: Place) -> float:
@@ -83,6 +85,7 @@ def shorter(place: Place) -> bool:
     return place["corpus"] == "prefix" and place["relearn_steps"] > 20
 
 
+NO_ZERO_HAS_A_SIGN = r"(?<![\w.])[-−]0(?:\.0+)?(?![\w.])"
 NOTHING_ELSE = ("knowledge coming back", "reached at most", "started from a model")
 CASES = {
     # The audit's sixteen.
@@ -150,7 +153,11 @@ CASES = {
     ),
     "peak-then-fall": Case(
         Invented(unlearned=peaked),
-        says=(r"recovered at the last step .*, ([6-9]|1\d) at their best step",),
+        says=(
+            r"recovered at the last step .*, ([6-9]|1\d) at their best step",
+            r"^Relearning prefix brings .* control, at its best step \(5\): holds \(\+70 points",
+            r"^Relearning prefix brings back more than it teaches the control: does not hold: any effect is smaller",
+        ),
         says_not=("never",),
     ),
     "utility-destroyed": Case(
@@ -261,7 +268,14 @@ CASES = {
     ),
     "seeds-of-two-devices": Case(
         Invented(device=lambda place: "cpu" if place["seed"] else "NVIDIA H100"),
-        says=("^Cells were computed on NVIDIA H100, cpu",),
+        says=("^These are the cells that were computed on cpu: ", "Of 12 benign relearnings"),
+        device="cpu",
+    ),
+    "original-on-another-device": Case(
+        Invented(device=lambda place: "NVIDIA H100" if place["start"] == "original" else "cpu"),
+        says=("^These are the cells that were computed on cpu: 3 cells ", "no original model was asked here"),
+        says_not=("brings back",),
+        device="cpu",
     ),
     "only-the-answer-itself": Case(
         Invented(corpora=("direct",), malign=("direct",), unlearned=alike(0.9)),
@@ -279,9 +293,10 @@ CASES = {
 @pytest.fixture
 def measured(tmp_path: Path) -> Callable[[str], tuple[MeasuredStudy, Truth]]:
     def make(name: str) -> tuple[MeasuredStudy, Truth]:
-        made = CASES[name].study
+        made, device = CASES[name].study, CASES[name].device
         folder = made.write(tmp_path / name)
-        return MeasuredStudy.of(analysis.load(folder).parts[0]), Truth(folder, made.scenario, made.metric)
+        study = MeasuredStudy.of(analysis.load(folder, device=device).parts[0])
+        return study, Truth(folder, made.scenario, made.metric, device)
 
     return make
 
@@ -304,7 +319,7 @@ def test_every_sentence_and_every_verdict_is_true_of_the_rows(measured, name: st
     assert bool(unclean) == bool(certain and truth.relearnings)
     for pattern in case.says:
         assert any(re.search(pattern, sentence) for sentence in said), (pattern, said)
-    for pattern in (*case.says_not, *NOTHING_ELSE):
+    for pattern in (*case.says_not, *NOTHING_ELSE, NO_ZERO_HAS_A_SIGN):
         assert not any(re.search(pattern, sentence) for sentence in said), (pattern, said)
 
     _check_verdicts(case, study, truth)
@@ -320,11 +335,16 @@ def _check_verdicts(case: Case, study: MeasuredStudy, truth: Truth) -> None:
         mine = [
             each for each in truth.relearnings if (each.model, each.method) == (row["model"], row["method"])
         ]
-        back = re.fullmatch(r"relearning (\S+) brings back .*", row["statement"])
+        back = re.fullmatch(
+            r"relearning (\S+) brings back more than it teaches the control", row["statement"]
+        )
+        best = re.fullmatch(r"relearning (\S+) brings back .*, at its best step \((\d+)\)", row["statement"])
         pair = re.fullmatch(r"(\S+) brings back more than (\S+)", row["statement"])
         if back:
             assert row["value"] == pytest.approx(truth.gain_of_corpus(mine, back[1]))
             assert row["verdict"] in case.back.get(back[1], (HOLDS, UNSAID, DOES_NOT)), row
+        elif best:
+            assert row["value"] == pytest.approx(max(truth.gains_by_step(mine, best[1]).values()))
         elif pair:
             assert row["value"] == pytest.approx(truth.difference(mine, pair[1], pair[2]))
             assert row["verdict"] == case.corpora.get(f"{pair[1]} above {pair[2]}", row["verdict"]), row

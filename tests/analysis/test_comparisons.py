@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.measures.comparisons import compare
+from analysis.measures.comparisons import compare, compare_at_last
 from analysis.measures.trajectories import THRESHOLD, trajectories
 from analysis.statistics.crossed_design import Answers, answers
 from study.errors import SpecError
@@ -158,3 +158,21 @@ def test_a_recovery_of_what_was_hardly_lost_is_no_number() -> None:
     ]
     row = trajectories(Made(pd.concat(parts)), "keyword_hit").iloc[0]
     assert np.isnan(row["recovery"])
+
+
+def test_values_with_fewer_steps_are_compared_at_the_last_that_both_have() -> None:
+    """One corpus was run to 20 steps and the others to 40: no pair of it vanishes."""
+    generator = np.random.default_rng(3)
+    rows = []
+    for corpus, steps in (("short", (0, 10, 20)), ("long", (0, 10, 20, 40)), ("other", (0, 10, 20, 40))):
+        scores = (generator.random((len(steps), 3, 30)) < 0.5).astype(float)
+        rows.append(frame(scores, "relearn_steps", list(steps), corpus=corpus))
+    probes = pd.concat(rows)
+    found = compare_at_last(probes, "corpus", "keyword_hit").set_index(["one", "other"])
+    assert found["relearn_steps"].to_dict() == {
+        ("long", "other"): 40,
+        ("long", "short"): 20,
+        ("other", "short"): 20,
+    }
+    at_twenty = compare(probes, "corpus", "keyword_hit", pairs=[("long", "short")], relearn_steps=20).iloc[0]
+    assert found.loc[("long", "short"), "difference"] == at_twenty["difference"]

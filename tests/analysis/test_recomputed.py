@@ -9,7 +9,7 @@ import pytest
 
 import analysis
 from analysis.record.recorded_study import on_record
-from tests.analysis import recompute
+from tests.analysis.recompute import estimators, record
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -22,34 +22,6 @@ def cells(name: str) -> pd.DataFrame:
 def names():
     with on_record(DOCS / "names") as study:
         yield study
-
-
-def answers(place: dict, corpus: str, probes: pd.DataFrame) -> np.ndarray:
-    """Seeds × probes of one cell."""
-    rows = probes[probes["corpus"] == corpus]
-    for name, value in place.items():
-        rows = rows[rows[name] == value]
-    return rows.pivot(index="seed", columns="probe", values="keyword_anywhere").to_numpy(float)
-
-
-def test_the_differences_of_the_names_study(names) -> None:
-    shown = analysis.compare(
-        names.scores("keyword_anywhere", relearn_steps=40, start="unlearned"), "corpus", "keyword_anywhere"
-    )
-    probes = pd.read_parquet(
-        DOCS / "names" / "probes.parquet",
-        columns=["start", *recompute.CELL, "seed", "split", "probe", "keyword_anywhere"],
-        filters=[("start", "==", "unlearned"), ("relearn_steps", "==", 40), ("split", "==", "forget")],
-    )
-    pairs = []
-    for row in shown.to_dict("records"):
-        place = {"repetitions": row["repetitions"], "depth": row["depth"]}
-        pairs.append(tuple(answers(place, str(row[side]), probes) for side in ("one", "other")))
-    again = recompute.differences(pairs)
-    for name in ("difference", "p", "p_adjusted", "low", "high"):
-        np.testing.assert_allclose(
-            shown[name].to_numpy(float), again[name].to_numpy(float), atol=2e-6, err_msg=name
-        )
 
 
 @pytest.mark.parametrize(
@@ -65,12 +37,12 @@ def test_the_surface_of_the_names_study(names, repetitions: int, depth: int, cor
     )
     rows = rows[(rows["repetitions"] == repetitions) & (rows["depth"] == depth) & (rows["corpus"] == corpus)]
     assert shown["rate"] == pytest.approx(rows["k"].sum() / rows["n"].sum())
-    assert (shown["low"], shown["high"]) == pytest.approx(recompute.rate(rows["k"].tolist(), 100), abs=0.012)
+    assert (shown["low"], shown["high"]) == pytest.approx(estimators.rate(rows["k"].tolist(), 100), abs=0.012)
 
 
 def test_the_law_on_seeds_not_seen(names) -> None:
     shown = analysis.law(names, cells("names_held_out")).scores.set_index("asked")
-    again = recompute.law(cells("names"), cells("names_held_out"))
+    again = record.law(cells("names"), cells("names_held_out"))
     assert shown.loc["other cells", "explained"] == pytest.approx(again, abs=0.005)
     assert again == pytest.approx(0.80, abs=0.005), "as docs/RESULTS.md says"
 
@@ -79,7 +51,7 @@ def test_the_contrasts_of_six_seeds_in_the_results() -> None:
     text = (DOCS / "RESULTS.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"<!-- six seeds -->\n(.*?)<!-- end -->", text, flags=re.DOTALL)
     shown = [line for line in table.splitlines() if re.match(r"\| (prefix|depth)", line)]
-    again = recompute.six_seeds(cells("names"), cells("names_held_out"))
+    again = record.six_seeds(cells("names"), cells("names_held_out"))
     assert len(shown) == len(again)
     for line, row in zip(shown, again.to_dict("records"), strict=True):
         ends = f"{row['value']:+.0f} ({row['low']:+.0f} to {row['high']:+.0f})"

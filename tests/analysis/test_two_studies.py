@@ -125,3 +125,30 @@ def test_a_study_without_rows_has_nothing_to_compare(two) -> None:
     found = compare_studies(analysis.load(one), analysis.load(other))
     assert found.metric is None
     assert found.verdict() == f"{other}: no cell has rows yet, so nothing can be compared."
+
+
+def test_a_study_against_itself_is_zero_without_an_interval(study_folder) -> None:
+    """Nothing is estimated where every answer is the same one: a difference of 0, no interval, no sign."""
+    folder = study_folder(lawful, seeds=(0, 1))
+    study = analysis.load(folder)
+    found = compare_studies(study, study)
+    assert found.overall is not None
+    for pair in (*found.pairs, found.overall):
+        assert (pair.difference, np.isnan(pair.low), np.isnan(pair.high)) == (0, True, True)
+        assert not pair.apart
+    words = "\n".join(in_words(found))
+    assert "all 216 shared cells" in words
+    assert ", +0.0, 2 seeds" in words, "and nothing in brackets"
+    assert found.verdict().startswith("216 of the 216 shared cells have the same keyword_anywhere to the bit")
+
+
+def test_no_zero_has_a_sign(two) -> None:
+    """Seeds that differ by one answer up and one down: less than half a point, and no "-0.0"."""
+    moved = {0: 0.01, 1: -0.01, 2: 0.0}
+    folders = two(
+        {"rate": lambda **_: 0.5, "corpora": ("prefix", "retain")},
+        {"rate": lambda seed, **_: 0.5 + moved[seed], "corpora": ("prefix", "retain")},
+    )
+    words = "\n".join(in_words(compare_studies(*map(analysis.load, folders))))
+    assert "+0.0 (" in words
+    assert "-0.0" not in words

@@ -16,7 +16,12 @@ import pyarrow.parquet as pq
 import scipy
 
 RELEARNING = ("model", "method", "repetitions", "depth", "corpus", "seed")
-LIMITS = {"names": (0.02, False), "tofu": (0.25, True), "whp-verbatim": (0.25, True)}
+LIMITS = {
+    "names": (0.02, False),
+    "tofu": (0.25, True),
+    "whp-keyword": (0.25, True),
+    "whp-verbatim": (0.25, True),
+}
 """What counts as forgotten: up to which share; whether of the original."""
 
 
@@ -37,6 +42,11 @@ class Relearning:
     forgotten: bool | None
     intact: bool | None
     kept: float | None
+    kept_at_last: float | None
+    original: float | None
+    before: float | None
+    queries: float
+    benign: bool
 
     @property
     def counts(self) -> bool:
@@ -54,9 +64,13 @@ class Relearning:
 class Truth:
     """The rows of one study, asked."""
 
-    def __init__(self, folder: Path, scenario: str, metric: str) -> None:
+    def __init__(self, folder: Path, scenario: str, metric: str, device: str | None = None) -> None:
         rows = pq.ParquetDataset(folder / "results" / "cells").read().to_pylist()
-        self.rows = [row for row in rows if row["metric"] == metric]
+        asked = {row["metric"] for row in rows if row["split"] == "retain" and row["value"] is not None}
+        self._kept = next((name for name in (metric, "utility", "rouge_l") if name in asked), metric)
+        rows = [row for row in rows if row["metric"] == (metric if row["split"] == "forget" else self._kept)]
+        self.rows = [row for row in rows if device is None or row["device"] in (None, device)]
+        self.elsewhere = len({self._place(row) for row in rows} - {self._place(row) for row in self.rows})
         self._limit = LIMITS[scenario]
         self._scores: dict[tuple[Any, ...], list[float]] = {}
         there = (folder / "results" / "probes").exists()
@@ -69,12 +83,22 @@ class Truth:
         names = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
         return tuple(row[name] for name in names)
 
+    @cached_property
+    def _by_start(self) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
+        found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+        for row in self.rows:
+            found.setdefault((row["split"], row["start"], row["seed"]), []).append(row)
+        return found
+
     def find(self, split: str = "forget", **place: Any) -> list[dict[str, Any]]:
-        return [
+        starts, seeds = ({row[name] for row in self.rows} for name in ("start", "seed"))
+        chosen = [
             row
-            for row in self.rows
-            if row["split"] == split and all(row[name] == value for name, value in place.items())
+            for start in ([place["start"]] if "start" in place else starts)
+            for seed in ([place["seed"]] if "seed" in place else seeds)
+            for row in self._by_start.get((split, start, seed), [])
         ]
+        return [row for row in chosen if all(row[name] == value for name, value in place.items())]
 
     def ends(self, row: dict[str, Any]) -> tuple[float, float]:
         """The 95% interval of one cell over its probes."""
@@ -88,10 +112,15 @@ class Truth:
     @cached_property
     def relearnings(self) -> list[Relearning]:
         """All benign ones."""
+        return [each for each in self.every if each.benign]
+
+    @cached_property
+    def every(self) -> list[Relearning]:
+        """Those on corpora that hold the answer too."""
         places = {
             tuple(row[name] for name in RELEARNING)
             for row in self.find(start="unlearned")
-            if row["corpus"] != "none" and row["relearn_steps"] and row["benign"]
+            if row["corpus"] != "none" and row["relearn_steps"]
         }
         return [self._relearning(dict(zip(RELEARNING, place, strict=True))) for place in sorted(places)]
 
@@ -125,6 +154,9 @@ class Truth:
         whole = self.find("retain", start="original", relearn_steps=0, **world)
         kept = held[0]["value"] / whole[0]["value"] if held and whole and whole[0]["value"] else None
         intact = None if kept is None else held[0]["value"] >= 0.8 * whole[0]["value"]
+        after = self.find("retain", relearn_steps=max(steps), start="unlearned", **place)
+        counted = self.find(start="unlearned", **place)[0]["n"]
+        asked = counted if counted is not None else max(map(len, self._scores.values()))
         return Relearning(
             **place,
             steps=steps,
@@ -134,6 +166,11 @@ class Truth:
             forgotten=forgotten,
             intact=intact,
             kept=kept,
+            kept_at_last=after[0]["value"] / whole[0]["value"] if after and kept is not None else None,
+            original=original[0]["value"] if original else None,
+            before=before[0]["value"] if before else None,
+            queries=asked,
+            benign=self.find(start="unlearned", **place)[0]["benign"],
         )
 
     def gain_of_corpus(self, relearnings: list[Relearning], corpus: str) -> float:
@@ -141,6 +178,20 @@ class Truth:
         mine = [each for each in relearnings if each.counts and each.corpus == corpus]
         mine = [each for each in mine if each.control[each.last] is not None]
         return over_seeds([(each.seed, each.gain(each.last)) for each in mine])
+
+    def gains_by_step(self, relearnings: list[Relearning], corpus: str) -> dict[int, float]:
+        """Step → the same after that many steps, of the steps that most relearnings of the corpus have."""
+        mine = [each for each in relearnings if each.counts and each.corpus == corpus]
+        mine = [each for each in mine if all(value is not None for value in each.control.values())]
+        reached = {
+            step: [each for each in mine if step in each.steps] for each in mine for step in each.steps
+        }
+        most = max(map(len, reached.values()))
+        return {
+            step: over_seeds([(each.seed, each.gain(step)) for each in there])
+            for step, there in reached.items()
+            if len(there) == most
+        }
 
     def difference(self, relearnings: list[Relearning], one: str, other: str) -> float:
         """Two corpora of the same model, method, repetitions, depth and seed, at the last step that both have."""
@@ -275,12 +326,27 @@ def _brings_back(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -
         assert verdict == "cannot be said" and low is None
 
 
+def _at_best(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    corpus, step, verdict, points, low, high, seeds = found.group(1, 2, 3, 5, 6, 7, 8)
+    gains = truth.gains_by_step(mine, corpus)
+    assert gains[int(step)] == max(gains.values())
+    assert abs(float(points) - 100 * gains[int(step)]) <= 0.5
+    assert int(step) < max(each.last for each in mine), "else it says what the sentence of the last step says"
+    if verdict == "holds":
+        assert int(seeds) > 1 and 0 <= float(low) <= float(points) <= float(high)
+    if verdict == "does not hold":
+        assert int(seeds) > 1 and (float(high) <= 0 or -10 <= float(low) <= float(high) <= 10)
+    if int(seeds) == 1:
+        assert verdict == "cannot be said" and low is None
+
+
 def _one_seed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     assert len({each.seed for each in truth.relearnings}) == 1
 
 
 def _devices(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     assert set(found[1].split(", ")) == {row["device"] for row in truth.rows if row["device"]}
+    assert number(found[2]) == truth.elsewhere > 0
 
 
 def _nothing_benign(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -303,7 +369,10 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         r"(?:, and ([\d,]+) of these had forgotten \([^)]*\))?[.:].*|",
         _flow,
     ),
-    (r"of ([\d,]+) benign relearnings none can be said to be .* no original model was asked\.", _no_original),
+    (
+        r"of ([\d,]+) benign relearnings none can be said to be .* no original model was asked here\.",
+        _no_original,
+    ),
     (
         r"([\d,]+) of these ([\d,]+) were unlearned by destruction: .*the median of all is (\d+)%\).*",
         _destroyed,
@@ -321,8 +390,17 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         r"(?:: ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
         _brings_back,
     ),
+    (
+        r"relearning (\S+) brings back more than it teaches the control, at its best step \((\d+)\): "
+        r"(holds|does not hold|cannot be said)"
+        r"(?:: ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        _at_best,
+    ),
     (r"one seed was run, so no verdict is given: .*", _one_seed),
-    (r"Cells were computed on (.*): what differs between seeds .*", _devices),
+    (
+        r"These are the cells that were computed on (.*?): ([\d,]+) cells of this study were computed elsewhere\. .*",
+        _devices,
+    ),
     (r"No benign corpus has been relearned yet: .*", _nothing_benign),
     (r"([\d,]+) pairs of model and method were run; .*", _of_many),
     (r"[\d,]+ more such statements stand in the table .*", lambda *_: None),

@@ -34,6 +34,7 @@ class Statement:
         its
             control at 0 say that nothing came back.
         margin: within which an effect counts as none; 0 where the statement is about a bound.
+        choices: among how many steps the one that is told of was chosen, as the largest.
     """
 
     place: Mapping[str, str]
@@ -42,6 +43,7 @@ class Statement:
     over: str
     compares: bool = True
     margin: float = MARGIN
+    choices: int = 1
 
 
 def paired(
@@ -125,6 +127,25 @@ def comes_back(rows: pd.DataFrame) -> Iterator[Statement]:
             yield Statement(place, words, pairs, pooled_values(part, "repetitions", "depth"), compares=False)
 
 
+def comes_back_at_best(rows: pd.DataFrame) -> Iterator[Statement]:
+    """The same at the step where most comes back, of those that most relearnings have; where that is not the last."""
+    for place, part in _groups(rows.dropna(subset=["control"]), ("model", "method", "corpus")):
+        reached = part.groupby("relearn_steps")["last_step"].size()
+        shared = part[part["relearn_steps"].isin(reached[reached == reached.max()].index)]
+        means = shared.groupby(["relearn_steps", "seed"])["gain"].mean().groupby("relearn_steps").mean()
+        step = int(means.idxmax())
+        if means.iloc[-1] >= means.max():
+            continue  # the last step is the best, and the statement of the last step says it
+        yield Statement(
+            place,
+            f"relearning {place.pop('corpus')} brings back more than it teaches the control, at its best step ({step})",
+            against(shared[shared["relearn_steps"] == step], "value", "control"),
+            f"{pooled_values(part, 'repetitions', 'depth')}; the best of steps {', '.join(map(str, means.index))}",
+            compares=False,
+            choices=len(means),
+        )
+
+
 def corpora(rows: pd.DataFrame) -> Iterator[Statement]:
     """One corpus brings back more than another."""
     for place, part in _groups(rows, ("model", "method")):
@@ -205,6 +226,7 @@ def methods(rows: pd.DataFrame) -> Iterator[Statement]:
 
 STATED: tuple[Callable[[pd.DataFrame], Iterator[Statement]], ...] = (
     comes_back,
+    comes_back_at_best,
     corpora,
     depth,
     repetitions,

@@ -1,6 +1,8 @@
 """Verdicts: what a study says of each statement, from one number for each seed, all statements read as one table.
 
-Within each seed a statement's pairs are averaged; the seeds are then the sample.
+Within each seed a statement's pairs are averaged; the seeds are then the sample. Where a statement is about the step
+that was chosen as the best, its interval allows for the choice among all steps, and such statements are adjusted among
+themselves: they cost the others nothing.
 
 - **holds**: the interval lies above 0.
 - **does not hold**: it lies below 0; or wholly within ±10 points, the margin below which an effect counts as none.
@@ -70,7 +72,9 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
         return pd.DataFrame(columns=["model", "method", *columns])
     hopeless = [_why_untested(each) for each in statements]
     tested = [each for each, why in zip(statements, hopeless, strict=True) if not why]
-    found = iter(together([_contrast(each) for each in tested]).to_dict("records") if tested else [])
+    choices = [each.choices for each in tested]
+    table = together([_contrast(each) for each in tested], choices) if tested else pd.DataFrame()
+    found = iter(table.to_dict("records"))
     made = []
     for each, why in zip(statements, hopeless, strict=True):
         row = {} if why else next(found)
@@ -130,9 +134,9 @@ def _contrast(statement: Statement) -> Contrast:
 
 def in_words(row: Mapping[Any, Any]) -> str:
     """A verdict with its number, its interval and what could have been seen."""
-    value = f"{100 * row['value']:+.0f} points"
+    value = f"{100 * row['value']:+z.0f} points"
     if not np.isnan(row["low"]):
-        value += f" ({100 * row['low']:+.0f} to {100 * row['high']:+.0f})"
+        value += f" ({100 * row['low']:+z.0f} to {100 * row['high']:+z.0f})"
     why = f": {row['why']}" if row["why"] else ""
     seen = ""
     if row["verdict"] == UNSAID and not np.isnan(row["smallest"]):

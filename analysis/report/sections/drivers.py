@@ -116,12 +116,12 @@ def _effect(row: dict[object, object]) -> str:
     if not isinstance(points, float) or pd.isna(points):
         return "–"
     low, high = float(str(row["low"])), float(str(row["high"]))
-    return f"{points:+.1f}" + ("" if pd.isna(low) or pd.isna(high) else f" ({low:+.1f} to {high:+.1f})")
+    return f"{points:+z.1f}" + ("" if pd.isna(low) or pd.isna(high) else f" ({low:+z.1f} to {high:+z.1f})")
 
 
 def _coefficient(row: dict[object, object]) -> str:
     value, low, high = (float(str(row[name])) for name in ("value", "low", "high"))
-    return f"{value:.2f}" + ("" if pd.isna(low) else f" ({low:.2f} to {high:.2f})")
+    return f"{value:z.2f}" + ("" if pd.isna(low) else f" ({low:z.2f} to {high:z.2f})")
 
 
 def _percent(share: float) -> str:
@@ -129,10 +129,10 @@ def _percent(share: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.2f}"
+    return "–" if pd.isna(value) else f"{value:z.2f}"
 
 
 def _ranked(row: dict[object, object]) -> str:
     low, high = (float(str(row.get(name, "nan"))) for name in ("rank_low", "rank_high"))
-    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:.2f} to {high:.2f})"
+    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:z.2f} to {high:z.2f})"
     return _number(float(str(row["rank"]))) + ends

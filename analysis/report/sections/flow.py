@@ -1,7 +1,11 @@
 """Which relearnings count: the flow, and what came back net of the control."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from analysis.measures.recovery.best_step import best_steps
 from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line, utility_metric
 from analysis.measures.trajectories import TRAJECTORY
 from analysis.report.elements import Section, Table, percent, table_of
@@ -52,9 +56,11 @@ def _flow_table(rows: pd.DataFrame) -> Table:
 
 def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
     place = [name for name in TRAJECTORY if rows[name].nunique() > 1] or ["corpus"]
+    chosen = study.net_recovery
+    chosen = best_steps(chosen[chosen["benign"]]).set_index(place).to_dict("index")
     made = []
     for values, part in rows.groupby(place, sort=False):
-        shown = part["net"].dropna()
+        shown = chosen.get(values if len(place) > 1 else values[0], {})
         reasons = part.loc[part["net"].isna(), "why_no_net"]
         made.append(
             {
@@ -65,10 +71,10 @@ def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
                 "before": _seeds(part["before"]),
                 "last": _seeds(part["value"]),
                 "control": _seeds(part["control"]),
-                "net recovery": _seeds(shown),
-                "at the best step": _seeds(part["best_net"].dropna()),
-                "best step": _range(part["best_step"]),
                 "last step": _range(part["relearn_steps"]),
+                "net recovery": _share(shown, "net", "low", "high"),
+                "best step": str(shown.get("best_step", "–")),
+                "at the best step": _share(shown, "best_net", "best_low", "best_high"),
                 "retain kept": _seeds(part["retain_before"] / part["retain_original"]),
                 "retain kept, last": _seeds(part["retain"] / part["retain_original"]),
                 "not shown": "; ".join(f"{count} × {why}" for why, count in reasons.value_counts().items()),
@@ -77,10 +83,20 @@ def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
     text = {"scenario", "model", "method", "start", "corpus", "not shown"}
     columns = {name: name not in text for name in made[0]}
     caption = (
-        f"Net recovery of every benign relearning, of {study.headline.words}: (last − control) ÷ (original − control); "
-        "mean over seeds, in brackets the lowest and the highest. The best step is the largest of several noisy numbers"
+        f"Net recovery of every benign relearning, of {study.headline.words}: (last − control) ÷ (original − control), "
+        "in brackets 95% over the seeds in which it can be shown at every step. At the best step the interval is of "
+        "all steps at once, since that step was chosen as the largest. Of all else the mean over seeds, in brackets "
+        "the lowest and the highest"
     )
     return table_of(columns, made, caption)
+
+
+def _share(shown: Mapping[Any, Any], name: str, low: str, high: str) -> str:
+    """A share with its interval in percent; a dash where there is none."""
+    if name not in shown:
+        return "–"
+    ends = "" if pd.isna(shown[low]) else f" ({100 * shown[low]:z.0f} to {100 * shown[high]:z.0f})"
+    return f"{100 * shown[name]:z.0f}%{ends}"
 
 
 def _seeds(values: "pd.Series[float]") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.measures.comparisons import compare
+from analysis.measures.comparisons import compare_at_last
 from analysis.measures.trajectories import trajectories
 from analysis.reading.study_frames import Study
 from analysis.report.elements import Table, table_of
@@ -72,14 +72,16 @@ def _of_falls(study: Study, found: pd.DataFrame) -> str:
 
 def difference_table(study: Study, axis: str) -> Table | None:
     """Paired differences between the values of an axis at the last step; None where there are not two."""
-    last = int(study.cells["relearn_steps"].max()) if len(study.cells) else 0
     metric = study.headline.metric
     try:
-        scores = study.scores(metric, relearn_steps=last, start="unlearned")
-        found = compare(scores, axis, metric)
+        found = compare_at_last(study.scores(metric, start="unlearned"), axis, metric)
     except SpecError:
         return None
     settings = [name for name in found.columns if name in COORDINATES]
+    steps = sorted(found["relearn_steps"].unique())
+    if len(steps) == 1:
+        settings.remove("relearn_steps")
+    after = f"after {steps[0]} relearn steps" if len(steps) == 1 else "at the last step that both sides have"
     rows = [
         {
             **{name: _plain(row[name]) for name in settings},
@@ -94,7 +96,7 @@ def difference_table(study: Study, axis: str) -> Table | None:
     text = {"method", "corpus", "model", "scenario", "one", "other"}
     columns = {name: name not in text for name in rows[0]}
     caption = (
-        f"Paired differences by {axis} after {last} relearn steps, every trajectory, unlearned or not: the same seeds "
+        f"Paired differences by {axis} {after}, every trajectory, whether it counts or not: the same seeds "
         f"and queries on both sides; intervals and p over seeds, adjusted by Holm over the {len(found)} rows; beside "
         "them the difference that such a test finds in 80% of studies"
     )
@@ -136,8 +138,8 @@ def _share(row: Mapping[Any, Any], name: str) -> str:
 def _with(value: float, low: float, high: float, unit: str) -> str:
     if pd.isna(value):
         return "–"
-    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:.0f} to {high:.0f})"
-    return f"{value:.0f}{unit}{ends}"
+    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:z.0f} to {high:z.0f})"
+    return f"{value:z.0f}{unit}{ends}"
 
 
 def p_in_words(value: float) -> str:

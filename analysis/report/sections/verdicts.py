@@ -5,15 +5,13 @@ from analysis.report.elements import Section, Table, table_of
 from analysis.report.measured_study import MeasuredStudy
 
 ABOUT = (
-    "A verdict is from one number for each seed, over all pairs of relearnings that knew and forgot and differ "
-    "in nothing "
-    f"else. A statement holds where the interval lies above 0, and does not hold where it lies below 0 or "
-    f"wholly within "
-    f"{100 * MARGIN:.0f} points of 0. Otherwise it cannot be said, and the last column tells how large an effect would "
-    "have been found in 80% of such studies. Scores are taken above the control of the same corpus, step, "
-    "model and seed, "
-    "where there is one. Intervals are over seeds, for the queries that were asked, and adjusted for the number of "
-    "statements (Holm)."
+    "A verdict is from one number for each seed, over all pairs of relearnings that knew and forgot and differ in "
+    "nothing else. A statement holds where the interval lies above 0, and does not hold where it lies below 0 or "
+    f"wholly within {100 * MARGIN:.0f} points of 0. Otherwise it cannot be said, and beside it stands how large an "
+    "effect would have been found in 80% of such studies. Scores are taken above the control of the same corpus, step, "
+    "model and seed, where there is one. Intervals are over seeds, for the queries that were asked, and adjusted for "
+    "the number of statements (Holm). At the best step of a corpus the interval allows for its being chosen as the "
+    "largest, and those statements are adjusted among themselves."
 )
 
 
@@ -37,7 +35,7 @@ def verdict_section(study: MeasuredStudy) -> Section | None:
         }
         for row in found.to_dict("records")
     ]
-    constant = [name for name in ("model", "method") if found[name].nunique() == 1]
+    constant = [name for name in ("model", "method") if study.flow[name].nunique() == 1]
     numbers = {"points", "seeds", "pairs", "could have been seen"}
     columns = {name: name in numbers for name in rows[0] if name not in constant}
     table: Table = table_of(columns, rows, "Statements and their verdicts")
@@ -46,7 +44,7 @@ def verdict_section(study: MeasuredStudy) -> Section | None:
 
 def _points(row: dict[object, object]) -> str:
     value, low, high = (100 * float(str(row[name])) for name in ("value", "low", "high"))
-    return f"{value:+.0f}" + ("" if low != low else f" ({low:+.0f} to {high:+.0f})")
+    return f"{value:+z.0f}" + ("" if low != low else f" ({low:+z.0f} to {high:+z.0f})")
 
 
 def _smallest(value: float) -> str:

@@ -1,0 +1,123 @@
+"""Net recovery over seeds, at the last step and at the best: intervals that allow for the best being chosen.
+
+The best step of a relearning is the one with the largest mean over its seeds, so its number is too high by chance: the
+interval beside it is one of all steps at once (each at 95% of all, Bonferroni), and holds whichever step is chosen.
+Variances are shared by all steps of all relearnings (``analysis.statistics.moderated``). A seed whose net recovery
+cannot be shown at some step is left out of all of them, so that every step is of the same seeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.recovery.net_recovery import RELEARNING
+from analysis.statistics.moderated import Contrast, moderated
+from analysis.statistics.wilson import Numbers
+
+SEEDS_TOGETHER = [name for name in RELEARNING if name != "seed"]
+
+
+@dataclass(frozen=True)
+class NetCurve:
+    """Net recovery along one relearning.
+
+    Attributes:
+        steps: in their order.
+        net: steps × seeds.
+        value, control, original: of each step, the mean over seeds.
+        queries: that each seed was asked.
+    """
+
+    steps: Sequence[int]
+    net: Numbers
+    value: Numbers
+    control: Numbers
+    original: Numbers
+    queries: float
+
+    def contrasts(self) -> list[Contrast]:
+        """Of each step, in units of the gap between original and control, which is what net recovery is a share of."""
+        gap = self.original - self.control
+        rate = (self.value * self.queries + 1) / (self.queries + 2)
+        floor = (1 / (self.queries + 2) / gap) ** 2
+        least, most = -self.control / gap, (1 - self.control) / gap
+        return [
+            Contrast(
+                by_seed,
+                rate[at] * (1 - rate[at]) / gap[at] ** 2,
+                floor=floor[at],
+                least=min(float(by_seed.min()), least[at]),
+                most=max(float(by_seed.max()), most[at]),
+            )
+            for at, by_seed in enumerate(self.net)
+        ]
+
+
+def best_of(curves: Sequence[NetCurve]) -> pd.DataFrame:
+    """The last and the best step of each curve.
+
+    Returns:
+        A row per curve: ``seeds``; ``last_step`` with ``net``, ``low`` and ``high`` (95% over seeds); ``best_step``
+        with ``best_net``, ``best_low`` and ``best_high`` (95% for all steps at once). Without ends where there is one
+        seed.
+    """
+    table = moderated([row for curve in curves for row in curve.contrasts()])
+    counts = np.array([len(curve.steps) for curve in curves])
+    curve_of = np.repeat(np.arange(len(curves)), counts)
+    several = table.seeds > 1
+    alone, at_once = (
+        [np.where(several, end, np.nan) for end in table.interval(confidence)]
+        for confidence in (0.95, 1 - 0.05 / counts[curve_of])
+    )
+    made = []
+    for at, curve in enumerate(curves):
+        rows = np.flatnonzero(curve_of == at)
+        last, best = rows[-1], rows[int(table.value[rows].argmax())]
+        made.append(
+            {
+                "seeds": curve.net.shape[1],
+                "last_step": int(curve.steps[-1]),
+                "net": table.value[last],
+                "low": alone[0][last],
+                "high": alone[1][last],
+                "best_step": int(curve.steps[best - rows[0]]),
+                "best_net": table.value[best],
+                "best_low": at_once[0][best],
+                "best_high": at_once[1][best],
+            }
+        )
+    return pd.DataFrame(made)
+
+
+def best_steps(steps: pd.DataFrame) -> pd.DataFrame:
+    """Net recovery of each relearning, seeds together.
+
+    Args:
+        steps: of ``net_recovery``.
+
+    Returns:
+        A row per relearning that has a seed whose net recovery can be shown at every step: its coordinates but
+        ``seed``, and the columns of ``best_of``.
+    """
+    shown = steps[steps.groupby(list(RELEARNING))["net"].transform(lambda net: net.notna().all())]
+    places: list[dict[object, object]] = []
+    curves: list[NetCurve] = []
+    for place, part in shown.groupby(SEEDS_TOGETHER, sort=False):
+        net = part.pivot(index="relearn_steps", columns="seed", values="net").dropna()
+        if net.empty:
+            continue  # no step that all of its seeds have
+        means = part.groupby("relearn_steps")[["value", "control", "original"]].mean().loc[net.index]
+        places.append(dict(zip(SEEDS_TOGETHER, place, strict=True)))
+        curves.append(
+            NetCurve(
+                [int(step) for step in net.index],
+                net.to_numpy(float),
+                *(means[name].to_numpy(float) for name in ("value", "control", "original")),
+                float(part["queries"].min()),
+            )
+        )
+    if not curves:
+        return pd.DataFrame(columns=[*SEEDS_TOGETHER, "seeds"])
+    return pd.concat([pd.DataFrame(places), best_of(curves)], axis=1)

@@ -1,0 +1,109 @@
+"""The tables of docs/STATISTICS.md, from the batches: means over all studies, each with its Monte Carlo error.
+
+Rows of a study share their seeds, so the error is that of the batches' means.
+"""
+
+from pathlib import Path
+from statistics import fmean, stdev
+
+from benchmarks.marked_section import replace_between
+
+SHOWN = {
+    "rate": "rate",
+    "rate_asked": "rate, queries asked",
+    "peak": "peak",
+    "area": "area",
+    "best_step": "best step",
+    "difference": "difference",
+    "together": "all together",
+    "crossing": "crossing",
+}
+PROMISED = (93.0, 97.0)
+
+Row = dict[str, str]
+Sizes = dict[tuple[float, int, int], list[Row]]
+
+
+def write(rows: list[Row], document: Path) -> None:
+    """Both tables and what lies outside the promise, between their marks."""
+    sizes: Sizes = {}
+    for row in sorted(rows, key=lambda row: [float(row[name]) for name in ("differ", "seeds", "probes")]):
+        size = (float(row["differ"]), int(row["seeds"]), int(row["probes"]))
+        sizes.setdefault(size, []).append(row)
+    replace_between(document, "coverage", _coverage(sizes))
+    replace_between(document, "power", _power(sizes))
+    replace_between(document, "outside", _outside(sizes))
+
+
+def _of(rows: list[Row], name: str) -> tuple[float, float]:
+    """In percent, with its error; that of one batch is not known."""
+    values = [100 * float(row[name]) for row in rows]
+    return fmean(values), stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
+
+
+def _coverage(sizes: Sizes) -> str:
+    head = ["seeds differ", "seeds", "probes", *SHOWN.values(), "rate, before", "difference, before"]
+    lines = []
+    for size, rows in sizes.items():
+        names = (*SHOWN, "rate_before", "difference_before")
+        found = [_of(rows, f"{name}_covers") for name in names]
+        lines.append([*map(str, size), *(f"{mean:.1f} ± {error:.1f}" for mean, error in found)])
+    studies = sum(int(row["studies"]) for row in next(iter(sizes.values())))
+    return f"{studies} studies of each size or more.\n\n{_table(head, lines)}"
+
+
+def _power(sizes: Sizes) -> str:
+    head = [
+        *("seeds differ", "seeds", "probes", "width of a rate (before)", "of a difference (before)"),
+        *("of the best step", "crossing ends", "false difference", "found (before)"),
+        *("false fall (before)", "found (before)"),
+    ]
+    lines = []
+    for size, rows in sizes.items():
+
+        def mean(name: str, of: list[Row] = rows) -> str:
+            return f"{_of(of, name)[0]:.0f}"
+
+        def erring(name: str, of: list[Row] = rows) -> str:
+            value, error = _of(of, name)
+            return f"{value:.1f} ± {error:.1f}"
+
+        lines.append(
+            [
+                *map(str, size),
+                f"{mean('rate_width')} ({mean('rate_before_width')})",
+                f"{mean('difference_width')} ({mean('difference_before_width')})",
+                mean("best_step_width"),
+                f"{mean('crossing_width')}%",
+                erring("false_difference"),
+                f"{mean('found_difference')} ({mean('found_difference_before')})",
+                f"{erring('false_fall')} ({mean('false_fall_before')})",
+                f"{mean('found_fall')} ({mean('found_fall_before')})",
+            ]
+        )
+    return _table(head, lines)
+
+
+def _outside(sizes: Sizes) -> str:
+    """What is outside 93 to 97%, by interval: the sizes as (seeds differ, seeds, probes)."""
+    found = []
+    for name, words in SHOWN.items():
+        for side in ("below 93%", "above 97%"):
+            places = []
+            for size, rows in sizes.items():
+                value, _ = _of(rows, f"{name}_covers")
+                out = value < PROMISED[0] if side == "below 93%" else value > PROMISED[1]
+                if out:
+                    places.append((value, size))
+            if places:
+                worst = (min if side == "below 93%" else max)(places)
+                size = ", ".join(map(str, worst[1]))
+                found.append(
+                    f"- **{words}**: {side} in {len(places)} of {len(sizes)} sizes; the farthest {worst[0]:.1f}% at "
+                    f"({size})"
+                )
+    return "\n".join(found)

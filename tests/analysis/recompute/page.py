@@ -1,0 +1,383 @@
+"""Every number of ``results.md`` once more: its tables, row by row, from the Parquet files alone.
+
+A table is known by its caption; one that is not known here is an error, so that no new number goes unchecked.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, median
+
+import numpy as np
+import pandas as pd
+
+from tests.analysis.recompute.drivers import drivers
+from tests.analysis.recompute.estimators import Row, ends, of_scores, together
+from tests.analysis.recompute.trajectories import common, matrix, title, trajectories
+from tests.analysis.recompute.verdicts import judged
+from tests.analysis.truth import Relearning, Truth
+
+Line = dict[str, str]
+NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?"
+STARTS = ("unlearned", "original", "never_learned", "base")
+PLACE = ("scenario", "model", "method", "repetitions", "depth", "corpus")
+
+
+@dataclass
+class Source:
+    """A study's rows."""
+
+    truth: Truth
+    cells: pd.DataFrame
+    probes: pd.DataFrame | None
+    metric: str
+
+    @cached_property
+    def trajectories(self) -> pd.DataFrame:
+        assert self.probes is not None
+        return trajectories(self.probes, self.metric)
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        return self.cells[(self.cells["metric"] == self.metric) & (self.cells["split"] == "forget")]
+
+
+def tables(text: str) -> Iterator[tuple[str, list[Line]]]:
+    """Captions with their rows."""
+    blocks = text.split("\n\n")
+    for caption, block in pairwise(blocks):
+        if block.startswith("| "):
+            lines = [
+                [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+                for line in block.strip().splitlines()
+            ]
+            yield caption, [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+
+
+def check(source: Source, text: str) -> int:
+    """Recomputes every table.
+
+    Returns:
+        How many numbers were compared.
+    """
+    compared = 0
+    for caption, rows in tables(text):
+        known = [check for pattern, check in CHECKS if re.search(pattern, caption)]
+        assert known, f"nobody recomputes this table: {caption}"
+        before = Same.compared
+        known[0](source, rows)
+        compared += Same.compared - before
+    return compared
+
+
+class Same:
+    """Holds what is shown against what is computed, within the rounding of what is shown."""
+
+    compared = 0
+
+    @classmethod
+    def number(cls, shown: str, value: float, about: object, slack: float = 0.0) -> None:
+        cls.compared += 1
+        if shown in ("–", ""):
+            assert np.isnan(value), (about, shown, value)
+            return
+        plain = re.sub(r"[%,]| points", "", shown)
+        digits = len(plain.partition(".")[2])
+        assert abs(float(plain) - value) <= 0.5 * 10.0**-digits + 1e-6 + slack, (about, shown, value)
+
+    @classmethod
+    def interval(
+        cls, shown: str, value: float, low: float, high: float, about: object, slack: float = 0.0
+    ) -> None:
+        """``12% (3 to 45)``."""
+        found = re.fullmatch(rf"({NUMBER}%?|–)(?: \(({NUMBER}) (?:to|–) ({NUMBER})\))?", shown)
+        assert found, (about, shown)
+        cls.number(found[1], value, about)
+        if found[2] is None:
+            assert np.isnan(low) or np.isnan(value), (about, shown, low, high)
+        else:
+            cls.number(found[2], low, about, slack)
+            cls.number(found[3], high, about, slack)
+
+    @classmethod
+    def text(cls, shown: str, expected: object, about: object) -> None:
+        cls.compared += 1
+        assert shown.replace(",", "") == str(expected).replace(",", ""), (about, shown, expected)
+
+
+def _mine(source: Source, row: Line, among: list[Relearning] | None = None) -> list[Relearning]:
+    """The relearnings that a row is about: those with all of the coordinates that it names."""
+    return [
+        each
+        for each in (source.truth.relearnings if among is None else among)
+        if all(str(getattr(each, name)) == row[name] for name in (*PLACE[1:], "seed") if name in row)
+    ]
+
+
+def _flow(source: Source, rows: list[Line]) -> None:
+    for row in rows:
+        mine = _mine(source, {name: row[name] for name in ("model", "method", "repetitions", "seed")})
+        known = [each for each in mine if each.known]
+        counted = [each for each in known if each.forgotten]
+        intact = [each for each in counted if each.intact]
+        recovered = [each for each in counted if (each.net[each.last] or 0) >= 0.5]
+        at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
+        unsaid = [each for each in counted if each.net[each.last] is None]
+        kept = [each.kept for each in counted if each.kept is not None]
+        for name, value in {
+            "relearnings": len(mine),
+            "known": len(known),
+            "forgotten": len(counted),
+            "intact": len(intact),
+            "recovered": len([each for each in intact if each in recovered]),
+            "recovered, intact or not": len(recovered),
+            "at the best step": len(at_best),
+            "cannot be said": len(unsaid),
+        }.items():
+            Same.text(row[name], value, (name, row))
+        originals = [each.original for each in mine if each.original is not None]
+        Same.number(row["original"], 100 * fmean(originals) if originals else np.nan, row)
+        Same.number(row["retain kept, median"], 100 * median(kept) if kept else np.nan, row)
+
+
+def _over_seeds(shown: str, values: list[float | None], about: object) -> None:
+    """``12% (3 to 45)``: the mean, the lowest and the highest seed."""
+    there = [100 * value for value in values if value is not None]
+    if not there:
+        Same.text(shown, "–", about)
+        return
+    alike = f"{min(there):.0f}" == f"{max(there):.0f}"
+    low, high = (np.nan, np.nan) if alike else (min(there), max(there))
+    Same.interval(shown, fmean(there), low, high, about)
+
+
+def _net(source: Source, rows: list[Line]) -> None:
+    groups: dict[tuple[object, ...], list[Relearning]] = {}
+    for each in source.truth.relearnings:
+        place = (each.model, each.method, each.repetitions, each.depth, each.corpus)
+        groups.setdefault(place, []).append(each)
+    contrasts: dict[tuple[object, ...], dict[int, Row]] = {}
+    for place, mine in groups.items():
+        shown = [each for each in mine if None not in each.net.values()]
+        steps = sorted(set.intersection(*(set(each.steps) for each in shown))) if shown else []
+        contrasts[place] = {step: _net_row(shown, step) for step in steps}
+    together([row for of_place in contrasts.values() for row in of_place.values()])
+    for row in rows:
+        mine = _mine(source, row)
+        (place,) = {(each.model, each.method, each.repetitions, each.depth, each.corpus) for each in mine}
+        Same.text(row["seeds"], len({each.seed for each in mine}), row)
+        Same.text(row["that count"], sum(each.counts for each in mine), row)
+        _over_seeds(row["original"], [each.original for each in mine], row)
+        _over_seeds(row["before"], [each.before for each in mine], row)
+        _over_seeds(row["last"], [each.steps[each.last] for each in mine], row)
+        _over_seeds(row["control"], [each.control[each.last] for each in mine], row)
+        _over_seeds(row["retain kept"], [each.kept for each in mine], row)
+        _over_seeds(row["retain kept, last"], [each.kept_at_last for each in mine], row)
+        found = contrasts[place]
+        if not found:
+            assert (row["net recovery"], row["best step"], row["at the best step"]) == ("–", "–", "–"), row
+            continue
+        best = max(found, key=lambda step: found[step].found["value"])
+        Same.text(row["best step"], best, row)
+        several = len(found[best].by_seed) > 1
+        for name, step, level in (
+            ("net recovery", max(found), 0.05),
+            ("at the best step", best, 0.05 / len(found)),
+        ):
+            told = ends(found[step], level, "")
+            low, high = (100 * told[end] if several else np.nan for end in ("low", "high"))
+            Same.interval(row[name], 100 * found[step].found["value"], low, high, (name, row))
+
+
+def _net_row(mine: list[Relearning], step: int) -> Row:
+    queries = min(each.queries for each in mine)
+    original = fmean(float(each.original or 0) for each in mine)
+    control = fmean(float(each.control[step] or 0) for each in mine)
+    rate = (fmean(each.steps[step] for each in mine) * queries + 1) / (queries + 2)
+    gap = original - control
+    net = np.array([float(each.net[step] or 0) for each in mine])
+    row = Row(net, rate * (1 - rate) / gap**2, floor=(1 / (queries + 2) / gap) ** 2)
+    row.least, row.most = min(net.min(), -control / gap), max(net.max(), (1 - control) / gap)
+    return row
+
+
+def _verdicts(source: Source, rows: list[Line]) -> None:
+    models = {each.model for each in source.truth.relearnings}
+    methods = {each.method for each in source.truth.relearnings}
+    mine = []
+    for row in rows:
+        of = (
+            row.get("method", next(iter(methods))).split(", ")
+            if len(methods) == 1 or "method" in row
+            else methods
+        )
+        model = row.get("model", next(iter(models)))
+        wanted = set(of) if "made forget" in row["statement"] else {", ".join(of)}
+        mine.append(
+            [each for each in source.truth.relearnings if each.model == model and each.method in wanted]
+        )
+    for row, again in zip(rows, judged([row["statement"] for row in rows], mine), strict=True):
+        Same.text(row["verdict"], again.verdict, row)
+        Same.text(row["because"], again.because, row)
+        Same.text(row["seeds"], again.seeds, row)
+        Same.text(row["pairs"], again.pairs, row)
+        Same.interval(row["points"], 100 * again.value, 100 * again.low, 100 * again.high, row)
+        Same.number(row["could have been seen"].removesuffix(" points"), 100 * again.smallest, row)
+
+
+def _surface(source: Source, rows: list[Line]) -> None:
+    for row in rows:
+        for name in (each for each in row if each.startswith("r=")):
+            if row[name] == "–":
+                continue
+            mine = _mine(source, {**row, "repetitions": name.removeprefix("r=")}, source.truth.every)
+            for shown, values in zip(
+                row[name].split(" → "),
+                ([each.before for each in mine], [each.steps[each.last] for each in mine]),
+                strict=True,
+            ):
+                if None in values:
+                    Same.text(shown, "–", row)
+                else:
+                    _over_seeds(shown.replace("–", " to "), values, row)
+
+
+def _trajectory(source: Source, rows: list[Line]) -> None:
+    found = source.trajectories
+    found = found[found["start"] == "unlearned"]
+    assert len(rows) == len(found)
+    for row in rows:
+        mine = found
+        for name in PLACE:
+            if name in row:
+                mine = mine[mine[name].astype(str) == row[name]]
+        (at,) = mine.to_dict("records")
+        for name, of in (("before", "first"), ("peak", "peak"), ("last", "final")):
+            Same.interval(
+                row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), (name, row), 1.2
+            )
+        Same.text(row["at step"], at["peak_step"], row)
+        for name, of in (
+            ("drop after the peak, points", "drop"),
+            ("above the control, points", "lift"),
+            ("recovered of what was lost", "recovery"),
+            ("retain, points", "utility"),
+        ):
+            Same.interval(row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), (name, row))
+        _p(row["p, adjusted"], at["drop_p_adjusted"], row)
+        Same.text(row["drop is real"], "yes" if at["drop_p_adjusted"] < 0.05 else "no", row)
+
+
+def _p(shown: str, value: float, about: object) -> None:
+    if shown.startswith("<"):
+        assert value < 0.001, (about, value)
+    else:
+        Same.number(shown, value, about, 1e-4)
+
+
+def _differences(source: Source, rows: list[Line]) -> None:
+    assert source.probes is not None
+    probes = source.probes[(source.probes["split"] == "forget") & source.probes[source.metric].notna()]
+    probes = probes[(probes["start"].astype(str) == "unlearned") & (probes["relearn_steps"] > 0)]
+    axis = next(
+        name
+        for name in ("corpus", "method")
+        if name not in rows[0] and {row["one"] for row in rows} <= set(probes[name].astype(str))
+    )
+    told, values = [], []
+    for row in rows:
+        mine = probes
+        for name in (*PLACE, "relearn_steps"):
+            if name in row:
+                mine = mine[mine[name].astype(str) == row[name]]
+        sides = [mine[mine[axis].astype(str) == row[side]] for side in ("one", "other")]
+        step = max(set(sides[0]["relearn_steps"]) & set(sides[1]["relearn_steps"]))
+        both = common([matrix(side[side["relearn_steps"] == step], source.metric) for side in sides])
+        assert both is not None
+        scores, _, asked = both
+        values.append(float((scores[0] - scores[1]).mean()))
+        told.append(of_scores(scores, [1.0, -1.0], list(map(title, asked))) if np.ptp(scores) > 0 else None)
+    together([row for row in told if row is not None])
+    for row, value, contrast in zip(rows, values, told, strict=True):
+        found = contrast.found if contrast else dict.fromkeys(("low_adjusted", "high_adjusted"), np.nan)
+        low, high = (100 * found[f"{end}_adjusted"] for end in ("low", "high"))
+        Same.interval(row["one − other, points"], 100 * value, low, high, row)
+        _p(row["p, adjusted"], found.get("p_adjusted", np.nan), row)
+        seen = row["could be seen, points"]
+        least = 100 * found.get("detectable", np.nan)
+        if seen == "> 100":
+            assert least > 100, (row, least)
+        else:
+            Same.number(seen, least, row)
+
+
+def _drivers(source: Source, rows: list[Line]) -> None:
+    found = drivers(source.headline)
+    shown = [row for row in rows if row["effect, points"] != "–"]
+    assert len(shown) == len(found)
+    for row in shown:
+        value, low, high, p = found[row["corpus"], row["term"]]
+        Same.interval(row["effect, points"], value, low, high, row, 0.02 * abs(high - low))
+        if not abs(value) + abs(high - low) < 0.01:  # else both are the noise of two optimisers
+            _p(row["p, adjusted"], p, row)
+
+
+def _controls(source: Source, rows: list[Line]) -> None:
+    for row in rows:
+        mine = source.headline[source.headline["start"].astype(str) == row["start"].replace(" ", "_")]
+        for name in ("model", "depth", "corpus", "repetitions"):
+            if name in row:
+                mine = mine[mine[name].astype(str) == row[name]]
+        first = mine.loc[mine["relearn_steps"] == 0, "value"]
+        Same.text(row["seeds"], mine["seed"].nunique(), row)
+        Same.number(row["before relearning"], 100 * first.mean(), row)
+        Same.number(row["most in any cell"], 100 * mine["value"].max(), row)
+
+
+def _ladder(source: Source, rows: list[Line]) -> None:
+    for row in rows:
+        where = {name: row[name] for name in ("model", "method", "corpus", "repetitions") if name in row}
+        mine = [each for each in _mine(source, where) if each.counts]
+        values = [100 * each.steps[each.last] for each in mine]
+        controls = [100 * value for each in mine if (value := each.control[each.last]) is not None]
+        Same.text(row["relearnings that count"], len(mine), row)
+        for name, over in (("relearned, mean", fmean), ("lowest", min), ("highest", max)):
+            Same.number(row[name], over(values) if values else np.nan, (name, row))
+        Same.number(row["control"], fmean(controls) if controls else np.nan, row)
+
+
+def _elsewhere(source: Source, rows: list[Line]) -> None:
+    """Checked by tests of their own: the law and the paper's claims."""
+
+
+CHECKS: tuple[tuple[str, Callable[[Source, list[Line]], None]], ...] = (
+    (r"^The flow of benign relearnings", _flow),
+    (r"^Net recovery of every benign relearning", _net),
+    (r"^Statements and their verdicts", _verdicts),
+    (r"unlearned → relearned to the last step, every relearning", _surface),
+    (r"^Each trajectory, seeds together", _trajectory),
+    (r"^Paired differences by ", _differences),
+    (r"^Effects on ", _drivers),
+    (r"^The controls in numbers", _controls),
+    (r"^Each corpus as the plan recorded it", _ladder),
+    (r"^Coefficients on the logit", _elsewhere),
+    (r"the paper's numbers and claims beside ours", _elsewhere),
+    (r"^Relearned on prefix to the last step", _elsewhere),
+)
+
+
+def source_of(folder: Path, scenario: str, metric: str) -> Source:
+    """A study's folder."""
+    cells = pd.read_parquet(folder / "results" / "cells")
+    axes = json.loads((folder / "study.json").read_text())["axes"]
+    for name in ("scenario", "model", "method", "start", "corpus"):
+        declared = [*axes.get(name, []), *(STARTS if name == "start" else ())]
+        order = list(dict.fromkeys([*declared, *sorted(cells[name].unique())]))
+        cells[name] = pd.Categorical(cells[name], order)
+    there = (folder / "results" / "probes").exists()
+    probes = pd.read_parquet(folder / "results" / "probes") if there else None
+    return Source(Truth(folder, scenario, metric), cells, probes, metric)

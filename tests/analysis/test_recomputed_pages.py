@@ -1,0 +1,57 @@
+"""Every number of ``results.md`` and every sentence of it, of the recorded studies and of the misleading ones.
+
+They are held against ``tests.analysis.recompute`` and ``tests.analysis.truth``, which read the Parquet alone.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.record.recorded_study import on_record
+from analysis.report.chapter import chapter
+from analysis.report.findings import sentences
+from analysis.report.measured_study import MeasuredStudy
+from analysis.report.page import render_markdown
+from tests.analysis.recompute.page import check, source_of
+from tests.analysis.test_adversarial import CASES
+from tests.analysis.truth import check as check_sentence
+
+DOCS = Path(__file__).parents[2] / "docs"
+RECORDED = sorted(path.parent.name for path in DOCS.glob("*/study.json"))
+FEW_NUMBERS = 60
+"""A page has more than these; fewer were compared only if its tables were not found."""
+
+
+def _compared(study: MeasuredStudy) -> int:
+    source = source_of(study.folder, str(study.content["axes"]["scenario"][0]), study.headline.metric)
+    for sentence in sentences(study):
+        check_sentence(source.truth, sentence)
+    return check(source, render_markdown(chapter(study, study.name, "one")))
+
+
+SOON = ("names", "names-smollm2-seeds", "tofu-smollm2", "whp-verbatim-smollm2-float32")
+"""Several seeds, clusters of probes, graded scores: the others are asked by `make test-all`."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in SOON else pytest.param(name, marks=pytest.mark.slow) for name in RECORDED]
+)
+def test_every_number_of_a_recorded_study_is_recomputed(name: str) -> None:
+    with on_record(DOCS / name) as study:
+        assert _compared(MeasuredStudy.of(study)) > FEW_NUMBERS
+
+
+LATER = set(list(CASES)[::2]) - {"peak-then-fall"}
+"""Half of them, which `make test-all` asks."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LATER else name for name in CASES]
+)
+def test_every_number_of_a_misleading_study_is_recomputed(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    if case.device is not None:
+        pytest.skip("its page has a chapter for each device: tests/analysis/test_devices.py")
+    study = analysis.load(case.study.write(tmp_path / name))
+    _compared(MeasuredStudy.of(study.parts[0]))
