@@ -45,6 +45,12 @@ def add_verb(
         image: Annotated[
             str, typer.Option("--image", help="A container image that has relearn.")
         ] = "rayproject/ray:2.60.0-py311",
+        volume: Annotated[
+            str | None,
+            typer.Option(
+                "--volume", help="A claim (kuberay) or volume (sky), mounted around an absolute --study."
+            ),
+        ] = None,
     ) -> None:
         """Print a file that runs a study on Slurm, KubeRay, SkyPilot or machines."""
         from cluster.launching.files import launch_file
@@ -62,6 +68,7 @@ def add_verb(
             study=study,
             store=store,
             machines=machines,
+            volume=volume,
         )
         typer.echo(text, nl=False)
         typer.echo(machines.in_words(plan, price), err=True)

@@ -34,6 +34,8 @@ QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_DEDUP_LOGS": "1",
+    # Within a job of Ray: a variable that both the job and the driver give its workers would else end the driver.
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a spec are relative to where the user stands
 }
 

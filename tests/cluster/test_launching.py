@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from tests.commands import call
+from tests.rayjob_schema import RAY_JOB
 
 BUCKET = ("--store", "s3://bucket/studies")
 HOSTILE = "x'; touch owned; echo '$(touch owned)`touch owned`"
@@ -58,6 +60,16 @@ def test_slurm_asks_for_the_machines(tmp_path: Path) -> None:
     assert {"--nodes=2", "--cpus-per-task=4", "--gpus-per-node=A100:2", "--time=90", "--requeue"} <= asked
 
 
+@pytest.mark.parametrize("name", ["names", "A_study.With-a-name-of-64-characters" + "x" * 28])
+def test_the_schema_takes_every_name_of_a_study(tmp_path: Path, name: str) -> None:
+    text = printed(
+        tmp_path, "kuberay", "names", *BUCKET, "--set", f"name={name}", "--image", "registry/relearn:1"
+    )
+    jsonschema.validate(yaml.safe_load(text), RAY_JOB)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text.replace("backoffLimit", "backOffLimit")), RAY_JOB)
+
+
 def test_kuberay_is_a_rayjob(tmp_path: Path) -> None:
     found = yaml.safe_load(printed(tmp_path, "kuberay", "names", *BUCKET, "--nodes", 3, "--gpus", 1))
     assert (found["apiVersion"], found["kind"], found["spec"]["backoffLimit"]) == ("ray.io/v1", "RayJob", 0)
@@ -67,9 +79,41 @@ def test_kuberay_is_a_rayjob(tmp_path: Path) -> None:
     assert workers["replicas"] == 3
     limits = workers["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits == {"cpu": "8", "nvidia.com/gpu": "1"}
+    jsonschema.validate(found, RAY_JOB)
+    environment = yaml.safe_load(found["spec"]["runtimeEnvYAML"])
+    assert environment["env_vars"]["HF_HUB_OFFLINE"] == "1"
     words = shlex.split(found["spec"]["entrypoint"])
     assert words[words.index("run") + 1] == "names"
     assert "s3://bucket/studies" in words
+
+
+def test_a_volume_is_mounted_on_every_node(tmp_path: Path) -> None:
+    words = ("names", "--nodes", 2, "--study", "/shared/studies/names", "--volume", "results")
+    found = yaml.safe_load(printed(tmp_path, "kuberay", *words))
+    jsonschema.validate(found, RAY_JOB)
+    cluster = found["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert pod["volumes"] == [{"name": "shared", "persistentVolumeClaim": {"claimName": "results"}}]
+        (container,) = pod["containers"]
+        assert container["volumeMounts"] == [{"name": "shared", "mountPath": "/shared/studies"}]
+    assert yaml.safe_load(printed(tmp_path, "sky", *words))["volumes"] == {"/shared/studies": "results"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("misspelt", [False, True])
+def test_skypilot_accepts_the_task(tmp_path: Path, misspelt: bool) -> None:
+    program = shutil.which("sky")
+    if program is None:  # its libraries are of other versions than ours
+        pytest.skip("needs SkyPilot on the PATH, in an environment of its own: pip install skypilot==0.14.1")
+    text = printed(tmp_path, "sky", "names", *BUCKET, "--nodes", 8, "--gpus", 8, "--gpu-kind", "H100")
+    text = text.replace("num_nodes", "num_nodse") if misspelt else text
+    given = "secrets_overrides=[('RAY_AUTH_TOKEN', 'x')]"
+    code = f"import sky, yaml; print(sky.Task.from_yaml_config(yaml.safe_load({text!r}), {given}).secrets)"
+    command = [str(Path(program).parent / "python"), "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode == 0) == (not misspelt), done.stderr[-2000:]
+    assert misspelt or "RAY_AUTH_TOKEN" in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["slurm", "vm", "kuberay", "sky"])
@@ -97,6 +141,10 @@ WRONG = [
     (["kuberay", "names", "--image", "a b"], 2, ["--image a b"]),
     (["sky", "names", "--nodes", "2"], 2, ["share no folder", "--store s3://"]),
     (["kuberay", "names", "--nodes", "2", "--store", "relative"], 2, ["share no folder"]),
+    (["slurm", "names", "--volume", "shared"], 2, ["slurm mounts none"]),
+    (["kuberay", "names", "--volume", "a b", "--study", "/shared/x"], 2, ["--volume a b"]),
+    (["kuberay", "names", "--volume", "shared", "--study", "x"], 2, ["absolute folder within it"]),
+    (["sky", "names", "--volume", "shared", "--study", "/x"], 2, ["absolute folder within it"]),
     (["vm", "names", "--study", "/shared/a\nb"], 2, ["line break"]),
     (["slurm", "names", "--store", "s4://x/y"], 2, ["s4://x/y", "expected a folder"]),
     (["slurm", "names", "--set", "execution.cpus=9"], 3, ["needs 9 CPUs", "a machine has 8", "--cpus"]),
