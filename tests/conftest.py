@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pyarrow as pa
 import pytest
 
@@ -30,6 +31,9 @@ from tests.object_fixtures import bucket, node, object_server
 from tests.without_ray import take_ray_out
 
 __all__ = ["bucket", "node", "object_server"]  # fixtures for every test
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("untimed")
 
 TINY: dict[str, Any] = {
     "name": "tiny",
