@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
+from analysis.measures.recovery.flow import flow
+from analysis.measures.recovery.net_recovery import RELEARNING
 from analysis.reading.studies import Studies, a_study
-from analysis.reading.study_frames import Study
+from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.capped_logistic import fit, predict
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
@@ -26,8 +28,6 @@ from study.errors import SpecError
 STARTING_MODEL = ["scenario", "model", "method", "start", "repetitions", "depth", "seed"]
 FINETUNING = ["scenario", "model", "repetitions", "seed"]
 PREDICTORS = ("weight_distance", "forgotten_fraction")
-KNOWN, FORGOTTEN = 0.5, 0.25
-"""Known and forgotten: the original scores at least this, and the start at most this part of that."""
 RECOVERED = 0.5
 FEWEST = 5
 
@@ -76,11 +76,8 @@ def predictors(study: Study | Studies) -> pd.DataFrame:
 
 
 def _forgotten(known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The trajectories that were known and have forgotten, of the studies that have enough of them."""
-    kept = {
-        name: rows[(rows["original"] >= KNOWN) & (rows["before"] <= FORGOTTEN * rows["original"])]
-        for name, rows in known.items()
-    }
+    """The trajectories that count (``analysis.measures.recovery.flow``), of the studies that have enough of them."""
+    kept = {name: rows[rows["counts"]] for name, rows in known.items()}
     return {name: rows for name, rows in kept.items() if len(rows) >= FEWEST}
 
 
@@ -92,7 +89,7 @@ def _trajectories(study: Study) -> pd.DataFrame:
     rows = rows[rows["start"] == "unlearned"]
     nothing = pd.DataFrame(columns=["outcome", "original", "before", *PREDICTORS])
     if rows.empty:
-        return nothing
+        return nothing.assign(counts=False)
     own_last = rows.groupby([*STARTING_MODEL, "corpus"], observed=True)["relearn_steps"].transform("max")
     last = rows[(rows["relearn_steps"] == own_last) & (rows["relearn_steps"] > 0)]
     zero = cells[cells["relearn_steps"] == 0]
@@ -115,7 +112,10 @@ def _trajectories(study: Study) -> pd.DataFrame:
         before=joined["before"] / headline.full,
         forgotten_fraction=(joined["nll"] - joined["nll_original"]) / gap,
     )
-    return known.dropna(subset=list(nothing.columns))
+    told = known.dropna(subset=list(nothing.columns))
+    counted = flow(study)[[*RELEARNING, "counts"]]
+    words = dict.fromkeys(WORDS, str)
+    return told.astype(words).merge(counted.astype(words), on=list(RELEARNING), how="left")
 
 
 def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> dict[str, object]:

@@ -55,8 +55,9 @@ def number_text(row: Mapping[Any, Any], name: str) -> str:
     low, high = (row["low"], row["high"]) if name == "ours" else (row[f"{name}_low"], row[f"{name}_high"])
     units = {"rate": (100, "%", 0), "points": (100, " points", 0)}
     scale, unit, digits = units.get(str(row["unit"]), (1, "", 2))
-    interval = f" ({scale * low:z.{digits}f} to {scale * high:z.{digits}f})"
-    return f"{scale * value:z.{digits}f}{unit}{'' if pd.isna(low) or pd.isna(high) else interval}"
+    value, low, high = (round(scale * each, 9) for each in (value, low, high))
+    interval = f" ({low:z.{digits}f} to {high:z.{digits}f})"
+    return f"{value:z.{digits}f}{unit}{'' if pd.isna(low) or pd.isna(high) else interval}"
 
 
 def _of_one(study: Study, experiment: Experiment) -> Iterator[dict[str, object]]:

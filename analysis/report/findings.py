@@ -33,9 +33,9 @@ def sentences(study: MeasuredStudy) -> list[str]:
         ]
     return [
         *_control(study, benign),
+        *_devices(study),
         *_flow(study, benign),
         *_steps(benign),
-        *_devices(study),
         *_comes_back(study),
         *_seeds(study, benign),
     ]
@@ -54,8 +54,12 @@ def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
         named = "; ".join(_where(study, row) for row in worst.head(MOST).to_dict("records"))
         more = f"; and {len(worst) - MOST} more of (model, corpus)" if len(worst) > MOST else ""
         yield (
-            f"This control is not clean: {named}{more}. What such a model reaches is no recovery, and net recovery "
-            "subtracts it, for the same corpus, step, model and seed."
+            f"This control is not clean: {named}{more}. What such a model reaches is no recovery"
+            + (
+                "."
+                if never.empty
+                else ", and net recovery subtracts it, for the same corpus, step, model and seed."
+            )
         )
     if never.empty:
         yield "There is no control that never learned the answer, so what comes back here may be plain learning."
@@ -108,16 +112,21 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
             "original model was asked here."
         )
         return
+    open_ = int(((part["original_low"] < KNOWN) & (part["original_high"] > KNOWN)).sum())
+    held = f"; of {open_:,} more it holds {100 * KNOWN:.0f}%" if open_ else ""
     began = (
         f"of {total:,} benign relearnings, {counted['known']:,} are of a model that knew (the 95% interval of its "
-        f"original lies above {100 * KNOWN:.0f}%)"
+        f"original lies above {100 * KNOWN:.0f}%{held})"
     )
     if not counted["known"]:
-        least, most = 100 * part["original"].min(), 100 * part["original"].max()
-        yield (
-            f"{began}: the originals reach {least:.0f} to {most:.0f}%. Nothing that was known could be forgotten, so "
-            "nothing here is about forgotten knowledge."
+        least, most = f"{100 * part['original'].min():.0f}", f"{100 * part['original'].max():.0f}"
+        reached = f"{least}%" if least == most else f"{least} to {most}%"
+        told = (
+            "Whether anything was known cannot be told"
+            if open_
+            else "Nothing that was known could be forgotten"
         )
+        yield f"{began}: the originals reach {reached}. {told}, so nothing here is about forgotten knowledge."
         return
     began += f", and {counted['forgotten']:,} of these had forgotten ({headline.words} {headline.rule})"
     if not counted["forgotten"]:
@@ -125,6 +134,12 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
         return
     yield f"{began}."
     yield from _utility(counted)
+    if counted["unsaid"] == counted["forgotten"]:
+        yield (
+            f"of the {counted['forgotten']:,} that knew and forgot it cannot be said whether they recovered: their net "
+            "recovery cannot be shown."
+        )
+        return
     unsaid = f"; of {counted['unsaid']:,} it cannot be said" if counted["unsaid"] else ""
     yield (
         f"of the {counted['forgotten']:,} that knew and forgot, {counted['any_recovered']:,} recovered at the last "

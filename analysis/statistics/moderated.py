@@ -97,6 +97,11 @@ def contrast(scores: Numbers, weights: npt.ArrayLike, clusters: Sequence[str] = 
     )
 
 
+def are_counts(answered: Numbers) -> bool:
+    """Whether rates times queries are whole, as those of yes and no are; graded scores have no least variance."""
+    return bool(np.allclose(answered, np.rint(answered), rtol=0, atol=1e-6))
+
+
 def _by_cluster(table: Numbers, clusters: Sequence[str]) -> Numbers:
     """Seeds × clusters: sums over each one's probes, in units that keep the mean."""
     number, names = pd.factorize(np.asarray(clusters))

@@ -215,7 +215,7 @@ CASES = {
     ),
     "no-control": Case(
         Invented(starts=("unlearned", "original")),
-        says=("^There is no control that never learned", "of 18 it cannot be said"),
+        says=("^There is no control that never learned", "it cannot be said whether they recovered"),
         says_not=("brings back",),
     ),
     "base-answers-in-one-seed": Case(
@@ -263,7 +263,7 @@ CASES = {
     "seeds-disagree": Case(
         Invented(unlearned=undecided),
         back=everywhere(UNSAID),
-        says=("the smallest effect that could have been seen is",),
+        says=("no effect of up to 100 points could have been seen",),
         says_not=(": holds", ": does not hold"),
     ),
     "seeds-of-two-devices": Case(

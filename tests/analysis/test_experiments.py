@@ -75,7 +75,7 @@ def test_seeds_that_differ_much_leave_it_open(study_folder) -> None:
 
     row = claim(experiments(analysis.load(study_folder(rate, original=0.95))), "gibberish: difference")
     assert row["holds"] is None
-    assert "the smallest effect that could have been seen is" in row["word"]
+    assert "could have been seen" in row["word"]
 
 
 def test_what_nobody_knew_is_no_claim(study_folder) -> None:

@@ -270,6 +270,14 @@ def _some_without_control(truth: Truth, mine: list[Relearning], found: "re.Match
 
 def _flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     known = [each for each in mine if each.known]
+    held = re.search(r"of ([\d,]+) more it holds 50%", found[0])
+    assert number(held[1] if held else "0") == sum(
+        truth.ends(row)[0] < 0.5 < truth.ends(row)[1]
+        for each in mine
+        for row in truth.find(
+            start="original", model=each.model, repetitions=each.repetitions, seed=each.seed, relearn_steps=0
+        )[:1]
+    )
     assert (number(found[1]), number(found[2])) == (len(mine), len(known))
     if found[3] is not None:
         assert number(found[3]) == sum(bool(each.forgotten) for each in known)
@@ -304,6 +312,12 @@ def _recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> 
     assert number(found[6]) == sum(each.intact is True for each in at_last)
 
 
+def _unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    assert number(found[1]) == len(counted)
+    assert all(each.net[each.last] is None for each in counted)
+
+
 def _steps(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     last = {each.last for each in mine}
     assert len(last) > 1
@@ -315,7 +329,7 @@ def _brings_back(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -
     counted = [each for each in mine if each.counts and each.corpus == corpus]
     assert (
         float(points) == round(100 * truth.gain_of_corpus(mine, corpus), 0)
-        or abs(float(points) - 100 * truth.gain_of_corpus(mine, corpus)) <= 0.5
+        or abs(float(points) - 100 * truth.gain_of_corpus(mine, corpus)) <= 0.5 + 1e-6
     )
     assert int(seeds) == len({each.seed for each in counted})
     if verdict == "holds":
@@ -330,7 +344,7 @@ def _at_best(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> No
     corpus, step, verdict, points, low, high, seeds = found.group(1, 2, 3, 5, 6, 7, 8)
     gains = truth.gains_by_step(mine, corpus)
     assert gains[int(step)] == max(gains.values())
-    assert abs(float(points) - 100 * gains[int(step)]) <= 0.5
+    assert abs(float(points) - 100 * gains[int(step)]) <= 0.5 + 1e-6
     assert int(step) < max(each.last for each in mine), "else it says what the sentence of the last step says"
     if verdict == "holds":
         assert int(seeds) > 1 and 0 <= float(low) <= float(points) <= float(high)
@@ -358,7 +372,7 @@ def _of_many(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> No
 
 
 KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = (
-    (r"This control is not clean: (.*?)\. What such a model reaches is no recovery, .*", _unclean),
+    (r"This control is not clean: (.*?)\. What such a model reaches is no recovery(\.|, .*)", _unclean),
     (r"There is no control that never learned the answer, .*", _no_control),
     (
         r"([\d,]+) of ([\d,]+) relearnings have no control of the same corpus, step, model and seed .*",
@@ -384,6 +398,7 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         r"step\.",
         _recovered,
     ),
+    (r"of the ([\d,]+) that knew and forgot it cannot be said whether they recovered: .*", _unsaid),
     (r"relearnings were run to different numbers of steps \((.*)\): .*", _steps),
     (
         r"relearning (\S+) brings back more than it teaches the control: (holds|does not hold|cannot be said)"

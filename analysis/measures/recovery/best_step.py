@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.recovery.net_recovery import RELEARNING
-from analysis.statistics.moderated import Contrast, moderated
+from analysis.statistics.moderated import Contrast, are_counts, moderated
 from analysis.statistics.wilson import Numbers
 
 SEEDS_TOGETHER = [name for name in RELEARNING if name != "seed"]
@@ -41,7 +41,8 @@ class NetCurve:
         """Of each step, in units of the gap between original and control, which is what net recovery is a share of."""
         gap = self.original - self.control
         rate = (self.value * self.queries + 1) / (self.queries + 2)
-        floor = (1 / (self.queries + 2) / gap) ** 2
+        counted = are_counts(self.value * self.queries * self.net.shape[1])
+        floor = (1 / (self.queries + 2) / gap) ** 2 * counted
         least, most = -self.control / gap, (1 - self.control) / gap
         return [
             Contrast(

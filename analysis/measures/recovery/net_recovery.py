@@ -80,9 +80,9 @@ def net_recovery(study: Study) -> pd.DataFrame:
 
     Returns:
         A row per (relearning, seed, relearn step above 0): the coordinates, ``benign``, ``value``, ``queries``;
-        ``original`` with
-        ``original_low``; ``control`` with ``control_high`` and ``control_is`` (``never learned``, ``matched``,
-        ``base``); NaN and empty where there is none; ``net``, NaN where it cannot be shown, and ``why_no_net``.
+        ``original`` with ``original_low`` and ``original_high``; ``control`` with ``control_high`` and ``control_is``
+        (``never learned``, ``matched``, ``base``); NaN and empty where there is none; ``net``, NaN where it cannot be
+        shown, and ``why_no_net``.
 
     Raises:
         IntegrityError: a cell has two rows.
@@ -112,7 +112,8 @@ def _originals(cells: pd.DataFrame) -> pd.DataFrame:
     found = cells[(cells["start"] == "original") & (cells["relearn_steps"] == 0)]
     found = found.sort_values("corpus", key=lambda names: names != "none", kind="stable")
     found = found.drop_duplicates(list(WORLD))
-    return found[[*WORLD, "value", "low"]].rename(columns={"value": "original", "low": "original_low"})
+    names = {"value": "original", "low": "original_low", "high": "original_high"}
+    return found[[*WORLD, *names]].rename(columns=names)
 
 
 def _with_control(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from analysis.measures.recovery.flow import flow, in_declared_order
 from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
 from analysis.measures.recovery.statements import STATED, Statement
 from analysis.reading.study_frames import Study
-from analysis.statistics.moderated import Contrast, together
+from analysis.statistics.moderated import Contrast, are_counts, together
 
 HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
 
@@ -127,18 +127,24 @@ def _contrast(statement: Statement) -> Contrast:
     pairs = statement.pairs
     by_seed = (pairs["one"] - pairs["other"]).groupby(pairs["seed"]).mean().to_numpy(float)
     queries = float(pairs["queries"].min())
-    rate = (float(pairs[["a", "b"]].to_numpy(float).mean()) * queries + 1) / (queries + 2)
+    scores = pairs[["a", "b"]].to_numpy(float)
+    rate = (float(scores.mean()) * queries + 1) / (queries + 2)
     most = 2.0 if statement.compares else 1.0  # a gain lies between -1 and 1, and two may lie apart by 2
-    return Contrast(by_seed, rate * (1 - rate), floor=(1 / (queries + 2)) ** 2, least=-most, most=most)
+    answered = scores * pairs["queries"].to_numpy(float)[:, None]
+    floor = (1 / (queries + 2)) ** 2 if are_counts(answered) else 0.0
+    return Contrast(by_seed, rate * (1 - rate), floor=floor, least=-most, most=most)
 
 
 def in_words(row: Mapping[Any, Any]) -> str:
     """A verdict with its number, its interval and what could have been seen."""
-    value = f"{100 * row['value']:+z.0f} points"
-    if not np.isnan(row["low"]):
-        value += f" ({100 * row['low']:+z.0f} to {100 * row['high']:+z.0f})"
+    points, low, high = (round(100 * row[name], 9) for name in ("value", "low", "high"))
+    value = f"{points:+z.0f} points"
+    if not np.isnan(low):
+        value += f" ({low:+z.0f} to {high:+z.0f})"
     why = f": {row['why']}" if row["why"] else ""
     seen = ""
     if row["verdict"] == UNSAID and not np.isnan(row["smallest"]):
         seen = f"; the smallest effect that could have been seen is {100 * row['smallest']:.0f} points"
+        if row["smallest"] > 1:
+            seen = "; no effect of up to 100 points could have been seen"
     return f"{row['verdict']}{why} ({value}, {row['seeds']} seed{'s' if row['seeds'] != 1 else ''}{seen})"

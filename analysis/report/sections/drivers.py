@@ -101,7 +101,7 @@ def prediction_section(studies: Studies) -> Section:
         "from the original's to that of a model that never learned it), are known before any relearning. A rule fitted "
         "to all other studies, which never gives more than the original scored, is asked for each study's recovery. "
         "Variance predicted: 1 is all of it, 0 no better than the others' mean, below 0 worse. Known and forgotten: "
-        "the original scores at least half of the whole, the unlearned model at most a quarter of the original.",
+        "those that count, by the rule of each study. A study that repeats another is no study that was not seen.",
     )
     return Section(
         "foreseen",

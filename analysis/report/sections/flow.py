@@ -24,9 +24,9 @@ def flow_section(study: MeasuredStudy) -> Section | None:
         f"A relearning counts where its model knew (the lower end of its own original is at least {100 * KNOWN:.0f}%) "
         f"and had forgotten ({study.headline.words} {study.headline.rule}). It is intact where the unlearned model "
         f"keeps at least {100 * INTACT:.0f}% of what its original reaches on the retain probes "
-        f"({utility_metric(study)}); a model that forgot "
-        f"and is not intact was unlearned by destruction. It recovered where net recovery at the last step is at least "
-        f"{100 * RECOVERED:.0f}%. Each column counts what is left of the one before it.",
+        f"({utility_metric(study)}); a model that forgot and is not intact was unlearned by destruction. It recovered "
+        f"where net recovery at the last step is at least {100 * RECOVERED:.0f}%. Known, forgotten, intact and "
+        "recovered each count what is left of the one before; the columns after them are of all that knew and forgot.",
     )
     return Section(
         "flow", "Which relearnings count", words, tables=(_flow_table(rows), _net_table(study, rows))

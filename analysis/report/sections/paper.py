@@ -41,9 +41,8 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
     return table_of(
         columns,
         made,
-        f"{rows[0]['experiment']}: the paper's numbers and claims beside ours, in brackets 95% over seeds; over "
-        f"all benign "
-        "relearnings that count, each at its last step",
+        f"{rows[0]['experiment']}: the paper's numbers and claims beside ours, in brackets 95% over seeds (of one "
+        "seed over its queries); over all benign relearnings that count, each at its last step",
     )
 
 
@@ -76,5 +75,6 @@ def _repetitions(rows: list[dict[Any, Any]]) -> Table:
     return table_of(
         {name: name not in ("model", "method") for name in made[0]},
         made,
-        "Relearned on prefix to the last step, over the relearnings that count; in brackets a 95% interval over seeds",
+        "Relearned on prefix to the last step, over the relearnings that count; in brackets 95% over seeds (of one "
+        "seed over its queries)",
     )

@@ -38,17 +38,22 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
             "last": _rate(study, row, "final"),
             "drop after the peak, points": _points(study, row, "drop"),
             "p, adjusted": p_in_words(row["drop_p_adjusted"]),
-            "drop is real": "yes" if row["drop_real"] else "no",
+            "a fall is shown": "yes"
+            if row["drop_real"]
+            else "–"
+            if pd.isna(row["drop_p"])
+            else "cannot be said",
             "above the control, points": _points(study, row, "lift"),
             "recovered of what was lost": _share(row, "recovery"),
             "retain, points": _points(study, row, "utility"),
         }
         for row in found.sort_values("drop", ascending=False, kind="stable").to_dict("records")
     ]
-    text = {"method", "start", "corpus", "model", "scenario", "drop is real"}
+    text = {"method", "start", "corpus", "model", "scenario", "a fall is shown"}
     columns = {name: name not in text for name in rows[0]}
     words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
-    caption = "Each trajectory, seeds together, in brackets 95% over seeds; the one that falls most first"
+    over = "over the queries of this one seed" if found["seeds"].max() == 1 else "over seeds"
+    caption = f"Each trajectory, seeds together, in brackets 95% {over}; the one that falls most first"
     return words, table_of(columns, rows, caption)
 
 
@@ -95,10 +100,15 @@ def difference_table(study: Study, axis: str) -> Table | None:
     ]
     text = {"method", "corpus", "model", "scenario", "one", "other"}
     columns = {name: name not in text for name in rows[0]}
+    intervals = (
+        f"intervals and p over seeds, adjusted by Holm over the {len(found)} rows; beside them the difference that "
+        "such a test finds in 80% of studies"
+        if found["seeds"].max() > 1
+        else "intervals over the queries of this one seed, each row by itself; nothing is tested"
+    )
     caption = (
-        f"Paired differences by {axis} {after}, every trajectory, whether it counts or not: the same seeds "
-        f"and queries on both sides; intervals and p over seeds, adjusted by Holm over the {len(found)} rows; beside "
-        "them the difference that such a test finds in 80% of studies"
+        f"Paired differences by {axis} {after}, every trajectory, whether it counts or not: the same seeds and queries "
+        f"on both sides; {intervals}"
     )
     return table_of(columns, rows, caption)
 

@@ -43,9 +43,9 @@ def verdict_section(study: MeasuredStudy) -> Section | None:
 
 
 def _points(row: dict[object, object]) -> str:
-    value, low, high = (100 * float(str(row[name])) for name in ("value", "low", "high"))
+    value, low, high = (round(100 * float(str(row[name])), 9) for name in ("value", "low", "high"))
     return f"{value:+z.0f}" + ("" if low != low else f" ({low:+z.0f} to {high:+z.0f})")
 
 
 def _smallest(value: float) -> str:
-    return "–" if value != value else f"{100 * value:.0f} points"
+    return "–" if value != value else "> 100 points" if value > 1 else f"{100 * value:.0f} points"

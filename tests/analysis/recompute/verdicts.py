@@ -47,7 +47,8 @@ def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[J
         rate = (fmean(scores) * queries + 1) / (queries + 2)
         most = 2.0 if compares else 1.0
         by_seed = np.array([fmean(p[1] - p[2] for p in found if p[0] == seed) for seed in seeds])
-        floor = (1 / (queries + 2)) ** 2
+        answers = [score * pair[5] for pair in found for score in pair[3:5]]
+        floor = (1 / (queries + 2)) ** 2 if all(abs(k - round(k)) < 1e-6 for k in answers) else 0.0
         rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=-most, most=most, choices=choices))
     together([row for row, untold in zip(rows, why, strict=True) if not untold])
     return [_said(row, found, untold) for row, found, untold in zip(rows, pairs, why, strict=True)]
