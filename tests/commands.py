@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -24,6 +24,7 @@ from study.results.schema import COORDINATES
 ROOT = Path(__file__).parents[1]
 COMMAND = [str(Path(sys.executable).parent / "relearn")]
 WITHOUT_RAY = [sys.executable, "-m", "tests.without_ray"]
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 TIMES = ("train_seconds", "evaluation_seconds")
 
 
@@ -86,6 +87,21 @@ class Call:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def listening(call: Call) -> set[str]:
+    """The addresses on which a run and all that it started listen: head, raylet, agents, workers."""
+    sockets = []
+    for process in (psutil.Process(call.process.pid), *call.descendants()):
+        with suppress(psutil.NoSuchProcess):
+            sockets += process.net_connections("inet")
+    addresses = [
+        each.laddr.ip
+        for each in sockets
+        if each.status == psutil.CONN_LISTEN or each.type == socket.SOCK_DGRAM
+    ]
+    assert len(addresses) >= 6, sockets
+    return set(addresses)
+
+
 def rows_of(folder: Path) -> dict[str, pa.Table]:
     """All rows of a study in one order, without the columns that say how long it took."""
     tables = {}
@@ -124,7 +140,7 @@ def wait_until_published(study: Path, count: int, seconds: float = 120) -> None:
 
 def wait_until_gone(processes: Iterable[psutil.Process], seconds: float = 60) -> None:
     """Until none of these runs, Ray's own agents apart: they look for their raylet once a minute."""
-    ours = [process for process in processes if "Agent" not in process.name()]
+    ours = [process for process in processes if "Agent" not in name_of(process)]
     wait_for(lambda: not any(alive(process) for process in ours), seconds)
 
 
@@ -162,3 +178,11 @@ def alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def name_of(process: psutil.Process) -> str:
+    """Of a process; empty where it has ended."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""

@@ -120,6 +120,9 @@ class StudyFolder:
             PreflightError: the data, a model or the numerics changed since the start.
             IntegrityError: study.json is not what was written: its rows may answer another question.
         """
+        # What describes a study is written before study.json: a crash in between must not lock the folder. It is listed
+        # before study.json is looked for, which another command may write at this moment.
+        others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
         if self.exists():
             recorded = self.replannable()
             path = self.folder / STUDY_FILE
@@ -129,14 +132,11 @@ class StudyFolder:
                     "with --study (--store reuses the stages that they share)"
                 )
             return self._compare(recorded, spec, models, inputs)
-        if self.folder.is_dir():
-            # What describes a study is written before study.json: a crash in between must not lock the folder.
-            others = sorted({path.name for path in self.folder.glob("[!.]*")} - set(DESCRIPTION))
-            if others:
-                raise SpecError(
-                    f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
-                    "with --study"
-                )
+        if others:
+            raise SpecError(
+                f"{self.folder} is no study and not empty ({', '.join(others[:3])}): name an empty or new folder "
+                "with --study"
+            )
         return []
 
     def claim(

@@ -19,7 +19,7 @@ from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.results.schema import COORDINATES
-from tests.commands import Call, alive, published, rows_of, wait_for
+from tests.commands import Call, alive, name_of, published, rows_of, wait_for
 
 AGENTS_SECONDS = 90
 """Ray's own two agents look for their raylet once a minute, and then leave."""
@@ -49,6 +49,10 @@ class Fault:
                 self._records[address] = store.record(address)
         if call is not None:
             self._processes += call.descendants()
+
+    def forget(self) -> None:
+        """The study is deleted, and another takes its place."""
+        self._records.clear()
 
     def check(
         self,
@@ -81,7 +85,7 @@ class Fault:
         assert not report.problems
         assert holder_of(study) is None
         assert not any((study / name).exists() for name in (".control", ".tune"))
-        ours = [process for process in self._processes if "Agent" not in _name(process)]
+        ours = [process for process in self._processes if "Agent" not in name_of(process)]
         wait_for(lambda: not any(alive(process) for process in ours), 60)
 
     def agents_leave(self) -> None:
@@ -131,10 +135,3 @@ class Fault:
 def _name_of_row(row: dict[str, Any], dataset: str) -> tuple[Any, ...]:
     last = "metric" if dataset == "cells" else "probe"
     return tuple(row[name] for name in (*COORDINATES, "split", last))
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""

@@ -11,6 +11,7 @@ from tests.faults.checker import Fault
 
 BEGIN, END = "<!-- faults -->", "<!-- end of faults -->"
 HEAD = ("| fault | times injected | cells lost | duplicated |", "|---|---|---|---|")
+TURNS = 3
 FAULT = pytest.StashKey[Fault]()
 FAULTS = pytest.StashKey[list[Fault]]()
 GRID = {
@@ -31,8 +32,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where all tests run, one that injects its fault once runs three times."""
+    once = metafunc.config.option.markexpr == "not slow"
+    if "turn" in metafunc.fixturenames and not once and not metafunc.definition.get_closest_marker("repeats"):
+        metafunc.parametrize("turn", range(TURNS))
+
+
 @pytest.fixture
-def fault(request: pytest.FixtureRequest) -> Fault:
+def turn() -> int:
+    """Which of the times that a test runs this is."""
+    return 0
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest, turn: int) -> Fault:
     """The line of the table that the test's marker names."""
     marker = request.node.get_closest_marker("fault")
     assert marker is not None, "a test of a fault names its line: @pytest.mark.fault(…)"

@@ -58,6 +58,7 @@ def refused(ended: Ended) -> bool:
     return ended.code == 4 and ("is being run by process" in ended.output or "taken over" in ended.output)
 
 
+@pytest.mark.repeats
 @pytest.mark.fault("drivers with different specs, started at once in one new folder")
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_drivers_with_different_specs_at_once(space, fault: Fault, tmp_path: Path, times: int) -> None:
@@ -110,11 +111,16 @@ def test_what_is_refused_leaves_a_folder_as_it_was(space, tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.repeats
+@pytest.mark.timeout(7200)
 @pytest.mark.fault("two verbs at once on one study, every pair")
 @pytest.mark.parametrize(
     ("pairs", "times"),
-    [pytest.param(QUICK, 1, id="some"), pytest.param(PAIRS, 20, id="every", marks=pytest.mark.slow)],
+    [
+        pytest.param(QUICK, 1, id="some"),
+        pytest.param(PAIRS, 1, id="every", marks=pytest.mark.slow),
+        pytest.param(PAIRS, 19, id="every, again", marks=pytest.mark.slow),
+    ],
 )
 def test_two_verbs_at_once(
     finished, space, fault: Fault, tmp_path: Path, pairs: list[tuple[str, str]], times: int

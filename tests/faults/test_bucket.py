@@ -36,6 +36,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.storage.objects.bucket.CREATE_PAUSES", (0.0,) * 3)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("step", [41, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",

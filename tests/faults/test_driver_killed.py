@@ -8,11 +8,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.commands import call, published, started, wait_for, wait_until_gone, wait_until_published
+from tests.commands import (
+    call,
+    published,
+    started,
+    wait_for,
+    wait_until_gone,
+    wait_until_published,
+)
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
 
 
+@pytest.mark.repeats
 @pytest.mark.fault("driver SIGKILL, at seeded moments of one study")
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_the_driver_is_killed_again_and_again(
@@ -52,6 +60,7 @@ def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: F
     fault.check(study, undisturbed(**fields), code=code, repeated=1)
 
 
+@pytest.mark.repeats
 @pytest.mark.fault("worker SIGKILL while weights are being saved")
 @pytest.mark.slow
 def test_a_worker_is_killed_while_it_saves(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
@@ -133,8 +142,8 @@ def ends(run, relearn, undisturbed, fault: Fault, study: Path, drained: bool) ->
     fault.check(study, expected, code=code, repeated=0 if drained else 2)
 
 
-def within(study: Path, kind: str) -> list[int]:
-    """The processes of workers that are within a stage of a kind now."""
+def within(study: Path, kind: str | None = None) -> list[int]:
+    """The processes of workers that are within a stage now, of a kind or of any."""
     from cluster.study_folder.event_log import read_events
 
     events = read_events(study / "log")

@@ -59,6 +59,7 @@ WHOLE: dict[str, tuple[str, Callable[[Path, Path], bool]]] = {
 QUICK = ("export", "score")
 
 
+@pytest.mark.repeats
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("verb", "times"),

@@ -90,6 +90,7 @@ def test_files_of_ray_tune_are_of_no_account(
 
 
 @pytest.mark.slow
+@pytest.mark.repeats
 @pytest.mark.fault("a reader in pandas while a study runs")
 def test_a_reader_at_any_moment(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     """Never a partial row, never one twice, never one that goes away."""

@@ -1,7 +1,7 @@
 """Storage that is no local disk: it works all the same, or is refused before anything is spent; never half.
 
-A library in C (refusing.c), preloaded, lets system calls on the study's folder fail as such file systems do; a real
-vfat is mounted where the kernel has it.
+A library in C (refusing.c), preloaded, lets system calls on the study's folder fail as such file systems do.
+``test_mounts.py`` has real ones.
 """
 
 import errno
@@ -9,20 +9,19 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.commands import published, wait_for, wait_until_published
+from tests.commands import ROOT, published, wait_for, wait_until_published
+from tests.faults.at_once import at_once
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
+from tests.faults.refusing import library
 
-needs_gcc = pytest.mark.skipif(
-    shutil.which("gcc") is None or not sys.platform.startswith("linux"), reason="needs gcc, on Linux"
-)
-REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.repeats
+needs_gcc = pytest.mark.skipif(library() is None, reason="needs gcc, on Linux")
 LINKS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
 WORKS = {
     **{f"hard links refused ({errno.errorcode[number]})": f"link={number}" for number in LINKS},
@@ -42,38 +41,15 @@ REFUSED = {
 SMALL = {"start": ["unlearned"], "depth": [1, 2]}
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("library") / "refusing.so"
-    source = Path(__file__).with_name("refusing.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
-    return built
-
-
 @pytest.fixture
-def refusing(library: Path, tmp_path: Path) -> Callable[..., dict[str, str]]:
+def refusing(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """``refusing("link=1")``: an environment in which that is refused under ``tmp_path/s``."""
 
     def environment(refuse: str, **more: str) -> dict[str, str]:
         under = {"REFUSE_UNDER": str(tmp_path / "s"), "REFUSE": refuse, **more}
-        return {"LD_PRELOAD": str(library), "PYTHONPATH": str(REPOSITORY), **under}
+        return {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **under}
 
     return environment
-
-
-def without_ray(*words: object, cwd: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """``relearn`` without Ray, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.without_ray", *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stdout
 
 
 FIRST_WRITER = """
@@ -119,17 +95,16 @@ def test_of_two_writers_the_first_wins_wherever(refusing, tmp_path: Path, refuse
 def test_a_study_on_such_storage(
     refusing, space, undisturbed, fault: Fault, tmp_path: Path, refuse: str
 ) -> None:
+    run = ("run", space(**SMALL), "--study", "s")
     for _ in range(3):
         shutil.rmtree(tmp_path / "s", ignore_errors=True)
-        code, output = without_ray(
-            "run", space(**SMALL), "--study", "s", cwd=tmp_path, environment=refusing(refuse)
-        )
+        (ended,) = at_once([run], tmp_path, environment=refusing(refuse))
         fault.inject()
-        assert code == 0, output
-        fault.check(tmp_path / "s", undisturbed(**SMALL), code=code)
-        for verb in (["report", "s"], ["export", "s"], ["checkpoints", "s"], ["verify", "s", "--repair"]):
-            code, output = without_ray(*verb, cwd=tmp_path, environment=refusing(refuse))
-            assert code == 0, output
+        assert ended.code == 0, ended
+        fault.check(tmp_path / "s", undisturbed(**SMALL), code=0)
+    for verb in (["report", "s"], ["export", "s"], ["checkpoints", "s"], ["verify", "s", "--repair"]):
+        (ended,) = at_once([verb], tmp_path, environment=refusing(refuse))
+        assert ended.code == 0, ended
 
 
 @needs_gcc
@@ -145,15 +120,14 @@ def test_a_study_on_such_storage(
 def test_what_cannot_work_is_refused_before_anything_is_spent(
     refusing, space, fault: Fault, tmp_path: Path, refuse: str, times: int
 ) -> None:
+    run = ("run", space(), "--study", "s")
     for _ in range(times):
-        began = time.monotonic()
-        code, output = without_ray("run", space(), "--study", "s", cwd=tmp_path, environment=refusing(refuse))
+        (ended,) = at_once([run], tmp_path, environment=refusing(refuse))
         fault.inject()
-        assert code == 3, output
-        assert "--st" in output, "says what to do: another --store or --study"
-        assert "Traceback" not in output
+        assert ended.code == 3, ended
+        assert "--st" in ended.output, "says what to do: another --store or --study"
+        assert "Traceback" not in ended.output
         assert not list((tmp_path / "s").rglob("record.json"))
-        assert time.monotonic() - began < 30, "refusals are not waited for"
 
 
 @needs_gcc
@@ -264,32 +238,3 @@ def test_no_more_files(relearn, space, undisturbed, fault: Fault, few_files: Pat
     code, output = relearn("resume", "s").finish()
     assert code == 0, output
     fault.check(few_files, undisturbed(**GRID), code=code, repeated=12)
-
-
-@pytest.fixture
-def vfat(root, tmp_path: Path) -> Iterator[Path]:
-    """A real vfat: no hard links, no difference between upper and lower case."""
-    if shutil.which("mkfs.vfat") is None or "vfat" not in Path("/proc/filesystems").read_text():
-        pytest.skip("needs mkfs.vfat, and a kernel that mounts vfat")
-    image, place = tmp_path / "image", tmp_path / "vfat"
-    image.write_bytes(b"")
-    os.truncate(image, 64 * 2**20)
-    subprocess.run(["mkfs.vfat", str(image)], check=True, capture_output=True)
-    place.mkdir()
-    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.fault("storage: a real vfat")
-def test_a_real_vfat(space, undisturbed, fault: Fault, vfat: Path) -> None:
-    path = space(**SMALL)
-    for name in ("s", "t", "u"):
-        code, output = without_ray(
-            "run", path, "--study", name, cwd=vfat, environment={"PYTHONPATH": str(REPOSITORY)}
-        )
-        fault.inject()
-        assert code == 0, output
-        fault.check(vfat / name, undisturbed(**SMALL), code=code)

@@ -71,6 +71,7 @@ def rewritten(lease: Path, **facts: Any) -> None:
     lease.write_text(f"{json.dumps({**json.loads(first), **facts})}\n{rest}")
 
 
+@pytest.mark.repeats
 @pytest.mark.fault("two drivers started at once")
 @pytest.mark.parametrize(
     ("times", "with_ray"),
@@ -156,6 +157,7 @@ def test_a_driver_in_another_container_is_refused(tmp_path: Path, holder: subpro
 @needs_unshare
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.repeats
 @pytest.mark.fault("a second driver in another PID namespace of the same host name")
 def test_of_two_containers_one_runs(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     for turn in range(3):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,22 @@ def test_a_link_that_leads_out_of_a_study_is_refused(
         assert (code, "leads out of the study" in output) == (2, True), (verb, output)
     assert contents(outside) == before
     assert link.is_symlink()
+
+
+@pytest.mark.parametrize("place", ["results/cells/x.parquet", "log/x.jsonl", "study.json"])
+def test_a_pipe_in_a_study_is_refused(
+    finished: Callable[..., Path], space: Callable[..., Path], tmp_path: Path, place: str, without_ray: None
+) -> None:
+    """Nobody writes into it: who reads it would wait for ever."""
+    folder = finished()
+    space()
+    shutil.copytree(folder, tmp_path / "copy")
+    (folder / place).unlink(missing_ok=True)
+    (folder / place).parent.mkdir(exist_ok=True)
+    os.mkfifo(folder / place)
+    for verb in VERBS:
+        code, output = call(*verb, cwd=tmp_path)
+        assert (code, "neither a file nor a folder" in output) == (2, True), (verb, output)
 
 
 @pytest.mark.parametrize(
