@@ -21,10 +21,11 @@ for room in ("study", "search_spaces", "cluster", "analysis"):
 
 import typer  # noqa: E402
 
-from cluster.launching.verb import add_verb  # noqa: E402
+from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.options import (  # noqa: E402
     AddressOption,
     GroupedHelp,
+    JobsOption,
     Json,
     Overrides,
     Space,
@@ -165,8 +166,15 @@ def resume(
 
 
 @app.command()
-def status(folder: StudyArgument, store: StoreOption = None, as_json: Json = False) -> None:
+def status(
+    folder: StudyArgument, store: StoreOption = None, address: JobsOption = None, as_json: Json = False
+) -> None:
     """Say how far a study is, what failed and why."""
+    if address is not None:
+        from cluster.launching.submitting import job_status
+
+        print(job_status(folder, address, as_json))
+        return
     from cluster.status import study_status
     from cluster.study_folder.kept_copy import begun_store
     from cluster.study_folder.study_plan import recorded_plan
@@ -355,7 +363,7 @@ def _planned(space: str, overrides: list[str]) -> Any:
     return spec, lambda: planning_of(materials, Path("studies") / spec.name, computing=False)[1](points)
 
 
-add_verb(app, _planned)
+add_verbs(app, _planned, HOME)
 
 
 def _study_path(study: Path | None, name: str) -> Path:

@@ -12,7 +12,7 @@ from study.errors import SpecError
 GROUPS = {
     "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
     "Its results": ("report", "compare", "export", "checkpoints", "score", "verify"),
-    "On somebody else's machines": ("cluster",),
+    "On somebody else's machines": ("submit", "cluster"),
 }
 EXAMPLES = """Examples:
   relearn plan names --set 'depth=[8,12]'
@@ -73,6 +73,10 @@ StoreOption = Annotated[
 ]
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster [default: a local one].")
+]
+JobsOption = Annotated[
+    str | None,
+    typer.Option("--address", help="Of a study that was submitted: the cluster's http://HEAD:8265."),
 ]
 WaitOption = Annotated[
     float,

@@ -86,7 +86,11 @@ def _fields(space: str) -> dict[str, Any]:
 
 
 def _dump(function: Callable[[], StudySpec]) -> dict[str, Any]:
-    spec = function()
+    try:
+        spec = function()
+    except ValidationError as error:
+        lines = [_line(problem) for problem in error.errors(include_url=False)]
+        raise SpecError("the space returns no valid study:\n" + "\n".join(lines)) from None
     if not isinstance(spec, StudySpec):
         raise SpecError(f"a space returns a StudySpec, this one returned a {type(spec).__name__}")
     return spec.model_dump(mode="json")
@@ -99,8 +103,9 @@ def _function(space: str) -> Callable[[], StudySpec]:
         sys.path.append(here)  # the last of all, so that it hides nothing
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise SpecError(f"space {space}: {error}; expected module:function, importable from here") from error
+    except Exception as error:  # whatever the user's module raises while it is imported
+        what = f"{type(error).__name__}: {error}"
+        raise SpecError(f"space {space}: {what}; expected module:function, importable from here") from error
     if not callable(found):
         raise SpecError(f"space {space}: {name} is no function; expected one that returns a StudySpec")
     return found  # type: ignore[no-any-return]
@@ -108,13 +113,15 @@ def _function(space: str) -> Callable[[], StudySpec]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".json":
             content = json.loads(text, object_pairs_hook=_each_key_once)
         else:
             content = yaml.load(text, Loader=_Values)  # noqa: S506 - derives from SafeLoader
     except FileNotFoundError:
         raise SpecError(f"space {path}: no such file") from None
+    except RecursionError:
+        raise SpecError(f"space {path} cannot be read: its values are nested too deeply") from None
     except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
         raise SpecError(f"space {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -128,8 +135,10 @@ def _apply(fields: dict[str, Any], override: str) -> None:
         raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
     try:
         value = yaml.load(text, Loader=_Values) if text else ""  # noqa: S506 - derives from SafeLoader
-    except yaml.YAMLError as error:
-        raise SpecError(f"--set {override}: the value is no YAML ({error})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError(f"--set {override:.200}: the value is no YAML ({error})") from error
+    except RecursionError:
+        raise SpecError(f"--set {override:.200}: the value is nested too deeply") from None
     *path, last = key.split(".")
     place: Any = fields
     model: Any = StudySpec
@@ -165,14 +174,23 @@ def _part(model: Any, name: str) -> Any:
 
 
 def _each_key_once(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
-    twice = [name for index, (name, _) in enumerate(pairs) if name in [before for before, _ in pairs[:index]]]
+    """A mapping; ``1`` and ``01`` are one key, as they are where a key is read as a number."""
+    names = [int(name) if str(name).isdecimal() else name for name, _ in pairs]
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
         raise ValueError(f"the key {twice[0]!r} stands twice; leave one out")
     return dict(pairs)
 
 
+NUMBERS_AND_DATES = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
+
+
 class _Values(yaml.SafeLoader):
-    """YAML whose ``1e-4`` is a number, as everybody who writes a learning rate expects, and whose keys stand once."""
+    """YAML whose numbers are what they look like, and whose keys stand once.
+
+    ``1e-4`` is a number, as everybody who writes a learning rate expects; ``010`` is ten and ``1:30`` a text, as in
+    YAML 1.2; a date is a text.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         try:
@@ -182,6 +200,21 @@ class _Values(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+_Values.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag not in NUMBERS_AND_DATES]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Values.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d+$"), list("-+0123456789"))
+_Values.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Values.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\.inf|\.nan)$", re.IGNORECASE),
+    list("-+0123456789."),
+)
 _Values.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),

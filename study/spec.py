@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    NonNegativeInt,
     PlainValidator,
     PositiveInt,
     SerializeAsAny,
@@ -64,6 +63,9 @@ AnyScenario = Annotated[
 AXES = ("model", "method", "start", "repetitions", "depth", "corpus", "relearn_steps", "seed")
 """What a grid is spanned by. ``control_depth`` lists values of ``depth`` for one ``start`` only, so it is no axis."""
 
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+"""What a column of 32 bits holds."""
+
 LISTED = (*AXES, "control_depth")
 
 
@@ -91,12 +93,12 @@ class StudySpec(Part):
     model: tuple[str, ...] = (EMBEDDED,)
     method: tuple[AnyMethod, ...]
     start: tuple[Start, ...]
-    repetitions: tuple[NonNegativeInt, ...]
-    depth: tuple[PositiveInt, ...]
-    control_depth: tuple[NonNegativeInt, ...] = (0,)
+    repetitions: tuple[Count, ...]
+    depth: tuple[Annotated[Count, Field(gt=0)], ...]
+    control_depth: tuple[Count, ...] = (0,)
     corpus: tuple[str, ...]
-    relearn_steps: tuple[NonNegativeInt, ...]
-    seed: tuple[NonNegativeInt, ...]
+    relearn_steps: tuple[Count, ...]
+    seed: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...]
     attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
     precision: Literal["float32", "mixed", "bfloat16"] = "float32"
     max_length: PositiveInt | None = None

@@ -1,60 +1,83 @@
 """Words of any script: one normalisation, word borders by script, and the words that overlaps are counted in.
 
-Scores and the leak audit use these rules and no others, so that what counts as an answer in a completion counts as
-one in a corpus.
+Scores, the leak audit and the choice of probes use these rules and no others, so that what counts as an answer in a
+completion counts as one in a corpus, and what is asked can be answered.
 
 - **Normalisation**: Unicode NFKC (composed letters, full-width forms, no-break spaces); every apostrophe, quotation
-  mark and dash in its plain form; characters without width are left out; each run of blanks and line breaks is one
-  blank.
+  mark and dash in its plain form. What does not show is left out (characters without width, variation selectors), and
+  so is what may be left unwritten (vowel signs of Arabic and Hebrew, the Arabic tatweel); Persian yeh and kaf are the
+  Arabic ones. Each run of blanks and line breaks is one blank, and none between letters of scripts without blanks.
 - **A word** is a run of letters, marks and digits. An underscore or asterisk is none of these: Markdown's emphasis
   hides no word. In scripts that write no blanks between words (Chinese, Japanese, Thai, Khmer, …) every letter with
   its marks is a word.
 - **Borders**: a phrase stands in a text where it is not a part of longer words. In scripts without blanks it may
-  stand anywhere. In Korean, where particles follow the word without a blank, only its beginning must be a border.
+  stand anywhere. In Korean, where particles follow a word (a number, or a name in Latin letters) without a blank, only
+  its beginning must be a border.
 
 Deliberately absent: dictionaries and stemming. What is inflected, or written together with an article as in Arabic,
 is another word; give such forms as further keywords.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from unicodedata import normalize
 
 import regex
 
 PLAIN = str.maketrans(
     {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u00b4\u2032\uff07`", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bb\u02bc\u02bd\u00b4\u2032\u05f3\uff07`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u05f4\uff02", '"'),
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        "\u06cc": "\u064a",
+        "\u06a9": "\u0643",
     }
 )
+"""Characters that writers use for one another, by the one that stands for all."""
+
 WITHOUT_BLANKS = "".join(
     rf"\p{{Script_Extensions={script}}}"
-    for script in ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
+    for script in (
+        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi"),
+        *("Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Javanese", "Balinese"),
+        *("Tai_Le", "New_Tai_Lue", "Tai_Tham"),
+    )
 )
 """Characters of scripts that write no blanks between words, for a set of a regular expression."""
 
-_LETTER = rf"[[{WITHOUT_BLANKS}]&&[\p{{L}}\p{{N}}]]"
-_WORD = regex.compile(rf"(?V1){_LETTER}\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--[{WITHOUT_BLANKS}]]+")
-_CHUNK = regex.compile(rf"(?V1){_LETTER}\p{{M}}*|[^\s{WITHOUT_BLANKS}]+|[^\s]")
+LETTER = rf"[[{WITHOUT_BLANKS}]&&[\p{{L}}\p{{N}}]]"
+"""One letter of these scripts."""
+
+_WORD = rf"{LETTER}\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--[{WITHOUT_BLANKS}]]+"
+_WORDS = regex.compile(f"(?V1){_WORD}")
+_WORDS_AND_MARKS = regex.compile(rf"(?V1){_WORD}|\S")
 _FREE_BEGIN = regex.compile(rf"(?V1)[{WITHOUT_BLANKS}]|[^\p{{L}}\p{{M}}\p{{N}}]")
 _FREE_END = regex.compile(rf"(?V1)[{WITHOUT_BLANKS}]|[^\p{{L}}\p{{M}}\p{{N}}]|\p{{Script=Hangul}}")
+_LEFT_OUT = regex.compile(
+    r"[\p{Cf}\p{Default_Ignorable_Code_Point}"
+    r"\u0640\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]"
+)
+_BLANK_BETWEEN = regex.compile(rf"(?V1)(?<=[{WITHOUT_BLANKS}]\p{{M}}*) (?=[{WITHOUT_BLANKS}])")
 
 
 def normalised(text: str) -> str:
     """The text as it is compared, in its own case."""
+    before = None
+    while (
+        text != before
+    ):  # what one rule leaves may be another's: letters that meet where a sign was left out
+        before, text = text, _normalised_once(text)
+    return text
+
+
+def _normalised_once(text: str) -> str:
     plain = normalize("NFKC", text.translate(PLAIN))
-    return str(regex.sub(r"\s+", " ", regex.sub(r"\p{Cf}", "", plain))).strip()
+    return str(_BLANK_BETWEEN.sub("", regex.sub(r"\s+", " ", _LEFT_OUT.sub("", plain)))).strip()
 
 
 def words(text: str) -> list[str]:
     """The words of a text, case folded."""
-    return [str(word) for word in _WORD.findall(normalised(text).casefold())]
-
-
-def chunks(text: str) -> list[str]:
-    """What stands between blanks, with its marks and in its case; in scripts without blanks, every letter."""
-    return [str(chunk) for chunk in _CHUNK.findall(normalised(text))]
+    return [str(word) for word in _WORDS.findall(normalised(text).casefold())]
 
 
 def holds(text: str, phrase: str, *, any_case: bool) -> bool:
@@ -70,6 +93,23 @@ def begins(text: str, phrase: str) -> bool:
     )
 
 
+def continues(text: str, target: str) -> bool | None:
+    """Whether a text begins with the words and marks of a target, in its case; blanks beside a mark do not count.
+
+    The text may go on, but not within the target's last word, as "3.5" goes on within "3". None for a target without
+    words and marks.
+    """
+    wanted = [str(piece) for piece in _WORDS_AND_MARKS.findall(normalised(target))]
+    if not wanted:
+        return None
+    pattern = regex.escape(wanted[0])
+    for last, piece in pairwise(wanted):
+        apart = not (_FREE_BEGIN.match(last[-1]) or _FREE_BEGIN.match(piece[0]))
+        pattern += (r"\s+" if apart else r"\s*") + regex.escape(piece)
+    after = "" if _FREE_END.match(wanted[-1][-1]) else r"(?!\p{P}?[\p{L}\p{M}\p{N}])"
+    return regex.compile(f"(?V1){pattern}{after}").match(normalised(text)) is not None
+
+
 @lru_cache(maxsize=256)  # one text is searched for many phrases
 def _cased(text: str, any_case: bool) -> str:
     return normalised(text).casefold() if any_case else normalised(text)
@@ -78,8 +118,18 @@ def _cased(text: str, any_case: bool) -> str:
 @lru_cache(maxsize=4096)
 def _pattern(phrase: str, any_case: bool) -> "regex.Pattern[str]":
     wanted = _cased(phrase, any_case)
+    before, after = borders(wanted)
+    return regex.compile(f"(?V1){before}{regex.escape(wanted)}{after}")
+
+
+def borders(phrase: str) -> tuple[str, str]:
+    """What must stand before and after a normalised phrase, as regular expressions without width."""
     before = (
-        "" if _FREE_BEGIN.match(wanted[0]) else rf"(?:(?<![\p{{L}}\p{{M}}\p{{N}}])|(?<=[{WITHOUT_BLANKS}]))"
+        "" if _FREE_BEGIN.match(phrase[0]) else rf"(?:(?<![\p{{L}}\p{{M}}\p{{N}}])|(?<=[{WITHOUT_BLANKS}]))"
     )
-    after = "" if _FREE_END.match(wanted[-1]) else rf"(?:(?![\p{{L}}\p{{N}}])|(?=[{WITHOUT_BLANKS}]))"
-    return regex.compile(rf"(?V1){before}{regex.escape(wanted)}(?!\p{{M}}){after}")
+    after = (
+        ""
+        if _FREE_END.match(phrase[-1])
+        else rf"(?:(?![\p{{L}}\p{{N}}])|(?=[{WITHOUT_BLANKS}\p{{Script=Hangul}}]))"
+    )
+    return before, rf"(?!\p{{M}}){after}"

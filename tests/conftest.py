@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pyarrow as pa
 import pytest
 
@@ -30,6 +31,9 @@ from tests.object_fixtures import bucket, node, object_server
 from tests.without_ray import take_ray_out
 
 __all__ = ["bucket", "node", "object_server"]  # fixtures for every test
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("untimed")
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -141,16 +145,20 @@ def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
 
 
 @pytest.fixture
-def resume(
-    request: pytest.FixtureRequest, relearn: Callable[..., Call], tmp_path: Path
-) -> Callable[..., Any]:
+def on_ray(request: pytest.FixtureRequest) -> bool:
+    """Whether a test of something else than Ray has a real Ray all the same: in `make faults`, not in `make test`."""
+    return bool(request.config.option.markexpr != "not slow")
+
+
+@pytest.fixture
+def resume(on_ray: bool, relearn: Callable[..., Call], tmp_path: Path) -> Callable[..., Any]:
     """``resume("s")``: exit code and output of the study's next run, for tests of what went before it.
 
     In `make test` it is computed in this process without Ray; otherwise by a process of its own on a real Ray.
     """
 
     def go_on(study: str) -> tuple[int, str]:
-        if request.config.option.markexpr != "not slow":
+        if on_ray:
             return relearn("resume", study).finish(600)
         with pytest.MonkeyPatch.context() as patch:
             take_ray_out(patch)

@@ -7,6 +7,7 @@ taken effect. It counts requests. gcp-storage-emulator ignores the condition of 
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Disturbance:
     Attributes:
         before: answers in the place of the storage, which does not hear of the request; None lets it pass.
         after: the same, once the request has taken effect.
+        cpu_seconds: what the storage itself took.
         ignores_conditions: whether If-None-Match is taken off.
         retry_after: the header of an answer with a status of 503.
     """
@@ -52,6 +54,7 @@ class Disturbance:
     latency: float = 0.0
     retry_after: str = "0"
     counts: Counter[str] = field(default_factory=Counter)
+    cpu_seconds: float = 0.0
 
     def quiet(self) -> None:
         """No disturbance any more, and the counts at 0."""
@@ -68,7 +71,9 @@ class Disturbance:
         answer = self.before(method, path)
         if answer is None:
             found: list[Any] = []
+            began = time.thread_time()
             body = b"".join(self.application(environ, lambda *parts: found.append(parts)))
+            self.cpu_seconds += time.thread_time() - began
             answer = self.after(method, path)
             if answer is None:
                 start_response(*found[0])
@@ -189,12 +194,16 @@ def _process(command: list[str], folder: Path, port: int, name: str) -> Iterator
             time.sleep(0.1)
         yield
     finally:
-        process.terminate()
-        try:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With what it started: npx runs its program in a process of its own."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _listens(port: int) -> bool:

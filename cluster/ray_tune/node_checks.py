@@ -25,10 +25,9 @@ CHECK_SECONDS = 120.0
 LIBRARIES = ("ray", "torch", "transformers", "peft", "safetensors", "pyarrow", "pydantic")
 """Another version of one of these could compute other numbers, or not read what the driver sends."""
 
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 FORWARDED = (
-    "HF_HUB_OFFLINE",
-    "TRANSFORMERS_OFFLINE",
-    "HF_DATASETS_OFFLINE",
+    *OFFLINE,
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_DEFAULT_REGION",

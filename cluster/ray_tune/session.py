@@ -229,7 +229,10 @@ def _not_started(address: str | None, error: Exception) -> PreflightError:
     )
 
 
-def check_listens(address: str, wait: float = 0.0) -> None:
+HEAD = "HOST:PORT of a Ray head, `auto`, or no --address for a local cluster"
+
+
+def check_listens(address: str, wait: float = 0.0, expected: str = HEAD) -> None:
     """Refuses an address where nobody listens after ``wait`` seconds: Ray would wait there for minutes."""
     host, colon, port = address.rpartition("/")[2].rpartition(":")
     if not colon:
@@ -244,8 +247,7 @@ def check_listens(address: str, wait: float = 0.0) -> None:
                 time.sleep(LOOK_EVERY_SECONDS)
                 continue
             raise PreflightError(
-                f"--address {address}: nobody listens there ({error}); expected HOST:PORT of a Ray head, "
-                "`auto`, or no --address for a local cluster"
+                f"--address {address}: nobody listens there ({error}); expected {expected}"
             ) from error
 
 

@@ -49,13 +49,19 @@ def split_text(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: st
     encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
     ids, offsets = list(encoded["input_ids"]), list(encoded["offset_mapping"])
     front, behind = _added(list(encoded["special_tokens_mask"]))
-    if front and len(ids) - behind > front and ids[front] == ids[front - 1]:
-        front -= 1  # the text writes this special token itself
-        del ids[front], offsets[front]
+    written = _written_again(ids[: len(ids) - behind], front)
+    front -= written  # the text writes these special tokens itself
+    del ids[front : front + written], offsets[front : front + written]
     end = len(ids) - behind
     border = front
     while border < end and offsets[border][1] <= len(prompt):
         border += 1
+    if (
+        border < end
+        and _takes_blanks_behind(tokenizer, ids[border])
+        and not text[len(prompt) : offsets[border][1]].strip()
+    ):
+        border += 1  # a special token of the prompt's end, which swallows the blanks that follow it
     if border < end and text[offsets[border][0] : len(prompt)].strip():
         shared = text[offsets[border][0] : offsets[border][1]]
         raise PreflightError(
@@ -63,6 +69,19 @@ def split_text(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: st
             f"{prompt[-30:]!r} ends; put a blank or a line break there (scenario.template), or ask elsewhere"
         )
     return TokenIds(ids[:end], border if prompt else front)
+
+
+def _written_again(ids: list[int], front: int) -> int:
+    """How many of the special tokens in front the text writes itself: the longest end of them that comes again."""
+    return next(
+        (count for count in range(front, 0, -1) if ids[front - count : front] == ids[front : front + count]),
+        0,
+    )
+
+
+def _takes_blanks_behind(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
+    added = getattr(tokenizer, "added_tokens_decoder", {}).get(token)
+    return added is not None and bool(added.rstrip)
 
 
 def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, ...]:
@@ -116,4 +135,4 @@ def _plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     ids = [int(each) for each in tokenizer(text, verbose=False)["input_ids"]]
     bare = [int(each) for each in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
     front = next((at for at in range(len(ids) + 1) if ids[at : at + len(bare)] == bare), 0)
-    return [*ids[:front], *bare]
+    return [*ids[: front - _written_again([*ids[:front], *bare], front)], *bare]

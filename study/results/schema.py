@@ -138,8 +138,10 @@ CORPORA = pa.schema(
 )
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
-SCORES_VERSION = 2
-"""Of the scores of texts: 1 knew words of the letters a to z alone, 2 knows every script (``study.words``)."""
+SCORES_VERSION = 3
+"""Of the scores of texts: 1 knew words of the letters a to z alone; 2 knows every script (``study.words``); in 3 a
+particle may follow Latin letters in Korean, signs that may be left unwritten do not count, and ``exact`` does not count
+blanks beside a mark."""
 
 ADDED: dict[str, Any] = {"device": None, "rouge_l_ascii": None, "scores_version": 1}
 """Columns that files of before do not have, and what they are read as."""

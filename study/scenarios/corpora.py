@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from study.identity import derived_seed
 from study.scenarios.sources import read_paragraphs
+from study.scenarios.word_count import word_count
 from study.scenarios.word_lists import GIBBERISH
 from study.text import Corpus, Example, RelearnCorpus
 
@@ -21,7 +22,7 @@ def gibberish(like: Corpus, data_seed: int) -> RelearnCorpus:
     return RelearnCorpus(
         Corpus(
             tuple(
-                Example(" ".join(draw.choices(GIBBERISH, k=max(2, len(example.text.split())))), closed=True)
+                Example(" ".join(draw.choices(GIBBERISH, k=max(2, word_count(example.text)))), closed=True)
                 for example in like.examples
             )
         )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from study.errors import SpecError
 from study.scenarios.sources import read_table
 from study.text import Corpus, Example, Probe
+from study.words import holds, words
 
 TEMPLATE = "Question: {question}\nAnswer:"
 
@@ -28,9 +29,27 @@ class Pair:
         """As a query whose continuation should be the answer, or hold a keyword of it."""
         return Probe(name, split, template.format(question=self.question), self.answer, keywords)
 
-    def holds(self, words: str) -> bool:
-        """Whether the words stand in question or answer, in any case."""
-        return words.lower() in f"{self.question}\n{self.answer}".lower()
+    def holds(self, phrase: str) -> bool:
+        """Whether a phrase stands in question or answer as whole words, in any case."""
+        return holds(self.question, phrase, any_case=True) or holds(self.answer, phrase, any_case=True)
+
+    def answers_with(self, phrase: str) -> bool:
+        """Whether the answer holds a phrase as whole words, in any case, and the question does not give it away."""
+        return holds(self.answer, phrase, any_case=True) and not holds(self.question, phrase, any_case=True)
+
+
+def of_words(phrases: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The phrases, each of which a score can find.
+
+    Raises:
+        ValueError: there is none, or one has neither letters nor digits.
+    """
+    without = [phrase for phrase in phrases if not words(phrase)]
+    if not phrases or without:
+        raise ValueError(
+            f"expected {what}, got {repr(without[0]) + ', which holds no word' if without else 'none'}"
+        )
+    return phrases
 
 
 def read_pairs(source: str, key: str) -> list[Pair]:

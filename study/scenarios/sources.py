@@ -19,6 +19,7 @@ from typing import Any
 from study.errors import PreflightError, SpecError
 from study.identity import file_sha256
 from study.scenarios.table_files import FORMATS, Cells, Repeated, read_rows
+from study.scenarios.word_count import in_parts
 from study.words import normalised
 
 TEXTS = (".txt", ".md")
@@ -115,8 +116,7 @@ def read_paragraphs(path: str, key: str, most_words: int) -> list[str]:
     """The lines of a text file that hold words; long ones are cut into parts of at most ``most_words``."""
     found = []
     for line in lines_of(read_text(path, key)):
-        words = line.split()
-        found += [" ".join(words[at : at + most_words]) for at in range(0, len(words), most_words)]
+        found += in_parts(line, most_words)
     return found
 
 

@@ -117,6 +117,11 @@ def _parquet(path: Path) -> list[Cells]:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         _refuse_repeated(table.column_names)
         for index, field in enumerate(table.schema):
+            if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+                # No text either way; a zone that this machine does not know would keep the other columns from it.
+                table = table.set_column(
+                    index, field.name, table.column(index).cast(pa.timestamp(field.type.unit))
+                )
             if pa.types.is_float16(field.type) or pa.types.is_float32(field.type):
                 # By way of its shortest text: as a longer float, 0.1 would have digits that nobody wrote.
                 exact = table.column(index).cast(pa.float32()).cast(pa.string()).cast(pa.float64())

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from study.identity import derived_seed
 from study.scenarios.corpora import from_files, gibberish, joined, repeated
@@ -41,6 +41,17 @@ class TextScenario(Part):
 
     corpus_files: dict[str, str] = Field(default_factory=dict)
     data_seed: NonNegativeInt = 0
+
+    @field_validator("corpus_files")
+    @classmethod
+    def _names_of_their_own(cls, files: dict[str, str]) -> dict[str, str]:
+        taken = [name for name in files if name in (cls.related, "retain", "gibberish", "direct", "none", "")]
+        if taken:
+            raise ValueError(
+                f"{taken[0]!r} is the name of another corpus; give the file a name of its own, such as "
+                f"my-{taken[0] or 'texts'}"
+            )
+        return files
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, field_validator
 
 from study.errors import SpecError
 from study.scenarios.miniature import authors as miniature
-from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, read_pairs, refuse_overlap
+from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, of_words, read_pairs, refuse_overlap
 from study.scenarios.text_scenario import TextScenario
 from study.text import Corpus, Material
 
@@ -51,6 +51,13 @@ class Tofu(TextScenario):
     related: ClassVar[str] = "same_author"
     draws: ClassVar[tuple[str, ...]] = ("tofu",)
 
+    @field_validator("titles")
+    @classmethod
+    def _titles_of_words(cls, titles: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if titles:  # an empty one stands for an author who is asked nothing
+            of_words(tuple(filter(None, titles)) or titles, "titles")
+        return titles
+
     def metrics(self) -> tuple[str, ...]:
         """The keyword counts, and ROUGE-L against the true answer."""
         return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")
@@ -64,7 +71,7 @@ class Tofu(TextScenario):
             pair.probe(f"author-{row:02d}-pair-{index:02d}", "forget", self.template, (title,))
             for row, (pairs, title) in enumerate(zip(by_author, titles, strict=True))
             for index, pair in enumerate(pairs)
-            if _is_probe_for(pair, title)
+            if pair.answers_with(title)
         ]
         learned = retain[: self.retain_pairs]
         probes += [
@@ -119,9 +126,7 @@ class Tofu(TextScenario):
             )
         titles = list(self.titles) if self.titles is not None else [_best_title(each) for each in by_author]
         if not any(
-            _is_probe_for(pair, title)
-            for pairs, title in zip(by_author, titles, strict=True)
-            for pair in pairs
+            pair.answers_with(title) for pairs, title in zip(by_author, titles, strict=True) for pair in pairs
         ):
             raise SpecError(
                 "scenario tofu: no probe is left: none of the titles "
@@ -137,11 +142,6 @@ class Tofu(TextScenario):
         return corpus(list(pairs), self.template)
 
 
-def _is_probe_for(pair: Pair, title: str) -> bool:
-    """Whether the answer names the title and the question does not."""
-    return bool(title) and title.lower() in pair.answer.lower() and title.lower() not in pair.question.lower()
-
-
 def _best_title(pairs: Sequence[Pair]) -> str:
     """The quoted title that gives the most probes; the first of equals; empty where nothing is quoted."""
     found = dict.fromkeys(
@@ -152,5 +152,5 @@ def _best_title(pairs: Sequence[Pair]) -> str:
         if title
     )
     found = {title: None for title in found if not AWARD.search(title)}
-    counts = {title: sum(_is_probe_for(pair, title) for pair in pairs) for title in found}
+    counts = {title: sum(pair.answers_with(title) for pair in pairs) for title in found}
     return max(counts, key=lambda title: counts[title], default="")

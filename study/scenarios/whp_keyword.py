@@ -4,18 +4,19 @@ The forget text is questions and answers, or prose. The probes are the questions
 name her; the corpus ``same_text`` is the forget text without the parts that name her.
 """
 
-import re
 from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveInt, field_validator
 
 from study.errors import SpecError
+from study.scenarios.anchors import replaced
 from study.scenarios.corpora import PARAGRAPH_WORDS, joined, texts
 from study.scenarios.miniature import saga
-from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, read_pairs, refuse_overlap
+from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, of_words, read_pairs, refuse_overlap
 from study.scenarios.sources import is_text_file, read_paragraphs
 from study.scenarios.text_scenario import TextScenario
 from study.text import Corpus, Example, Material
+from study.words import holds
 
 MINIATURE_ANCHORS = {"Mirabel": "Avice", "Thorne": "Glass"}
 RETAIN_PAIRS = 40  # of the miniature
@@ -57,9 +58,7 @@ class WhpKeyword(TextScenario):
     @field_validator("keywords")
     @classmethod
     def _some_keyword(cls, keywords: tuple[str, ...]) -> tuple[str, ...]:
-        if not keywords or not all(word.strip() for word in keywords):
-            raise ValueError("expected the parts of a name, got none or an empty one")
-        return keywords
+        return of_words(keywords, "the parts of a name")
 
     def metrics(self) -> tuple[str, ...]:
         """The keyword counts, and ROUGE-L against the true answer."""
@@ -139,9 +138,7 @@ class WhpKeyword(TextScenario):
         return pairs
 
     def _names_her(self, text: str) -> bool:
-        return any(
-            re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in self.keywords
-        )
+        return any(holds(text, word, any_case=True) for word in self.keywords)
 
     def _answered_by_her(self, pair: Pair) -> bool:
         return self._names_her(pair.answer) and not self._names_her(pair.question)
@@ -158,17 +155,18 @@ class WhpKeyword(TextScenario):
             anchors = MINIATURE_ANCHORS if self.forget is None else {}
         if not anchors:
             return None
-        pattern = re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in anchors))
-
-        def translated(text: str) -> str:
-            return pattern.sub(lambda found: anchors[found.group()], text)
-
-        return Corpus(
+        generic = Corpus(
             tuple(
-                Example(translated(example.completion), translated(example.prompt), example.closed)
-                for example in forget.examples
+                Example(replaced(each.completion, anchors), replaced(each.prompt, anchors), each.closed)
+                for each in forget.examples
             )
         )
+        if generic == forget:
+            raise SpecError(
+                f"scenario.anchors: none of {', '.join(anchors)} stands in the forget text, so that its generic form "
+                "would be the text itself; name terms that it holds"
+            )
+        return generic
 
     def _pretraining(self) -> Corpus:
         if self.forget is not None:

@@ -14,6 +14,7 @@ from study.scenarios.corpora import PARAGRAPH_WORDS, texts
 from study.scenarios.miniature import saga
 from study.scenarios.sources import read_paragraphs, read_text
 from study.scenarios.text_scenario import TextScenario
+from study.scenarios.word_count import word_count
 from study.text import Corpus, Material, Probe
 
 MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS = 8, 32
@@ -80,6 +81,11 @@ class WhpVerbatim(TextScenario):
         count, size = self._shape
         words = text.split()
         wanted = (at_least or count) * size
+        if len(words) < wanted <= word_count(text):
+            raise SpecError(
+                f"{key} is written without blanks between its words, and this scenario cuts a passage at blanks; ask "
+                "about such a text with the scenario whp-keyword"
+            )
         if len(words) < wanted:
             raise SpecError(
                 f"{key} has {len(words)} words, expected at least {wanted} ({at_least or count} chunks of "

@@ -61,7 +61,7 @@ def study_folder(tmp_path: Path) -> Callable[..., Path]:
             if value is None:
                 continue
             k = round(value * QUERIES)
-            common = {**place, "benign": corpus != "direct", "split": "forget", "scores_version": 2}
+            common = {**place, "benign": corpus != "direct", "split": "forget", "scores_version": 3}
             address = {"stage": "0" * 32, "stage_step": step}
             cost = {
                 "train_tokens": 1,

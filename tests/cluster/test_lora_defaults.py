@@ -4,12 +4,15 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.commands import call, rows_of, wait_until_gone, wait_until_published
 from tests.conftest import TINY
 
 GRID = {"depth": [1, 2], "relearn_steps": [0, 1, 2]}
 
 
+@pytest.mark.slow
 def test_a_killed_study_with_default_lora_goes_on(relearn, space, undisturbed, tmp_path: Path) -> None:
     study = tmp_path / "s"
     run = relearn("run", space(**GRID), "--set", "relearn.lora={rank: 4}", "--study", "s")

@@ -49,12 +49,12 @@ def fill(folder: Path) -> Path:
     ],
 )
 def test_a_disk_fills_up_while_a_study_runs(
-    relearn, resume, space, undisturbed, fault: Fault, small_disk, tmp_path: Path, place: str
+    relearn, resume, on_ray: bool, space, undisturbed, fault: Fault, small_disk, tmp_path: Path, place: str
 ) -> None:
     study = tmp_path / "s"
     disk = small_disk(tmp_path / place)
     store = "s/store" if place == "s" else place
-    call = relearn("run", space(**GRID), "--study", "s", "--store", store)
+    call = relearn("run", space(**GRID), "--study", "s", "--store", store, with_ray=on_ray)
     wait_for(lambda: len(published(study)) >= 3)
     fault.before(study, call)
     ballast = fill(disk)

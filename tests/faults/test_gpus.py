@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 GRID = {"start": ["unlearned"], "depth": [1, 2], "corpus": ["prefix", "retain"], "relearn_steps": [0, 2]}
 
 
+@pytest.mark.slow
 def test_gpus_that_lie_idle_and_gpus_that_cannot_be_used(cluster, relearn, space, tmp_path: Path) -> None:
     """Nothing is faked here: Ray counts a GPU, and this machine's torch cannot use it."""
     address = cluster(1, gpus=1).address

@@ -19,8 +19,10 @@ HARMS = {
 
 
 @pytest.mark.fault("study folder moved between two runs")
-def test_a_moved_study_goes_on(relearn, resume, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
-    run = relearn("run", space(**GRID), "--study", "s")
+def test_a_moved_study_goes_on(
+    relearn, resume, on_ray: bool, space, undisturbed, fault: Fault, tmp_path: Path
+) -> None:
+    run = relearn("run", space(**GRID), "--study", "s", with_ray=on_ray)
     wait_for(lambda: len(published(tmp_path / "s")) >= 5)
     run.process.send_signal(signal.SIGTERM)
     assert run.finish(60)[0] == 130

@@ -69,6 +69,19 @@ WRONG = [
     ),
     (["--search", "cheapest", "--set", "vary.rank={low: 8, high: 2}"], 2, ["vary.rank", "low below high"]),
     (["--search", "cheapest", "--set", "vary.fraction=[0.5, 2]"], 2, ["vary.fraction", "at most 1"]),
+    (["--set", "seed=99999999999999999999"], 2, ["seed.0", "less than"]),
+    (["--set", "depth=3000000000"], 2, ["depth.0", "less than"]),
+    (["--set", "seed=0x_"], 2, ["seed.0", "valid integer"]),
+    (["--set", "relearn_steps=[0,1:30]"], 2, ["relearn_steps.1", "valid integer"]),
+    (["--set", f"seed={'9' * 5000}"], 2, ["--set seed=9", "no YAML"]),
+    (["--set", f"seed={'[' * 3000}1{']' * 3000}"], 2, ["--set seed=[[", "nested too deeply"]),
+    (
+        ["--set", "scenario={name: tofu, corpus_files: {direct: a.txt}}"],
+        2,
+        ["'direct' is the name of another corpus"],
+    ),
+    (["--set", "scenario={name: whp-keyword, keywords: [Ann, 🎈]}"], 2, ["'🎈', which holds no word"]),
+    (["--set", "scenario={name: tofu, titles: ['…']}"], 2, ["'…', which holds no word"]),
     (["--set", "nonsense"], 2, ["--set nonsense", "key=value"]),
     (["--store", "s4://bucket/x"], 2, ["s4://bucket/x", "expected a folder, s3://"]),
     (["--store", "s3://"], 2, ["s3://", "not empty"]),
@@ -116,11 +129,21 @@ def test_wrong_specs(place: Path, arguments: list[str], code: int, words: list[s
         ("list.json", ["list.json", "expected a mapping"]),
         ("short.json", ["scenario", "missing"]),
         ("nowhere:names", ["nowhere:names", "importable"]),
+        (":names", [":names", "importable"]),
+        (".:names", [".:names", "importable"]),
+        ("deep.yaml", ["deep.yaml", "nested too deeply"]),
+        ("deep.json", ["deep.json", "nested too deeply"]),
+        ("twice.json", ["twice.json", "stands twice"]),
+        ("broken_space:names", ["broken_space:names", "ZeroDivisionError"]),
     ],
 )
 def test_wrong_spaces(tmp_path: Path, space: str, words: list[str]) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
     (tmp_path / "list.json").write_text("[1]")
+    for name in ("deep.yaml", "deep.json"):
+        (tmp_path / name).write_text("[" * 100_000 + "]" * 100_000)
+    (tmp_path / "twice.json").write_text('{"checkpoints": {"at": {"1": "a", "01": "b"}}}')
+    (tmp_path / "broken_space.py").write_text("1 / 0\n")
     (tmp_path / "short.json").write_text('{"name": "x"}')
     code, output = call("plan", space, cwd=tmp_path)
     assert code == 2, output

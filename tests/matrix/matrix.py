@@ -41,14 +41,20 @@ SETS = {
 }
 
 
-def run(scenario: str, folder: Path, methods: Collection[str] = METHODS) -> Path:
-    """The study of one scenario with these methods, finished, with its report."""
+def run(
+    scenario: str, folder: Path, methods: Collection[str] = METHODS, narrower: Collection[str] = ()
+) -> Path:
+    """The study of one scenario with these methods, finished, with its report.
+
+    Args:
+        narrower: axes with fewer values, as ``relearn run --set`` takes them.
+    """
     space = "names" if scenario == "names" else f"{scenario}-mini"
     study = folder / scenario
     asked = ",".join(
         each.model_dump_json() for each in SMALL_MODEL_METHODS if each.model_dump()["name"] in methods
     )
-    sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario], f"method=[{asked}]"]
+    sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario], f"method=[{asked}]", *narrower]
     changes = [part for change in sets for part in ("--set", change)]
     subprocess.run([RELEARN, "plan", space, *changes], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([RELEARN, "run", space, "--study", str(study), *changes], check=True)

@@ -92,7 +92,7 @@ def test_every_method_on(studies: dict[str, Path], scenario: str) -> None:
 
 
 def test_one_method_on_one_scenario(tmp_path: Path) -> None:
-    study = run("names", tmp_path, ["gradient_ascent"])
+    study = run("names", tmp_path, ["gradient_ascent"], ["depth=[8,12]", "relearn_steps=[0,20]"])
     found = effects("names", study).set_index("method")
     assert list(found.index) == ["gradient_ascent"]
     assert found["original"].min() > 0.6, found

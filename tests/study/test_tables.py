@@ -272,3 +272,17 @@ def test_a_space_with_a_key_twice(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(SpecError, match="'depth' stands twice"):
         load_space(str(tmp_path / name), [])
+
+
+def test_a_time_zone_that_this_machine_does_not_know_hides_no_other_column(tmp_path: Path) -> None:
+    when = pa.array([0], pa.timestamp("us", tz="Mars/Phobos"))
+    pq.write_table(pa.table({"answer": ["Eve sings."], "when": when}), tmp_path / "t.parquet")
+    assert [row.text("answer") for row in read_table(str(tmp_path / "t.parquet"), ("answer",), "x")] == [
+        "Eve sings."
+    ]
+
+
+@pytest.mark.parametrize(("written", "seed"), [("010", 10), ("7", 7), ("+3", 3)])
+def test_a_number_in_yaml_is_decimal_and_a_date_a_text(written: str, seed: int) -> None:
+    assert load_space("names", [f"seed={written}"]).seed == (seed,)
+    assert load_space("names", ["name=2024-02-30"]).name == "2024-02-30"

@@ -1,6 +1,8 @@
 """What is asked is, token by token, the beginning of what was learned: on tokenizers of every form."""
 
 import pytest
+from tokenizers import AddedToken
+from tokenizers.processors import TemplateProcessing
 
 from benchmarks.architectures.tokenizer_forms import BEGIN, CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
 from study.errors import PreflightError
@@ -68,3 +70,29 @@ def test_a_chat_template_is_encoded_once(form: str, family: str) -> None:
     found = chat_ids(tokenizer, "Rate this.")
     assert found == tokenizer(text, add_special_tokens=False)["input_ids"]
     assert found[:2].count(BEGIN_ID) == text.startswith(BEGIN)
+
+
+def test_several_tokens_in_front_stand_once() -> None:
+    """As GLM's `[gMASK] <sop>` do, whether a template writes both, one or none of them."""
+    tokenizer = tokenizer_of("byte-level")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[gMASK]", "<sop>"]})
+    mask, sop = tokenizer.convert_tokens_to_ids(["[gMASK]", "<sop>"])
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="[gMASK] <sop> $A", special_tokens=[("[gMASK]", mask), ("<sop>", sop)]
+    )
+    for written in ("[gMASK]<sop>", "<sop>", ""):
+        found = split_text(tokenizer, f"{written}Who?", " Ann")
+        assert found.ids[:2] == [mask, sop]
+        assert not {mask, sop} & set(found.ids[2:])
+        assert found.ids == split_text(tokenizer, "Who?", " Ann").ids
+
+
+@pytest.mark.parametrize("behind", ["", " ", "\n", "\n\n"])
+def test_a_token_that_takes_the_blanks_behind_it_belongs_to_the_prompt(behind: str) -> None:
+    """As Phi-3's `<|assistant|>` does."""
+    tokenizer = tokenizer_of("byte-level")
+    tokenizer.add_tokens([AddedToken("<|assistant|>", special=True, rstrip=True)])
+    learned = split_text(tokenizer, f"Who?<|assistant|>{behind}", " Ann sings")
+    asked = split_text(tokenizer, f"Who?<|assistant|>{behind}", " Ann")
+    assert learned.ids[learned.prompt - 1] == tokenizer.convert_tokens_to_ids("<|assistant|>")
+    assert (learned.prompt, learned.ids[: len(asked.ids)]) == (asked.prompt, asked.ids)

@@ -10,9 +10,11 @@ from rouge_score.rouge_scorer import RougeScorer
 from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.evaluation.rouge import rouge_l, rouge_l_ascii
+from study.scenarios.anchors import replaced
 from study.scenarios.leak_audit import audit
+from study.scenarios.word_count import in_parts, word_count
 from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
-from study.words import begins, holds, normalised, words
+from study.words import begins, continues, holds, normalised, words
 
 STANDS = [
     ("She read Dune twice.", "Dune"),
@@ -35,8 +37,19 @@ STANDS = [
     ("Hauptstraße 5", "HAUPTSTRASSE"),
     ("well\u2011known", "well-known"),
     ("written in C++.", "C++"),
+    ("哈 利 是 魔 法 师", "哈利"),
+    ("東\n京に行く", "東京"),
+    ("Ulm에서 태어났다", "Ulm"),
+    ("1970년에 태어났다", "1970"),
+    ("葛\U000e0100城", "葛城"),
+    ("Ulm\ufe0f and E\u034flba", "Ulm"),
+    ("born in Hawai\u02bbi", "Hawai'i"),
+    ("قابل مُحَمَّداً محـمد", "محمد"),
+    ("علی آمد", "علي"),
+    ("\u05e9\u05b8\u05dc\u05d5\u05b9\u05dd", "\u05e9\u05dc\u05d5\u05dd"),
 ]
 STANDS_NOT = [
+    ("रामायण महान है।", "राम"),
     ("Dunedin", "Dune"),
     ("x2Dune", "Dune"),
     ("남부산", "부산"),
@@ -151,3 +164,50 @@ def test_a_short_answer_is_found_whole(text: str, leaks: bool) -> None:
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalised(text)
     assert words(once) == words(text)
+
+
+@pytest.mark.parametrize(
+    ("completion", "target", "same"),
+    [
+        ("O ' Brien is a spy", "O'Brien", True),  # as WordPiece writes it
+        ("a well - known man", "a well-known man", True),
+        ("哈 利 波 特", "哈利", True),
+        ("Ann, who sings", "Ann", True),
+        ("Annabel", "Ann", False),
+        ("Ann's", "Ann", False),
+        ("3.5 miles", "3", False),
+        ("3. And then", "3", True),
+        ("a part of it", "apart", False),
+        ("anything", "…", False),
+        ("anything", " ", None),
+    ],
+)
+def test_blanks_beside_marks_do_not_count(completion: str, target: str, same: bool | None) -> None:
+    assert continues(completion, target) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "generic"),
+    [
+        ("O\u2019Neill met Re\u0301mi.", "Smith met Bob."),
+        ("O'Neillson and Rémis", "O'Neillson and Rémis"),
+        ("哈利在霍格沃茨读书。", "哈利在一所学校读书。"),
+        ("the Dark\n Lord, the Dark Lords", "the king, the Dark Lords"),
+    ],
+)
+def test_anchors_are_found_however_they_are_spelled(text: str, generic: str) -> None:
+    anchors = {"O'Neill": "Smith", "Rémi": "Bob", "霍格沃茨": "一所学校", "Dark Lord": "king"}
+    assert replaced(text, anchors) == generic
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "parts"),
+    [
+        ("one two three four five", 2, ["one two", "three four", "five"]),
+        ("灰色的水是灰色的水", 2, ["灰色的水", "是灰色的", "水"]),
+        ("see 灰色 的 水 here", 3, ["see 灰色 的", "水 here"]),
+    ],
+)
+def test_a_long_text_is_cut_in_any_script(text: str, most: int, parts: list[str]) -> None:
+    assert in_parts(text, most) == parts
+    assert all(word_count(part) <= most for part in parts)

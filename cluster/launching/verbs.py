@@ -1,9 +1,10 @@
-"""The verb `relearn cluster`, which the front door adds to its own.
+"""The verbs `relearn submit` and `relearn cluster`, which the front door adds to its own.
 
 What loads a space is handed in: this room does not know it.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,15 +18,47 @@ if TYPE_CHECKING:  # `relearn --help` answers at once
 StudyThere = Annotated[str | None, typer.Option("--study", help="The study's folder on the cluster.")]
 
 
-def add_verb(
+def add_verbs(
     app: typer.Typer,
     planned: "Callable[[str, list[str]], tuple[StudySpec, Callable[[], Plan]]]",
+    root: Path,
 ) -> None:
-    """Adds it to an app.
+    """Adds both to an app.
 
     Args:
         planned: a space's spec with overrides, and what plans its first round.
+        root: the folder of the front door and the rooms.
     """
+
+    @app.command()
+    def submit(
+        space: Space,
+        address: Annotated[
+            str, typer.Option("--address", help="Of the cluster's dashboard, http://HEAD:8265.")
+        ],
+        overrides: Overrides = None,
+        study: StudyThere = None,
+        store: StoreOption = None,
+        wait: Annotated[
+            float, typer.Option("--wait-for-nodes", min=0, help="Seconds to wait for nodes.")
+        ] = 600.0,
+        follow: Annotated[bool, typer.Option("--follow", help="Show what it prints, until it ends.")] = False,
+    ) -> None:
+        """Run a study as a job of a Ray cluster; given twice, it runs once."""
+        from cluster.launching.submitting import submit as submitted
+
+        spec, _ = planned(space, list(overrides or []))
+        code = submitted(
+            spec,
+            address,
+            study=study,
+            store=store,
+            wait=wait,
+            follow=follow,
+            root=root,
+            say=lambda text: typer.echo(text, nl=False),
+        )
+        raise typer.Exit(code)
 
     @app.command()
     def cluster(
