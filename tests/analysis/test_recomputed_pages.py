@@ -3,6 +3,7 @@
 They are held against ``tests.analysis.recompute`` and ``tests.analysis.truth``, which read the Parquet alone.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.page import render_markdown
 from tests.analysis.recompute.page import check, source_of
-from tests.analysis.test_adversarial import CASES
+from tests.analysis.test_adversarial import CASES, NO_ZERO_HAS_A_SIGN
 from tests.analysis.truth import check as check_sentence
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,7 +28,14 @@ def _compared(study: MeasuredStudy) -> int:
     source = source_of(study.folder, str(study.content["axes"]["scenario"][0]), study.headline.metric)
     for sentence in sentences(study):
         check_sentence(source.truth, sentence)
-    return check(source, render_markdown(chapter(study, study.name, "one")))
+    text = render_markdown(chapter(study, study.name, "one"))
+    assert not re.search(NO_ZERO_HAS_A_SIGN, text)
+    for name in {
+        str(each) for column in ("model", "method", "corpus") for each in study.cells[column].unique()
+    }:
+        changed = f"{name[0].swapcase()}{name[1:]}"
+        assert not re.search(rf"(?<!\w){re.escape(changed)}(?!\w)", text), "no identifier is changed in case"
+    return check(source, text)
 
 
 SOON = ("names", "names-smollm2-seeds", "tofu-smollm2", "whp-verbatim-smollm2-float32")
