@@ -6,6 +6,7 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -35,6 +36,7 @@ from cluster.options import (  # noqa: E402
     WaitOption,
     named_study,
 )
+from cluster.serving.verb import add_verb as add_serve  # noqa: E402
 from study.errors import PreflightError, RelearnError, command_line  # noqa: E402
 
 app = typer.Typer(
@@ -364,6 +366,15 @@ def _planned(space: str, overrides: list[str]) -> Any:
 
 
 add_verbs(app, _planned, HOME)
+
+
+def _validate(fields: Mapping[str, Any], place: str) -> Any:
+    from search_spaces.loading import validate
+
+    return validate(fields, place)
+
+
+add_serve(app, _validate)
 
 
 def _study_path(study: Path | None, name: str) -> Path:

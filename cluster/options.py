@@ -13,6 +13,7 @@ GROUPS = {
     "Before and while a study runs": ("plan", "run", "resume", "status", "logs", "stop", "cancel"),
     "Its results": ("report", "compare", "export", "checkpoints", "score", "verify"),
     "On somebody else's machines": ("submit", "cluster"),
+    "For a red team": ("serve",),
 }
 EXAMPLES = """Examples:
   relearn plan names --set 'depth=[8,12]'

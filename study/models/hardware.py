@@ -28,6 +28,11 @@ WITHOUT_BFLOAT16 = ("AVX2", "DEFAULT")
 """What torch calls x86 processors on which it emulates bfloat16."""
 
 
+def use_threads(count: int) -> None:
+    """Of the calling thread's forward and backward passes; sums in another order differ in the last bit."""
+    torch.set_num_threads(count)
+
+
 def device_of(gpus: float) -> torch.device:
     """Where a stage computes that asks for so many GPUs.
 

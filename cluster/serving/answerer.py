@@ -1,0 +1,192 @@
+"""The one thread that answers: completions of prompts, the likelihood of their tokens, and of given targets.
+
+Prompts are read and continued exactly as ``study.evaluation`` asks its probes, a whole request at a time. So the
+answers to a study's probes are, on a CPU, to the bit those that the study gets from the weights.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cluster.serving.errors import RefusedError, busy
+from cluster.serving.served_models import Served
+
+if TYPE_CHECKING:  # torch comes with it
+    from study.evaluation.token_likelihoods import Token
+    from study.models.resident import Resident
+
+AT_ONCE = 64
+"""Prompts that are decoded together, as ``Execution.evaluation_batch`` has it."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One answer.
+
+    Attributes:
+        new: the continuation's ids, with its end token where it ended.
+        text: it decoded, without special tokens.
+        tokens: with their likelihoods, where they were asked for: the prompt's first, where echoed.
+        target: (nll in nats, rank from 1, tokens) of the target, where one was given.
+    """
+
+    prompt_tokens: int
+    new: list[int]
+    text: str
+    ended: bool
+    tokens: "list[Token]" = field(default_factory=list)
+    target: tuple[float, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model, for all prompts of a request.
+
+    Attributes:
+        prompts: texts, or token ids.
+        targets: a continuation for each prompt, with the blank before it; or none.
+        top: how many likely tokens are told for each; None: no likelihoods at all.
+        echo: whether the prompt's own tokens are told too.
+    """
+
+    prompts: Sequence[str] | Sequence[list[int]]
+    targets: Sequence[str] | None
+    max_tokens: int
+    top: int | None = None
+    echo: bool = False
+
+
+class Answerer:
+    """See the module's text.
+
+    Args:
+        waiting: requests that may wait; more are told to come later.
+        threads: of a forward pass; with another number the last bit may differ.
+    """
+
+    def __init__(self, waiting: int, threads: int) -> None:
+        self._waiting = waiting
+        self._pending = 0
+        self._residents: Any = None
+        self._loaded: str | None = None
+        self._executor = ThreadPoolExecutor(1, "answers", self._prepare, (threads,))
+
+    def ask(
+        self, model: Served, question: Question | Callable[["Resident"], Question]
+    ) -> "Future[list[Text]]":
+        """Puts a question into the queue; called from one thread only.
+
+        Args:
+            question: or what makes it with the model's tokenizer.
+
+        Raises:
+            RefusedError: too many wait; in the future: what does not fit the model.
+        """
+        if self._pending >= self._waiting:
+            raise busy(f"{self._waiting} requests wait already")
+        self._pending += 1
+        made = self._executor.submit(self._answer, model, question)
+        made.add_done_callback(self._done)
+        return made
+
+    def _done(self, future: "Future[list[Text]]") -> None:
+        del future
+        self._pending -= 1
+
+    def _prepare(self, threads: int) -> None:
+        from study.models.hardware import use_threads
+        from study.perform import Residents
+
+        use_threads(threads)
+        self._residents = Residents()
+
+    def _answer(self, model: Served, question: Question | Callable[["Resident"], Question]) -> list[Text]:
+        resident = self._residents.get(model.source)
+        if self._loaded != model.snapshot:
+            self._loaded = None
+            try:
+                model.load(resident)
+            except FileNotFoundError:
+                raise RefusedError(
+                    404, "This model is not there any more.", "model_not_found", "model"
+                ) from None
+            self._loaded = model.snapshot
+        return answered(resident, question if isinstance(question, Question) else question(resident))
+
+
+def answered(resident: "Resident", question: Question) -> list[Text]:
+    """The answers, in the order of the prompts.
+
+    Raises:
+        RefusedError: a prompt that is empty, too long, or no tokens of this model.
+    """
+    from study.errors import DivergedError, PreflightError
+    from study.evaluation.generation import answer_ids
+    from study.evaluation.token_likelihoods import token_likelihoods
+
+    try:
+        prompts, targets = _ids(resident, question)
+    except PreflightError as error:
+        raise RefusedError(400, str(error), "invalid_prompt", "prompt") from None
+    longest = max(
+        len(prompt) + max(question.max_tokens, len(target))
+        for prompt, target in zip(prompts, targets, strict=True)
+    )
+    if longest > resident.context:
+        raise RefusedError(
+            400,
+            f"A prompt takes {longest} tokens with its answer, and the model's context is {resident.context}; send "
+            "less, or lower max_tokens.",
+            "context_length_exceeded",
+            "prompt",
+        )
+    given = targets if question.targets is not None else [[resident.pad_id]] * len(prompts)
+    try:
+        answers = answer_ids(resident, prompts, given, max(1, question.max_tokens), AT_ONCE)
+    except DivergedError:
+        raise RefusedError(409, "The model's likelihoods are not finite numbers.", "model_diverged") from None
+    made = []
+    for prompt, target, (new, nll, rank) in zip(prompts, targets, answers, strict=True):
+        kept = new[: question.max_tokens]
+        made.append(
+            Text(
+                prompt_tokens=len(prompt),
+                new=kept,
+                text=str(resident.tokenizer.decode(kept, skip_special_tokens=True)),
+                ended=bool(kept) and kept[-1] in resident.end_ids,
+                tokens=[]
+                if question.top is None
+                else token_likelihoods(
+                    resident, prompt + kept, 0 if question.echo else len(prompt), question.top
+                ),
+                target=(nll, rank, len(target)) if question.targets is not None else None,
+            )
+        )
+    return made
+
+
+def _ids(resident: "Resident", question: Question) -> tuple[list[list[int]], list[list[int]]]:
+    from study.models.token_ids import split_text
+
+    rows = int(resident.model.get_input_embeddings().weight.shape[0])  # type: ignore[operator,union-attr]
+    prompts, targets = [], []
+    for index, prompt in enumerate(question.prompts):
+        target = "" if question.targets is None else question.targets[index]
+        if isinstance(prompt, str):
+            split = split_text(resident.tokenizer, prompt, target)
+            ids, rest = split.ids[: split.prompt], split.ids[split.prompt :]
+        else:
+            ids, rest = list(prompt), split_text(resident.tokenizer, "", target).ids if target else []
+        if not ids or not all(0 <= each < rows for each in ids):
+            raise RefusedError(
+                400,
+                f"prompt {index + 1}: expected at least one token, of 0 to {rows - 1}",
+                "invalid_prompt",
+                "prompt",
+            )
+        if question.targets is not None and not rest:
+            raise RefusedError(400, f"targets: the {index + 1}. is empty", "invalid_value", "targets")
+        prompts.append(ids)
+        targets.append(rest)
+    return prompts, targets

@@ -1,0 +1,189 @@
+"""What the service keeps on disk: files, jobs with their checkpoints and events. It survives a restart.
+
+    STATE/files/ID.json, ID.jsonl      an uploaded file: its object, its bytes
+    STATE/jobs/ID.json, ID.events      a job with its checkpoints; a line for each event
+    STATE/weights/ID/step-N.safetensors
+
+Every file appears whole or not at all. An id is drawn here and looked up in memory, so that no id of a request ever
+becomes a path. All methods may be called from any thread.
+"""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.serving.errors import RefusedError, no_such
+from study.atomic_write import write_bytes, write_json
+
+OPEN = ("validating_files", "queued", "running")
+"""A job with another status has ended."""
+Object = dict[str, Any]
+
+
+class Records:
+    """See the module's text.
+
+    Args:
+        most_bytes: of all uploaded files together.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self.folder = folder
+        self._most_bytes = most_bytes
+        self._lock = threading.RLock()
+        for name in ("files", "jobs", "weights"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._files = self._read("files")
+        self._jobs = self._read("jobs")
+
+    # files
+
+    def add_file(self, name: str, content: bytes) -> Object:
+        """Keeps an uploaded file."""
+        with self._lock:
+            taken = sum(int(each["bytes"]) for each in self._files.values())
+            if taken + len(content) > self._most_bytes:
+                raise RefusedError(
+                    413,
+                    f"The files would take more than {self._most_bytes // 10**6:,} MB together; delete some.",
+                    "storage_full",
+                )
+            made = {
+                "id": _new_id("file"),
+                "object": "file",
+                "bytes": len(content),
+                "created_at": int(time.time()),
+                "filename": name,
+                "purpose": "fine-tune",
+                "status": "processed",
+            }
+            write_bytes(self.path_of(made["id"]), content)
+            write_json(self.folder / "files" / f"{made['id']}.json", made)
+            self._files[made["id"]] = made
+            return made
+
+    def files(self) -> list[Object]:
+        """All files, the newest first."""
+        with self._lock:
+            return list(reversed(self._files.values()))
+
+    def file(self, name: str) -> Object:
+        """A file's object."""
+        with self._lock:
+            if name not in self._files:
+                raise no_such("file", name)
+            return self._files[name]
+
+    def path_of(self, known: str) -> Path:
+        """Where a file's bytes lie; only for an id that ``file`` knows."""
+        return self.folder / "files" / f"{known}.jsonl"
+
+    def delete_file(self, name: str) -> None:
+        """Takes a file away that no job waits for."""
+        with self._lock:
+            known = self.file(name)["id"]
+            if any(job["training_file"] == known and job["status"] in OPEN for job in self._jobs.values()):
+                raise RefusedError(
+                    409, "A job that has not ended needs this file; cancel it first.", "file_in_use"
+                )
+            (self.folder / "files" / f"{known}.json").unlink(missing_ok=True)
+            self.path_of(known).unlink(missing_ok=True)
+            del self._files[known]
+
+    # jobs
+
+    def add_job(self, fields: Mapping[str, Any], most_open: int) -> Object:
+        """Puts a job into the queue.
+
+        Raises:
+            RefusedError: as many wait as may.
+        """
+        with self._lock:
+            if sum(job["status"] in OPEN for job in self._jobs.values()) >= most_open:
+                raise RefusedError(
+                    429,
+                    f"{most_open:,} jobs wait already; try again when some have ended.",
+                    "rate_limit_exceeded",
+                    headers={"Retry-After": "5"},
+                )
+            made = {
+                "id": _new_id("ftjob"),
+                "object": "fine_tuning.job",
+                "created_at": int(time.time()),
+                "status": "queued",
+                "number": 1 + max((int(job["number"]) for job in self._jobs.values()), default=0),
+                "checkpoints": [],
+                **fields,
+            }
+            self._jobs[made["id"]] = made
+            self._keep(made)
+        self.tell(made["id"], "The job was created and waits in the queue.")
+        return made
+
+    def jobs(self) -> list[Object]:
+        """All jobs, the newest first."""
+        with self._lock:
+            return sorted(self._jobs.values(), key=lambda job: -int(job["number"]))
+
+    def job(self, name: str) -> Object:
+        """A job, as it is now."""
+        with self._lock:
+            if name not in self._jobs:
+                raise no_such("fine-tuning job", name)
+            return self._jobs[name]
+
+    @contextmanager
+    def changing(self, known: str) -> Iterator[Object]:
+        """A job to be changed in the block; others see it, and the disk has it, when the block ends."""
+        with self._lock:
+            job = json.loads(json.dumps(self._jobs[known]))
+            yield job
+            self._jobs[known] = job
+            self._keep(job)
+
+    def weights_of(self, job: str, step: int) -> Path:
+        """Where the weights of a checkpoint lie."""
+        return self.folder / "weights" / job / f"step-{step}.safetensors"
+
+    def tell(self, job: str, message: str, level: str = "info") -> None:
+        """Adds an event to a job."""
+        event = {
+            "object": "fine_tuning.job.event",
+            "id": _new_id("ftevent"),
+            "created_at": int(time.time()),
+            "level": level,
+            "message": message,
+            "type": "message",
+            "data": {},
+        }
+        with self._lock, (self.folder / "jobs" / f"{job}.events").open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(event) + "\n")
+
+    def events(self, name: str) -> list[Object]:
+        """A job's events, the newest first."""
+        known = self.job(name)["id"]
+        found = []
+        with self._lock:
+            for line in (self.folder / "jobs" / f"{known}.events").read_text(encoding="utf-8").splitlines():
+                try:
+                    found.append(json.loads(line))
+                except ValueError:  # the line that a killed server was writing
+                    continue
+        return found[::-1]
+
+    def _keep(self, job: Object) -> None:
+        write_json(self.folder / "jobs" / f"{job['id']}.json", job)
+
+    def _read(self, name: str) -> dict[str, Object]:
+        found = [json.loads(path.read_bytes()) for path in (self.folder / name).glob("[!.]*.json")]
+        found.sort(key=lambda each: (each["created_at"], each.get("number", 0)))
+        return {each["id"]: each for each in found}
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}-{secrets.token_hex(12)}"

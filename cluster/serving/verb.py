@@ -1,0 +1,174 @@
+"""The verb `relearn serve`, which the front door adds to its own.
+
+What validates a recorded spec is handed in: this room does not know it.
+"""
+
+import fcntl
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.options import named_study
+from study.errors import PreflightError, SpecError
+
+if TYPE_CHECKING:  # `relearn --help` answers at once
+    from cluster.serving.served_models import Served
+    from cluster.serving.service import Choices
+    from cluster.study_folder.study_plan import Validate
+
+TOKEN_VARIABLE = "RELEARN_SERVE_TOKEN"  # noqa: S105 - its name
+SHORTEST_TOKEN = 16
+
+
+def add_verb(app: typer.Typer, validate: "Validate") -> None:
+    """Adds it to an app.
+
+    Args:
+        validate: makes a spec of a study's recorded one.
+    """
+
+    @app.command()
+    def serve(
+        what: Annotated[
+            Path,
+            typer.Argument(metavar="STUDY|FOLDER", callback=named_study, help="A study, or a model folder."),
+        ],
+        host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+        port: Annotated[
+            int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")
+        ] = 8765,
+        state: Annotated[
+            Path | None,
+            typer.Option("--state", help="Where files, jobs and the token are kept [STUDY/service]."),
+        ] = None,
+        learning_rate: Annotated[
+            float | None, typer.Option("--learning-rate", help="Of the multiplier 1 [as the study relearns].")
+        ] = None,
+        batch_size: Annotated[
+            int | None,
+            typer.Option("--batch-size", min=1, help="Where a job names none [as the study relearns]."),
+        ] = None,
+        rank: Annotated[
+            int | None, typer.Option("--rank", min=0, help="Of the adapter that jobs train; 0: all weights.")
+        ] = None,
+        epochs: Annotated[int, typer.Option("--epochs", min=1, help="Where a job names none.")] = 3,
+        keep_last: Annotated[
+            int | None, typer.Option("--keep-last", min=1, help="Checkpoints that a job keeps [all].")
+        ] = None,
+        upload_mb: Annotated[int, typer.Option("--upload-mb", min=1, help="The largest file, in MB.")] = 100,
+        jobs: Annotated[int, typer.Option("--jobs", min=1, help="Jobs that may wait.")] = 1000,
+    ) -> None:
+        """Offer a study's models through a fine-tuning API of OpenAI's shape."""
+        from cluster.study_folder.study_folder import STUDY_FILE
+        from cluster.study_folder.working_folder import where_begun
+
+        folder = (state or what / "service").absolute()
+        began = where_begun(what) if (what / STUDY_FILE).exists() else nullcontext(what)
+        if state is None and not (what / STUDY_FILE).exists():
+            raise SpecError(
+                "--state: a model folder is only read; name a folder for files, jobs and the token"
+            )
+        with began as there:
+            models, choices = _offered(there, validate)
+            optimiser = choices.optimiser
+            changes = {"learning_rate": learning_rate, "batch_size": batch_size}
+            given = {name: value for name, value in changes.items() if value is not None}
+            if rank is not None:
+                given["lora"] = {"rank": rank, "alpha": 2 * rank} if rank else None
+            from dataclasses import replace
+
+            choices = replace(
+                choices,
+                optimiser=optimiser.model_copy(update=given),
+                epochs=epochs,
+                keep_last=keep_last,
+                upload_bytes=upload_mb * 10**6,
+                most_open=jobs,
+            )
+            with _held(folder):
+                _listen(models, choices, folder, host, port)
+
+
+def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], "Choices"]:
+    """The models, and what the service chooses: as the study relearns."""
+    from cluster.serving.served_models import of_folder, of_study
+    from cluster.serving.service import Choices
+    from cluster.study_folder.study_folder import STUDY_FILE, store_of
+    from cluster.study_folder.study_plan import recorded_plan
+    from study.settings.optimiser import LoRA, Optimiser
+
+    if not (what / STUDY_FILE).exists():
+        if not what.is_dir():
+            raise SpecError(f"{what}: neither a study nor a model folder")
+        return of_folder(what), Choices(Optimiser(learning_rate=1e-4, batch_size=8, lora=LoRA()))
+    plan = recorded_plan(what, validate)
+    spec = plan.spec
+    choices = Choices(
+        spec.relearn,
+        max_length=spec.max_length,
+        micro_batch=spec.execution.micro_batch,
+        threads=spec.execution.resources("relearn").cpus,
+    )
+    return of_study(plan, store_of(what)), choices
+
+
+def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, host: str, port: int) -> None:
+    try:
+        import python_multipart  # noqa: F401
+        import uvicorn
+
+        from cluster.serving.routes import application
+    except ImportError as error:
+        raise PreflightError(
+            f"`relearn serve` needs a package that is not installed ({error.name}); pip install 'relearn[serve]'"
+        ) from None
+    from cluster.serving.service import Service
+
+    app = application(Service(models, folder, choices), _token(folder))
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, lifespan="on"
+    )
+    with config.bind_socket() as listening:
+        shown = listening.getsockname()
+        sys.stderr.write(
+            f"{len(models)} models at http://{host}:{shown[1]}/v1; the token stands in {folder / 'token'}. "
+            "Ctrl-C ends it.\n"
+        )
+        sys.stderr.flush()
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and raises it once more
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _token(folder: Path) -> str:
+    """From the environment, else the folder's own, drawn when the folder is new; readable by its owner alone."""
+    given = os.environ.get(TOKEN_VARIABLE)
+    if given is not None:
+        if len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given:
+            raise SpecError(f"{TOKEN_VARIABLE}: expected {SHORTEST_TOKEN} characters or more, without blanks")
+        return given
+    path = folder / "token"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(secrets.token_urlsafe(32) + "\n")
+    return path.read_text(encoding="ascii").strip()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """One server a folder."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PreflightError(
+                f"{folder}: another `relearn serve` uses it; name another folder with --state"
+            ) from None
+        yield

@@ -1,0 +1,42 @@
+"""A tiny study whose relearning is by LoRA, and a server over it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import call
+from tests.conftest import TINY
+from tests.serving.servers import Server
+from tests.without_ray import take_ray_out
+
+STUDY: dict[str, Any] = {
+    **TINY,
+    "start": ["unlearned", "original", "never_learned"],
+    "relearn_steps": [0, 2, 4],
+    "corpus": ["prefix", "gibberish"],
+    "relearn": {"learning_rate": 1e-2, "batch_size": 3, "warmup_steps": 2, "lora": {"rank": 4, "alpha": 8}},
+    "generation": {"max_new_tokens": 4},
+}
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study, with its weights."""
+    place = tmp_path_factory.mktemp("served")
+    (place / "space.json").write_text(json.dumps(STUDY))
+    with pytest.MonkeyPatch.context() as patched:
+        take_ray_out(patched)
+        code, output = call("run", "space.json", "--study", "s", cwd=place)
+    assert code == 0, output
+    return place / "s"
+
+
+@pytest.fixture(scope="module")
+def server(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`relearn serve` over it, for the tests of a file."""
+    made = Server(attacked, tmp_path_factory.mktemp("state") / "service")
+    yield made
+    made.kill()
