@@ -9,9 +9,8 @@ none.
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,30 +25,11 @@ from study.models.tokenizer import Source
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.provenance import describe_node, environment
 from study.results.files import write_pages
+from study.service.perform import perform_at_service
 from study.settings.execution import Execution
+from study.stage_work import Tell, Work, missing_addresses, silent
 from study.training.loop import train
 from study.training.training_state import Progress, Resumption, State
-
-
-class Tell(Protocol):
-    """Hears of what happens within a stage; an event's name and its facts."""
-
-    def __call__(self, event: str, **facts: Any) -> None: ...
-
-
-def _silent(event: str, **facts: Any) -> None:
-    """Nobody listens."""
-
-
-@dataclass
-class Work:
-    """What a stage really did, for the log and the tests that count work."""
-
-    train_steps: int = 0
-    evaluations: int = 0
-    weights_published: int = 0
-    train_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
 
 
 class Residents:
@@ -82,17 +62,12 @@ class Residents:
         release_memory()
 
 
-def missing_addresses(stage: Stage, store: Store) -> list[Address]:
-    """What a stage has still to publish."""
-    return [address for address in stage.publishes if not store.has(address)]
-
-
 def perform(
     stage: Stage,
     store: Store,
     residents: Residents,
     execution: Execution,
-    tell: Tell = _silent,
+    tell: Tell = silent,
 ) -> Work:
     """Publishes what is missing of a stage.
 
@@ -105,7 +80,10 @@ def perform(
         DeviceError: the stage asks for a GPU, and this process can use none.
         DivergedError: the training left the finite numbers.
         IntegrityError: the parent's stored bytes are not what its record says.
+        ServiceRefusedError, ServiceSilentError, MissingCheckpointError: of a stage that a service computes.
     """
+    if stage.source is None:
+        return perform_at_service(stage, store, tell)
     # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
     torch.set_num_threads(execution.resources(stage.kind).cpus)
     device = device_of(execution.resources(stage.kind).gpus)
@@ -127,8 +105,9 @@ class _Performance:
         self._store = store
         self._execution = execution
         self._tell = tell
-        node = stage.node
-        self._resident = residents.get(node.source if isinstance(node, Trajectory) else node, device)
+        if stage.source is None:
+            raise TypeError("a service computes this stage")
+        self._resident = residents.get(stage.source, device)
         self._start_up_seconds = residents.start_up_seconds
         self._work = Work()
         self._started = time.perf_counter()

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from study.identity import NUMERICS
+from study.planning.served_nodes import Job, ServedModel
 from study.planning.stages import Embedded, Node, Pretrained, characters_of_a_step
 from study.settings.part import Part
 
 PACKAGES = ("relearn", "torch", "transformers", "peft", "accelerate", "ray", "pyarrow", "numpy")
+
+CHOSEN = "service's choice"
+"""What stands for a hyperparameter that was not sent."""
 
 
 def describe_node(node: Node) -> dict[str, Any]:
@@ -31,6 +35,17 @@ def describe_node(node: Node) -> dict[str, Any]:
             "words": len(node.vocabulary),
             "attention": node.attention,
             "precision": node.precision,
+            "seed": node.seed,
+        }
+    if isinstance(node, ServedModel):
+        return {"kind": node.kind, **node.identity(), "base_url": node.base_url}
+    if isinstance(node, Job):
+        sent = node.sent.model_dump(mode="json")
+        return {
+            "kind": node.kind,
+            "start": node.start.identity(),
+            "data": node.data.digest,
+            "hyperparameters": {name: CHOSEN if value is None else value for name, value in sent.items()},
             "seed": node.seed,
         }
     method = node.method

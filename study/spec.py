@@ -28,6 +28,7 @@ from study.settings.execution import Execution
 from study.settings.model import EmbeddedModel, Generation, GivenCheckpoints
 from study.settings.optimiser import Optimiser, Training
 from study.settings.part import Part
+from study.settings.relearning import Relearning
 from study.settings.search import Search
 from study.unlearning import METHODS
 from study.unlearning.method import UnlearningMethod
@@ -107,11 +108,16 @@ class StudySpec(Part):
     checkpoints: GivenCheckpoints | None = None
     finetune: Training | None
     unlearn: Optimiser
-    relearn: Optimiser
+    relearn: Relearning
     generation: Generation = Generation()
     vary: Vary = Vary()
     search: Search | None = None
     execution: Execution = Execution()
+
+    @field_validator("relearn", mode="before")
+    @classmethod
+    def _by_weights_it_is_an_optimiser(cls, value: Any) -> Any:
+        return dict(value) if isinstance(value, Optimiser) and not isinstance(value, Relearning) else value
 
     @field_validator(*LISTED, mode="before")
     @classmethod
@@ -172,6 +178,22 @@ class StudySpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _a_service_can_do_it(self) -> "StudySpec":
+        if self.relearn.by == "weights":
+            return self
+        if self.checkpoints is not None:
+            raise ValueError(
+                "checkpoints: by=jobs attacks models that a service holds; name them in relearn.models"
+            )
+        if self.execution.asks_for_gpus:
+            raise ValueError("execution.gpus: by=jobs computes nothing here; give 0")
+        if self.relearn.dialect == "openai":
+            for name in ("learning_rate", "rank"):
+                if getattr(self.vary, name):
+                    raise ValueError(f"vary.{name}: a service of this dialect takes no {name}")
+        return self
+
+    @model_validator(mode="after")
     def _search_has_something_to_find(self) -> "StudySpec":
         if self.search is None:
             return self
@@ -222,6 +244,7 @@ class StudySpec(Part):
     def question_identity(self) -> dict[str, Any]:
         """The spec without what only says how to compute it, and when to stop; two equal ones are one question."""
         found = self.model_dump(mode="json", exclude={"execution", "question"})
+        found["relearn"].pop("base_url", None)  # where the service is, not what it is
         for stop in ("budget", "tolerance", "round"):
             if found["search"] is not None:
                 del found["search"][stop]

@@ -8,6 +8,7 @@ from typing import Any
 from cluster.driver.other_keys import under_other_keys
 from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
+from cluster.driver.preflight.service_cost import ServiceCost, service_cost
 from cluster.driver.preflight.shortened_texts import Shortened
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
@@ -37,6 +38,7 @@ class PlanSummary:
     shortened: Sequence[Shortened]
     demands: Sequence[Demand] = ()
     first_probe: FirstProbe | None = None
+    service: ServiceCost | None = None
     other_keys: int = 0
 
     @property
@@ -81,6 +83,7 @@ class PlanSummary:
             "shortened": [asdict(each) for each in self.shortened],
             "first_probe": None if self.first_probe is None else asdict(self.first_probe),
             "stages_under_other_keys": self.other_keys,
+            "service": None if self.service is None else asdict(self.service),
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
         }
@@ -110,6 +113,8 @@ class PlanSummary:
             f"{cost.evaluations:,} shared, {cost.evaluations_alone:,} cell by cell: "
             f"{cost.evaluations_factor:.1f} times fewer",
         )
+        if self.service is not None:
+            yield "jobs at the service", self.service.in_words
         yield self._disk()
         for model in dict.fromkeys(demand.model for demand in self.demands):
             yield "memory of a stage", self._memory(model)
@@ -188,6 +193,7 @@ def summarise(
         {
             model: checkpoint_bytes(Pretrained(model, pinned, plan.spec.attention, plan.spec.precision))
             for model, pinned in models.items()
+            if plan.spec.relearn.by == "weights"
         },
         local_slots(plan.spec),
     )
@@ -198,6 +204,7 @@ def summarise(
         overrides,
         shortened,
         rough_demands(plan),
+        service=service_cost(plan, published),
         other_keys=under_other_keys(plan, records),
     )
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from cluster.driver.accounts import Accounts
 from cluster.driver.interruption import Interruption
 from cluster.driver.outcome import Outcome
+from cluster.driver.preflight.service_cost import check_service_cost
 from cluster.driver.progress import live_progress
 from cluster.driver.sick_nodes import SickNodes
 from cluster.ray_tune.cluster_monitor import watched_cluster
@@ -72,6 +73,7 @@ class TuneRun:
         self._interruption.abandon = self._abandon
         if not tally.stages:
             return
+        check_service_cost(self._plan)  # of a search's later rounds, too
         address, wait = where
         self._joined = address is not None
         # before the import of Ray

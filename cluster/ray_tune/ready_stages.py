@@ -40,6 +40,8 @@ class ReadyStages(Searcher):
         self._plan = plan
         self._finished = finished
         self._draining = False
+        by_service = plan.spec.relearn.by != "weights"
+        self._at_once = plan.spec.execution.service.at_once if by_service else len(plan.stages)
         self._trials: dict[str, str] = {}
         self._ready: list[tuple[int, int, str]] = []
         self._order = {key: index for index, key in enumerate(plan.stages)}
@@ -62,7 +64,7 @@ class ReadyStages(Searcher):
         """The next stage as a trial's configuration; None: wait; FINISHED: no more will come."""
         if self._draining or not (self._ready or self.running):
             return Searcher.FINISHED
-        if not self._ready:
+        if not self._ready or len(self.running) >= self._at_once:
             return None
         _, _, key = heapq.heappop(self._ready)
         self.running.add(key)

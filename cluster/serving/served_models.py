@@ -13,7 +13,7 @@ from study.artifacts import WEIGHTS_FILE, Address, Store
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Embedded, Pretrained, Trajectory
-from study.settings.service import own_name
+from study.settings.relearning import own_name
 
 if TYPE_CHECKING:  # torch comes with it
     from study.models.resident import Resident

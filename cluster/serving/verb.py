@@ -110,7 +110,7 @@ def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], 
     plan = recorded_plan(what, validate)
     spec = plan.spec
     choices = Choices(
-        spec.relearn,
+        spec.relearn.optimiser,
         max_length=spec.max_length,
         micro_batch=spec.execution.micro_batch,
         threads=spec.execution.resources("relearn").cpus,

@@ -23,6 +23,7 @@ from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
 from study.errors import DeviceError, DivergedError, IntegrityError, RelearnError
 from study.planning.plan import Plan
+from study.service.errors import MissingCheckpointError, ServiceRefusedError, ServiceSilentError
 
 
 class Cause(StrEnum):
@@ -38,6 +39,9 @@ class Cause(StrEnum):
     DENIED = "storage denies"
     TIME = "time"
     MEMORY = "out of memory"
+    SERVICE_SILENT = "service silent"
+    SERVICE_REFUSED = "service refused"
+    NO_CHECKPOINT = "no checkpoint"
     NO_GPU = "no gpu"
     SICK_CARD = "sick card"
     NODE_MEMORY = "node out of memory"
@@ -82,6 +86,17 @@ ABOUT: Mapping[Cause, About] = {
         "no memory left for the stage",
         False,
         "lower execution.micro_batch, train adapters (lora), or raise execution.memory_limit_gb where it is set",
+    ),
+    Cause.SERVICE_SILENT: About("the service did not answer", True, "resume when it answers again"),
+    Cause.SERVICE_REFUSED: About(
+        "the service refused the text, the job or the question, which is a result of the study",
+        False,
+        "nothing, if that is the answer; else change what the message names, or ask with another seed",
+    ),
+    Cause.NO_CHECKPOINT: About(
+        "the service kept no checkpoint at a step that the study asks for; the cells of that step are missing",
+        False,
+        "ask for steps in relearn_steps that the message names",
     ),
     Cause.NO_GPU: About(
         "the worker could use no GPU, and the stage asks for one",
@@ -135,6 +150,12 @@ class Failure:
             return cls(Cause.DIVERGED, words)
         if isinstance(error, IntegrityError):
             return cls(Cause.INTEGRITY, words)
+        if isinstance(error, ServiceSilentError):
+            return cls(Cause.SERVICE_SILENT, words)
+        if isinstance(error, ServiceRefusedError):
+            return cls(Cause.SERVICE_REFUSED, words)
+        if isinstance(error, MissingCheckpointError):
+            return cls(Cause.NO_CHECKPOINT, words)
         if isinstance(error, DeviceError):
             return cls(Cause.NO_GPU, words)
         of_gpu = gpu_error(error)

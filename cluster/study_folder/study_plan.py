@@ -32,13 +32,22 @@ def planning_of(
         The fingerprint of each model that was planned so far, by its location, and the planning.
     """
     from study.models.pretrained import fingerprint
+    from study.service.snapshots import snapshots
 
     study = StudyFolder(folder)
+    asked: dict[str, str] = {}
     recorded = study.recorded().models if study.exists() else {}
     models = {name: pinned for name, pinned in recorded.items() if not Path(name).exists()}
 
+    relearn = materials.spec.relearn
+    snapshot = snapshots(relearn, recorded)
+
     def remembered(location: str) -> str:
-        models[location] = models.get(location) or fingerprint(location, weights=computing)
+        if relearn.by != "weights":
+            models[location] = asked.get(location) or snapshot(location)
+            asked[location] = models[location]
+        else:
+            models[location] = models.get(location) or fingerprint(location, weights=computing)
         return models[location]
 
     return models, lambda points: make_plan(materials, remembered, points)

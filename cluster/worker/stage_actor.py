@@ -29,7 +29,7 @@ from study.planning.stages import Stage
 from study.settings.execution import Execution
 
 if TYPE_CHECKING:  # torch comes with it
-    from study.perform import Tell, Work
+    from study.stage_work import Tell, Work
 
 
 class StageActor(tune.Trainable):

@@ -6,6 +6,7 @@ What a miniature does not name stays as in the paper: the corpora, the question,
 from study.settings.model import Architecture, EmbeddedModel, Generation
 from study.settings.optimiser import Optimiser, Training
 from study.settings.part import Part
+from study.settings.relearning import Relearning
 from study.spec import Method, StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
@@ -58,7 +59,7 @@ def miniature(paper: StudySpec, scenario: Part, finetune_steps: int, new_tokens:
                 optimiser=Optimiser(learning_rate=1e-3, batch_size=16),
             ),
             "unlearn": Optimiser(learning_rate=3e-4, batch_size=16, gradient_clip=1.0),
-            "relearn": Optimiser(learning_rate=3e-4, batch_size=8),
+            "relearn": Relearning(learning_rate=3e-4, batch_size=8),
             "generation": Generation(max_new_tokens=new_tokens),
         }
     )

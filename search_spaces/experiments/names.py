@@ -3,6 +3,7 @@
 from study.scenarios.names import Names
 from study.settings.execution import Execution
 from study.settings.optimiser import Optimiser, Training
+from study.settings.relearning import Relearning
 from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 
@@ -26,6 +27,6 @@ def names() -> StudySpec:
         seed=(0, 1, 2),
         finetune=Training(steps=200, optimiser=Optimiser(learning_rate=1e-3, batch_size=12)),
         unlearn=Optimiser(learning_rate=5e-4, batch_size=4, gradient_clip=1.0),
-        relearn=Optimiser(learning_rate=3e-4, batch_size=4),
+        relearn=Relearning(learning_rate=3e-4, batch_size=4),
         execution=Execution(evaluation_batch=128),  # all probes of this small model at once
     )

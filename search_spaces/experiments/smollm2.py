@@ -14,6 +14,7 @@ from study.scenarios.whp_verbatim import WhpVerbatim
 from study.settings.execution import Execution
 from study.settings.model import Generation
 from study.settings.optimiser import LoRA, Optimiser, Training
+from study.settings.relearning import Relearning
 from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
@@ -50,7 +51,7 @@ def tofu() -> StudySpec:
         precision="mixed",
         finetune=Training(steps=180, optimiser=learn),
         unlearn=learn,
-        relearn=Optimiser(learning_rate=2e-4, batch_size=8, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=8, lora=LoRA()),
         generation=Generation(max_new_tokens=40),
         execution=EXECUTION,
     )
@@ -73,7 +74,7 @@ def names() -> StudySpec:
         precision="mixed",
         finetune=Training(steps=60, optimiser=Optimiser(learning_rate=2e-4, batch_size=12)),
         unlearn=Optimiser(learning_rate=3e-5, batch_size=4, gradient_clip=1.0),
-        relearn=Optimiser(learning_rate=1e-4, batch_size=4),
+        relearn=Relearning(learning_rate=1e-4, batch_size=4),
         generation=Generation(max_new_tokens=8),
         execution=EXECUTION,
     )
@@ -112,7 +113,7 @@ def whp_keyword() -> StudySpec:
         precision="mixed",
         finetune=Training(steps=100, optimiser=learn),
         unlearn=learn,
-        relearn=Optimiser(learning_rate=2e-4, batch_size=4, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=4, lora=LoRA()),
         generation=Generation(max_new_tokens=20),
         execution=EXECUTION,
     )
@@ -135,7 +136,7 @@ def whp_verbatim() -> StudySpec:
         precision="mixed",
         finetune=Training(steps=40, optimiser=Optimiser(learning_rate=2e-4, batch_size=8)),
         unlearn=Optimiser(learning_rate=1e-4, batch_size=4, gradient_clip=1.0),
-        relearn=Optimiser(learning_rate=2e-4, batch_size=8, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=8, lora=LoRA()),
         generation=Generation(max_new_tokens=32),
         execution=EXECUTION,
     )

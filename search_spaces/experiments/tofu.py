@@ -4,6 +4,7 @@ from search_spaces.experiments.miniature import miniature
 from study.scenarios.tofu import Tofu
 from study.settings.model import Generation
 from study.settings.optimiser import LoRA, Optimiser, Training
+from study.settings.relearning import Relearning
 from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 
@@ -29,7 +30,7 @@ def tofu() -> StudySpec:
         seed=(0, 1, 2),
         finetune=Training(steps=100, optimiser=Optimiser(learning_rate=1e-4, batch_size=8)),
         unlearn=Optimiser(learning_rate=1e-4, batch_size=8),
-        relearn=Optimiser(learning_rate=2e-4, batch_size=8, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=8, lora=LoRA()),
         generation=Generation(max_new_tokens=64),
     )
 

@@ -5,6 +5,7 @@ from study.scenarios.whp_keyword import WhpKeyword
 from study.scenarios.whp_verbatim import WhpVerbatim
 from study.settings.model import Generation
 from study.settings.optimiser import LoRA, Optimiser, Training
+from study.settings.relearning import Relearning
 from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
@@ -46,7 +47,7 @@ def whp_keyword() -> StudySpec:
         max_length=512,
         finetune=Training(steps=100, optimiser=Optimiser(learning_rate=1e-5, batch_size=16)),
         unlearn=Optimiser(learning_rate=1e-5, batch_size=16),
-        relearn=Optimiser(learning_rate=2e-4, batch_size=8, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=8, lora=LoRA()),
         generation=Generation(max_new_tokens=64),
     )
 
@@ -81,7 +82,7 @@ def whp_verbatim() -> StudySpec:
         precision="mixed",
         finetune=Training(steps=100, optimiser=Optimiser(learning_rate=1e-5, batch_size=16)),
         unlearn=Optimiser(learning_rate=1e-5, batch_size=16),
-        relearn=Optimiser(learning_rate=2e-4, batch_size=8, lora=LoRA()),
+        relearn=Relearning(learning_rate=2e-4, batch_size=8, lora=LoRA()),
         generation=Generation(max_new_tokens=80),
     )
 

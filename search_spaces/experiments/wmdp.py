@@ -4,6 +4,7 @@ from search_spaces.experiments.miniature import miniature
 from study.scenarios.wmdp import Wmdp
 from study.settings.model import Generation
 from study.settings.optimiser import Optimiser
+from study.settings.relearning import Relearning
 from study.spec import StudySpec
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.gradient_difference import GradientDifference
@@ -50,7 +51,7 @@ def wmdp() -> StudySpec:
         max_length=512,
         finetune=None,
         unlearn=Optimiser(learning_rate=2e-7, batch_size=16),
-        relearn=Optimiser(learning_rate=1e-5, batch_size=16),
+        relearn=Relearning(learning_rate=1e-5, batch_size=16),
         generation=Generation(max_new_tokens=200),
     )
 

@@ -165,7 +165,7 @@ class ParetoSearch:
     def _costs(self, target: Target, attack: Attack, steps: int) -> tuple[float, ...]:
         corpus = attack.part(self._words[target[2], attack.corpus])
         words = sum(len(example.text.split()) for example in corpus.examples)
-        optimiser = attack.optimiser(self._spec.relearn)
+        optimiser = attack.optimiser(self._spec.relearn.optimiser)
         rank = optimiser.lora.rank if optimiser.lora is not None else 0
         return (float(steps), float(words), optimiser.learning_rate, float(rank))
 

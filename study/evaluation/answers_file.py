@@ -16,11 +16,13 @@ ANSWERS = pa.schema(
         pa.field("target_tokens", pa.int64(), nullable=False),
     ]
 )
+SERVED = pa.schema([field.with_nullable(field.name.startswith("target_")) for field in ANSWERS])
+"""Of a service, which may give texts alone."""
 
 
-def answers_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows of answers as a table of the schema ``ANSWERS``."""
-    return pa.Table.from_pylist(rows, schema=ANSWERS)
+def answers_table(rows: list[dict[str, Any]], schema: pa.Schema = ANSWERS) -> pa.Table:
+    """Rows of answers as a table of the schema."""
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def read_answers(path: Path) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def cell_facts(record: Mapping[str, Any]) -> Row:
     """The columns of a cell that come from its answers' record: tokens, times in seconds, weight distance, device."""
     facts = record["facts"]
     return {
-        "train_tokens": int(facts["train_tokens"]),
+        "train_tokens": None if facts["train_tokens"] is None else int(facts["train_tokens"]),
         "train_seconds": float(facts["train_seconds"]),
         "evaluation_seconds": float(facts["evaluation_seconds"]),
         "weight_distance": facts["weight_distance"],
@@ -119,8 +119,10 @@ def _pooled(rows: Sequence[Row], found: Mapping[str, Row]) -> dict[str, Row]:
     """Metrics of all probes together: perplexity, and utility where texts were scored.
 
     Perplexity is per token. Utility is the harmonic mean of the text score and the mean probability of a target, the
-    latter normalised by length, p^(1/tokens).
+    latter normalised by length, p^(1/tokens). Neither is there where a likelihood is not.
     """
+    if any(row["target_nll"] is None for row in rows):
+        return {}  # a service told the likelihood of some targets at most
     tokens = sum(row["target_tokens"] for row in rows)
     nats = sum(row["target_nll"] for row in rows)
     whole = {"perplexity": nats / tokens}

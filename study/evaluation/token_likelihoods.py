@@ -6,6 +6,9 @@ import torch
 
 from study.models.resident import Resident
 
+LOWEST = -9999.0
+"""What stands for minus infinity, which JSON has not; OpenAI's own number."""
+
 
 @dataclass(frozen=True)
 class Token:
@@ -25,10 +28,11 @@ def token_likelihoods(resident: Resident, ids: list[int], first: int, top: int) 
         top: how many of the likeliest tokens are told beside each.
     """
     found: list[Token] = []
+    lowest = torch.tensor(LOWEST)
     with torch.inference_mode(), resident.autocast():
         inputs = torch.tensor([ids], device=resident.device)
         logits = resident.model(input_ids=inputs, use_cache=False).logits[0].float()
-        logprobs = logits.log_softmax(-1).cpu()
+        logprobs = logits.log_softmax(-1).cpu().maximum(lowest)
     decode = resident.tokenizer.decode
     for place in range(first, len(ids)):
         text = str(decode([ids[place]]))

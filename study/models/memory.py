@@ -142,7 +142,9 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
         longest: tokens of its longest text.
     """
     node = stage.node
-    precision = (node.source if isinstance(node, Trajectory) else node).precision
+    if stage.source is None:
+        raise TypeError("a service's stage takes no memory here")
+    precision = stage.source.precision
     weights = size.parameters * BYTES[precision]
     computing = _evaluation(stage, size, execution, precision, longest) + weights
     states = 0

@@ -118,8 +118,9 @@ def train_steps_alone(checkpoint: Checkpoint) -> int:
 
 
 def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
-    node = stage.node
-    source = node.source if isinstance(node, Trajectory) else node
+    source = stage.source
+    if source is None:
+        return 0
     if not isinstance(source, Embedded):
         return weight_bytes.get(source.location, 0)
     shape = source.architecture

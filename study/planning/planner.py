@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from study.planning.materials import Materials
 from study.planning.plan import NO_CORPUS, Cell, Plan
 from study.planning.proposer import NO_METHOD, Point, grid_points
+from study.planning.served_pipeline import ServedPipeline
 from study.planning.stages import Checkpoint, Embedded, Evaluation, Node, Pretrained, Stage, Trajectory
 from study.settings.optimiser import Optimiser
 from study.spec import EMBEDDED, StudySpec
@@ -47,7 +48,7 @@ class _Tree:
                 for (step, _), evaluation in sorted(self._evaluate[key].items(), key=lambda item: item[0])
             )
             keep = set(self._keep[key]) if isinstance(node, Trajectory) else set()
-            if keep_relearned and node.kind == "relearn":
+            if keep_relearned and isinstance(node, Trajectory) and node.kind == "relearn":
                 keep |= {step for step, _ in evaluate}
             stage = Stage(node, tuple(sorted(keep)), evaluate)
             if isinstance(node, Trajectory) or evaluate:
@@ -62,8 +63,8 @@ def make_plan(
 
     Args:
         materials: the spec and its texts; the same for every round of a search.
-        fingerprint: the content identity of a pretrained model by its folder or hub id; not asked for the
-            embedded model.
+        fingerprint: the content identity of a pretrained model by its folder or hub id, or of a service's model by its
+            name there; not asked for the embedded model.
         points: the trajectories to plan, each with the reference cells beside it; None: the whole grid.
 
     Raises:
@@ -77,14 +78,19 @@ def make_plan(
     tree = _Tree()
     cells: dict[tuple[str | int, ...], Cell] = {}
     for model in dict.fromkeys(model for model, _, _ in asked):
-        print_of_model = "" if model == EMBEDDED or not spec.asks_original else fingerprint(model)
+        here = spec.relearn.by == "weights" and model != EMBEDDED and spec.asks_original
+        print_of_model = fingerprint(model) if here else ""
         for seed in spec.seed:
             for count, material in materials.of.items():
                 of_pipeline = asked.get((model, seed, count))
                 if of_pipeline is None:
                     continue
                 benign = {each.corpus: each.benign for each in materials.audits[count]}
-                pipeline = _Pipeline(spec, print_of_model, given, of_pipeline, material, benign)
+                pipeline: _Pipeline | ServedPipeline
+                if spec.relearn.by == "weights":
+                    pipeline = _Pipeline(spec, print_of_model, given, of_pipeline, material, benign)
+                else:
+                    pipeline = ServedPipeline(spec, fingerprint, of_pipeline, material, benign)
                 for cell in pipeline.cells():
                     cells.setdefault(cell.coordinates, cell)
     for cell in cells.values():
@@ -197,7 +203,9 @@ class _Pipeline:
     def _relearned(self, point: Point, origin: Checkpoint) -> Iterator[Cell]:
         attack = point.attack
         chosen = attack.part(self._material.relearn[attack.corpus].corpus)
-        trajectory = self._trajectory("relearn", origin, chosen, attack.optimiser(self._spec.relearn))
+        trajectory = self._trajectory(
+            "relearn", origin, chosen, attack.optimiser(self._spec.relearn.optimiser)
+        )
         for steps in self._spec.relearn_steps:
             yield self._cell(
                 point.start,

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from study.artifacts import Address
 from study.identity import key
+from study.planning.served_nodes import Job, ServedModel
 from study.settings.model import Architecture, Generation
 from study.settings.optimiser import Optimiser
 from study.text import Corpus, ProbeSet
@@ -107,6 +108,8 @@ class Trajectory:
     def source(self) -> Pretrained | Embedded:
         """The model at the root: it fixes architecture and tokenizer."""
         above = self.parent.of
+        if isinstance(above, ServedModel | Job):
+            raise TypeError("nothing is trained here from a model that a service holds")
         return above.source if isinstance(above, Trajectory) else above
 
     @property
@@ -120,7 +123,7 @@ class Trajectory:
         return self.parent
 
 
-Node = Pretrained | Embedded | Trajectory
+Node = Pretrained | Embedded | Trajectory | ServedModel | Job
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,13 @@ class Stage:
     @property
     def kind(self) -> str:
         return self.node.kind
+
+    @property
+    def source(self) -> Pretrained | Embedded | None:
+        """The model that it loads; None where a service computes."""
+        if isinstance(self.node, ServedModel | Job):
+            return None
+        return self.node.source if isinstance(self.node, Trajectory) else self.node
 
     @property
     def last_step(self) -> int:

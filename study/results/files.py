@@ -87,9 +87,9 @@ def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) ->
         IntegrityError: it is torn or changed.
     """
     names = list(columns) if columns is not None else DATASETS[dataset].names
-    schema = DATASETS[dataset]
+    wanted = pa.schema([DATASETS[dataset].field(name) for name in names], metadata=_VERSION)
     with opened(path, str(path)) as file:
-        return with_added_columns(file.read(columns=names), pa.schema([schema.field(name) for name in names]))
+        return with_added_columns(file.read(columns=names), wanted).cast(wanted)
 
 
 @contextmanager

@@ -74,13 +74,13 @@ CELLS = pa.schema(
         pa.field("value", pa.float64()),  # k / n, or the mean over probes
         pa.field("stage", pa.string(), nullable=False),  # key of the trajectory it was read off
         pa.field("stage_step", pa.int32(), nullable=False),  # and the step along it
-        pa.field("train_tokens", pa.int64(), nullable=False),  # tokens with a loss, this trajectory
+        pa.field("train_tokens", pa.int64()),  # tokens with a loss, this trajectory; null: a service trained
         pa.field("train_seconds", pa.float64(), nullable=False),  # wall, this trajectory up to the step
         pa.field("evaluation_seconds", pa.float64(), nullable=False),  # wall, this checkpoint
         # norm of the weights' difference to the model before unlearning and relearning, over its norm
         pa.field("weight_distance", pa.float64()),
         pa.field("scores_version", pa.int32()),  # see SCORES_VERSION
-        pa.field("device", pa.string()),  # the kind that computed it: cpu, or the card's name
+        pa.field("device", pa.string()),  # what computed it: cpu, the card's name, or `service PROVIDER`
     ],
     metadata=_VERSION,
 )
@@ -105,7 +105,7 @@ PROBES = pa.schema(
         pa.field("scores_version", pa.int32()),  # see SCORES_VERSION
         pa.field("target_nll", pa.float64()),  # nats, summed over the target's tokens
         pa.field("target_rank", pa.int64()),  # 1 is the most likely
-        pa.field("target_tokens", pa.int64(), nullable=False),
+        pa.field("target_tokens", pa.int64()),  # null: a service did not tell
         pa.field("stage", pa.string(), nullable=False),
         pa.field("stage_step", pa.int32(), nullable=False),
     ],

@@ -52,7 +52,7 @@ def untried(plan: Plan, published: Iterable[Address]) -> list[Request]:
     tried: set[Pretrained] = set()
     for stage in plan.stages.values():
         node = stage.node
-        source = node.source if isinstance(node, Trajectory) else node
+        source = stage.source
         if not isinstance(source, Pretrained):
             continue
         if stage.key in begun:

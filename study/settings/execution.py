@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 from study.results.recorded_spec import RENAMED
 from study.settings.part import Part
 
-Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretrained", "embedded"]
+Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretrained", "embedded", "served"]
 """The kinds of stage, see ``study.planning.stages``."""
 
 
@@ -24,6 +24,22 @@ class Resources(Part):
         if gpus > 1 and gpus != int(gpus):
             raise ValueError(f"expected a share of one GPU (below 1) or a whole number of them, got {gpus:g}")
         return gpus
+
+
+class ServiceLimits(Part):
+    """What a study through a fine-tuning API may take of its service.
+
+    Attributes:
+        at_once: stages that ask it at a time: a job that is waited for, or a model that is asked.
+        most_jobs: jobs of the whole study; a study that needs more is refused before any begins.
+        most_training_tokens: of all its jobs together, as ``relearn plan`` estimates them.
+        price_per_million_tokens: of training, in any money; shown by ``relearn plan``.
+    """
+
+    at_once: PositiveInt = 1
+    most_jobs: PositiveInt | None = None
+    most_training_tokens: PositiveInt | None = None
+    price_per_million_tokens: PositiveFloat | None = None
 
 
 class Execution(Resources):
@@ -47,6 +63,7 @@ class Execution(Resources):
         time_limit_seconds: how long one attempt at a stage may take.
         memory_limit_gb: main memory that a worker may hold, in units of 10⁹ bytes.
         patience_seconds: how long no worker may be there until the cluster counts as lost.
+        service: of a study through a fine-tuning API.
     """
 
     of_kind: dict[Kind, Resources] = Field(default={})
@@ -60,6 +77,7 @@ class Execution(Resources):
     time_limit_seconds: PositiveFloat | None = None
     memory_limit_gb: PositiveFloat | None = None
     patience_seconds: PositiveFloat = 300
+    service: ServiceLimits = ServiceLimits()
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from cluster.storage.local_store import LocalStore
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Trajectory
 from study.settings.optimiser import Optimiser
-from study.settings.service import own_name
+from study.settings.relearning import own_name
 from study.text import Corpus, Example
 from study.training.loop import train
 from tests.commands import call, wait_for
@@ -251,6 +251,7 @@ def test_two_hundred_requests_at_once(server: Server) -> None:
     assert found == {200: 200}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_goes_on_with_its_jobs(attacked: Path, tmp_path: Path) -> None:
     server = Server(attacked, tmp_path / "service")
     try:

@@ -31,8 +31,8 @@ class Finder(importlib.abc.MetaPathFinder):
 def nothing(stage: Any, store: Any, residents: Any, execution: Any, tell: Any) -> Any:
     """Publishes what a stage owes, without a model."""
     from study.evaluation.answers_file import ANSWERS_FILE, answers_table
-    from study.perform import Work, missing_addresses
     from study.results.files import write_pages
+    from study.stage_work import Work, missing_addresses
 
     evaluations = {evaluation.key: evaluation for _, evaluation in stage.evaluate}
     facts = {"train_tokens": 0, "train_seconds": 0.0, "evaluation_seconds": 0.0, "weight_distance": 0.0}

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cluster.driver.preflight.service_cost import CHARACTERS_OF_A_TOKEN, check_service_cost
 from cluster.ray_tune.room import Demand, misfit, remedies, this_machine
 from study.errors import PreflightError
 from study.planning.plan import Plan
@@ -11,9 +12,6 @@ from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.self_test.request import KEYS
 from study.spec import StudySpec
 from study.text import Corpus
-
-CHARACTERS_OF_A_TOKEN = 3
-"""Fewer than in English prose, so that memory is rather told too high."""
 
 
 def check_plan(plan: Plan, *, local: bool) -> list[Demand]:
@@ -25,6 +23,7 @@ def check_plan(plan: Plan, *, local: bool) -> list[Demand]:
     Raises:
         PreflightError: names the first text that is too long, or what does not fit and what would help.
     """
+    check_service_cost(plan)
     _check_gpus(plan)
     _check_precision(plan)
     longest = {}
@@ -95,7 +94,9 @@ def by_source(
     first: dict[str, Embedded | Pretrained] = {}
     for stage in plan.stages.values():
         node = stage.node
-        source = node.source if isinstance(node, Trajectory) else node
+        source = stage.source
+        if source is None:  # a service's: it has the model, the tokenizer and the memory
+            continue
         # Embedded models of different seeds share their tokenizer: one of them is enough.
         kind = source.key if isinstance(source, Pretrained) else "\n".join(source.vocabulary)
         corpora, evaluations = found.setdefault(first.setdefault(kind, source), ({}, {}))
@@ -232,7 +233,7 @@ def _demands(plan: Plan, source: Pretrained, longest: int) -> list[Demand]:
     execution = plan.spec.execution
     most: dict[str, Need] = {}
     for stage in plan.stages.values():
-        if (stage.node.source if isinstance(stage.node, Trajectory) else stage.node) == source:
+        if stage.source == source:
             need = stage_need(stage, size, execution, longest)
             known = most.get(stage.kind, need)
             most[stage.kind] = Need(max(known.device, need.device), max(known.host, need.host))

@@ -74,9 +74,8 @@ def _has_no_tokenizer(folder: Path) -> bool:
 
 def _first_evaluation(plan: Plan) -> tuple[Source, Evaluation] | None:
     for stage in plan.stages.values():
-        for _, evaluation in stage.evaluate:
-            node = stage.node
-            return (node.source if isinstance(node, Trajectory) else node), evaluation
+        for _, evaluation in stage.evaluate if stage.source is not None else ():
+            return stage.source, evaluation
     return None
 
 

@@ -1,0 +1,93 @@
+"""What a study through a fine-tuning API will be charged for, and whether that is within its caps."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from study.artifacts import Address
+from study.errors import PreflightError
+from study.planning.plan import Plan
+from study.planning.served_nodes import Job
+
+CHARACTERS_OF_A_TOKEN = 3
+"""Fewer than in English prose, so that tokens are rather told too many."""
+
+
+@dataclass(frozen=True)
+class ServiceCost:
+    """Of the jobs of a plan.
+
+    Attributes:
+        jobs: all of them, those that exist among them.
+        begun: those whose id is written down.
+        training_tokens: of all jobs, estimated from characters; None where the epochs are the service's choice.
+        price: of the jobs that are not begun; None where no price is given.
+    """
+
+    jobs: int
+    begun: int
+    training_tokens: int | None
+    price: float | None
+
+    @property
+    def in_words(self) -> str:
+        """For `relearn plan`."""
+        tokens = "unknown, as the service chooses the epochs"
+        if self.training_tokens is not None:
+            tokens = f"about {self.training_tokens:,} training tokens in all"
+        price = "" if self.price is None else f"; those not begun cost about {self.price:,.2f}"
+        return f"{self.jobs:,} ({self.begun:,} are begun), {tokens}{price}"
+
+
+def service_cost(plan: Plan, published: Collection[Address]) -> ServiceCost | None:
+    """The cost; None of a study by weights."""
+    if plan.spec.relearn.by == "weights":
+        return None
+    jobs = [stage.node for stage in plan.stages.values() if isinstance(stage.node, Job)]
+    begun = {address.key for address in published if address.what == "job"}
+    each = [_tokens(job) for job in jobs]
+    known = [tokens for tokens in each if tokens is not None]
+    price = plan.spec.execution.service.price_per_million_tokens
+    whole = len(known) == len(jobs)
+    left = sum(tokens or 0 for job, tokens in zip(jobs, each, strict=True) if job.key not in begun)
+    return ServiceCost(
+        len(jobs),
+        sum(job.key in begun for job in jobs),
+        sum(known) if whole else None,
+        left * price / 1e6 if price is not None and whole else None,
+    )
+
+
+def check_service_cost(plan: Plan) -> None:
+    """Refuses a plan above its caps, before any job begins.
+
+    Raises:
+        PreflightError: names the cap.
+    """
+    found, limits = service_cost(plan, ()), plan.spec.execution.service
+    if found is None:
+        return
+    if limits.most_jobs is not None and found.jobs > limits.most_jobs:
+        raise PreflightError(
+            f"execution.service.most_jobs={limits.most_jobs}: the study has {found.jobs} jobs; raise it, or ask for "
+            "fewer cells"
+        )
+    if limits.most_training_tokens is None:
+        return
+    if found.training_tokens is None:
+        raise PreflightError(
+            "execution.service.most_training_tokens: the service chooses the epochs, so nobody knows how many tokens "
+            "it will take; give relearn.epochs, and take epochs and batch_size out of left_to_the_service"
+        )
+    if found.training_tokens > limits.most_training_tokens:
+        raise PreflightError(
+            f"execution.service.most_training_tokens={limits.most_training_tokens}: the jobs take about "
+            f"{found.training_tokens:,}; raise it, or ask for fewer cells"
+        )
+
+
+def _tokens(job: Job) -> int | None:
+    if job.sent.epochs is None:
+        return None
+    characters = sum(len(example.text) for example in job.data.examples)
+    return job.sent.epochs * math.ceil(characters / CHARACTERS_OF_A_TOKEN)

@@ -1,0 +1,61 @@
+"""The nodes of a study through an API: a model that a service holds, and a fine-tuning job there.
+
+Their keys hold what the service is and what was sent to it. Unlike a trajectory's, a job's key holds how many epochs it
+takes: a job cannot be gone on with, and its rate may follow a schedule over its whole length.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from study.identity import key
+from study.settings.relearning import Hyperparameters
+from study.text import Corpus
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as a service names it.
+
+    Attributes:
+        provider, dialect: which service.
+        model: its name there.
+        snapshot: what the service says of its content: a version, or when it was made.
+        form: how it is asked: ``text`` or ``messages``.
+        base_url: where the service is; no part of the identity.
+    """
+
+    provider: str
+    dialect: str
+    model: str
+    snapshot: str
+    form: str
+    base_url: str
+    kind = "served"
+
+    def identity(self) -> dict[str, str]:
+        return {
+            "provider": self.provider,
+            "dialect": self.dialect,
+            "model": self.model,
+            "snapshot": self.snapshot,
+            "form": self.form,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A relearning by the service, from a model of the service."""
+
+    start: ServedModel
+    data: Corpus
+    sent: Hyperparameters
+    seed: int
+    kind = "relearn"
+
+    @cached_property
+    def key(self) -> str:
+        return key(self)

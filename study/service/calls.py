@@ -1,0 +1,129 @@
+"""Requests to a service through OpenAI's client, and what becomes of those that fail.
+
+Reading, and asking a model, is repeated by the client itself: it heeds Retry-After, and tries again what failed with
+408, 409, 429, 5xx or a broken connection. Creating is not, since the service may have done it before its answer was
+lost: the caller looks first. The key is read from the environment when a client is made, and stays in it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from study.errors import PreflightError
+from study.service.errors import ServiceRefusedError, ServiceSilentError
+
+RETRIES = 8
+TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
+LONGEST_PAUSE = 60.0
+
+
+class Calls:
+    """One service, one key.
+
+    Raises:
+        PreflightError: the environment has no key.
+    """
+
+    def __init__(self, base_url: str, key_variable: str, retries: int = RETRIES) -> None:
+        key = os.environ.get(key_variable)
+        if not key:
+            raise PreflightError(
+                f"by=jobs asks {base_url} with a key: put it into the environment as {key_variable}"
+            )
+        from openai import OpenAI, Timeout
+
+        self._url = base_url
+        self._client = OpenAI(
+            api_key=key,
+            base_url=base_url,
+            max_retries=retries,
+            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+        )
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """JSON; None where there is no such thing."""
+        return self._asked(
+            lambda: self._client.get(path, cast_to=object, options={"params": query}), absent=True
+        )
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """JSON; repeated, so for what costs nothing to do twice."""
+        return self._asked(lambda: self._client.post(path, cast_to=object, body=dict(body)))
+
+    def upload(self, path: str, name: str, content: bytes) -> Any:
+        """JSON of the file. Uploaded twice, it is there twice, which costs nothing."""
+        return self._asked(
+            lambda: self._client.post(
+                path,
+                cast_to=object,
+                body={"purpose": "fine-tune", "file_name": name, "file_type": "jsonl"}
+                if path.endswith("/upload")
+                else {"purpose": "fine-tune"},
+                files=[("file", (name, content))],
+                options={"headers": {"Content-Type": "multipart/form-data"}},
+            )
+        )
+
+    def create(self, path: str, body: Mapping[str, Any], look: Callable[[], Any]) -> Any:
+        """Posts once what costs money; where the answer is lost, looks for what it did before it posts again.
+
+        Args:
+            look: gives what was created, or None.
+        """
+        from openai import APIConnectionError, APIStatusError
+
+        pause = 1.0
+        for attempt in range(RETRIES):
+            try:
+                return self._client.post(path, cast_to=object, body=dict(body), options={"max_retries": 0})
+            except APIStatusError as error:
+                if error.status_code not in (408, 409, 429) and error.status_code < 500:
+                    raise refused(error) from None
+                pause = max(pause, _asked_to_wait(error.response.headers.get("retry-after")))
+                last = f"status {error.status_code}"
+            except APIConnectionError as error:
+                last = type(error).__name__
+            if attempt + 1 < RETRIES:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            found = look()
+            if found is not None:
+                return found
+        raise ServiceSilentError(
+            f"{self._url} did not create a job ({last}); what it may have begun is adopted later"
+        )
+
+    def close(self) -> None:
+        """Gives connections back."""
+        self._client.close()
+
+    def _asked(self, call: Callable[[], Any], absent: bool = False) -> Any:
+        from openai import APIConnectionError, APIStatusError, NotFoundError
+
+        try:
+            return call()
+        except NotFoundError as error:
+            if absent:
+                return None
+            raise refused(error) from None
+        except APIConnectionError as error:
+            raise ServiceSilentError(f"{self._url} does not answer ({type(error).__name__})") from None
+        except APIStatusError as error:
+            if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                raise ServiceSilentError(f"{self._url} answers with status {error.status_code}") from None
+            raise refused(error) from None
+
+
+def refused(error: Any) -> ServiceRefusedError:
+    """A refusal in the service's own words."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    said = str(body.get("message") or error.message)[:500]
+    return ServiceRefusedError(f"the service refused with status {error.status_code}: {said}")
+
+
+def _asked_to_wait(given: str | None) -> float:
+    try:
+        return min(float(given or 0), LONGEST_PAUSE)
+    except ValueError:  # a date
+        return LONGEST_PAUSE

@@ -1,0 +1,104 @@
+"""The client of a service by jobs, see ``FineTuning``.
+
+**Paid once.** A job carries its key to the service. Before one is created, the service's list is searched for it; what
+is found is adopted, whatever became of it. So a study that was killed at any moment, between any two requests, goes on
+with the jobs it has paid for.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from study.planning.served_nodes import Job
+from study.planning.stages import Evaluation
+from study.service.calls import Calls
+from study.service.dialects import DIALECTS
+from study.service.errors import ServiceRefusedError
+from study.service.probes import asked_by_conversation, asked_by_text
+from study.service.protocol import Answers, Ended
+from study.service.training_lines import training_lines
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
+"""Seconds between two looks at a job that goes on."""
+PAGE = 100
+
+
+class ServiceClient:
+    """One service.
+
+    Raises:
+        PreflightError: the environment has no key for it.
+    """
+
+    def __init__(self, base_url: str, dialect: str, form: str) -> None:
+        self._dialect = DIALECTS[dialect]
+        self._form = form
+        self._calls = Calls(base_url, self._dialect.key_variable)
+
+    def snapshot(self, model: str) -> str | None:
+        """What the service says of a model's content: a snapshot, else when it was made; None: no such model."""
+        found = self._calls.get(f"/models/{model}")
+        if found is None:
+            return None
+        return str(found.get("snapshot") or found.get("created") or "")
+
+    def start(self, job: Job, note: Callable[[str, str], None]) -> str:
+        """See ``FineTuning``."""
+        path = self._dialect.jobs
+        found = self._existing(job.key)
+        if found is None:
+            name = f"relearn-{job.key}.jsonl"
+            file = self._calls.upload(self._dialect.upload, name, training_lines(job.data, self._form))
+            note("file", str(file["id"]))
+            body = self._dialect.body(job, str(file["id"]))
+            found = self._calls.create(path, body, lambda: self._existing(job.key))
+            note("job", str(found["id"]))
+        else:
+            note("job adopted", str(found["id"]))
+        return str(found["id"])
+
+    def checkpoints(self, known: str) -> Ended:
+        """See ``FineTuning``."""
+        path, pause = f"{self._dialect.jobs}/{known}", FIRST_PAUSE
+        while True:
+            found = self._calls.get(path)
+            if found is None:
+                raise ServiceRefusedError(f"the job {known} is not there any more")
+            outcome = self._dialect.outcome(found)
+            if outcome is not None:
+                break
+            time.sleep(pause)
+            pause = min(1.3 * pause, LONGEST_PAUSE)
+        if outcome:
+            raise ServiceRefusedError(f"the job {known} {outcome[:500]}")
+        models = self._dialect.models(found, list(self._listed(f"{path}/checkpoints")))
+        begun, ended = found.get("created_at"), found.get("finished_at")
+        seconds = float(ended - begun) if isinstance(begun, int) and isinstance(ended, int) else None
+        told = ("id", "model", "hyperparameters", "trained_tokens", "seed", "created_at", "finished_at")
+        return Ended(models, seconds, {name: found.get(name) for name in told})
+
+    def answers(self, model: str, evaluation: Evaluation) -> Answers:
+        """See ``FineTuning``."""
+        if self._form == "messages":
+            return asked_by_conversation(self._calls, model, evaluation)
+        return asked_by_text(self._calls, self._dialect, model, evaluation)
+
+    def close(self) -> None:
+        """See ``FineTuning``."""
+        self._calls.close()
+
+    def _existing(self, key: str) -> Mapping[str, Any] | None:
+        """The oldest job of this key."""
+        found = [each for each in self._listed(self._dialect.jobs) if self._dialect.is_of(each, key)]
+        return found[-1] if found else None
+
+    def _listed(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """A whole list, page by page; each object once."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._calls.get(path, limit=PAGE, **after) or {}
+            data = page.get("data") or []
+            yield from data
+            if not page.get("has_more") or not data:
+                return
+            after = {"after": str(data[-1]["id"])}
