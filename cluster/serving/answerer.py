@@ -169,8 +169,10 @@ def answered(resident: "Resident", question: Question) -> list[Text]:
 def _ids(resident: "Resident", question: Question) -> tuple[list[list[int]], list[list[int]]]:
     from study.models.token_ids import split_text
 
-    rows = int(resident.model.get_input_embeddings().weight.shape[0])  # type: ignore[operator,union-attr]
-    prompts, targets = [], []
+    embedding: Any = resident.model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    prompts: list[list[int]] = []
+    targets: list[list[int]] = []
     for index, prompt in enumerate(question.prompts):
         target = "" if question.targets is None else question.targets[index]
         if isinstance(prompt, str):

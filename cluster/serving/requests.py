@@ -139,9 +139,11 @@ class CompletionRequest(_Answered):
         prompt = self.prompt
         if isinstance(prompt, str):
             return [prompt]
-        if prompt and isinstance(prompt[0], int):
-            return [prompt]  # type: ignore[list-item]  # all are, as pydantic has checked
-        return prompt  # type: ignore[return-value]
+        texts = [each for each in prompt if isinstance(each, str)]
+        if texts:
+            return texts
+        ids = [each for each in prompt if isinstance(each, int)]
+        return [ids] if ids else [each for each in prompt if isinstance(each, list)]
 
 
 class Message(_Request):

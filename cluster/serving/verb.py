@@ -8,9 +8,10 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,7 +70,9 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
         from cluster.study_folder.working_folder import where_begun
 
         folder = (state or what / "service").absolute()
-        began = where_begun(what) if (what / STUDY_FILE).exists() else nullcontext(what)
+        began: AbstractContextManager[Path] = (
+            where_begun(what) if (what / STUDY_FILE).exists() else nullcontext(what)
+        )
         if state is None and not (what / STUDY_FILE).exists():
             raise SpecError(
                 "--state: a model folder is only read; name a folder for files, jobs and the token"
@@ -78,11 +81,9 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
             models, choices = _offered(there, validate)
             optimiser = choices.optimiser
             changes = {"learning_rate": learning_rate, "batch_size": batch_size}
-            given = {name: value for name, value in changes.items() if value is not None}
+            given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
             if rank is not None:
                 given["lora"] = {"rank": rank, "alpha": 2 * rank} if rank else None
-            from dataclasses import replace
-
             choices = replace(
                 choices,
                 optimiser=optimiser.model_copy(update=given),

@@ -38,6 +38,10 @@ class ServiceClient:
     def snapshot(self, model: str) -> str | None:
         """What the service says of a model's content: a snapshot, else when it was made; None: no such model."""
         found = self._calls.get(f"/models/{model}")
+        if found is None:  # some services only list them
+            listed = self._calls.get("/models") or []
+            every = listed.get("data") or [] if isinstance(listed, Mapping) else listed
+            found = next((each for each in every if each.get("id") == model), None)
         if found is None:
             return None
         return str(found.get("snapshot") or found.get("created") or "")

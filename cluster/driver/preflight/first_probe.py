@@ -74,8 +74,9 @@ def _has_no_tokenizer(folder: Path) -> bool:
 
 def _first_evaluation(plan: Plan) -> tuple[Source, Evaluation] | None:
     for stage in plan.stages.values():
-        for _, evaluation in stage.evaluate if stage.source is not None else ():
-            return stage.source, evaluation
+        source = stage.source
+        if source is not None and stage.evaluate:
+            return source, stage.evaluate[0][1]
     return None
 
 
