@@ -4,6 +4,7 @@ Prompts are read and continued exactly as ``study.evaluation`` asks its probes, 
 answers to a study's probes are, on a CPU, to the bit those that the study gets from the weights.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Answerer:
     def __init__(self, waiting: int, threads: int) -> None:
         self._waiting = waiting
         self._pending = 0
+        self._counting = threading.Lock()
         self._residents: Any = None
         self._loaded: str | None = None
         self._executor = ThreadPoolExecutor(1, "answers", self._prepare, (threads,))
@@ -75,7 +77,7 @@ class Answerer:
     def ask(
         self, model: Served, question: Question | Callable[["Resident"], Question]
     ) -> "Future[list[Text]]":
-        """Puts a question into the queue; called from one thread only.
+        """Puts a question into the queue.
 
         Args:
             question: or what makes it with the model's tokenizer.
@@ -83,16 +85,18 @@ class Answerer:
         Raises:
             RefusedError: too many wait; in the future: what does not fit the model.
         """
-        if self._pending >= self._waiting:
-            raise busy(f"{self._waiting} requests wait already")
-        self._pending += 1
+        with self._counting:
+            if self._pending >= self._waiting:
+                raise busy(f"{self._waiting} requests wait already")
+            self._pending += 1
         made = self._executor.submit(self._answer, model, question)
         made.add_done_callback(self._done)
         return made
 
     def _done(self, future: "Future[list[Text]]") -> None:
         del future
-        self._pending -= 1
+        with self._counting:
+            self._pending -= 1
 
     def _prepare(self, threads: int) -> None:
         from study.models.hardware import use_threads

@@ -118,7 +118,7 @@ def _page(request: Request, objects: Sequence[Object]) -> Object:
 
 
 async def _models(request: Request, service: Service) -> Object:
-    return {"object": "list", "data": [service.model_object(name) for name in service.model_names()]}
+    return {"object": "list", "data": service.model_objects()}
 
 
 async def _model(request: Request, service: Service) -> Object:

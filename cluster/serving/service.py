@@ -17,7 +17,7 @@ from cluster.serving.trainer import Trainer
 from cluster.serving.training_file import read_corpus
 from study.settings.optimiser import Optimiser
 
-SECRET_OF_A_JOB = ("number", "checkpoints", "optimiser", "suffix")
+SECRET_OF_A_JOB = ("number", "checkpoints", "optimiser", "suffix", "root")
 """Fields of a job's record that are not of its object."""
 
 
@@ -77,15 +77,11 @@ class Service:
         """
         if name in self._models:
             return self._models[name]
-        for job in self.records.jobs():
-            for checkpoint in job["checkpoints"]:
-                made = checkpoint["fine_tuned_model_checkpoint"]
-                if name == made or (
-                    name == job.get("fine_tuned_model") and checkpoint == job["checkpoints"][-1]
-                ):
-                    return self._of_job(job, checkpoint)
         if name.startswith("ft:"):
-            raise no_such("model", name)
+            relearned = self._relearned()
+            if name not in relearned:
+                raise no_such("model", name)
+            return relearned[name]
         raise RefusedError(
             404,
             f"There is no model {name[:80]!r}; there are {names(self._models)}.",
@@ -93,18 +89,16 @@ class Service:
             "model",
         )
 
-    def model_names(self) -> list[str]:
-        """Every model's name."""
-        made = [
-            checkpoint["fine_tuned_model_checkpoint"]
-            for job in reversed(self.records.jobs())
-            for checkpoint in job["checkpoints"]
-        ]
-        return [*self._models, *made]
+    def model_objects(self) -> list[Object]:
+        """Every model as clients see it."""
+        every = {**self._models, **self._relearned()}
+        return [self._object(name, model) for name, model in every.items()]
 
     def model_object(self, name: str) -> Object:
         """A model as clients see it; ``snapshot`` names its weights."""
-        model = self.model(name)
+        return self._object(name, self.model(name))
+
+    def _object(self, name: str, model: Served) -> Object:
         return {
             "id": name,
             "object": "model",
@@ -113,6 +107,22 @@ class Service:
             "snapshot": model.snapshot,
             "answers_targets": True,
         }
+
+    def _relearned(self) -> dict[str, Served]:
+        """The models that jobs have made: each checkpoint by its name, the last also by the job's."""
+        found: dict[str, Served] = {}
+        for job in reversed(self.records.jobs()):
+            root = self._models.get(job["root"])
+            if root is None:  # the server was begun over other models
+                continue
+            for checkpoint in job["checkpoints"]:
+                step = int(checkpoint["step_number"])
+                weights = partial(self.records.weights_of, job["id"], step)
+                model = Served(root.source, _snapshot(job, step), weights, int(checkpoint["created_at"]))
+                found[checkpoint["fine_tuned_model_checkpoint"]] = model
+                if job["fine_tuned_model"] is not None and checkpoint == job["checkpoints"][-1]:
+                    found[job["fine_tuned_model"]] = model
+        return found
 
     def delete_model(self, name: str) -> None:
         """Takes a relearned model away; the models that the service was begun with stay."""
@@ -130,7 +140,7 @@ class Service:
 
     def create_job(self, asked: JobRequest) -> Object:
         """Puts a job into the queue."""
-        self.model(asked.model)
+        start = self.model(asked.model)
         corpus = read_corpus(self.records.path_of(self.records.file(asked.training_file)["id"]))
         sent, chosen = asked.sent, self.choices.optimiser
         batch = chosen.batch_size if isinstance(sent.batch_size, str) else sent.batch_size
@@ -147,6 +157,7 @@ class Service:
         job = self.records.add_job(
             {
                 "model": asked.model,
+                "root": self._root(start),
                 "training_file": asked.training_file,
                 "validation_file": None,
                 "hyperparameters": hyperparameters,
@@ -170,6 +181,10 @@ class Service:
         self._trainer.wake()
         return job
 
+    def _root(self, model: Served) -> str:
+        """The model that the service was begun with and this one came from: they share their source."""
+        return next(name for name, each in self._models.items() if each.source == model.source)
+
     def cancel_job(self, name: str) -> Object:
         """A job that waits is cancelled now, one that runs at its next checkpoint."""
         job = self.records.job(name)
@@ -183,12 +198,6 @@ class Service:
     def ask(self, name: str, question: Question | Callable[[Any], Question]) -> "Future[list[Text]]":
         """See ``Answerer.ask``."""
         return self._answerer.ask(self.model(name), question)
-
-    def _of_job(self, job: Object, checkpoint: Object) -> Served:
-        step = int(checkpoint["step_number"])
-        source = self.model(job["model"]).source
-        weights = partial(self.records.weights_of, job["id"], step)
-        return Served(source, _snapshot(job, step), weights, int(checkpoint["created_at"]))
 
 
 def _snapshot(job: Object, step: int) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from study.errors import PreflightError
+from study.errors import PreflightError, RelearnError
 from study.service.errors import ServiceRefusedError, ServiceSilentError
 
 RETRIES = 8
@@ -115,10 +115,12 @@ class Calls:
             raise refused(error) from None
 
 
-def refused(error: Any) -> ServiceRefusedError:
-    """A refusal in the service's own words."""
+def refused(error: Any) -> RelearnError:
+    """A refusal in the service's own words; of the key, no result but something to mend."""
     body = error.body if isinstance(error.body, Mapping) else {}
     said = str(body.get("message") or error.message)[:500]
+    if error.status_code in (401, 403):
+        return PreflightError(f"the service refused the key with status {error.status_code}: {said}")
     return ServiceRefusedError(f"the service refused with status {error.status_code}: {said}")
 
 

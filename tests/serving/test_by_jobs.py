@@ -218,6 +218,9 @@ def test_no_key_no_study(server: Server, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(PreflightError, match="OPENAI_API_KEY"):
         plan_of(server.url, tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "a wrong key")
+    with pytest.raises(PreflightError, match="refused the key with status 401"):
+        plan_of(server.url, tmp_path)
 
 
 def test_keys_hold_the_service_and_what_was_sent_and_not_where_it_is(server: Server, tmp_path: Path) -> None:
