@@ -109,7 +109,7 @@ def plan(
     models, plan_of = planning_of(materials, folder, computing=False)
     first = plan_of(proposer_of(materials).propose(History()))
     cost = summarise(first, store_of(folder, store), models, folder, overrides, shortened_texts(first))
-    summary = replace(cost, first_probe=first_probe(first))
+    summary = replace(cost, first_probe=first_probe(first), space=space)
     size, spread = summary.size, spread_of(folder)
     if as_json:
         _print_json({**summary.as_dict(), "resolution": as_dict(*size, spread)})

@@ -69,7 +69,7 @@ StudyOption = Annotated[
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        "--store", help="Where artifacts are kept: a folder or s3://…, gs://…, az://… [STUDY/store]."
+        "--store", help="Where artifacts are kept: a folder or s3://…, gs://…, az://… [studies/store]."
     ),
 ]
 AddressOption = Annotated[

@@ -40,8 +40,11 @@ class Series:
     Attributes:
         low, high: NaN where there is no interval.
         words: one for each point.
-        colour: an index into the palette.
-        joined: a line through the points and a band; otherwise a whisker a point.
+        colour: an index into the palette, and into the markers.
+        shade: 0 to 1 along a ramp instead, for a value of an ordered axis, such as depth.
+        joined: a line through the points.
+        whiskers: an interval at each point; else, of a joined series, a band.
+        beyond: the points lie beyond the edge, where open arrows stand in their place.
         dashed: for the second of two that share a colour.
         threads: the seeds one by one, as (x, y) each.
     """
@@ -53,7 +56,10 @@ class Series:
     high: Numbers
     words: tuple[str, ...]
     colour: int = 0
+    shade: float | None = None
     joined: bool = True
+    whiskers: bool = False
+    beyond: bool = False
     dashed: bool = False
     threads: tuple[tuple[Numbers, Numbers], ...] = ()
 
@@ -80,8 +86,9 @@ class Plane:
         x_range, y_range: what the axes span.
         x_ticks, y_ticks: places and words; names instead of numbers for categories.
         log_x, log_y: over log(1 + value), so that 0 has a place.
-        band_opacity: of the intervals of joined series.
+        band_opacity: of the intervals of joined series; 0 leaves them to the words of the marks.
         bars: behind the series.
+        across: intervals lie along the horizontal axis, with a line at its 0: a forest plot.
     """
 
     title: str
@@ -94,6 +101,7 @@ class Plane:
     log_y: bool = False
     band_opacity: float = 0.18
     bars: tuple[Bar, ...] = ()
+    across: bool = False
 
 
 Panel = Heat | Plane
@@ -107,7 +115,8 @@ class Chart:
         name: the file's, without its ending.
         heading: of the section that it stands in.
         alternative: for those who do not see it, with numbers.
-        panels: lines of panels.
+        panels: lines of panels, all of one kind.
+        row_names, column_names: of a grid of ``Heat``, in place of the panels' titles.
     """
 
     name: str
@@ -117,6 +126,8 @@ class Chart:
     x_label: str
     y_label: str
     panels: tuple[tuple[Panel, ...], ...]
+    row_names: tuple[str, ...] = ()
+    column_names: tuple[str, ...] = ()
 
     @property
     def legend(self) -> list[Series]:

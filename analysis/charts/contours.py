@@ -1,7 +1,7 @@
 """Contours: where relearning reaches a level of the metric, as found by a grid of cells or by a search.
 
 Of a grid, the relearn steps until half of the queries are answered, for each depth; of a search, the depth up to which
-the attack works, for each number of relearn steps. Both are a line with a band in a panel, cut at the panel's edge.
+the attack works, for each number of relearn steps, with a band. What lies beyond the panel's edge is cut there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import OKABE_ITO, Bar, Chart, Panel, Plane, Series, span, ticks
-from analysis.charts.curves import in_front
+from analysis.charts.curves import in_front, place_on_ramp
 from analysis.charts.panels import MOST_LINES
 from analysis.charts.pooled import rows_with, values_present
 from analysis.measures.contour import frontier
@@ -20,9 +20,9 @@ from study.errors import SpecError
 
 LEVEL = 0.5
 MOST_CORPORA = len(OKABE_ITO)
-COLUMNS = 4
-BAND_OPACITY = 0.09
-"""Several bands lie over each other."""
+COLUMNS = 3
+EDGE = 0.6
+"""Beyond the shallowest and the deepest depth, where a panel ends."""
 CONTEXT = ["model", "method", "corpus", "repetitions"]
 
 
@@ -55,30 +55,32 @@ def contour_rows(study: Study, by_probes: bool) -> pd.DataFrame:
 
 
 def contour_charts(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
-    """A picture for each model and method in which the level is reached somewhere."""
+    """A picture for each model and method in which the level is reached somewhere: a panel for each corpus."""
     if rows.empty:
         return
     last = float(study.planned["relearn_steps"].max())
-    never = float(np.expm1(np.log1p(last) * 1.12))
     order = [str(name) for name in values_present(study.cells, "corpus")]
     groups = [group for _, group in rows.groupby(["model", "method"], observed=True, sort=False)]
     reached = [group for group in groups if np.isfinite(group["crossing"]).any()]
     for index, group in enumerate(reached):
         counts = [int(str(value)) for value in reversed(values_present(group, "repetitions"))][:MOST_LINES]
         shown = [r for r in counts if np.isfinite(rows_with(group, repetitions=r)["crossing"]).any()]
-        panels = [_of_grid(rows_with(group, repetitions=r), f"r = {r}", last, never, order) for r in shown]
+        there = set(group["corpus"])
+        corpora = [name for name in order if name in there][:MOST_CORPORA]
+        panels = [_of_grid(rows_with(group, corpus=corpus), corpus, last, shown) for corpus in corpora]
         nowhere = [f"r = {r}" for r in counts if r not in shown]
         left_out = f" Nowhere reached at {', '.join(nowhere)}." if nowhere else ""
+        left_out += f" Not shown: {', '.join(sorted(there - set(corpora)))}." if there - set(corpora) else ""
         whose = f"{group['model'].iloc[0]}, {group['method'].iloc[0]}: " if len(groups) > 1 else ""
         yield Chart(
             f"contour-{index + 1}" if len(reached) > 1 else "contour",
             "The 50% contour",
             f"{whose}{in_front('relearn steps', whose)} until {study.headline.words} reaches "
-            f"{100 * LEVEL:.0f}%, against unlearning depth, "
-            "one colour for each corpus; lower is easier to undo. Between two computed steps it is interpolated on the "
-            f"logarithm of the steps. Band: 95%, over {group['over'].iloc[0]}; a line that ends at “never” did not "
-            f"reach the level within the steps that were run.{left_out}",
-            f"Line charts of steps to {100 * LEVEL:.0f}%. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
+            f"{100 * LEVEL:.0f}%, against unlearning depth, a panel for each corpus; lower is easier to undo. Between "
+            "two computed steps it is interpolated on the logarithm of the steps. Whisker: 95%, over "
+            f"{group['over'].iloc[0]}. An open arrow: not reached within the {last:g} steps that were run."
+            f"{left_out}",
+            f"Dot charts of steps to {100 * LEVEL:.0f}%. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
             "unlearning depth",
             "relearn steps",
             _in_lines(panels),
@@ -89,15 +91,22 @@ def search_chart(found: SearchResult) -> Chart | None:
     """The contours of a search, a panel for each context, with the trajectories that it asked; None without any."""
     if found.contours.empty:
         return None
+    reached = found.contours[found.contours["depth"] > found.asked["depth"].min() - EDGE]
+    shown = found.contours[CONTEXT].drop_duplicates()
+    somewhere = shown.merge(reached[CONTEXT].drop_duplicates(), on=CONTEXT)
     panels = [
-        _of_search(found, context) for context in found.contours[CONTEXT].drop_duplicates().to_dict("records")
+        _of_search(found, context) for context in (shown if somewhere.empty else somewhere).to_dict("records")
     ]
+    nowhere = len(shown) - len(panels)
+    left_out = (
+        f" Not drawn: {nowhere} in which it works at no depth after any number of steps." if nowhere else ""
+    )
     return Chart(
         "search",
         "The search",
         "The depth up to which the attack works, against relearn steps, with its 95% band. Each bar is a trajectory "
         "that the search asked, at its depth; the darker, the later, with the number of its round at its right end (0: "
-        "published before). A line at the edge of a panel: the attack works at no depth, or beyond the deepest.",
+        f"published before). No mark: the attack works at no depth; an open arrow: beyond the deepest.{left_out}",
         f"Line charts of the deepest depth that is undone. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
         "relearn steps",
         "unlearning depth",
@@ -105,27 +114,41 @@ def search_chart(found: SearchResult) -> Chart | None:
     )
 
 
-def _of_grid(rows: pd.DataFrame, title: str, last: float, never: float, order: list[str]) -> Plane:
-    there = set(rows["corpus"])
+def _of_grid(rows: pd.DataFrame, corpus: str, last: float, counts: Sequence[int]) -> Plane:
+    """The steps until the level, a series for each repetition count; what is not reached stands above the last step."""
+    edge = float(np.expm1(np.log1p(last) * 1.12))
     series = []
-    for index, corpus in enumerate([name for name in order if name in there][:MOST_CORPORA]):
-        mine = rows_with(rows, corpus=corpus).sort_values("depth")
-        words = [
-            f"{corpus}, {title}, depth {row['depth']}: {in_words(row)}" for row in mine.to_dict("records")
-        ]
-        ends = [mine[name].to_numpy(float) for name in ("crossing", "low", "high")]
-        series.append(_line(corpus, mine["depth"].to_numpy(float), ends, (0.0, never), words, index))
-    depths = [float(depth) for each in series for depth in each.x]
-    steps = [step for step in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if step <= last]
+    depths = [float(str(depth)) for depth in values_present(rows, "depth")]
+    apart = 0.012 * (max(depths) - min(depths)) if len(counts) > 1 else 0.0
+    for index, count in enumerate(counts):
+        mine = rows_with(rows, repetitions=count).sort_values("depth")
+        if mine.empty:
+            continue
+        made = mine.to_dict("records")
+        words = tuple(f"{corpus}, r = {count}, depth {row['depth']}: {in_words(row)}" for row in made)
+        x = mine["depth"].to_numpy(float) + apart * (index - (len(counts) - 1) / 2)
+        steps, low, high = (mine[name].to_numpy(float) for name in ("crossing", "low", "high"))
+        shade = place_on_ramp(len(counts) - 1 - index, len(counts))
+        inside = np.where(np.isfinite(steps), steps, np.nan)
+        ends = (np.clip(low, 0, edge), np.clip(high, 0, edge))
+        label = f"r = {count}" if len(counts) > 1 else ""
+        series.append(Series(label, x, inside, *ends, words, index, shade=shade, whiskers=True))
+        above = np.where(np.isinf(steps), edge, np.nan)
+        none = np.full(len(x), np.nan)
+        if np.isfinite(above).any():
+            series.append(
+                Series("", x, above, none, none, words, index, shade=shade, joined=False, beyond=True)
+            )
+    drawn = [step for step in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if step <= last]
     return Plane(
-        title,
+        corpus,
         tuple(series),
-        span(depths),
-        (0.0, never),
+        span([depth for each in series for depth in each.x]),
+        (0.0, edge),
         x_ticks=ticks(depths, 6),
-        y_ticks=(*((float(step), f"{step:g}") for step in steps), (never, "never")),
+        y_ticks=tuple((float(step), f"{step:g}") for step in drawn),
         log_y=True,
-        band_opacity=BAND_OPACITY,
+        band_opacity=0.0,
     )
 
 
@@ -133,11 +156,17 @@ def _of_search(found: SearchResult, context: dict[object, object]) -> Plane:
     where = {str(name): value for name, value in context.items()}
     contour = rows_with(found.contours, **where).sort_values("relearn_steps")
     depths, seeds = (sorted(found.asked[name].unique()) for name in ("depth", "seed"))
-    edges = (min(depths) - 0.6, max(depths) + 0.6)
+    edges = (min(depths) - EDGE, max(depths) + EDGE)
     steps = [str(value) for value in contour["relearn_steps"]]
     rows = contour.to_dict("records")
     words = [f"{row['relearn_steps']} steps: {_depth_in_words(row, edges)}" for row in rows]
-    ends = [contour[name].to_numpy(float) for name in ("depth", "depth_low", "depth_high")]
+    x = np.arange(len(steps), dtype=np.float64)
+    depth, low, high = (contour[name].to_numpy(float) for name in ("depth", "depth_low", "depth_high"))
+    inside = np.where((depth > edges[0]) & (depth < edges[1]), depth, np.nan)
+    line = Series("", x, inside, np.clip(low, *edges), np.clip(high, *edges), tuple(words))
+    none = np.full(len(x), np.nan)
+    beyond = np.where(depth >= edges[1], edges[1], np.nan)
+    arrows = (Series("", x, beyond, none, none, tuple(words), joined=False, beyond=True),)
     last = max(1, int(found.asked["round"].max()))
     bars = tuple(
         Bar(
@@ -151,26 +180,13 @@ def _of_search(found: SearchResult, context: dict[object, object]) -> Plane:
     several = [str(where[name]) for name in ("model", "method") if found.contours[name].nunique() > 1]
     return Plane(
         ", ".join([f"{where['corpus']}, r = {where['repetitions']}", *several]),
-        (_line("", np.arange(len(steps), dtype=np.float64), ends, edges, words),),
+        (line, *(arrows if np.isfinite(beyond).any() else ())),
         (-0.1, len(steps) - 0.7),
         edges,
         x_ticks=tuple((float(at), step) for at, step in enumerate(steps)),
         y_ticks=tuple((float(depth), str(depth)) for depth in depths),
         bars=bars,
     )
-
-
-def _line(
-    label: str,
-    x: np.ndarray,
-    ends: Sequence[np.ndarray],
-    edges: tuple[float, float],
-    words: Sequence[str],
-    colour: int = 0,
-) -> Series:
-    """A contour with its band: value, low and high, cut at the edges of its panel."""
-    value, low, high = (np.clip(each, *edges) for each in ends)
-    return Series(label, x, value, low, high, tuple(words), colour)
 
 
 def _in_lines(panels: Sequence[Panel]) -> tuple[tuple[Panel, ...], ...]:

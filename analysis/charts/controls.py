@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analysis.charts.chart import Chart
-from analysis.charts.curves import alternative, axis_label, plane, series
+from analysis.charts.curves import alternative, axis_label, place_on_ramp, plane, series
 from analysis.charts.panels import picture_rows
 from analysis.charts.pooled import Rows, rows_with
 
@@ -26,6 +26,7 @@ def controls(rows: Rows) -> Iterator[Chart]:
                     index,
                     f"{corpus}, ",
                     dashed=dashed,
+                    shade=place_on_ramp(len(part.counts) - 1 - index, len(part.counts)),
                 )
                 for index, count in enumerate(part.counts)
                 for start, dashed in STYLES.items()

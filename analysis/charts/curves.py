@@ -1,4 +1,7 @@
-"""Along the relearning: the headline metric against relearn steps, a line and a band per depth."""
+"""Along the relearning: the headline metric against relearn steps, a line per depth and a thin one per seed.
+
+Bands are left out: those of five depths lie over each other and hide what they are of. Each mark says its interval.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,7 @@ from analysis.charts.panels import PictureRows, picture_rows
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from study.results.headline import Headline
 
-BAND = "Band, for counts: 95% over seeds (with one seed over its queries); thin lines: the seeds."
+BAND = "Thin lines: the seeds. Each mark says its 95% interval over seeds (with one seed over its queries)."
 MOST_DEPTHS = len(OKABE_ITO)
 MOST_THREADS = 5
 
@@ -36,8 +39,8 @@ def curves(rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"curves{part.suffix}",
             "Along the relearning",
-            f"{part.whose}{in_front(rows.headline.words, part.whose)} against relearn steps, one colour a depth. "
-            f"{BAND}{thinned}{part.left_out}",
+            f"{part.whose}{in_front(rows.headline.words, part.whose)} against relearn steps, one colour a "
+            f"depth, along a ramp. {BAND}{thinned}{part.left_out}",
             alternative(rows.headline, part.pooled, part),
             "relearn steps",
             axis_label(rows.headline),
@@ -55,6 +58,7 @@ def _plane(
             f"depth {depth}",
             depths.index(depth),
             f"{title}, ",
+            shade=place_on_ramp(depths.index(depth), len(depths)),
         )
         for depth in depths
     ]
@@ -64,11 +68,22 @@ def _plane(
 def plane(title: str, found: list[Series]) -> Plane:
     """Curves over relearn steps from 0 to 100%."""
     steps = [float(step) for each in found for step in each.x]
-    return Plane(title, tuple(found), span(steps), x_ticks=ticks(steps, 6))
+    return Plane(title, tuple(found), span(steps), x_ticks=ticks(steps, 6), band_opacity=0.0)
+
+
+def place_on_ramp(index: int, count: int) -> float:
+    """The place of a value among several, from 0 to 1."""
+    return index / max(1, count - 1)
 
 
 def series(
-    pooled: pd.DataFrame, seeds: pd.DataFrame, label: str, colour: int, where: str, dashed: bool = False
+    pooled: pd.DataFrame,
+    seeds: pd.DataFrame,
+    label: str,
+    colour: int,
+    where: str,
+    dashed: bool = False,
+    shade: float | None = None,
 ) -> Series | None:
     """One trajectory as a curve; None where nothing of it is there."""
     if not len(pooled):
@@ -83,7 +98,7 @@ def series(
         f"{where}{label}, {row['relearn_steps']} steps: {in_words(row)}" for _, row in line.iterrows()
     )
     x, y, low, high = (_numbers(line, name) for name in ("relearn_steps", "percent", "low", "high"))
-    return Series(label, x, y, low, high, words, colour, dashed=dashed, threads=tuple(threads))
+    return Series(label, x, y, low, high, words, colour, shade=shade, dashed=dashed, threads=tuple(threads))
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:

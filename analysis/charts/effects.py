@@ -1,4 +1,4 @@
-"""What drives recovery: each term's effect in percentage points, with its interval."""
+"""What drives recovery: a forest plot, each term's effect in percentage points on a line of its own."""
 
 import textwrap
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.charts.chart import Chart, Plane, Series, span
+from analysis.charts.chart import Chart, Plane, Series
 
-WIDTH = 15
-"""Letters of a line under a mark."""
+WIDTH = 64
+"""Letters of a line beside a mark."""
 
 
 def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
@@ -31,32 +31,33 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
         f"{change}: {_points(row)}" for change, row in zip(changes, there.to_dict("records"), strict=True)
     )
     place = np.arange(len(there), dtype=np.float64)
-    series = Series("", place, points, low, high, said, 0, joined=False)
+    series = Series("", points, place, low, high, said, 0, joined=False)
     reach = max(5.0, float(np.nanmax(np.abs(np.concatenate([points, low, high])))))
-    step = next((each for each in (2, 5, 10, 20, 25, 50) if reach / each <= 3), 50)
+    step = next((each for each in (2, 5, 10, 20, 25, 50) if reach / each <= 5), 50)
     ends = float(np.ceil(reach / step) * step)
     yield Chart(
         "effects",
         "What drives it",
         f"Effect on {words} in percentage points, averaged over the relearned cells of each corpus, of moving one "
         f"term and nothing else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
-        f"Dot chart of effects. {'; '.join(said)}.",
+        f"Forest plot of effects. {'; '.join(said)}.",
+        "percentage points: left less comes back, right more",
         "",
-        "points",
         (
             (
                 Plane(
                     "",
                     (series,),
-                    span([-0.5, len(there) - 0.5], 0),
                     (-ends, ends),
+                    (len(there) - 0.5, -0.5),
                     x_ticks=tuple(
-                        (float(at), "\n".join(textwrap.wrap(str(change), WIDTH)))
-                        for at, change in enumerate(changes)
-                    ),
-                    y_ticks=tuple(
                         (float(at), f"{at:+g}" if at else "0") for at in np.arange(-ends, ends + 1e-9, step)
                     ),
+                    y_ticks=tuple(
+                        (float(at), textwrap.shorten(change, WIDTH, placeholder=" …"))
+                        for at, change in enumerate(changes)
+                    ),
+                    across=True,
                 ),
             ),
         ),

@@ -1,4 +1,8 @@
-"""The surface: the headline metric over depth × relearn steps, a panel per repetition count and corpus."""
+"""The surface: the headline metric over depth × relearn steps, as one grid of panels that share their axes.
+
+Repetition counts or methods stand below each other, corpora beside each other; where there is one corpus, they stand
+beside each other.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Heat
-from analysis.charts.panels import PictureRows, picture_rows
+from analysis.charts.panels import MOST_COLUMNS, PictureRows, picture_rows
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from analysis.reading.study_frames import Study
 from study.results.headline import ASR, Headline
@@ -21,22 +25,52 @@ def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
     seeds, pooled = rows_with(rows.seeds, start="unlearned"), rows_with(rows.pooled, start="unlearned")
     depths, thinned = _thinned(values_present(planned, "depth"))
     steps, also = _thinned(values_present(planned, "relearn_steps"))
-    for part in picture_rows(seeds, pooled, ["model", "method"]):
-        panels = tuple(
-            tuple(_heat(title, pooled, depths, steps) for _, title, _, pooled in line)
-            for _, line in part.panels()
-        )
+    for part in picture_rows(seeds, pooled, ["model"] if _by_method(pooled) else ["model", "method"]):
+        lines = [
+            (
+                name,
+                [
+                    (corpus, _heat(f"{corpus}, {name}" if name else corpus, found, depths, steps))
+                    for corpus, found in line
+                ],
+            )
+            for name, line in _lines(part)
+        ]
         finer = " A finer grid is in the rows; here it is thinned evenly." if thinned or also else ""
+        beside = len(part.corpora) == 1 and len(lines) > 1
+        names = [name for name, _ in lines]
+        panels = [heat for _, line in lines for _, heat in line]
+        across = min(MOST_COLUMNS, len(panels)) if beside else len(part.corpora)
         yield Chart(
             f"heatmap{part.suffix}",
             "The surface",
-            f"{part.whose}{_words(rows.headline)} over unlearning depth (steps) and relearn steps, seeds pooled. "
-            f"Relearn steps 0 is the unlearned model before any relearning.{finer}{part.left_out}",
+            f"{part.whose}{_words(rows.headline)} over unlearning depth (steps, downwards) and relearn steps, seeds "
+            f"pooled. Relearn steps 0 is the unlearned model before any relearning. A dashed outline: not computed."
+            f"{finer}{part.left_out}",
             _alternative(rows.headline, part),
             "relearn steps",
             "unlearning depth",
-            panels,
+            tuple(tuple(panels[at : at + across]) for at in range(0, len(panels), across)),
+            () if beside else tuple(names),
+            (tuple(names) if len(names) <= across else ()) if beside else tuple(part.corpora),
         )
+
+
+def _by_method(pooled: pd.DataFrame) -> bool:
+    """Whether methods are the lines of one picture: each has a single repetition count."""
+    return pooled["method"].nunique() > 1 and pooled["repetitions"].nunique() == 1
+
+
+def _lines(part: PictureRows) -> Iterator[tuple[str, list[tuple[str, pd.DataFrame]]]]:
+    """The name of each line of panels, and for each panel its corpus and its rows."""
+    if _by_method(part.pooled):
+        for method in values_present(part.pooled, "method"):
+            mine = rows_with(part.pooled, method=method)
+            yield str(method), [(corpus, rows_with(mine, corpus=corpus)) for corpus in part.corpora]
+        return
+    for count, line in part.panels():
+        name = f"r = {count}" if len(part.counts) > 1 else ""
+        yield name, [(corpus, pooled) for corpus, _, _, pooled in line]
 
 
 def _heat(title: str, pooled: pd.DataFrame, depths: list[int], steps: list[int]) -> Heat:
@@ -74,6 +108,10 @@ def _alternative(headline: Headline, part: PictureRows) -> str:
     for count in part.counts:
         for corpus in part.corpora:
             chosen = rows_with(part.pooled, repetitions=count, corpus=corpus, relearn_steps=last)
-            rates = [f"depth {row['depth']}: {row['percent']:.0f}%" for _, row in chosen.iterrows()]
+            several = chosen["method"].nunique() > 1
+            rates = [
+                f"{row['method'] + ', ' if several else ''}depth {row['depth']}: {row['percent']:.0f}%"
+                for _, row in chosen.iterrows()
+            ]
             found.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
     return f"Heatmaps of {headline.words}. After {last} relearn steps: {'; '.join(found)}."

@@ -1,6 +1,7 @@
 """How a study becomes panels: a picture for each model and method, in it a line of panels per repetition count.
 
-What would not fit a page is left out, from the end of the declared order, and the caption says how much.
+What would not fit a page is left out, and the caption says how much: repetition counts from the end of the declared
+order, and of more corpora than fit (attacks of a search, most often) those that bring back least.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,14 +59,14 @@ def picture_rows(seeds: pd.DataFrame, pooled: pd.DataFrame, by: Sequence[str]) -
         values = dict(zip(by, place, strict=True))
         mine = rows_with(shown, **values)
         counts = [int(str(value)) for value in reversed(values_present(mine, "repetitions"))]
-        corpora = [str(value) for value in values_present(mine, "corpus")]
+        corpora = _best_first(mine, [str(value) for value in values_present(mine, "corpus")])
         left_out = (
             [f"{len(places) - MOST_PICTURES} more of {' × '.join(by)}"] if len(places) > MOST_PICTURES else []
         )
         if len(counts) > MOST_LINES:
             left_out.append(f"repetitions {', '.join(map(str, counts[MOST_LINES:]))}")
         if len(corpora) > MOST_COLUMNS:
-            left_out.append(f"corpora {', '.join(corpora[MOST_COLUMNS:])}")
+            left_out.append(f"{len(corpora) - MOST_COLUMNS} more corpora, which bring back less")
         yield PictureRows(
             f"-{index + 1}" if len(places) > 1 else "",
             f"{', '.join(map(str, values.values()))}: " if len(places) > 1 else "",
@@ -75,3 +76,11 @@ def picture_rows(seeds: pd.DataFrame, pooled: pd.DataFrame, by: Sequence[str]) -
             mine,
             f" Not shown here, but in the table of cells: {'; '.join(left_out)}." if left_out else "",
         )
+
+
+def _best_first(rows: pd.DataFrame, corpora: list[str]) -> list[str]:
+    """In their declared order; of more than fit, those that bring back most in any place first."""
+    if len(corpora) <= MOST_COLUMNS:
+        return corpora
+    most = rows[rows["relearn_steps"] > 0].groupby("corpus", observed=True)["percent"].max()
+    return sorted(corpora, key=lambda name: -float(most.get(name, -1.0)))

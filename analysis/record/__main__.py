@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         for path, content in pictures.items():
             path.write_bytes(content)
             sys.stdout.write(f"{path}\n")
-        for path in {path for folder in {each.parent for each in pictures} for path in folder.glob("*.png")}:
+        for path in {path for folder in {each.parent for each in pictures} for path in folder.glob("*.svg")}:
             if path not in pictures:
                 path.unlink()
     except RelearnError as error:

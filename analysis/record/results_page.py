@@ -24,7 +24,7 @@ def page(records: Path) -> tuple[str, dict[Path, bytes]]:
     """The text of RECORDS/RESULTS.md with every marked part computed again, and the pictures it shows.
 
     Returns:
-        The text; and for each picture its path and the bytes of a PNG.
+        The text; and for each picture its path and the bytes of an SVG.
 
     Raises:
         SpecError: a mark names a table that there is not.
@@ -45,7 +45,9 @@ def page(records: Path) -> tuple[str, dict[Path, bytes]]:
                 made = f"{NOTHING}\n"
             elif kind in PICTURES:
                 charts = PICTURES[kind](studies[name], *rest)
-                shown.update({records / name / f"{chart.name}.png": Drawing(chart).png() for chart in charts})
+                shown.update(
+                    {records / name / f"{chart.name}.svg": Drawing(chart).file() for chart in charts}
+                )
                 made = links(charts, name)
             else:
                 made = TABLES[kind](studies[name], *rest)

@@ -286,7 +286,7 @@ PICTURES: Mapping[str, Callable[..., list[Chart]]] = {"pictures": charts, "curve
 
 def links(drawn: Iterable[Chart], folder: str) -> str:
     """Pictures beside the cells of a study."""
-    return "\n".join(f"![{each.caption}]({folder}/{each.name}.png)\n" for each in drawn)
+    return "\n".join(f"![{each.caption}]({folder}/{each.name}.svg)\n" for each in drawn)
 
 
 TABLES: Mapping[str, Callable[..., str]] = {

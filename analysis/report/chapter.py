@@ -1,11 +1,13 @@
 """One study's chapter: its sections in the order of a reader's questions, and what cannot be shown, with the reason."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pandas as pd
 
 from analysis.report.elements import Chapter, Section, Table, table_of
-from analysis.report.findings import sentences
+from analysis.report.findings import NOT_CLEAN, sentences
+from analysis.report.lead import lead
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.cells import all_cells
 from analysis.report.sections.drivers import drivers_section, law_section
@@ -17,6 +19,7 @@ from analysis.report.sections.provenance import provenance
 from analysis.report.sections.search import search_section
 from analysis.report.sections.verdicts import verdict_section
 
+MOST_SEEDS = 12
 MOST_MISSING = 40
 """Missing cells that are listed."""
 
@@ -26,7 +29,15 @@ def missing_section(study: MeasuredStudy) -> Section | None:
     missing = study.missing
     if not study.failures and missing.empty:
         return None
-    words = [f"{failure['label']}: {failure['cause']}: {failure['message']}" for failure in study.failures]
+    words = [
+        " ".join(
+            [
+                f"{failure['label']}: {failure['cause']}: {failure['message']}".rstrip(".") + ".",
+                *([f"What to do: {failure['remedy']}."] if failure.get("remedy") else []),
+            ]
+        )
+        for failure in study.failures
+    ]
     tables: tuple[Table, ...] = ()
     if len(missing):
         shown = missing.head(MOST_MISSING)
@@ -49,7 +60,7 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
     (
         contour,
         "The 50% contour: no unlearned model answers half of the queries after relearning, or too few relearn steps "
-        "were run.",
+        "were run; of a search, its own section has the frontier.",
     ),
     (curves, f"Curves along the relearning: {NOT_RELEARNED}."),
     (drivers_section, "What drives it: no axis varies, or every relearned answer is the same."),
@@ -70,7 +81,7 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
     ),
     (
         gallery,
-        "A gallery: no answer came back in a relearning that counts, or the probes are not there.",
+        "A gallery: no answer came back in a relearning that counts, or the texts of the answers are not there.",
     ),
     (beside_paper, "Beside the paper: the paper has no such experiment."),
     (missing_section, ""),
@@ -82,7 +93,10 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
 
 def chapter(study: MeasuredStudy, name: str, anchor: str) -> Chapter:
     """Everything the report says of one study, under a name that no other study of the report has."""
-    found = [(make(study), absence) for make, absence in SECTIONS]
+    order = (
+        SECTIONS if not study.failures else sorted(SECTIONS, key=lambda each: each[0] is not missing_section)
+    )
+    found = [(make(study), absence) for make, absence in order]
     absent = [absence for section, absence in found if section is None and absence]
     if not study.by_answers:
         absent.insert(
@@ -90,18 +104,50 @@ def chapter(study: MeasuredStudy, name: str, anchor: str) -> Chapter:
             f"Measures of each trajectory and paired differences: {study.why_no_answers}. The band of the contour is "
             "over seeds alone.",
         )
+    said = sentences(study)
+    warnings = [sentence for sentence in said if sentence.startswith(NOT_CLEAN)]
     return Chapter(
         anchor,
         name,
         str(study.content["spec"].get("question", "")),
-        sentences(study),
-        _state(study),
+        _failed(study),
+        " ".join(warnings),
+        lead(study, anchor),
+        [sentence for sentence in said if sentence not in warnings],
+        _facts(study),
         [section for section, _ in found if section is not None],
         absent,
     )
 
 
-def _state(study: MeasuredStudy) -> str:
+def _failed(study: MeasuredStudy) -> str:
+    """What failed, in one sentence; empty where nothing did."""
+    if not study.failures:
+        return ""
+    causes = Counter(str(failure["cause"]) for failure in study.failures)
+    named = ", ".join(f"{count} × {cause}" for cause, count in causes.most_common())
+    stages = "1 stage" if len(study.failures) == 1 else f"{len(study.failures):,} stages"
     missing = len(study.missing)
-    kept = f" {missing:,} cells are missing and shown as missing, never as 0." if missing else ""
-    return f"{study.summary()}. Model: {', '.join(study.models)}.{kept}"
+    kept = f"{missing:,} of {len(study.planned):,} cells have no rows; what follows is of the rest."
+    return f"{stages} failed ({named}). {kept}"
+
+
+def _facts(study: MeasuredStudy) -> list[tuple[str, str]]:
+    """What a reader must know of every number: when, with what, of what, and what is not there."""
+    content, planned, missing = study.content, len(study.planned), len(study.missing)
+    packages = content.get("provenance", {}).get("environment", {}).get("packages", {})
+    seeds = sorted(study.planned["seed"].unique())
+    kept = (
+        f"{missing:,} cells are missing and shown as missing, never as 0" if missing else "nothing is missing"
+    )
+    found = [
+        ("begun", str(content.get("created", ""))[:10]),
+        ("relearn", str(packages.get("relearn", ""))),
+        ("model", ", ".join(study.models)),
+        (
+            "seeds",
+            f"{len(seeds)} ({', '.join(map(str, seeds[:MOST_SEEDS]))}{', …' if len(seeds) > MOST_SEEDS else ''})",
+        ),
+        ("cells", f"{planned - missing:,} of {planned:,} cells; {kept}"),
+    ]
+    return [(name, value) for name, value in found if value]

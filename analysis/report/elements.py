@@ -1,5 +1,9 @@
-"""What a report is made of: chapters of sections, which hold words, charts and tables, before they become a page."""
+"""What a report is made of: chapters of sections, which hold words, charts and tables, before they become a page.
 
+A cell of a table holds one value, so that it sorts and can be looked for; an interval is two columns beside its value.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +11,9 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.charts.chart import Chart
+
+WORDY = 26
+"""Letters from which on a value is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +24,24 @@ class Table:
         columns: a name and whether it holds numbers, which stand to the right and sort as such.
         caption: what a reader must know of it.
         tall: thousands of rows, in a box of their own that scrolls under a header that stays.
+        stacked: each row is long text, which a narrow screen shows as a block and not as a line of columns.
+        file: where all rows are, for a page that shows or prints not all.
     """
 
     columns: tuple[tuple[str, bool], ...]
     rows: Sequence[Sequence[str | Markup]]
     caption: str = ""
     tall: bool = False
+    stacked: bool = False
+    file: str = ""
+
+    @property
+    def wordy(self) -> tuple[bool, ...]:
+        """Which columns hold sentences, and want room."""
+        return tuple(
+            not number and max((len(str(row[index])) for row in self.rows), default=0) > WORDY
+            for index, (_, number) in enumerate(self.columns)
+        )
 
     @property
     def widths(self) -> str:
@@ -35,8 +54,20 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Text as it is in a file, to be copied.
+
+    Attributes:
+        caption: what it is, and what can be done with it.
+    """
+
+    caption: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """One heading of a study's chapter.
+    """One heading of a study's chapter: words, then pictures, then the tables behind them.
 
     Attributes:
         anchor: its address within the chapter.
@@ -48,6 +79,7 @@ class Section:
     words: tuple[str | Markup, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    texts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,8 +88,11 @@ class Chapter:
 
     Attributes:
         anchor: its address in the page.
-        sentences: the answer.
-        state: how much of it is there.
+        failed: what failed and how much is missing, which the page says first; empty where all is there.
+        warning: what comes before every answer, such as a control that is not clean; empty where there is none.
+        lead: the answer in a sentence for each model and method, with links to the rows behind its numbers.
+        sentences: how far the answer goes.
+        facts: when, with which version, of which model and seeds, how much of it is there: a name and a value each.
         charts: every chart of its sections.
         absent: what the report would show if the study had it, and why it does not.
     """
@@ -65,8 +100,11 @@ class Chapter:
     anchor: str
     name: str
     question: str
+    failed: str
+    warning: str
+    lead: list[Markup]
     sentences: list[str]
-    state: str
+    facts: list[tuple[str, str]]
     sections: list[Section]
     absent: list[str] = field(default_factory=list)
 
@@ -75,18 +113,44 @@ class Chapter:
         return [chart for section in self.sections for chart in section.charts]
 
 
+def plain_words(name: str) -> str:
+    """The name of a coordinate as one word that the search of a table takes, such as ``relearn-steps``."""
+    return name.replace("_", "-").replace(" ", "-")
+
+
 def percent(value: float, digits: int = 0) -> str:
     """A number that is percent already; a dash where there is none."""
-    return "–" if value != value else f"{value:.{digits}f}%"
+    return "–" if math.isnan(value) else f"{value:z,.{digits}f}%"
+
+
+def signed(value: float, digits: int = 0) -> str:
+    """A difference with its sign; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{round(value, 9):+z,.{digits}f}"
 
 
 def table_of(columns: Mapping[Any, bool], rows: Sequence[Mapping[Any, Any]], caption: str = "") -> Table:
-    """A table of the named entries of some rows."""
+    """A table of the named entries of some rows; a column of ends of intervals that no row has is left out."""
+    made = [{name: _cell(row.get(name)) for name in columns} for row in rows]
+    kept = {
+        name: number
+        for name, number in columns.items()
+        if not str(name).endswith(ENDS) or any(row[name] != "–" for row in made)
+    }
     return Table(
-        tuple((str(name), number) for name, number in columns.items()),
-        [[_cell(row[name]) for name in columns] for row in rows],
+        tuple((str(name), number) for name, number in kept.items()),
+        [[row[name] for name in kept] for row in made],
         caption,
     )
+
+
+ENDS = (", from", ", to", ", lowest", ", highest")
+"""How the names of columns end that hold the ends of an interval or of a range."""
+
+
+def with_interval(name: str, value: str, low: str, high: str, of_seeds: bool = False) -> dict[str, str]:
+    """Three columns: a value, and the ends of its interval, or of the range of its seeds."""
+    ends = ENDS[2:] if of_seeds else ENDS[:2]
+    return {name: value, f"{name}{ends[0]}": low, f"{name}{ends[1]}": high}
 
 
 def _cell(value: Any) -> str | Markup:

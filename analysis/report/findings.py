@@ -20,8 +20,12 @@ MOST = 3
 """Groups that are named one by one; of more, the rest is counted."""
 
 
+NOT_CLEAN = "This control is not clean"
+"""How the sentence begins that comes before every answer."""
+
+
 def sentences(study: MeasuredStudy) -> list[str]:
-    """The head of the report; where the rows do not say, what is lacking."""
+    """How far the answer goes; where the rows do not say, what is lacking."""
     rows = study.flow
     if rows.empty:
         return ["No unlearned model has been relearned yet, so there is nothing to answer."]
@@ -54,7 +58,7 @@ def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
         named = "; ".join(_where(study, row) for row in worst.head(MOST).to_dict("records"))
         more = f"; and {len(worst) - MOST} more of (model, corpus)" if len(worst) > MOST else ""
         yield (
-            f"This control is not clean: {named}{more}. What such a model reaches is no recovery"
+            f"{NOT_CLEAN}: {named}{more}. What such a model reaches is no recovery"
             + (
                 "."
                 if never.empty

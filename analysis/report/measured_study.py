@@ -14,6 +14,7 @@ from analysis.charts.pooled import Rows, pooled_rows
 from analysis.measures.recovery.flow import flow
 from analysis.measures.recovery.net_recovery import net_recovery
 from analysis.measures.recovery.verdicts import counted_steps, verdicts
+from analysis.reading.search_result import SearchResult, read_search_result
 from analysis.reading.study_frames import Study
 
 MOST_SCORES = 3_000_000
@@ -52,6 +53,11 @@ class MeasuredStudy(Study):
     def verdicts(self) -> pd.DataFrame:
         """What can be stated of them."""
         return verdicts(self, self.counted)
+
+    @cached_property
+    def search(self) -> SearchResult | None:
+        """What its search found; None where there was none, or it has no answer yet, or is not on this machine."""
+        return read_search_result(self.folder) if self.location.filesystem is None else None
 
     @cached_property
     def why_no_answers(self) -> str:

@@ -38,7 +38,7 @@ class Request:
 
     Attributes:
         folder: the study's, new or begun.
-        store: where artifacts are kept; None: as recorded, or within the folder.
+        store: where artifacts are kept; None: as recorded, or the default of new studies.
         address: of a running Ray cluster; None: a local one.
         space, overrides: recorded, for who reads study.json.
         wait_for_nodes: the seconds for which a cluster that is not there yet is waited for.

@@ -14,7 +14,7 @@ from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from cluster.terminal import duration, print_pairs
 from study.artifacts import Address, Record
-from study.errors import IntegrityError
+from study.errors import IntegrityError, command_line
 from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
@@ -29,7 +29,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """A plan and its cost over a store."""
+    """A plan and its cost over a store; ``space`` as it was typed, where a command is to be shown."""
 
     folder: Path
     plan: Plan
@@ -40,6 +40,7 @@ class PlanSummary:
     first_probe: FirstProbe | None = None
     service: ServiceCost | None = None
     other_keys: int = 0
+    space: str = ""
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -160,12 +161,37 @@ class PlanSummary:
     def _time(self) -> Row:
         cost = self.cost
         if cost.seconds is None:
-            return "time", "unknown, until a stage has been measured in this store"
+            return "time", f"unknown, until a stage has been measured in this store{self._how_to_measure()}"
         return (
             "time",
             f"about {duration(cost.seconds)} with {cost.slots} stages at once, {duration(cost.start_up_seconds)} of "
             "that to start, from what was measured",
         )
+
+    def _how_to_measure(self) -> str:
+        """The command that computes one trajectory of the study, which stays a part of it; of a search, nothing."""
+        spec = self.plan.spec
+        if not self.space or spec.search is not None:
+            return ""
+        least: dict[str, object] = {
+            "depth": min(spec.depth, default=None),
+            "corpus": spec.corpus[0],
+            "repetitions": spec.repetitions[0],
+            "seed": spec.seed[0],
+            "start": "unlearned" if "unlearned" in spec.start else spec.start[0],
+            "relearn_steps": max(spec.relearn_steps),
+        }
+        slice_of_it = [
+            word
+            for name, value in least.items()
+            if len(getattr(spec, name)) > 1
+            for word in ("--set", f"{name}=[{value}]")
+        ]
+        given = [word for override in self.overrides for word in ("--set", override)]
+        if not slice_of_it:
+            return ""
+        command = command_line("run", self.space, *given, *slice_of_it, "--study", self.folder)
+        return f"; this computes one trajectory of the study and keeps it, and the plan then knows: {command}"
 
 
 def summarise(

@@ -7,7 +7,8 @@ DIR/results/{cells,probes}  the rows
 DIR/cells.parquet         the rows of all cells once more, in one file; see study/results/merged_cells.py
 DIR/failures/KEY.json     why a stage failed; see failures.py
 DIR/log/NODE-PID.jsonl    one line an event
-DIR/store                 the artifacts, unless --store names another place
+DIR/store                 the artifacts, unless --store names another place; of a study in a folder called
+                          ``studies`` they lie in studies/store, which all studies in that folder share
 """
 
 import shlex
@@ -40,6 +41,8 @@ FORMAT = 1
 STUDY_FILE = "study.json"
 WORKING_FOLDER = "working_folder"
 """Where the user stood when the study's paths were given; see ``working_folder``."""
+STUDIES_FOLDER = "studies"
+"""The folder's name whose studies share a store."""
 DESCRIPTION = (PLANNED_FILE, CORPORA_FILE)
 """Which follow from the spec alone, and are written again at once."""
 
@@ -256,7 +259,7 @@ def store_of(folder: Path, given: str | None = None) -> Store:
     """The store of a study, begun or not.
 
     Args:
-        given: where the user wants it; None: as study.json says, else within the folder.
+        given: where the user wants it; None: as study.json says, else the default of new studies.
 
     Raises:
         SpecError: no store can be opened there, or study.json cannot be read.
@@ -264,8 +267,29 @@ def store_of(folder: Path, given: str | None = None) -> Store:
     if given is not None:
         return open_store(given)
     study = StudyFolder(folder)
-    recorded = study.recorded().store if study.exists() else "store"
-    return open_store(_location(folder, recorded))
+    if not study.exists():
+        return open_store(default_store(folder))
+    location = _location(folder, study.recorded().store)
+    moved = (
+        _is_shared(Path(location)) and not Path(location).exists()
+    )  # with its folder of studies, most likely
+    return open_store(default_store(folder) if moved else location)
+
+
+def default_store(folder: Path) -> str:
+    """Where a new study keeps its artifacts: with its neighbours in a folder called ``studies``, else within its own.
+
+    A folder that holds a store already keeps to it.
+    """
+    whole = folder.resolve()
+    beside = whole.parent / "store"
+    if _is_shared(beside) and whole != beside and not (whole / "store").exists():
+        return str(beside)
+    return str(folder / "store")
+
+
+def _is_shared(location: Path) -> bool:
+    return (location.parent.name, location.name) == (STUDIES_FOLDER, "store")
 
 
 def _location(folder: Path, recorded: str) -> str:

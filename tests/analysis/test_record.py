@@ -33,7 +33,7 @@ def test_the_page_follows_from_the_committed_cells(recorded: tuple[str, dict[Pat
     text, pictures = recorded
     assert text == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
     folders = {path.parent for path in pictures}
-    assert set(pictures) == {path for folder in folders for path in folder.glob("*.png")}
+    assert set(pictures) == {path for folder in folders for path in folder.glob("*.svg")}
 
 
 def test_what_is_on_record_names_no_machine() -> None:
@@ -152,12 +152,12 @@ def test_only_pictures_that_are_shown_are_kept(study_folder: Callable[..., Path]
     folder = put(study_folder(lawful, seeds=(0,)), records)
     kinds = ("pictures heatmap", "curves_of keyword_anywhere")
     on(records, "".join(f"<!-- made-up: {kind} -->\n<!-- end -->\n" for kind in kinds))
-    (folder / "ladder.png").write_bytes(b"of a mark that is gone")
+    (folder / "ladder.svg").write_bytes(b"of a mark that is gone")
     assert main([str(records)]) == 0
-    assert {path.name for path in folder.glob("*.png")} == {"heatmap.png", "curves-keyword_anywhere.png"}
+    assert {path.name for path in folder.glob("*.svg")} == {"heatmap.svg", "curves-keyword_anywhere.svg"}
     text = (records / "RESULTS.md").read_text(encoding="utf-8")
-    assert "](made-up/heatmap.png)" in text
-    assert "](made-up/curves-keyword_anywhere.png)" in text
+    assert "](made-up/heatmap.svg)" in text
+    assert "](made-up/curves-keyword_anywhere.svg)" in text
 
 
 def test_a_study_that_is_not_on_record_yet(tmp_path: Path) -> None:

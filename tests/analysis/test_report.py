@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from analysis.export.files import export
 from analysis.report import write_report
 from analysis.statistics.rates import rate_interval
+from search_spaces.loading import load_space
 from study.errors import SpecError
 from study.results.files import dataset_folder, write_table
 from study.results.schema import CELLS, PROBES
@@ -39,7 +41,7 @@ class Page(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
         if facts.get("class") == "chart":
             self.labels.append(facts.get("aria-label") or "")
-        if tag in ("section", "header", "script", "style"):
+        if tag in ("section", "header", "nav", "script", "style"):
             self._section = facts.get("id") or tag
 
     def handle_data(self, data: str) -> None:
@@ -79,10 +81,62 @@ def test_the_page_needs_nothing_but_itself(study_folder) -> None:
 def test_its_sentences_are_computed(study_folder) -> None:
     _, read = page(study_folder(lawful, original=0.95, kept=0.5))
     # 4 repetition counts × 2 depths × 3 corpora × 3 seeds, all of them known and forgotten.
-    assert "Of 72 benign relearnings, 72 are of a model that knew" in read.words["header"]
-    assert "and 72 of these had forgotten" in read.words["header"]
-    assert "72 of these 72 were unlearned by destruction" in read.words["header"]
-    assert f"Of the 72 that knew and forgot, {came_back()} recovered" in read.words["header"]
+    assert "Of 72 benign relearnings, 72 are of a model that knew" in read.words["top"]
+    assert "and 72 of these had forgotten" in read.words["top"]
+    assert "72 of these 72 were unlearned by destruction" in read.words["top"]
+    assert f"Of the 72 that knew and forgot, {came_back()} recovered" in read.words["top"]
+
+
+def test_the_first_sentence_is_of_one_place_and_leads_to_its_rows(study_folder) -> None:
+    """At r = 7 and depth 6 every seed of ``lawful`` knew and had forgotten; the values are those of its own formula."""
+    text, read = page(study_folder(lawful, original=0.95))
+    lead = re.search(r'<p class="lead">(.*?)</p>', text)
+    assert lead is not None
+    words = re.sub(r"<[^>]+>", "", lead[1])
+    at = {"repetitions": 7, "depth": 6, "relearn_steps": 40, "start": "unlearned"}
+    means = {
+        corpus: 100 * sum(round(100 * lawful(corpus=corpus, seed=seed, **at)) for seed in (0, 1, 2)) / 300
+        for corpus in ("prefix", "retain", "gibberish")
+    }
+    assert words.startswith(f"At r = 7, depth 6, 40 steps on prefix bring back {means['prefix']:.0f}% (")
+    assert f"on retain {means['retain']:.0f}% (" in words
+    assert f"on gibberish {means['gibberish']:.0f}%" in words
+    assert "a model that never learned it reaches 0%; the attacked model answered 0% " in words
+    assert re.search(r"and 95% (\(.*?\) )?before unlearning", words)
+    assert "start:&#34;unlearned&#34; corpus:&#34;prefix&#34; repetitions:&#34;7&#34;" in lead[1]
+    assert "seeds3 (0, 1, 2)" in read.words["top"].replace("\n", "")
+
+
+def test_the_first_sentence_says_what_it_cannot_know(study_folder) -> None:
+    _, read = page(study_folder(lawful))
+    assert "At r = 7, depth 8, 40 steps on prefix bring back" in read.words["top"], "the deepest"
+    assert (
+        "No original model was asked, so whether anything was known before is not known." in read.words["top"]
+    )
+
+
+def test_the_first_sentence_says_that_nothing_was_known(study_folder) -> None:
+    _, read = page(study_folder(lambda **_: 0.0, original=0.2))
+    assert "No model knew the answers and had forgotten them" in read.words["top"]
+
+
+def test_the_spec_can_be_pasted(study_folder, tmp_path: Path) -> None:
+    """What the page shows is a file that ``relearn run`` takes: it is the spec again, key by key."""
+    folder = study_folder(lawful)
+    spec = load_space("tofu-mini", ["depth=[4,8]"])
+    content = json.loads((folder / "study.json").read_text())
+    content["spec"] = spec.model_dump(mode="json")
+    (folder / "study.json").write_text(json.dumps(content))
+    text, _ = page(folder)
+    shown = re.search(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)
+    assert shown is not None
+    (tmp_path / "study.yaml").write_text(unescape(shown[1]), encoding="utf-8")
+    assert load_space(str(tmp_path / "study.yaml"), []) == spec
+
+
+def test_no_zero_has_a_sign(study_folder) -> None:
+    text, _ = page(study_folder(lambda seed, **at: lawful(seed=seed, **at) * 0.004, original=0.95))
+    assert not re.search(r">[-−]0(\.0+)?[%<]|[-−]0 (points|to )", text)
 
 
 def test_an_identifier_keeps_its_case(study_folder) -> None:
@@ -91,7 +145,7 @@ def test_an_identifier_keeps_its_case(study_folder) -> None:
         study_folder(lambda **at: lawful(**{**at, "corpus": "prefix"}), corpora=("eBooks",), original=0.95)
     )
     assert "EBooks" not in text
-    assert "eBooks" in read.words["header"]
+    assert "eBooks" in read.words["top"]
     assert "text-transform" not in text
 
 
@@ -124,8 +178,8 @@ def test_edges_make_a_page_and_no_crash(study_folder, rate) -> None:
 
 def test_no_accepted_cell_is_said_in_words(study_folder) -> None:
     text, read = page(study_folder(lambda **_: None))
-    assert "nothing to answer" in read.words["header"]
-    assert "0 of 324 cells" in read.words["header"]
+    assert "nothing to answer" in read.words["top"]
+    assert "0 of 324 cells" in read.words["top"]
     assert "324 cells have no rows; the first 40" in read.words["study-1-lacking"]
     assert "What this study does not let the report show" in text
     assert "no accepted cell is scored under the headline metric yet" in text
@@ -134,7 +188,7 @@ def test_no_accepted_cell_is_said_in_words(study_folder) -> None:
 def test_one_seed_and_one_value_on_every_axis(study_folder) -> None:
     folder = study_folder(lawful, corpora=("prefix",), seeds=(0,), depths=(6,), steps=(40,), repetitions=(7,))
     text, read = page(folder)
-    assert "no original model was asked" in read.words["header"]
+    assert "no original model was asked" in read.words["top"]
     assert "study-1-methods" not in read.words
     assert "fewer than two methods" in text
 
@@ -176,7 +230,7 @@ def test_a_study_without_an_original_model_says_what_cannot_be_said(study_folder
     content["axes"]["scenario"] = ["tofu"]
     (folder / "study.json").write_text(json.dumps(content))
     _, read = page(folder)
-    assert "no original model was asked" in read.words["header"]
+    assert "no original model was asked" in read.words["top"]
     assert "cannot be said" in read.words["study-1-paper"]
 
 
@@ -187,12 +241,15 @@ def test_missing_and_failed_are_named(study_folder) -> None:
         "message": "left the finite numbers",
         "stage": "x",
     }
-    text, read = page(
-        study_folder(lambda seed, **p: None if seed == 2 else lawful(seed=seed, **p), failures=(failure,))
+    folder = study_folder(
+        lambda seed, **p: None if seed == 2 else lawful(seed=seed, **p), failures=(failure,)
     )
+    text, read = page(folder)
     assert "108 cells are missing and shown as missing" in text
+    assert "1 stage failed (1 × diverged). 108 of 324 cells have no rows" in read.words["top"]
+    assert text.index('id="study-1-lacking"') < text.index('id="study-1-flow"'), "what failed comes first"
+    assert "1 stage failed" in (Path(folder) / "report" / "results.md").read_text()
     assert "unlearn (r 7): diverged: left the finite numbers" in read.words["study-1-lacking"]
-    assert "1 stages failed" in text
 
 
 def test_hostile_names_stay_text(study_folder) -> None:

@@ -72,6 +72,7 @@ def heads(browser: Chromium, table: str) -> list[str]:
 
 def test_tables_sort_on_a_click_up_and_then_down(browser: Chromium, report: Path) -> None:
     browser.open(report)
+    browser.ask(UNFOLD)
     table = "#study-1-controls table"
     at = heads(browser, table).index("repetitions")
     button = f"{table} thead th:nth-child({at + 1}) button"
@@ -89,6 +90,7 @@ def test_names_sort_as_words_and_what_is_missing_stands_last(browser: Chromium, 
         lambda relearn_steps, **place: lawful(relearn_steps=relearn_steps, **place), steps=(10, 40)
     )
     browser.open(write_report(folder))
+    browser.ask(UNFOLD)
     table = "#study-1-controls table"
     names = column(browser, table, heads(browser, table).index("corpus"))
     browser.click(f"{table} thead th:nth-child({heads(browser, table).index('corpus') + 1}) button")
@@ -107,9 +109,7 @@ def test_every_picture_has_a_size_and_its_marks_say_their_numbers(browser: Chrom
         "[...document.querySelectorAll('svg.panel')].map(p => { const b = p.getBoundingClientRect();"
         " return [b.width, b.height, p.querySelectorAll('.mark').length, p.getAttribute('aria-label')]; })"
     )
-    assert len(sizes) == 12 + 2 + 12 + 1 + 3, (
-        "surface, contour (r = 7 and 5 reach half), curves, effects, controls"
-    )
+    assert len(sizes) == 1 + 3 + 12 + 1 + 3, "surface, contour (of each corpus), curves, effects, controls"
     assert all(width > 100 and height > 60 and marks >= 3 and words for width, height, marks, words in sizes)
     browser.ask(
         "(() => { const marks = document.querySelector('#study-1-surface svg.panel').querySelectorAll('.mark');"
@@ -163,10 +163,7 @@ def test_ten_thousand_cells_are_there_scroll_sort_and_are_found(browser: Chromiu
     assert len(values) == 10_000
     assert values == sorted(values)
     assert values[-1] > values[0]
-    browser.ask(
-        "(() => { const search = document.querySelector('input[data-search]'); search.value = 'prefix unlearned';"
-        " search.dispatchEvent(new Event('input', {bubbles: true})); })()"
-    )
+    browser.ask(SEARCHED.format(json.dumps("prefix unlearned")))
     found = browser.ask(f"[...{rows}].filter(row => !row.hidden).map(row => row.textContent)")
     assert 0 < len(found) < 10_000
     assert all("prefix" in words and "unlearned" in words for words in found)
@@ -212,10 +209,84 @@ def test_light_and_dark_are_both_readable(browser: Chromium, report: Path, tmp_p
     assert min(map(len, pictures)) > 10_000
 
 
-@pytest.mark.parametrize("width", [360, 768, 1600])
+@pytest.mark.parametrize("width", [360, 390, 768, 1440, 1600])
 def test_nothing_hangs_over_the_edge(browser: Chromium, report: Path, width: int) -> None:
     browser.open(report, width=width)
     assert browser.ask("document.documentElement.scrollWidth") <= width
+
+
+def found_by(browser: Chromium, words: str) -> list[list[str]]:
+    """The cells of the rows that the search of the table of cells leaves."""
+    browser.ask(SEARCHED.format(json.dumps(words)))
+    rows: list[list[str]] = browser.ask(
+        "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => !row.hidden)"
+        ".map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    return rows
+
+
+def test_the_search_goes_by_the_values_of_cells(browser: Chromium, study_folder) -> None:
+    """Depth 10 is found by 10, and so are 10 steps; 100 queries and 10.5% are not."""
+    browser.open(write_report(study_folder(lawful, depths=(10, 100), seeds=(0,), repetitions=(7, 3))))
+    names = [name.replace(" ", "-") for name in heads(browser, "#study-1-cells-rows")]
+    every = found_by(browser, "")
+    by_value = found_by(browser, "10")
+    assert 0 < len(by_value) < len(every)
+    assert by_value == [row for row in every if {"10", "10.0"} & set(row)]
+    depth = names.index("depth")
+    assert found_by(browser, "depth:10") == [row for row in every if row[depth] == "10"]
+    assert found_by(browser, 'depth:"10" corpus:prefix') == [
+        row for row in every if row[depth] == "10" and "prefix" in row
+    ]
+    assert found_by(browser, "pref") == [row for row in every if "prefix" in row]
+
+
+def test_a_number_of_the_first_sentence_leads_to_its_rows(browser: Chromium, study_folder) -> None:
+    browser.open(write_report(study_folder(lawful, original=0.95)))
+    link = ".lead a[data-find]"
+    said = browser.ask(f"document.querySelector({json.dumps(link)}).textContent")
+    browser.click(link)
+    rows = "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => !row.hidden)"
+    found: list[list[str]] = browser.ask(f"{rows}.map(row => [...row.cells].map(cell => cell.textContent))")
+    assert len(found) == 3, "one for each seed"
+    at = [name.startswith("attack success rate, %") for name in heads(browser, "#study-1-cells-rows")].index(
+        True
+    )
+    mean = sum(float(row[at]) for row in found) / 3
+    assert said.startswith(f"{mean:.0f}% (")
+    top = browser.ask("document.getElementById('study-1-cells').getBoundingClientRect().top")
+    assert 0 <= top < 900, "the table of cells is on the screen"
+
+
+def test_the_sidebar_says_where_one_is(browser: Chromium, report: Path) -> None:
+    browser.open(report, width=1440)
+    current = "document.querySelector('nav a[aria-current]').textContent"
+    assert browser.ask(current) == browser.ask("document.querySelector('nav a').textContent")
+    for anchor in ("study-1-curves", "study-1-cells"):
+        browser.ask(
+            f"(async () => {{ document.getElementById('{anchor}').scrollIntoView();"
+            " await new Promise(done => setTimeout(done, 200)); })()"
+        )
+        title = browser.ask(f"document.querySelector('#{anchor} h3').textContent")
+        assert browser.ask(current) == title
+    browser.open(report, width=390)
+    assert browser.ask("document.querySelector('nav details').open") is False, "folded on a phone"
+
+
+def test_paper_has_every_row_or_says_where_they_are(browser: Chromium, study_folder, tmp_path: Path) -> None:
+    shown = "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => row.offsetParent).length"
+    notice = "document.querySelector('.on-paper')?.innerText ?? ''"
+    browser.open(write_report(study_folder(lawful).rename(tmp_path / "small")))
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.ask(shown) == 324
+    assert browser.ask(notice) == ""
+    folder = study_folder(lawful, steps=tuple(range(0, 50, 5)), seeds=tuple(range(5)), asked=0)
+    browser.open(write_report(folder))
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.ask(shown) == 1500
+    assert browser.ask(notice).startswith("On paper: the first 1500 of 1,800 rows.")
+    assert "study/results/cells/*.parquet" in browser.ask(notice)
+    browser.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_hostile_names_do_nothing(browser: Chromium, study_folder) -> None:
@@ -227,6 +298,13 @@ def test_hostile_names_do_nothing(browser: Chromium, study_folder) -> None:
     assert browser.ask(f"document.querySelector('#study-1-cells').textContent.includes({json.dumps(evil)})")
     assert len(browser.requests) == 1
     assert browser.complaints == []
+
+
+UNFOLD = "document.querySelectorAll('main details').forEach(each => each.open = true)"
+SEARCHED = """
+(() => {{ const search = document.querySelector('input[data-search]'); search.value = {0};
+  search.dispatchEvent(new Event('input', {{bubbles: true}})); }})()
+"""
 
 
 def lawful_of_anything(corpus: str, **place: Any) -> float:

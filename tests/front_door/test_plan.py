@@ -1,6 +1,9 @@
 """The plan's numbers against counting by hand."""
 
 import json
+import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,8 @@ import numpy as np
 import pytest
 
 from cluster.storage.local_store import LocalStore
+from cluster.study_folder.axis_growth import axis_growth
+from search_spaces.loading import load_space
 from study.errors import SpecError
 from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
@@ -16,6 +21,7 @@ from study.planning.planner import make_plan
 from study.planning.stages import characters_of_a_step
 from study.planning.step_times import StepTimes, step_times_of_records
 from study.provenance import describe_node
+from study.spec import AXES
 from tests.commands import call
 from tests.conftest import TINY
 from tests.study.test_memory import LLAMA_2_7B
@@ -276,3 +282,20 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
     code, output = call("run", "tofu-mini", *words, cwd=tmp_path)
     assert code == 3
     assert "has no weights" in output
+
+
+def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
+    """The command that it shows is a slice of the study, which then grows into the whole."""
+    code, output = call("plan", "names", "--set", "seed=[3,4]", cwd=tmp_path)
+    assert code == 0, output
+    shown = re.search(
+        r"the plan then knows: (relearn run .*?--study studies/names)", " ".join(output.split())
+    )
+    assert shown is not None, output
+    words = shlex.split(shown[1])
+    overrides = [value for flag, value in pairwise(words) if flag == "--set"]
+    small, whole = load_space(words[2], overrides), load_space("names", ["seed=[3,4]"])
+    fields = [spec.model_dump(mode="json") for spec in (small, whole)]
+    assert axis_growth(*fields, AXES), "the study may grow from it"
+    plan = make_plan(read_materials(small), lambda model: pytest.fail(model))
+    assert len([cell for cell in plan.cells if cell.relearn_steps]) == 1

@@ -10,11 +10,14 @@ from markupsafe import Markup
 
 from analysis.charts.chart import Chart
 from analysis.charts.drawing import Drawing
+from analysis.charts.drawing.colours import variables
 from analysis.report.elements import Chapter, Section, Table
 
 HERE = Path(__file__).parent
 TITLE = "when does forgotten knowledge come back?"
 """Within the title of every report's page."""
+PRINTED = 1500
+"""Rows of a tall table that paper shows: some thirty pages. Of more it says first where all are."""
 LEFT_OUT = ("gallery", "lacking", "provenance")
 """Sections whose tables are in the page alone."""
 
@@ -41,13 +44,26 @@ def render_page(chapters: list[Chapter], front: list[Section], drawings: Mapping
         title=TITLE,
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=script,
+        on_light=variables(),
+        on_dark=variables(dark=True),
+        printed=PRINTED,
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
 def render_markdown(chapter: Chapter) -> str:
     """``results.md``: what the chapter says, and its tables but for those of single cells and of provenance."""
-    parts = [f"# {chapter.name}", chapter.question, chapter.state, *chapter.sentences]
+    facts = "; ".join(f"{name}: {value}" for name, value in chapter.facts)
+    lead = [sentence.striptags() for sentence in chapter.lead]
+    parts = [
+        f"# {chapter.name}",
+        chapter.question,
+        chapter.failed,
+        chapter.warning,
+        *lead,
+        *chapter.sentences,
+        f"{facts}.",
+    ]
     for section in chapter.sections:
         tables = [table for table in section.tables if not table.tall]
         if tables and section.anchor not in LEFT_OUT:

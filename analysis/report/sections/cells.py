@@ -26,9 +26,13 @@ def all_cells(study: Study) -> Section | None:
     values = [shown[name].astype(str).to_numpy() for name in varying]
     columns.append((headline.words + ", %", True))
     values.append(_formatted(headline.percent(1) * shown["value"].to_numpy(float), 1))
-    if shown["n"].notna().any():
-        columns.append(("k of n", True))
-        values.append(_counts(shown))
+    asked = shown["n"].dropna().unique()
+    if len(asked):
+        columns.append(("answered", True))
+        values.append(_formatted(shown["k"].to_numpy(float), 0))
+        if len(asked) > 1:
+            columns.append(("queries", True))
+            values.append(_formatted(shown["n"].to_numpy(float), 0))
     for label, metric, split, factor in (
         (f"{headline.words} on retain, %", headline.metric, "retain", headline.percent(1)),
         ("target NLL, nats", "target_nll", "forget", 1.0),
@@ -44,9 +48,20 @@ def all_cells(study: Study) -> Section | None:
     ]
     if len(rows) > MOST:
         words.append("The rest is in the Parquet files; `relearn export` writes all.")
+    if len(asked) == 1:
+        words.append(f"Each is of {asked[0]:,.0f} queries.")
     if fixed:
         words.append(f"The same in all: {', '.join(fixed)}.")
-    table = Table(tuple(columns), list(zip(*values, strict=True)), tall=True)
+    words.append(
+        "A number in the search finds cells of that value (10 finds depth 10, and not 100); a column and a value, as "
+        "in depth:10 corpus:prefix, finds those of that column."
+    )
+    table = Table(
+        tuple(columns),
+        list(zip(*values, strict=True)),
+        tall=True,
+        file=f"{study.name}/results/cells/*.parquet",
+    )
     return Section("cells", "Every cell", (" ".join(words),), tables=(table,))
 
 
@@ -64,8 +79,3 @@ def _beside(study: Study, shown: pd.DataFrame, metric: str, split: str) -> np.nd
 
 def _formatted(values: np.ndarray, digits: int) -> np.ndarray:
     return np.array(["–" if np.isnan(value) else f"{value:,.{digits}f}" for value in values], dtype=object)
-
-
-def _counts(rows: pd.DataFrame) -> np.ndarray:
-    pairs = zip(rows["k"].to_numpy(float), rows["n"].to_numpy(float), strict=True)
-    return np.array(["–" if np.isnan(n) else f"{k:.0f} of {n:.0f}" for k, n in pairs], dtype=object)

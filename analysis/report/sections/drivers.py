@@ -1,5 +1,8 @@
 """What drives recovery, and whether it is foreseen in studies that were not seen."""
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from analysis.charts.effects import effects
@@ -8,7 +11,7 @@ from analysis.measures.law import law
 from analysis.measures.predictors import predictors
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
-from analysis.report.elements import Section, table_of
+from analysis.report.elements import Section, signed, table_of, with_interval
 from analysis.report.sections.trajectories import p_in_words
 from study.errors import SpecError
 
@@ -21,7 +24,7 @@ LAW = (
     "Rate = rate of the original × logistic(a + b · log(1 + steps) − c · log depth), with a and b for each corpus. It "
     "holds within this configuration at most, and says nothing of other text."
 )
-LAW_TABLE = "Coefficients on the logit, in brackets 95% over seeds, left out in turn"
+LAW_TABLE = "Coefficients on the logit, with 95% intervals over seeds, left out in turn"
 
 
 def drivers_section(study: Study | Studies) -> Section | None:
@@ -34,15 +37,19 @@ def drivers_section(study: Study | Studies) -> Section | None:
         {
             "corpus": row["corpus"],
             "term": row["change"] if isinstance(row.get("change"), str) else row["term"],
-            "effect, points": _effect(row),
+            **with_interval(
+                "effect, points", *(signed(_float(row, name), 1) for name in ("points", "low", "high"))
+            ),
             "p, adjusted": p_in_words(row["p_adjusted"]),
             "remark": row["word"] if isinstance(row["word"], str) else "",
         }
         for row in found.to_dict("records")
     ]
-    columns = {"corpus": False, "term": False, "effect, points": True, "p, adjusted": True, "remark": False}
+    columns = {name: name not in ("corpus", "term", "remark") for name in rows[0]}
     words = study.headline.words
-    caption = f"Effects on {words}, in brackets over seeds; intervals and p adjusted by Holm over the rows"
+    caption = (
+        f"Effects on {words}, with their intervals over seeds; intervals and p adjusted by Holm over the rows"
+    )
     return Section(
         "drivers",
         "What drives it",
@@ -67,10 +74,13 @@ def law_section(study: Study) -> Section | None:
         for row in found.scores.to_dict("records")
     ]
     rows = [
-        {**{name: str(row[name]) for name in ("model", "method", "term")}, "value (95%)": _coefficient(row)}
+        {
+            **{name: str(row[name]) for name in ("model", "method", "term")},
+            **with_interval("value", *(_number(_float(row, name)) for name in ("value", "low", "high"))),
+        }
         for row in found.coefficients.to_dict("records")
     ]
-    columns = {name: name == "value (95%)" for name in rows[0]}
+    columns = {name: name.startswith("value") for name in rows[0]}
     return Section(
         "law", "A law for this configuration", (LAW, *said), tables=(table_of(columns, rows, LAW_TABLE),)
     )
@@ -89,7 +99,10 @@ def prediction_section(studies: Studies) -> Section:
             "from": str(row["predictor"]).replace("_", " "),
             "study left out": str(row["held_out"]),
             "variance predicted": _number(row["r2"]),
-            "rank correlation": _ranked(row),
+            **with_interval(
+                "rank correlation",
+                *(_number(_float(row, name)) for name in ("rank", "rank_low", "rank_high")),
+            ),
             "AUC": _number(row["auc"]),
             "trajectories": int(row["trajectories"]),
         }
@@ -111,17 +124,8 @@ def prediction_section(studies: Studies) -> Section:
     )
 
 
-def _effect(row: dict[object, object]) -> str:
-    points = row.get("points")
-    if not isinstance(points, float) or pd.isna(points):
-        return "–"
-    low, high = float(str(row["low"])), float(str(row["high"]))
-    return f"{points:+z.1f}" + ("" if pd.isna(low) or pd.isna(high) else f" ({low:+z.1f} to {high:+z.1f})")
-
-
-def _coefficient(row: dict[object, object]) -> str:
-    value, low, high = (float(str(row[name])) for name in ("value", "low", "high"))
-    return f"{value:z.2f}" + ("" if pd.isna(low) else f" ({low:z.2f} to {high:z.2f})")
+def _float(row: dict[Hashable, Any], name: str) -> float:
+    return float(row.get(name, "nan"))
 
 
 def _percent(share: float) -> str:
@@ -130,9 +134,3 @@ def _percent(share: float) -> str:
 
 def _number(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:z.2f}"
-
-
-def _ranked(row: dict[object, object]) -> str:
-    low, high = (float(str(row.get(name, "nan"))) for name in ("rank_low", "rank_high"))
-    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:z.2f} to {high:z.2f})"
-    return _number(float(str(row["rank"]))) + ends

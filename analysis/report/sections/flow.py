@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.measures.recovery.best_step import best_steps
 from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line, utility_metric
 from analysis.measures.trajectories import TRAJECTORY
-from analysis.report.elements import Section, Table, percent, table_of
+from analysis.report.elements import Section, Table, percent, table_of, with_interval
 from analysis.report.measured_study import MeasuredStudy
 
 GROUP = ["model", "method", "repetitions", "seed"]
@@ -50,7 +50,8 @@ def _flow_table(rows: pd.DataFrame) -> Table:
         }
         for row in flow_line(rows, GROUP).to_dict("records")
     ]
-    columns = {name: name not in ("model", "method") for name in made[0]}
+    alike = [name for name in ("model", "method") if rows[name].nunique() == 1]
+    columns = {name: name not in ("model", "method") for name in made[0] if name not in alike}
     return table_of(columns, made, "The flow of benign relearnings, over corpora and depths")
 
 
@@ -67,16 +68,16 @@ def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
                 **dict(zip(place, values if isinstance(values, tuple) else (values,), strict=True)),
                 "seeds": int(part["seed"].nunique()),
                 "that count": int(part["counts"].sum()),
-                "original": _seeds(part["original"]),
-                "before": _seeds(part["before"]),
-                "last": _seeds(part["value"]),
-                "control": _seeds(part["control"]),
+                **over_seeds("original", part["original"]),
+                **over_seeds("before", part["before"]),
+                **over_seeds("last", part["value"]),
+                **over_seeds("control", part["control"]),
                 "last step": _range(part["relearn_steps"]),
-                "net recovery": _share(shown, "net", "low", "high"),
+                **_share("net recovery", shown, "net", "low", "high"),
                 "best step": str(shown.get("best_step", "–")),
-                "at the best step": _share(shown, "best_net", "best_low", "best_high"),
-                "retain kept": _seeds(part["retain_before"] / part["retain_original"]),
-                "retain kept, last": _seeds(part["retain"] / part["retain_original"]),
+                **_share("at the best step", shown, "best_net", "best_low", "best_high"),
+                **over_seeds("retain kept", part["retain_before"] / part["retain_original"]),
+                **over_seeds("retain kept, last", part["retain"] / part["retain_original"]),
                 "not shown": "; ".join(f"{count} × {why}" for why, count in reasons.value_counts().items()),
             }
         )
@@ -84,28 +85,28 @@ def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
     columns = {name: name not in text for name in made[0]}
     caption = (
         f"Net recovery of every benign relearning, of {study.headline.words}: (last − control) ÷ (original − control), "
-        "in brackets 95% over the seeds in which it can be shown at every step. At the best step the interval is of "
-        "all steps at once, since that step was chosen as the largest. Of all else the mean over seeds, in brackets "
-        "the lowest and the highest"
+        "with 95% over the seeds in which it can be shown at every step. At the best step the interval is of "
+        "all steps at once, since that step was chosen as the largest. Of all else the mean over seeds, with "
+        "the lowest and the highest where they differ"
     )
     return table_of(columns, made, caption)
 
 
-def _share(shown: Mapping[Any, Any], name: str, low: str, high: str) -> str:
-    """A share with its interval in percent; a dash where there is none."""
-    if name not in shown:
-        return "–"
-    ends = "" if pd.isna(shown[low]) else f" ({100 * shown[low]:z.0f} to {100 * shown[high]:z.0f})"
-    return f"{100 * shown[name]:z.0f}%{ends}"
+def _share(name: str, shown: Mapping[Any, Any], of: str, low: str, high: str) -> dict[str, str]:
+    """A share with its interval in percent; dashes where there is none."""
+    if of not in shown:
+        return with_interval(name, "–", "–", "–")
+    return with_interval(name, *(percent(100 * float(shown[each])) for each in (of, low, high)))
 
 
-def _seeds(values: "pd.Series[float]") -> str:
-    """Mean, lowest and highest seed in percent; a dash without any."""
-    values = 100 * values.dropna()
-    if values.empty:
-        return "–"
-    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
-    return f"{values.mean():.0f}%" + (f" ({low} to {high})" if low != high else "")
+def over_seeds(name: str, values: "pd.Series[float]") -> dict[str, str]:
+    """Mean, lowest and highest seed in percent; dashes without any, and no range where the seeds agree."""
+    shares = 100 * values.dropna()
+    if shares.empty:
+        return with_interval(name, "–", "–", "–", of_seeds=True)
+    low, high = percent(float(shares.min())), percent(float(shares.max()))
+    ends = ("–", "–") if low == high else (low, high)
+    return with_interval(name, percent(float(shares.mean())), *ends, of_seeds=True)
 
 
 def _range(steps: "pd.Series[int]") -> str:

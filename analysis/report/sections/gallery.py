@@ -19,7 +19,7 @@ from study.results.schema import COORDINATES, COUNTS
 def gallery(study: MeasuredStudy) -> Section | None:
     """Chosen among the benign relearnings that count, and asked the query whose score rose most.
 
-    None where nothing came back, or the probes are not there.
+    None where nothing came back, or the probes or their texts are not there.
     """
     last = study.flow
     last = last[last["benign"] & last["counts"] & (last["value"] > 0)]
@@ -38,6 +38,8 @@ def gallery(study: MeasuredStudy) -> Section | None:
     probe = gained.idxmax()
     asked = along[along["probe"] == probe]
     first = asked.iloc[0]
+    if not (asked["completion"] != "").any():
+        return None  # a study on record keeps scores without texts
     lines = [(f"{row['relearn_steps']}", row) for row in asked.to_dict("records")]
     for label, start in (
         ("the original model", "original"),
@@ -58,8 +60,10 @@ def gallery(study: MeasuredStudy) -> Section | None:
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
     )
     counted = "answered" if metric in COUNTS else study.headline.words
-    columns = (("relearn steps", True), (counted, True), ("the model goes on", False))
-    return Section("gallery", "One query along one trajectory", words, tables=(Table(columns, rows),))
+    columns = (("relearn steps", False), (counted, False), ("the model goes on", False))
+    return Section(
+        "gallery", "One query along one trajectory", words, tables=(Table(columns, rows, stacked=True),)
+    )
 
 
 def _probes(study: MeasuredStudy, best: "pd.Series[Any]") -> pd.DataFrame:

@@ -11,26 +11,47 @@ from analysis.charts.curves import in_front
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.ladder import ladder_rows, ladders
 from analysis.charts.methods import methods as method_charts
-from analysis.measures.recovery.before_and_after import depth_table
 from analysis.report.elements import Section, Table, percent, table_of
 from analysis.report.measured_study import MeasuredStudy
+from analysis.report.sections.flow import over_seeds
 from analysis.report.sections.trajectories import difference_table, trajectory_table
 
 
 def surface(study: MeasuredStudy) -> Section | None:
     """The headline metric over depth × relearn steps."""
-    rows = depth_table(study.flow)
     caption = (
-        f"{in_front(study.headline.words, '')}, unlearned → relearned to the last step, every relearning; mean "
-        f"over seeds, in "
-        "brackets the lowest and the highest seed"
+        f"{in_front(study.headline.words, '')} of the unlearned model, and after the last relearn step, of every "
+        "relearning; mean over seeds, with the lowest and the highest seed where they differ"
     )
-    table = _table(rows, caption, text=set(rows[0]) - {"depth"} if rows else ())
+    table = _table(_surface_rows(study), caption, text=("model", "method", "corpus"))
     return _section("surface", "The surface", heatmaps(study, study.pooled), table)
 
 
+def _surface_rows(study: MeasuredStudy) -> list[dict[str, Any]]:
+    rows = study.flow
+    if rows.empty:
+        return []
+    place = [
+        name
+        for name in ("model", "method", "corpus", "repetitions", "depth")
+        if rows[name].nunique() > 1 or name == "depth"
+    ]
+    return [
+        {
+            **dict(zip(place, values, strict=True)),
+            "seeds": int(part["seed"].nunique()),
+            **over_seeds("before", part["before"]),
+            **over_seeds("after", part["value"]),
+            "last step": ", ".join(map(str, sorted(part["relearn_steps"].unique()))),
+        }
+        for values, part in rows.groupby(place, sort=False)
+    ]
+
+
 def contour(study: MeasuredStudy) -> Section | None:
-    """The relearn steps until half of the queries are answered, against depth."""
+    """The relearn steps until half of the queries are answered, against depth; a search has its own frontier."""
+    if study.search is not None:
+        return None
     charts = contour_charts(study, contour_rows(study, study.by_answers))
     return _section("contour", "The 50% contour", charts)
 

@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from analysis.reading.study_frames import Study
-from analysis.report.elements import Section, Table
+from analysis.report.elements import Section, Table, Text
 from study.results.spec_entries import entries, in_words
 
+SPEC = "The resolved spec, all of it: saved as study.yaml, `relearn run study.yaml` computes this study"
 KINDS = ("base", "finetune", "reinforce", "unlearn", "relearn")
 
 
@@ -24,17 +26,18 @@ def provenance(study: Study) -> Section:
     about += [
         (path.replace("_", " ").replace(".", ": "), _shown(value)) for path, value in entries(facts).items()
     ]
-    asked = [
-        (path, in_words(value))
-        for path, value in entries(spec).items()
-        if path not in ("name", "question", *axes)
-    ]
     tables = [_named(about, "How it was run")]
     times = stage_times(study)
     if len(times):
         tables.append(_times(times))
-    tables.append(_named(asked, "The resolved spec, all of it"))
-    return Section("provenance", "Where this comes from", tuple(_words(study, times)), tables=tuple(tables))
+    spec_text = Text(SPEC, yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=110))
+    return Section(
+        "provenance",
+        "Where this comes from",
+        tuple(_words(study, times)),
+        tables=tuple(tables),
+        texts=(spec_text,) if spec else (),
+    )
 
 
 def stage_times(study: Study) -> pd.DataFrame:

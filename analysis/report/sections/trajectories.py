@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.measures.comparisons import compare_at_last
 from analysis.measures.trajectories import trajectories
 from analysis.reading.study_frames import Study
-from analysis.report.elements import Table, table_of
+from analysis.report.elements import Table, percent, signed, table_of, with_interval
 from study.errors import SpecError
 from study.results.schema import COORDINATES
 
@@ -32,20 +32,20 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     rows = [
         {
             **{name: _plain(row[name]) for name in varying},
-            "before": _rate(study, row, "first"),
-            "peak": _rate(study, row, "peak"),
+            **_rate("before", study, row, "first"),
+            **_rate("peak", study, row, "peak"),
             "at step": row["peak_step"],
-            "last": _rate(study, row, "final"),
-            "drop after the peak, points": _points(study, row, "drop"),
+            **_rate("last", study, row, "final"),
+            **_points("drop after the peak, points", study, row, "drop"),
             "p, adjusted": p_in_words(row["drop_p_adjusted"]),
             "a fall is shown": "yes"
             if row["drop_real"]
             else "–"
             if pd.isna(row["drop_p"])
             else "cannot be said",
-            "above the control, points": _points(study, row, "lift"),
-            "recovered of what was lost": _share(row, "recovery"),
-            "retain, points": _points(study, row, "utility"),
+            **_points("above the control, points", study, row, "lift"),
+            **_share("recovered of what was lost", row, "recovery"),
+            **_points("retain, points", study, row, "utility"),
         }
         for row in found.sort_values("drop", ascending=False, kind="stable").to_dict("records")
     ]
@@ -53,7 +53,7 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     columns = {name: name not in text for name in rows[0]}
     words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
     over = "over the queries of this one seed" if found["seeds"].max() == 1 else "over seeds"
-    caption = f"Each trajectory, seeds together, in brackets 95% {over}; the one that falls most first"
+    caption = f"Each trajectory, seeds together, with 95% intervals {over}; the one that falls most first"
     return words, table_of(columns, rows, caption)
 
 
@@ -92,7 +92,7 @@ def difference_table(study: Study, axis: str) -> Table | None:
             **{name: _plain(row[name]) for name in settings},
             "one": str(row["one"]),
             "other": str(row["other"]),
-            "one − other, points": _points(study, row, "difference"),
+            **_points("one − other, points", study, row, "difference"),
             "p, adjusted": p_in_words(row["p_adjusted"]),
             "could be seen, points": _whole(study.headline.percent(row["detectable"])),
         }
@@ -121,35 +121,26 @@ def _plain(value: Any) -> str | int:
     return int(value) if isinstance(value, int | np.integer) else str(value)
 
 
-def _rate(study: Study, row: Mapping[Any, Any], name: str) -> str:
+def _rate(name: str, study: Study, row: Mapping[Any, Any], of: str) -> dict[str, str]:
     full = study.headline.percent
-    return _with(full(row[name]), full(row[f"{name}_low"]), full(row[f"{name}_high"]), "%")
+    return with_interval(name, *(percent(float(full(row[each]))) for each in (of, f"{of}_low", f"{of}_high")))
 
 
-def _points(study: Study, row: Mapping[Any, Any], name: str) -> str:
+def _points(name: str, study: Study, row: Mapping[Any, Any], of: str) -> dict[str, str]:
     """A difference; the ends of its interval are cut where no difference can be."""
     full = study.headline.percent
-    low, high = ("low", "high") if name == "difference" else (f"{name}_low", f"{name}_high")
-    return _with(full(row[name]), _cut(full(row[low])), _cut(full(row[high])), "")
+    low, high = ("low", "high") if of == "difference" else (f"{of}_low", f"{of}_high")
+    return with_interval(
+        name, *(signed(float(np.clip(full(row[each]), -100, 100))) for each in (of, low, high))
+    )
 
 
 def _whole(points: float) -> str:
     return "–" if pd.isna(points) else "> 100" if points > 100 else f"{points:.0f}"
 
 
-def _cut(points: float) -> float:
-    return float(np.clip(points, -100, 100))  # NaN stays
-
-
-def _share(row: Mapping[Any, Any], name: str) -> str:
-    return _with(100 * row[name], 100 * row[f"{name}_low"], 100 * row[f"{name}_high"], "%")
-
-
-def _with(value: float, low: float, high: float, unit: str) -> str:
-    if pd.isna(value):
-        return "–"
-    ends = "" if pd.isna(low) or pd.isna(high) else f" ({low:z.0f} to {high:z.0f})"
-    return f"{value:z.0f}{unit}{ends}"
+def _share(name: str, row: Mapping[Any, Any], of: str) -> dict[str, str]:
+    return with_interval(name, *(percent(100 * float(row[each])) for each in (of, f"{of}_low", f"{of}_high")))
 
 
 def p_in_words(value: float) -> str:

@@ -1,7 +1,7 @@
 """What can be said: each statement with its verdict, over all relearnings that count."""
 
 from analysis.measures.recovery.statements import MARGIN
-from analysis.report.elements import Section, Table, table_of
+from analysis.report.elements import Section, Table, signed, table_of, with_interval
 from analysis.report.measured_study import MeasuredStudy
 
 ABOUT = (
@@ -27,7 +27,7 @@ def verdict_section(study: MeasuredStudy) -> Section | None:
             "statement": row["statement"],
             "verdict": row["verdict"],
             "because": row["why"],
-            "points": _points(row),
+            **with_interval("points", *(signed(100 * float(row[name])) for name in ("value", "low", "high"))),
             "seeds": row["seeds"],
             "pairs": row["pairs"],
             "could have been seen": _smallest(row["smallest"]),
@@ -36,15 +36,10 @@ def verdict_section(study: MeasuredStudy) -> Section | None:
         for row in found.to_dict("records")
     ]
     constant = [name for name in ("model", "method") if study.flow[name].nunique() == 1]
-    numbers = {"points", "seeds", "pairs", "could have been seen"}
-    columns = {name: name in numbers for name in rows[0] if name not in constant}
+    text = {"model", "method", "statement", "verdict", "because", "over"}
+    columns = {name: name not in text for name in rows[0] if name not in constant}
     table: Table = table_of(columns, rows, "Statements and their verdicts")
     return Section("verdicts", "What can be said", (ABOUT,), tables=(table,))
-
-
-def _points(row: dict[object, object]) -> str:
-    value, low, high = (round(100 * float(str(row[name])), 9) for name in ("value", "low", "high"))
-    return f"{value:+z.0f}" + ("" if low != low else f" ({low:+z.0f} to {high:+z.0f})")
 
 
 def _smallest(value: float) -> str:

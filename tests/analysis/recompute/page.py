@@ -57,7 +57,17 @@ def tables(text: str) -> Iterator[tuple[str, list[Line]]]:
                 [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
                 for line in block.strip().splitlines()
             ]
-            yield caption, [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+            yield caption, [_joined(dict(zip(lines[0], line, strict=True))) for line in lines[2:]]
+
+
+def _joined(line: Line) -> Line:
+    """A row whose intervals, two columns beside their value, are one value again: ``12% (3 to 45)``."""
+    for name in list(line):
+        for low, high in ((", from", ", to"), (", lowest", ", highest")):
+            if name + low in line and name + high in line and line[name + low] != "–":
+                ends = " to ".join(line[name + end].removesuffix("%") for end in (low, high))
+                line[name] = f"{line[name]} ({ends})"
+    return line
 
 
 def check(source: Source, text: str) -> int:
@@ -122,7 +132,7 @@ def _mine(source: Source, row: Line, among: list[Relearning] | None = None) -> l
 
 def _flow(source: Source, rows: list[Line]) -> None:
     for row in rows:
-        mine = _mine(source, {name: row[name] for name in ("model", "method", "repetitions", "seed")})
+        mine = _mine(source, {name: row[name] for name in (*PLACE[1:4], "seed") if name in row})
         known = [each for each in mine if each.known]
         counted = [each for each in known if each.forgotten]
         intact = [each for each in counted if each.intact]
@@ -240,19 +250,10 @@ def _verdicts(source: Source, rows: list[Line]) -> None:
 
 def _surface(source: Source, rows: list[Line]) -> None:
     for row in rows:
-        for name in (each for each in row if each.startswith("r=")):
-            if row[name] == "–":
-                continue
-            mine = _mine(source, {**row, "repetitions": name.removeprefix("r=")}, source.truth.every)
-            for shown, values in zip(
-                row[name].split(" → "),
-                ([each.before for each in mine], [each.steps[each.last] for each in mine]),
-                strict=True,
-            ):
-                if None in values:
-                    Same.text(shown, "–", row)
-                else:
-                    _over_seeds(shown.replace("–", " to "), values, row)
+        mine = _mine(source, row, source.truth.every)
+        Same.text(row["seeds"], len({each.seed for each in mine}), row)
+        _over_seeds(row["before"], [each.before for each in mine], row)
+        _over_seeds(row["after"], [each.steps[each.last] for each in mine], row)
 
 
 def _trajectory(source: Source, rows: list[Line]) -> None:
@@ -370,7 +371,7 @@ CHECKS: tuple[tuple[str, Callable[[Source, list[Line]], None]], ...] = (
     (r"^The flow of benign relearnings", _flow),
     (r"^Net recovery of every benign relearning", _net),
     (r"^Statements and their verdicts", _verdicts),
-    (r"unlearned → relearned to the last step, every relearning", _surface),
+    (r"of the unlearned model, and after the last relearn step", _surface),
     (r"^Each trajectory, seeds together", _trajectory),
     (r"^Paired differences by ", _differences),
     (r"^Effects on ", _drivers),

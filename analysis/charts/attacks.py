@@ -1,0 +1,65 @@
+"""The best attacks of a search, by name: how often each succeeds, on a line of its own."""
+
+import numpy as np
+
+from analysis.charts.chart import Chart, Plane, Series
+from analysis.reading.search_result import SearchResult
+
+MOST = 20
+
+
+def attack_chart(found: SearchResult) -> Chart | None:
+    """The Pareto-optimal attacks, the one that succeeds most first; None where none works."""
+    if found.front.empty:
+        return None
+    rows = found.front.sort_values(["success", "relearn_steps"], ascending=[False, True], kind="stable")
+    several = [name for name in ("model", "method", "repetitions", "depth") if rows[name].nunique() > 1]
+    made = rows.head(MOST).to_dict("records")
+    names = [
+        ", ".join(
+            [
+                attack_words(str(row["corpus"])),
+                f"{row['relearn_steps']:g} steps",
+                *(f"{name} {row[name]}" for name in several),
+            ]
+        )
+        for row in made
+    ]
+    success, low, high = (
+        np.array([100 * row[name] for row in made], float) for name in ("success", "lowest", "highest")
+    )
+    words = tuple(
+        f"{name}: {value:.0f}% ({least:.0f} to {most:.0f} over {row['seeds']} seeds)"
+        for name, value, least, most, row in zip(names, success, low, high, made, strict=True)
+    )
+    place = np.arange(len(made), dtype=np.float64)
+    left_out = f" The best {MOST} of {len(rows)}; the table has all." if len(rows) > MOST else ""
+    return Chart(
+        "attacks",
+        "The search",
+        "The Pareto-optimal attacks that work, the most successful first: dot, the mean over seeds; whisker, the "
+        f"lowest and the highest of them. The best of many noisy rates is on average too high.{left_out}",
+        f"Dot chart of attacks. {'; '.join(words)}.",
+        "success, %",
+        "",
+        (
+            (
+                Plane(
+                    "",
+                    (Series("", success, place, low, high, words, joined=False),),
+                    (0.0, 100.0),
+                    (len(made) - 0.5, -0.5),
+                    x_ticks=tuple((float(at), f"{at}") for at in (0, 25, 50, 75, 100)),
+                    y_ticks=tuple((float(at), name) for at, name in enumerate(names)),
+                    across=True,
+                ),
+            ),
+        ),
+    )
+
+
+def attack_words(label: str) -> str:
+    """The name of an attack with spaces, such as "prefix, fraction 0.5, rank 4"."""
+    corpus, _, rest = label.partition("(")
+    settings = rest.rstrip(")").replace("=", " ").replace("_", " ")
+    return ", ".join([corpus, *(part for part in settings.split(",") if part)])
