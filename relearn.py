@@ -25,14 +25,17 @@ import typer  # noqa: E402
 from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.options import (  # noqa: E402
     AddressOption,
+    BudgetOption,
     GroupedHelp,
     JobsOption,
     Json,
     Overrides,
+    SearchOption,
     Space,
     StoreOption,
     StudyArgument,
     StudyOption,
+    ToleranceOption,
     WaitOption,
     named_study,
 )
@@ -65,18 +68,6 @@ def _every_verb(
     ] = False,
 ) -> None:
     pass
-
-
-SearchOption = Annotated[
-    str | None, typer.Option("--search", help="Search instead of computing the grid: frontier, cheapest.")
-]
-ToleranceOption = Annotated[
-    float | None, typer.Option("--tolerance", help="How exactly a search answers, in steps of the grid.")
-]
-BudgetOption = Annotated[
-    str | None,
-    typer.Option("--budget", metavar="KIND=AMOUNT", help="Of a search: trajectories=40, steps=… or hours=…"),
-]
 
 
 @app.command()

@@ -62,6 +62,16 @@ Overrides = Annotated[
 ]
 
 
+SearchOption = Annotated[
+    str | None, typer.Option("--search", help="Search instead of computing the grid: frontier, cheapest.")
+]
+ToleranceOption = Annotated[
+    float | None, typer.Option("--tolerance", help="How exactly a search answers, in steps of the grid.")
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="KIND=AMOUNT", help="Of a search: trajectories=40, steps=… or hours=…"),
+]
 StudyOption = Annotated[
     Path | None,
     typer.Option("--study", help="The study's folder [default: studies/NAME].", callback=_local),
