@@ -95,8 +95,14 @@ def storage_errors_in_words(study: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise full(study) from error
-        problem = "does not answer" if is_outage(error) else "refuses what is asked of it"
+        if is_outage(error):
+            problem, remedy = "does not answer", "give the same command again when it does"
+        else:
+            problem = "refuses what is asked of it"
+            remedy = (
+                "give the same command again when it takes it; storage that never does is no place for a study: name "
+                "another folder with --study, and another place for the artifacts with --store"
+            )
         raise StorageSilentError(
-            f"{error.filename or study} {problem} ({error.strerror or error}): what was published stays; "
-            "give the same command again when it does"
+            f"{error.filename or study} {problem} ({error.strerror or error}): what was published stays; {remedy}"
         ) from error

@@ -46,9 +46,10 @@ def fetch_copy(store: Store, folder: Path) -> None:
         IntegrityError: the copy cannot be read.
     """
     path = folder / STUDY_FILE
+    others = any(folder.glob("[!.]*"))  # before study.json is looked for, which another command may write now
     if path.exists():
         return
-    if folder.is_dir() and any(folder.glob("[!.]*")):
+    if others:
         raise SpecError(f"{folder} is no study and not empty: name an empty or new folder")
     name = Path(os.path.realpath(folder)).name
     last = max(store.text_names(f"{STUDIES}/{name}"), default=None)
@@ -64,7 +65,8 @@ def fetch_copy(store: Store, folder: Path) -> None:
         raise IntegrityError(f"{store.location}/{last} cannot be read as a study") from error
     with hold(folder) as lease:
         lease.check()
-        write_json(path, content, checksum=True)
+        if not path.exists():  # another command may have fetched it meanwhile, and gone on with it
+            write_json(path, content, checksum=True)
 
 
 def begun_store(folder: Path, given: str | None) -> Store:

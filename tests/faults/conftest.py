@@ -78,6 +78,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for name in dict.fromkeys(fault.name for fault in injected):
         of_name = [fault for fault in injected if fault.name == name]
         counts = [sum(getattr(each, what) for each in of_name) for what in ("injected", "lost", "duplicated")]
+        if not counts[0] and all(fault.survived for fault in of_name):
+            continue  # skipped
         lines.pop(name, None)
         if all(fault.survived for fault in of_name):
             lines[name] = f"| {name} | {' | '.join(map(str, counts))} |"
