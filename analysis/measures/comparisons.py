@@ -71,7 +71,7 @@ def compare_at_last(
     places: list[dict[str, object]] = []
     found: list[Answers] = []
     for setting, group in _groups(rows, others):
-        steps = {
+        steps: dict[object, set[int]] = {
             value: set(part.unique()) for value, part in group.groupby(axis, observed=True)["relearn_steps"]
         }
         for one, other in _pairs(group, axis, None):

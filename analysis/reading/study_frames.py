@@ -143,8 +143,8 @@ class Study:
         if not other.any():
             return self
         cells = self.cells.loc[other, list(COORDINATES)].drop_duplicates().astype(dict.fromkeys(WORDS, str))
-        kept = (_not_among(frame, cells) for frame in (self.cells, self.planned))
-        return replace(self, **dict(zip(("cells", "planned"), kept, strict=True)), elsewhere=cells)
+        kept = _not_among(self.cells, cells)
+        return replace(self, cells=kept, planned=_not_among(self.planned, cells), elsewhere=cells)
 
     @cached_property
     def missing(self) -> pd.DataFrame:

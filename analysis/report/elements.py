@@ -147,7 +147,7 @@ ENDS = (", from", ", to", ", lowest", ", highest")
 """How the names of columns end that hold the ends of an interval or of a range."""
 
 
-def with_interval(name: str, value: str, low: str, high: str, of_seeds: bool = False) -> dict[str, str]:
+def with_interval(name: str, value: str, low: str, high: str, *, of_seeds: bool = False) -> dict[str, str]:
     """Three columns: a value, and the ends of its interval, or of the range of its seeds."""
     ends = ENDS[2:] if of_seeds else ENDS[:2]
     return {name: value, f"{name}{ends[0]}": low, f"{name}{ends[1]}": high}

@@ -101,9 +101,9 @@ def _outside(sizes: Sizes) -> str:
                     places.append((value, size))
             if places:
                 worst = (min if side == "below 93%" else max)(places)
-                size = ", ".join(map(str, worst[1]))
+                at = ", ".join(map(str, worst[1]))
                 found.append(
                     f"- **{words}**: {side} in {len(places)} of {len(sizes)} sizes; the farthest {worst[0]:.1f}% at "
-                    f"({size})"
+                    f"({at})"
                 )
     return "\n".join(found)

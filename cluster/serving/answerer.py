@@ -51,7 +51,7 @@ class Question:
         echo: whether the prompt's own tokens are told too.
     """
 
-    prompts: Sequence[str] | Sequence[list[int]]
+    prompts: list[str] | list[list[int]]
     targets: Sequence[str] | None
     max_tokens: int
     top: int | None = None
@@ -177,13 +177,15 @@ def _ids(resident: "Resident", question: Question) -> tuple[list[list[int]], lis
     rows = int(embedding.weight.shape[0])
     prompts: list[list[int]] = []
     targets: list[list[int]] = []
-    for index, prompt in enumerate(question.prompts):
+    asked: Sequence[str | list[int]] = question.prompts
+    for index, prompt in enumerate(asked):
         target = "" if question.targets is None else question.targets[index]
         if isinstance(prompt, str):
             split = split_text(resident.tokenizer, prompt, target)
             ids, rest = split.ids[: split.prompt], split.ids[split.prompt :]
         else:
-            ids, rest = list(prompt), split_text(resident.tokenizer, "", target).ids if target else []
+            ids = list(prompt)
+            rest = split_text(resident.tokenizer, "", target).ids if target else []
         if not ids or not all(0 <= each < rows for each in ids):
             raise RefusedError(
                 400,

@@ -53,8 +53,9 @@ class Records:
                     f"The files would take more than {self._most_bytes // 10**6:,} MB together; delete some.",
                     "storage_full",
                 )
-            made = {
-                "id": _new_id("file"),
+            name_of_file = _new_id("file")
+            made: Object = {
+                "id": name_of_file,
                 "object": "file",
                 "bytes": len(content),
                 "created_at": int(time.time()),
@@ -62,9 +63,9 @@ class Records:
                 "purpose": "fine-tune",
                 "status": "processed",
             }
-            write_bytes(self.path_of(made["id"]), content)
-            write_json(self.folder / "files" / f"{made['id']}.json", made)
-            self._files[made["id"]] = made
+            write_bytes(self.path_of(name_of_file), content)
+            write_json(self.folder / "files" / f"{name_of_file}.json", made)
+            self._files[name_of_file] = made
             return made
 
     def files(self) -> list[Object]:

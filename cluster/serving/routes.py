@@ -30,7 +30,7 @@ Handler = Callable[[Request, Service], Awaitable[Response | Object]]
 
 def application(service: Service, token: str) -> App:
     """The whole ASGI application."""
-    routes = [
+    routes: list[tuple[str, str, Handler]] = [
         ("/v1/models", "GET", _models),
         ("/v1/models/{name:path}", "GET", _model),
         ("/v1/models/{name:path}", "DELETE", _delete_model),

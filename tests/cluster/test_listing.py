@@ -14,7 +14,7 @@ from study.artifacts import Address
 def test_a_hundred_thousand_artifacts_are_listed_and_none_is_opened(
     bucket, object_server, count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.core import DEFAULT_ACCOUNT_ID  # type: ignore[attr-defined]
     from moto.s3.models import s3_backends
 
     location = bucket("s3")

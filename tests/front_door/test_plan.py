@@ -295,7 +295,8 @@ def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
     words = shlex.split(shown[1])
     overrides = [value for flag, value in pairwise(words) if flag == "--set"]
     small, whole = load_space(words[2], overrides), load_space("names", ["seed=[3,4]"])
-    fields = [spec.model_dump(mode="json") for spec in (small, whole)]
-    assert axis_growth(*fields, AXES), "the study may grow from it"
+    assert axis_growth(small.model_dump(mode="json"), whole.model_dump(mode="json"), AXES), (
+        "the study may grow from it"
+    )
     plan = make_plan(read_materials(small), lambda model: pytest.fail(model))
     assert len([cell for cell in plan.cells if cell.relearn_steps]) == 1

@@ -110,12 +110,15 @@ def best_steps(steps: pd.DataFrame) -> pd.DataFrame:
         if net.empty:
             continue  # no step that all of its seeds have
         means = part.groupby("relearn_steps")[["value", "control", "original"]].mean().loc[net.index]
+        value, control, original = means.to_numpy(float).T
         places.append(dict(zip(SEEDS_TOGETHER, place, strict=True)))
         curves.append(
             NetCurve(
                 [int(step) for step in net.index],
                 net.to_numpy(float),
-                *(means[name].to_numpy(float) for name in ("value", "control", "original")),
+                value,
+                control,
+                original,
                 float(part["queries"].min()),
             )
         )

@@ -133,7 +133,7 @@ def comes_back_at_best(rows: pd.DataFrame) -> Iterator[Statement]:
         reached = part.groupby("relearn_steps")["last_step"].size()
         shared = part[part["relearn_steps"].isin(reached[reached == reached.max()].index)]
         means = shared.groupby(["relearn_steps", "seed"])["gain"].mean().groupby("relearn_steps").mean()
-        step = int(means.idxmax())
+        step = means.index[int(means.argmax())]
         if means.iloc[-1] >= means.max():
             continue  # the last step is the best, and the statement of the last step says it
         yield Statement(

@@ -57,11 +57,11 @@ def _flow_table(rows: pd.DataFrame) -> Table:
 
 def _net_table(study: MeasuredStudy, rows: pd.DataFrame) -> Table:
     place = [name for name in TRAJECTORY if rows[name].nunique() > 1] or ["corpus"]
-    chosen = study.net_recovery
-    chosen = best_steps(chosen[chosen["benign"]]).set_index(place).to_dict("index")
+    benign = study.net_recovery[study.net_recovery["benign"]]
+    chosen: dict[Any, Any] = best_steps(benign).set_index(place).to_dict("index")
     made = []
     for values, part in rows.groupby(place, sort=False):
-        shown = chosen.get(values if len(place) > 1 else values[0], {})
+        shown: Mapping[Any, Any] = chosen.get(values if len(place) > 1 else values[0], {})
         reasons = part.loc[part["net"].isna(), "why_no_net"]
         made.append(
             {

@@ -75,7 +75,8 @@ def together(rows: list[Row]) -> None:
         p = 2 * stats.t.sf(abs(value / error), freedom) if own else np.nan
         row.found = {"value": value, "error": error, "freedom": freedom, "raw": p * row.choices}
         row.found |= ends(row, 0.05 / row.choices, "")
-    tested, adjusted, times = [], np.array([]), np.array([])
+    tested: list[Row] = []
+    adjusted, times = np.array([]), np.array([])
     for chosen in (False, True):  # rows that were chosen among several are a family of their own
         mine = [row for row in rows if not np.isnan(row.found["raw"]) and (row.choices > 1) == chosen]
         p, by = holm(np.array([row.found["raw"] for row in mine]))

@@ -170,8 +170,8 @@ def _over_seeds(shown: str, values: list[float | None], about: object) -> None:
 def _net(source: Source, rows: list[Line]) -> None:
     groups: dict[tuple[object, ...], list[Relearning]] = {}
     for each in source.truth.relearnings:
-        place = (each.model, each.method, each.repetitions, each.depth, each.corpus)
-        groups.setdefault(place, []).append(each)
+        where: tuple[object, ...] = (each.model, each.method, each.repetitions, each.depth, each.corpus)
+        groups.setdefault(where, []).append(each)
     contrasts: dict[tuple[object, ...], dict[int, Row]] = {}
     for place, mine in groups.items():
         shown = [each for each in mine if None not in each.net.values()]
@@ -268,7 +268,10 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
         (at,) = mine.to_dict("records")
         for name, of in (("before", "first"), ("peak", "peak"), ("last", "final")):
             Same.interval(
-                row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), (name, row), OF_GRIDS
+                row[name],
+                *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")),
+                about=(name, row),
+                slack=OF_GRIDS,
             )
         Same.text(row["at step"], at["peak_step"], row)
         for name, of in (
@@ -277,7 +280,9 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
             ("recovered of what was lost", "recovery"),
             ("retain, points", "utility"),
         ):
-            Same.interval(row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), (name, row))
+            Same.interval(
+                row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), about=(name, row)
+            )
         _p(row["p, adjusted"], at["drop_p_adjusted"], row)
         p = at["drop_p_adjusted"]
         Same.text(

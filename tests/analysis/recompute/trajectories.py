@@ -63,8 +63,8 @@ def trajectories(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
         scores, seeds, asked = both
         steps = [0, *sorted(part["relearn_steps"].unique())]
         found.append({**where, **_of_curve(scores, asked, steps), **_falls(scores, asked)})
-        ends = (pd.DataFrame(scores[at], index=seeds, columns=asked) for at in (0, -1))
-        found[-1]["contrasts"] = _contrasts(forget, retain, where, *ends, steps[-1], metric)
+        first, final = (pd.DataFrame(scores[at], index=seeds, columns=asked) for at in (0, -1))
+        found[-1]["contrasts"] = _contrasts(forget, retain, where, first, final, steps[-1], metric)
     _adjust_falls(found)
     for name in ("lift", "recovery", "utility"):
         there = [each["contrasts"][name] for each in found if each["contrasts"][name] is not None]
