@@ -1,7 +1,8 @@
-"""Notices that the cluster is gone: its head, or every worker.
+"""Notices that the cluster is gone: its head, this machine's raylet, or every worker.
 
-Tune waits for ever for resources that do not come back, and Ray ends the whole process, without a message of ours, a
-minute after its head fell silent. So another thread looks, and reports the loss before Ray does.
+Tune waits for ever for resources that do not come back. Ray ends the whole process, without a word, a minute after its
+head fell silent, and about ten seconds after the raylet through which the driver joined has ended. So another thread
+looks, and reports the loss before Ray does.
 """
 
 import socket
@@ -15,6 +16,8 @@ from cluster.ray_tune.session import LEFT_OUT, slots_alive
 from study.settings.execution import Resources
 
 LOOK_EVERY_SECONDS = 1.0
+REFUSALS = 2
+"""After so many in a row the raylet counts as ended."""
 SILENCE_SECONDS = 15.0
 """After so long without a head it counts as lost; well before Ray itself gives up."""
 
@@ -36,12 +39,18 @@ def watched_cluster(
     """
     import ray
 
-    head = str(ray.get_runtime_context().gcs_address)
+    context = ray.get_runtime_context()
+    head, raylet = str(context.gcs_address), _raylet(context.get_node_id())
 
     def look(ended: threading.Event) -> None:
         heard = had_room = time.monotonic()
+        refused = 0
         while not ended.wait(LOOK_EVERY_SECONDS):
             now = time.monotonic()
+            refused = refused + 1 if _is_refused(raylet) else 0
+            if refused >= REFUSALS:
+                lost(f"the raylet of this machine, at {raylet}, has ended", True)
+                return
             if not _listens(head):
                 if now - heard > SILENCE_SECONDS:
                     lost(f"the head of the Ray cluster at {head} is silent for {now - heard:.0f} s", True)
@@ -67,10 +76,33 @@ def watched_cluster(
         yield
 
 
+def _raylet(node_id: str) -> str:
+    """The address of a node's raylet."""
+    import ray
+
+    (node,) = [node for node in ray.nodes() if node["NodeID"] == node_id]
+    return f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+
+
 def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=LOOK_EVERY_SECONDS).close()
+        _connect(address)
     except OSError:
         return False
     return True
+
+
+def _is_refused(address: str) -> bool:
+    """Whether no process listens there; one that does not answer in time does."""
+    try:
+        _connect(address)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _connect(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=LOOK_EVERY_SECONDS).close()

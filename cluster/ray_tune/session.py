@@ -1,6 +1,6 @@
 """Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us.
 
-A local one lets in only who has its token, and has no dashboard.
+A local one listens on loopback only, lets in only who has its token, and has no dashboard.
 """
 
 import logging
@@ -66,6 +66,11 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         # Ray lets its workers yield to any other process; one that launches a GPU's work would leave the card idle.
         os.environ.setdefault("RAY_worker_niceness", "0")
     if address is None:
+        # The address of a node is then loopback, and all of Ray listens on the address of its node. The name is of the
+        # systems where Ray does so by itself; on others it works as well.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Of the agents, which start with the raylet, and may not at once on a machine under load.
+        os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")
         # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
         os.environ.setdefault("RAY_enable_worker_prestart", "0")
         # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.

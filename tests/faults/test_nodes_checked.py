@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.commands import ray_head, started, wait_for
+from tests.commands import LOOPBACK, listening, ray_head, started, wait_for
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
 
@@ -75,13 +75,14 @@ def test_a_cluster_with_a_token(relearn, space, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_local_cluster_is_closed(relearn, space, tmp_path: Path) -> None:
-    """Its head lets nobody in without the token of the run, which no file holds."""
+    """It listens on loopback, and lets nobody in without the token of the run, which no file holds."""
     fields = {"finetune": {"steps": 6000, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}}
     call = relearn("run", space(**fields), "--study", "s", environment={"HOME": str(tmp_path)})
     wait_for(lambda: started(tmp_path / "s", "finetune"))
     (head,) = [process for process in call.descendants() if "gcs_server" in process.name()]
     port = next(c.laddr.port for c in head.net_connections("inet") if c.status == psutil.CONN_LISTEN)
     ours = {name: head.environ()[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    assert listening(call) <= LOOPBACK
     assert lets_in(port, ours)
     assert not lets_in(port, {"RAY_AUTH_MODE": "disabled"})
     assert not lets_in(port, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64})
