@@ -19,8 +19,8 @@ def test_the_notebook_runs(monkeypatch) -> None:
     client.execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     kinds = [kind for output in outputs for kind in output.get("data", {})]
-    assert kinds.count("image/png") == 1
+    assert kinds.count("image/png") == 2
     assert kinds.count("text/html") >= 5, "tables"
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    assert "cells by attack success rate" in first.outputs[0]["text"]
+    assert "study tofu-mini: 92 of 92 cells" in first.outputs[0]["data"]["text/plain"]
     assert [output for output in outputs if output.output_type == "error"] == []

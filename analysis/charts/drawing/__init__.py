@@ -38,8 +38,9 @@ FONTS = "system-ui, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 POINTS = 72
 PAGE_SCALE = 1.4
 """Pixels of the page for a point of the figure."""
-LEAST = 0.72
-"""Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read."""
+LEAST, LEAST_OF_WORDS = 0.72, 0.92
+"""Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read. A grid of
+numbers and a list of names are nothing else."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, labels included."""
 
@@ -112,10 +113,12 @@ class Drawing:
     def _picture(self, drawn: str, title: str, box: Box) -> str:
         left, top, width, height = (POINTS * inches for inches in box)
         wide = PAGE_SCALE * width
+        first = self.chart.panels[0][0]
+        least = LEAST_OF_WORDS if isinstance(first, Heat) or first.across else LEAST
         return (
             f'<svg class="panel" data-chart="{escape(self.chart.name)}" role="img" aria-label="{escape(title)}" '
             f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{wide:.0f}" '
-            f'style="min-width: {LEAST * wide:.0f}px" height="{PAGE_SCALE * height:.0f}">{drawn}</svg>'
+            f'style="min-width: {least * wide:.0f}px" height="{PAGE_SCALE * height:.0f}">{drawn}</svg>'
         )
 
     def _grid(self) -> Figure:
