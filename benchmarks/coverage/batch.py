@@ -100,7 +100,7 @@ def _best(tally: _Tally, world: World, truth: Numbers) -> None:
             NetCurve(
                 STEPS[1:],
                 (rates - CONTROL) / gap,
-                rates.mean(axis=1),
+                rates,
                 CONTROL * alike,
                 ORIGINAL * alike,
                 len(curve.probes),

@@ -37,8 +37,12 @@ def write(rows: list[Row], document: Path) -> None:
 
 def _of(rows: list[Row], name: str) -> tuple[float, float]:
     """In percent, with its error; that of one batch is not known."""
-    values = [100 * float(row[name]) for row in rows]
+    values = [100 * float(row[name]) for row in rows if row[name]]
     return fmean(values), stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.1f}" if error != error else f"{value:.1f} ± {error:.1f}"
 
 
 def _table(head: list[str], lines: list[list[str]]) -> str:
@@ -51,9 +55,9 @@ def _coverage(sizes: Sizes) -> str:
     for size, rows in sizes.items():
         names = (*SHOWN, "rate_before", "difference_before")
         found = [_of(rows, f"{name}_covers") for name in names]
-        lines.append([*map(str, size), *(f"{mean:.1f} ± {error:.1f}" for mean, error in found)])
-    studies = sum(int(row["studies"]) for row in next(iter(sizes.values())))
-    return f"{studies} studies of each size or more.\n\n{_table(head, lines)}"
+        lines.append([*map(str, size), *(_with_error(*each) for each in found)])
+    counts = sorted({sum(int(row["studies"]) for row in rows) for rows in sizes.values()})
+    return f"{' or '.join(map(str, counts))} studies of each size.\n\n{_table(head, lines)}"
 
 
 def _power(sizes: Sizes) -> str:
@@ -69,8 +73,7 @@ def _power(sizes: Sizes) -> str:
             return f"{_of(of, name)[0]:.0f}"
 
         def erring(name: str, of: list[Row] = rows) -> str:
-            value, error = _of(of, name)
-            return f"{value:.1f} ± {error:.1f}"
+            return _with_error(*_of(of, name))
 
         lines.append(
             [

@@ -7,6 +7,7 @@ or more after step 5. The truth is the rate over all seeds and probes, unless it
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import expit
@@ -64,14 +65,17 @@ def simulated(generator: np.random.Generator, seeds: int, probes: int, differ: f
     return World([Answers(each, STEPS, tuple(range(seeds)), names) for each in scores], asked)
 
 
+@cache
+def _logit(rate: float, spread: float) -> float:
+    """The middle at which seeds and probes that differ so have this mean rate."""
+    return next(float(each) for each in np.arange(0, 20, 0.02) if mean_rate(np.array(each), spread) >= rate)
+
+
 def pair(
     generator: np.random.Generator, seeds: int, probes: int, differ: float, points: float = 0.0
 ) -> Answers:
     """Two settings at one step, correlated as curves are, whose rates lie so far apart around a half."""
-    spread = float(np.hypot(differ, 1))
-    logit = next(
-        each for each in np.arange(0, 20, 0.02) if mean_rate(np.array(each), spread) >= 0.5 + points / 2
-    )
+    logit = _logit(0.5 + points / 2, float(np.hypot(differ, 1)))
     common = generator.normal(size=(1, seeds)) * np.sqrt(BETWEEN)
     deviations = differ * (common + generator.normal(size=(2, seeds)) * np.sqrt(1 - BETWEEN))
     middle = np.array([logit, -logit])[:, None, None]

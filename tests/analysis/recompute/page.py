@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tests.analysis.recompute.drivers import drivers
-from tests.analysis.recompute.estimators import Row, ends, of_scores, together
+from tests.analysis.recompute.estimators import Row, ends, of_scores, rate, together
 from tests.analysis.recompute.trajectories import common, matrix, title, trajectories
 from tests.analysis.recompute.verdicts import judged
 from tests.analysis.truth import Relearning, Truth
@@ -201,8 +201,20 @@ def _net(source: Source, rows: list[Line]) -> None:
             ("at the best step", best, 0.05 / len(found)),
         ):
             told = ends(found[step], level, "")
-            low, high = (100 * told[end] if several else np.nan for end in ("low", "high"))
-            Same.interval(row[name], 100 * found[step].found["value"], low, high, (name, row))
+            shown = [each for each in mine if None not in each.net.values()]
+            low, high, gap = _net_of_rate(shown, step, level)
+            low, high = 100 * min(low, told["low"]), 100 * max(high, told["high"])
+            low, high = (low, high) if several else (np.nan, np.nan)
+            Same.interval(row[name], 100 * found[step].found["value"], low, high, (name, row), OF_GRIDS / gap)
+
+
+def _net_of_rate(mine: list[Relearning], step: int, level: float) -> tuple[float, float, float]:
+    """The interval of the relearned rate, between the means of control and original; and the gap of these."""
+    asked = mine[0].queries
+    ends_of_rate = rate([each.steps[step] * asked for each in mine], asked, level)
+    control = fmean(float(each.control[step] or 0) for each in mine)
+    gap = fmean(float(each.original or 0) for each in mine) - control
+    return (ends_of_rate[0] - control) / gap, (ends_of_rate[1] - control) / gap, gap
 
 
 def _net_row(mine: list[Relearning], step: int) -> Row:
