@@ -17,12 +17,12 @@ import pandas as pd
 
 from tests.analysis.recompute.drivers import drivers
 from tests.analysis.recompute.estimators import Row, ends, of_scores, rate, together
+from tests.analysis.recompute.same import Same
 from tests.analysis.recompute.trajectories import common, matrix, title, trajectories
 from tests.analysis.recompute.verdicts import judged
 from tests.analysis.truth import Relearning, Truth
 
 Line = dict[str, str]
-NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?"
 STARTS = ("unlearned", "original", "never_learned", "base")
 OF_GRIDS = 2.5
 """Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
@@ -84,41 +84,6 @@ def check(source: Source, text: str) -> int:
         known[0](source, rows)
         compared += Same.compared - before
     return compared
-
-
-class Same:
-    """Holds what is shown against what is computed, within the rounding of what is shown."""
-
-    compared = 0
-
-    @classmethod
-    def number(cls, shown: str, value: float, about: object, slack: float = 0.0) -> None:
-        cls.compared += 1
-        if shown in ("–", ""):
-            assert np.isnan(value), (about, shown, value)
-            return
-        plain = re.sub(r"[%,]| points", "", shown)
-        digits = len(plain.partition(".")[2])
-        assert abs(float(plain) - value) <= 0.5 * 10.0**-digits + 1e-6 + slack, (about, shown, value)
-
-    @classmethod
-    def interval(
-        cls, shown: str, value: float, low: float, high: float, about: object, slack: float = 0.0
-    ) -> None:
-        """``12% (3 to 45)``."""
-        found = re.fullmatch(rf"({NUMBER}%?|–)(?: \(({NUMBER}) (?:to|–) ({NUMBER})\))?", shown)
-        assert found, (about, shown)
-        cls.number(found[1], value, about)
-        if found[2] is None:
-            assert np.isnan(low) or np.isnan(value), (about, shown, low, high)
-        else:
-            cls.number(found[2], low, about, slack)
-            cls.number(found[3], high, about, slack)
-
-    @classmethod
-    def text(cls, shown: str, expected: object, about: object) -> None:
-        cls.compared += 1
-        assert shown.replace(",", "") == str(expected).replace(",", ""), (about, shown, expected)
 
 
 def _mine(source: Source, row: Line, among: list[Relearning] | None = None) -> list[Relearning]:
