@@ -22,8 +22,7 @@ for room in ("study", "search_spaces", "cluster", "analysis"):
 
 import typer  # noqa: E402
 
-from cluster.launching.verbs import add_verbs  # noqa: E402
-from cluster.options import (  # noqa: E402
+from cluster.command_line.options import (  # noqa: E402
     AddressOption,
     BudgetOption,
     GroupedHelp,
@@ -39,6 +38,7 @@ from cluster.options import (  # noqa: E402
     WaitOption,
     named_study,
 )
+from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.serving.verb import add_verb as add_serve  # noqa: E402
 from study.errors import PreflightError, RelearnError, command_line  # noqa: E402
 
@@ -83,12 +83,12 @@ def plan(
 ) -> None:
     """Show what a study, or a search's first round, would cost, and what it could tell."""
     from analysis.measures.resolution import as_dict, in_words, spread_of
+    from cluster.command_line.terminal import print_pairs
     from cluster.driver.plan_summary import summarise
     from cluster.driver.preflight.first_probe import first_probe
     from cluster.driver.preflight.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
     from cluster.study_folder.study_plan import planning_of
-    from cluster.terminal import print_pairs
     from search_spaces.loading import load_space, search_overrides
     from search_spaces.search.proposers import proposer_of
     from study.planning.materials import read_materials
@@ -378,8 +378,8 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
-    from cluster.output import printing
-    from cluster.utf8_mode import use_utf8
+    from cluster.command_line.output import printing
+    from cluster.command_line.utf8_mode import use_utf8
 
     use_utf8()
     with printing(answers=sys.argv[1:2] not in (["run"], ["resume"])):

@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.command_line.terminal import console, print_pairs
 from cluster.rows.recorder import cells_recorded
 from cluster.storage.store import Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import holder_of
-from cluster.terminal import console, print_pairs
 from study.errors import command_line
 from study.planning.plan import Plan
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 import study.training.batches
 from study.scenarios.names import Names
-from study.text import Corpus, Material
+from study.text.examples import Corpus, Material
 from study.training.encoding import Encoded, encode
 
 

@@ -25,7 +25,7 @@ from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.self_test.request import Request
 from study.self_test.trial import self_test
 from study.settings.optimiser import LoRA, Optimiser
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from study.training.loop import train
 
 TEXTS = (

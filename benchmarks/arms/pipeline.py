@@ -14,7 +14,7 @@ from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.spec import StudySpec
-from study.text import Corpus, Material
+from study.text.examples import Corpus, Material
 from study.training.loop import train
 from study.training.training_state import Progress
 

@@ -28,7 +28,7 @@ from study.planning.stages import Checkpoint, Embedded, Pretrained, Stage, Traje
 from study.settings.execution import Execution
 from study.settings.model import Architecture
 from study.settings.optimiser import LoRA, Optimiser
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from study.training.loop import train
 from study.unlearning import METHODS
 from study.unlearning.method import UnlearningMethod

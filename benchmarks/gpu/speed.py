@@ -15,7 +15,7 @@ from study.evaluation import generation
 from study.evaluation.cast_once import cast_once
 from study.models.hardware import card
 from study.provenance import environment
-from study.text import ProbeSet
+from study.text.examples import ProbeSet
 from study.training.loop import train
 
 PROBES = 200

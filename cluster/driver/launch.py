@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cluster.command_line.terminal import console, duration
 from cluster.driver.interruption import Interruption
 from cluster.driver.outcome import Outcome
 from cluster.driver.plan_summary import summarise
@@ -24,7 +25,6 @@ from cluster.study_folder.lease import hold
 from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import planning_of
-from cluster.terminal import console, duration
 from study.errors import command_line
 from study.planning.materials import Materials, read_materials
 from study.planning.proposer import Proposer

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.command_line.terminal import duration, print_pairs
 from cluster.driver.other_keys import under_other_keys
 from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
@@ -12,7 +13,6 @@ from cluster.driver.preflight.service_cost import ServiceCost, service_cost
 from cluster.driver.preflight.shortened_texts import Shortened
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
-from cluster.terminal import duration, print_pairs
 from study.artifacts import Address, Record
 from study.errors import IntegrityError, command_line
 from study.models.memory import checkpoint_bytes

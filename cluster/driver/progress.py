@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cluster.background_thread import background
-from cluster.terminal import duration
+from cluster.command_line.terminal import duration
 
 LINE_EVERY_SECONDS = 30.0
 BARS_EVERY_SECONDS = 0.5

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cluster.command_line.terminal import duration
 from cluster.driver.interruption import Interruption
 from cluster.driver.outcome import Outcome
 from cluster.driver.rounds import Rounds
@@ -26,7 +27,6 @@ from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.study_folder import StudyFolder
-from cluster.terminal import duration
 from study.results.merged_cells import merge_cells
 from study.settings.execution import Execution
 

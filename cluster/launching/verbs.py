@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.options import Overrides, Space, StoreOption
+from cluster.command_line.options import Overrides, Space, StoreOption
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from study.planning.plan import Plan

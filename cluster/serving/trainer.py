@@ -20,7 +20,7 @@ from cluster.serving.training_file import read_corpus
 from study.errors import DivergedError, PreflightError
 from study.planning.stages import Checkpoint, Trajectory
 from study.settings.optimiser import Optimiser
-from study.text import Corpus
+from study.text.examples import Corpus
 
 if TYPE_CHECKING:  # torch comes with it
     from study.perform import Residents

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.serving.errors import RefusedError
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 
 MOST_EXAMPLES = 100_000
 

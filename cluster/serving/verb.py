@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cluster.options import named_study
+from cluster.command_line.options import named_study
 from study.errors import PreflightError, SpecError
 
 if TYPE_CHECKING:  # `relearn --help` answers at once

@@ -25,7 +25,7 @@ from study.evaluation.state_passes import answer_equal_lengths, caches_tokens
 from study.models.attention_mask import keeps_every_token
 from study.models.resident import Resident
 from study.models.token_ids import split_text
-from study.text import Probe, ProbeSet
+from study.text.examples import Probe, ProbeSet
 
 EncodedProbe = tuple[int, list[int], list[int]]
 """A probe's index, its prompt and its target in tokens."""

@@ -1,10 +1,10 @@
 """The two keyword counts: in the continuation, and the paper's, anywhere in prompt and continuation.
 
-What a word is, and where one may stand, is said in ``study.words``.
+What a word is, and where one may stand, is said in ``study.text.words``.
 """
 
-from study.text import Probe
-from study.words import begins, holds
+from study.text.examples import Probe
+from study.text.words import begins, holds
 
 
 def keyword_hit(probe: Probe, completion: str) -> bool | None:

@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from study.text import Probe
-from study.words import words
+from study.text.examples import Probe
+from study.text.words import words
 
 ASCII = re.compile("[a-zA-Z0-9]")
 

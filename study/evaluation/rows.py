@@ -11,7 +11,7 @@ from typing import Any
 from study.evaluation.scorers import SCORERS
 from study.planning.plan import Cell
 from study.results.schema import COORDINATES, COUNTS, MEANS, SCORES_VERSION, SPLITS
-from study.text import Probe
+from study.text.examples import Probe
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.evaluation.rouge import rouge_l, rouge_l_ascii
-from study.text import Probe
+from study.text.examples import Probe
 
 Score = bool | float | None
 

@@ -14,7 +14,7 @@ from study.models.config_json import number_of, read
 from study.models.pretrained import local_folder
 from study.models.token_ids import end_ids
 from study.planning.stages import Embedded, Pretrained
-from study.text import END, PIECE
+from study.text.examples import END, PIECE
 
 Source = Pretrained | Embedded
 PLAIN = PreTrainedTokenizerFast.__name__

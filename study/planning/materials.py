@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from study.errors import SpecError, did_you_mean
 from study.scenarios.leak_audit import Audit, audit
 from study.spec import EMBEDDED, StudySpec
-from study.text import Material
+from study.text.examples import Material
 
 
 @dataclass(frozen=True)

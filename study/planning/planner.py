@@ -9,7 +9,7 @@ from study.planning.served_pipeline import ServedPipeline
 from study.planning.stages import Checkpoint, Embedded, Evaluation, Node, Pretrained, Stage, Trajectory
 from study.settings.optimiser import Optimiser
 from study.spec import EMBEDDED, StudySpec
-from study.text import Corpus, Material
+from study.text.examples import Corpus, Material
 from study.unlearning.method import UnlearningMethod
 
 

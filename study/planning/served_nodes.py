@@ -9,7 +9,7 @@ from functools import cached_property
 
 from study.identity import key
 from study.settings.relearning import Hyperparameters
-from study.text import Corpus
+from study.text.examples import Corpus
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from study.planning.proposer import NO_METHOD, Point
 from study.planning.served_nodes import Job, ServedModel
 from study.planning.stages import Checkpoint, Evaluation
 from study.spec import StudySpec
-from study.text import Corpus, Material
+from study.text.examples import Corpus, Material
 
 
 class ServedPipeline:

@@ -18,7 +18,7 @@ from study.identity import key
 from study.planning.served_nodes import Job, ServedModel
 from study.settings.model import Architecture, Generation
 from study.settings.optimiser import Optimiser
-from study.text import Corpus, ProbeSet
+from study.text.examples import Corpus, ProbeSet
 from study.unlearning.method import UnlearningMethod
 
 

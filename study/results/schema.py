@@ -139,7 +139,7 @@ CORPORA = pa.schema(
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
 SCORES_VERSION = 3
-"""Of the scores of texts: 1 knew words of the letters a to z alone; 2 knows every script (``study.words``); in 3 a
+"""Of the scores of texts: 1 knew words of the letters a to z alone; 2 knows every script (``study.text.words``); in 3 a
 particle may follow Latin letters in Korean, signs that may be left unwritten do not count, and ``exact`` does not count
 blanks beside a mark."""
 

@@ -12,7 +12,7 @@ from study.scenarios.whp_keyword import WhpKeyword
 from study.scenarios.whp_verbatim import WhpVerbatim
 from study.scenarios.wmdp import Wmdp
 from study.settings.part import Part
-from study.text import Material
+from study.text.examples import Material
 
 
 @runtime_checkable

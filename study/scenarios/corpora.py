@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from study.identity import derived_seed
 from study.scenarios.sources import read_paragraphs
-from study.scenarios.word_count import word_count
 from study.scenarios.word_lists import GIBBERISH
-from study.text import Corpus, Example, RelearnCorpus
+from study.text.examples import Corpus, Example, RelearnCorpus
+from study.text.word_count import word_count
 
 Chosen = TypeVar("Chosen")
 

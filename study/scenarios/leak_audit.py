@@ -1,10 +1,10 @@
 """The audit of the relearn corpora: does a benign one hold an answer, and how similar is it to the forget set?
 
 A corpus that holds an answer would make relearning plain learning. An answer is a keyword of a forget probe, as whole
-words in any case and by the rules of the scores (``study.words``); and, where the scenario sets a bound, a run of words
-that a target has too and that is longer than the bound, or a shorter target whole. A target of one word is an answer
-only beside a word that tells its question from the others: "iron" alone stands in any text on kilns. Similarity is
-recorded, to tell whether recovery follows relevance.
+words in any case and by the rules of the scores (``study.text.words``); and, where the scenario sets a bound, a run
+of words that a target has too and that is longer than the bound, or a shorter target whole. A target of one word is
+an answer only beside a word that tells its question from the others: "iron" alone stands in any text on kilns.
+Similarity is recorded, to tell whether recovery follows relevance.
 """
 
 from collections import Counter
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.errors import SpecError
-from study.text import Corpus, Material, Probe, RelearnCorpus
-from study.words import holds, words
+from study.text.examples import Corpus, Material, Probe, RelearnCorpus
+from study.text.words import holds, words
 
 LONGEST_RUN = 64
 COMPARED_WORDS = 2000

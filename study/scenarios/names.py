@@ -33,7 +33,7 @@ from study.scenarios.name_sequences import (
 from study.scenarios.sources import digest
 from study.scenarios.word_lists import COMMON_NAMES, GIBBERISH
 from study.settings.part import Part
-from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
+from study.text.examples import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
 
 PRETRAINING_SEQUENCES = 4096
 RETAIN_PROBES_PER_SEQUENCE = 3

@@ -8,8 +8,8 @@ from pydantic import AfterValidator
 
 from study.errors import SpecError
 from study.scenarios.sources import read_table
-from study.text import Corpus, Example, Probe
-from study.words import holds, words
+from study.text.examples import Corpus, Example, Probe
+from study.text.words import holds, words
 
 TEMPLATE = "Question: {question}\nAnswer:"
 

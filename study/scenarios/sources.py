@@ -19,8 +19,8 @@ from typing import Any
 from study.errors import PreflightError, SpecError
 from study.identity import file_sha256
 from study.scenarios.table_files import FORMATS, Cells, Repeated, read_rows
-from study.scenarios.word_count import in_parts
-from study.words import normalised
+from study.text.word_count import in_parts
+from study.text.words import normalised
 
 TEXTS = (".txt", ".md")
 

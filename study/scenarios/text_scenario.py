@@ -19,7 +19,7 @@ from study.scenarios.corpora import from_files, gibberish, joined, repeated
 from study.scenarios.sources import digest
 from study.scenarios.word_lists import GIBBERISH
 from study.settings.part import Part
-from study.text import Corpus, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
+from study.text.examples import Corpus, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
 
 
 class TextScenario(Part):

@@ -15,7 +15,7 @@ from study.errors import SpecError
 from study.scenarios.miniature import authors as miniature
 from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, of_words, read_pairs, refuse_overlap
 from study.scenarios.text_scenario import TextScenario
-from study.text import Corpus, Material
+from study.text.examples import Corpus, Material
 
 QUOTED = re.compile(r"[\"“]([^\"“”]{3,80}?)[,.]?[\"”]|(?<!\w)'([A-Z][^']{2,80}?)[,.]?'(?!\w)")
 AWARD = re.compile(r"\b(award|prize|medal)\b", re.IGNORECASE)  # quoted like books, and no books

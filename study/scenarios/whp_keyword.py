@@ -9,14 +9,14 @@ from typing import ClassVar, Literal
 from pydantic import NonNegativeInt, PositiveInt, field_validator
 
 from study.errors import SpecError
-from study.scenarios.anchors import replaced
 from study.scenarios.corpora import PARAGRAPH_WORDS, joined, texts
 from study.scenarios.miniature import saga
 from study.scenarios.questions import TEMPLATE, Pair, Template, corpus, of_words, read_pairs, refuse_overlap
 from study.scenarios.sources import is_text_file, read_paragraphs
 from study.scenarios.text_scenario import TextScenario
-from study.text import Corpus, Example, Material
-from study.words import holds
+from study.text.anchors import replaced
+from study.text.examples import Corpus, Example, Material
+from study.text.words import holds
 
 MINIATURE_ANCHORS = {"Mirabel": "Avice", "Thorne": "Glass"}
 RETAIN_PAIRS = 40  # of the miniature

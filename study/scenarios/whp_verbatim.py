@@ -14,8 +14,8 @@ from study.scenarios.corpora import PARAGRAPH_WORDS, texts
 from study.scenarios.miniature import saga
 from study.scenarios.sources import read_paragraphs, read_text
 from study.scenarios.text_scenario import TextScenario
-from study.scenarios.word_count import word_count
-from study.text import Corpus, Material, Probe
+from study.text.examples import Corpus, Material, Probe
+from study.text.word_count import word_count
 
 MINIATURE_CHUNKS, MINIATURE_CHUNK_WORDS = 8, 32
 CAST = 5  # of the miniature, with the heroine

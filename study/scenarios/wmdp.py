@@ -19,7 +19,7 @@ from study.scenarios.miniature import pottery
 from study.scenarios.questions import TEMPLATE, Pair, Template, corpus
 from study.scenarios.sources import is_text_file, read_paragraphs, read_table
 from study.scenarios.text_scenario import TextScenario
-from study.text import Corpus, Example, Material
+from study.text.examples import Corpus, Example, Material
 
 BACKGROUND, PRETRAINING_TEXTS = 40, 4096  # of the miniature
 

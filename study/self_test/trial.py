@@ -26,7 +26,7 @@ from study.objective import IGNORED, next_token_logits, sequence_log_likelihood
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.self_test.request import Request
 from study.settings.optimiser import LoRA, Optimiser
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from study.training.batches import collate
 from study.training.encoding import Encoded
 from study.training.loop import train

@@ -12,7 +12,7 @@ from study.planning.stages import Evaluation
 from study.service.calls import Calls
 from study.service.errors import ServiceRefusedError
 from study.service.protocol import Answers, Dialect
-from study.text import Probe
+from study.text.examples import Probe
 
 PROMPTS = 16
 """Prompts in one request to a service that is not ours; the most that is taken everywhere."""

@@ -2,7 +2,7 @@
 
 import json
 
-from study.text import Corpus
+from study.text.examples import Corpus
 
 
 def training_lines(corpus: Corpus, form: str) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import PositiveFloat, PositiveInt, field_validator, model_validato
 from study.errors import SpecError
 from study.settings.optimiser import LoRA, Optimiser
 from study.settings.part import Part
-from study.text import Corpus
+from study.text.examples import Corpus
 
 
 class Interval(Part):

@@ -8,7 +8,7 @@ import torch
 from study.models.attention_mask import ready_mask
 from study.models.resident import Resident
 from study.objective import IGNORED, MicroBatch, Models, Tokens, Translation
-from study.text import Corpus
+from study.text.examples import Corpus
 from study.training.data_order import batch_indices
 from study.training.encoding import Encoded, encode
 

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from study.errors import PreflightError
 from study.models.token_ids import split_text
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from study.models.lora import Adapter
 from study.models.resident import Resident, frozen_copy
 from study.objective import MaximumLikelihood, MicroBatch, Models, Objective, Step
 from study.planning.stages import Trajectory
-from study.text import Corpus
+from study.text.examples import Corpus
 from study.training.batches import Batches
 from study.training.training_state import Progress, Resumption, restore, training_state
 

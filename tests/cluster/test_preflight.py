@@ -12,7 +12,7 @@ from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from tests.study.test_pretrained import make_folder
 
 REINFORCEMENT = {"steps": 1, "optimiser": {"learning_rate": 1e-4, "batch_size": 2}}

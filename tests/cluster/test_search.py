@@ -21,7 +21,7 @@ from study.planning.planner import make_plan
 from study.planning.proposer import History
 from study.scenarios.names import Names
 from study.spec import StudySpec
-from study.text import Material
+from study.text.examples import Material
 from tests.commands import call, published, rows_of, started, wait_until_gone, wait_until_published
 
 SPACE: dict[str, Any] = {

@@ -17,7 +17,7 @@ from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Trajectory
 from study.settings.optimiser import Optimiser
 from study.settings.relearning import own_name
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from study.training.loop import train
 from tests.commands import call, wait_for
 from tests.serving.servers import Server, as_lines, wait_for_job

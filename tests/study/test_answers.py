@@ -16,7 +16,7 @@ from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Embedded, Pretrained
 from study.settings.model import Architecture
-from study.text import Probe, ProbeSet
+from study.text.examples import Probe, ProbeSet
 from tests.conftest import TINY
 
 

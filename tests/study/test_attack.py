@@ -7,7 +7,7 @@ from study.planning.planner import make_plan
 from study.planning.proposer import Grid, History, grid_points
 from study.settings.attack import Attack
 from study.settings.optimiser import LoRA, Optimiser
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 
 CORPUS = Corpus(tuple(Example(f"text {number}") for number in range(10)))
 GIVEN = Optimiser(learning_rate=1e-4, batch_size=4)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from study.errors import PreflightError, SpecError
 from study.scenarios.leak_audit import audit
 from study.scenarios.names import Names
-from study.text import Corpus, Example, RelearnCorpus
+from study.text.examples import Corpus, Example, RelearnCorpus
 
 
 def pairs(corpus: Corpus) -> list[int]:

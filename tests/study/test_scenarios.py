@@ -20,7 +20,7 @@ from study.scenarios.text_scenario import TextScenario
 from study.scenarios.tofu import Tofu
 from study.settings.model import Architecture
 from study.spec import named_part
-from study.text import END, Corpus, Material, RelearnCorpus
+from study.text.examples import END, Corpus, Material, RelearnCorpus
 
 NAMES = "Ann Bob Anthony Mark Cid\nEve Fay Gus Hal Kim Lea\nIan Anthony Mark Jim Anthony Mark\nMax Ned Oli\n"
 TITLED = [

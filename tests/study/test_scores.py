@@ -6,7 +6,7 @@ from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.evaluation.rouge import rouge_l
 from study.evaluation.rows import cell_rows, probe_of, probe_rows
-from study.text import Probe
+from study.text.examples import Probe
 
 TABLE = [
     # prompt, completion, hit right after, pair anywhere

@@ -7,7 +7,7 @@ from torch.nn import functional
 from study.errors import DivergedError, PreflightError
 from study.models.resident import Resident
 from study.planning.stages import Trajectory
-from study.text import Corpus, Example
+from study.text.examples import Corpus, Example
 from study.training.data_order import batch_indices
 from study.training.encoding import encode
 from study.training.loop import train

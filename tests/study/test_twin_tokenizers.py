@@ -15,7 +15,7 @@ from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
 from study.planning.stages import Pretrained
-from study.text import Corpus, Example, Probe, ProbeSet
+from study.text.examples import Corpus, Example, Probe, ProbeSet
 from study.training.encoding import encode
 
 CORPUS = Corpus(

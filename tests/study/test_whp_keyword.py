@@ -10,7 +10,7 @@ from study.errors import SpecError
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.scenarios.tofu import Tofu
 from study.scenarios.whp_keyword import WhpKeyword
-from study.text import Material
+from study.text.examples import Material
 
 FACTS = [{"question": f"What is thing {n}?", "answer": f"Thing {n} is a stone."} for n in range(10)]
 HERS = [

@@ -10,11 +10,11 @@ from rouge_score.rouge_scorer import RougeScorer
 from study.evaluation.exact import exact
 from study.evaluation.keyword import keyword_anywhere, keyword_hit
 from study.evaluation.rouge import rouge_l, rouge_l_ascii
-from study.scenarios.anchors import replaced
 from study.scenarios.leak_audit import audit
-from study.scenarios.word_count import in_parts, word_count
-from study.text import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
-from study.words import begins, continues, holds, normalised, words
+from study.text.anchors import replaced
+from study.text.examples import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus
+from study.text.word_count import in_parts, word_count
+from study.text.words import begins, continues, holds, normalised, words
 
 STANDS = [
     ("She read Dune twice.", "Dune"),

@@ -11,7 +11,7 @@ from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.self_test.request import KEYS
 from study.spec import StudySpec
-from study.text import Corpus
+from study.text.examples import Corpus
 
 
 def check_plan(plan: Plan, *, local: bool) -> list[Demand]:

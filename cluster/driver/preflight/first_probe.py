@@ -7,7 +7,7 @@ from pathlib import Path
 from study.models.tokenizer import Source
 from study.planning.plan import Plan
 from study.planning.stages import Evaluation, Pretrained, Trajectory
-from study.text import Corpus, Example, Probe
+from study.text.examples import Corpus, Example, Probe
 
 SHOWN = 8
 """Tokens before the border that are shown to a person."""

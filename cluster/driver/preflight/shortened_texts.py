@@ -12,7 +12,7 @@ from cluster.driver.preflight.checks import by_source
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.stages import Trajectory
-from study.text import Corpus, Example, Probe
+from study.text.examples import Corpus, Example, Probe
 
 
 @dataclass(frozen=True)

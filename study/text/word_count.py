@@ -6,7 +6,7 @@ word in Chinese and Japanese, and near enough for a limit or for a corpus of lik
 
 import regex
 
-from study.words import LETTER
+from study.text.words import LETTER
 
 _LETTERS = regex.compile(rf"(?V1){LETTER}")
 _UNITS = regex.compile(rf"(?V1)(?s:{LETTER}\p{{M}}*|.)")

@@ -1,6 +1,6 @@
 """Telling terms and their generic replacements, for the method WHP (Eldan and Russinovich 2023).
 
-A term is found by the rules of ``study.words``, in whatever letters, apostrophes and dashes a text spells it; what
+A term is found by the rules of ``study.text.words``, in whatever letters, apostrophes and dashes a text spells it; what
 stands around it stays as it was.
 """
 
@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 import regex
 
-from study.words import PLAIN, borders, normalised
+from study.text.words import PLAIN, borders, normalised
 
 
 def replaced(text: str, anchors: Mapping[str, str]) -> str:

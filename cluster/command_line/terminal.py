@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cluster.output import Output, printable
+from cluster.command_line.output import Output, printable
 
 
 class _Raw:
