@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 
 from study.errors import PreflightError
 from study.identity import derived_seed
-from study.models.peft_folder import is_adapter
+from study.models.peft_folder import adapters_of, embedding_rows
 from study.models.pretrained import local_folder
 from study.models.tokenizer import SPECIAL, end_id
 from study.planning.stages import Embedded, Pretrained
@@ -48,7 +48,7 @@ def build_embedded(source: Embedded) -> PreTrainedModel:
 def load_pretrained(source: Pretrained) -> PreTrainedModel:
     """The model of a folder or a hub revision, from safetensors alone; none of its own code is run.
 
-    The weights of an adapter folder are merged into its base's.
+    The weights of an adapter folder are merged into its base's; of adapters upon adapters, one after the other.
 
     Raises:
         PreflightError: see ``pretrained.local_folder``; or weights are missing, or the adapter is of a kind that cannot
@@ -72,25 +72,29 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
         for parameter in model.parameters():
             # Out of the memory-mapped file, into memory that torch aligns: then sums have the same bits everywhere.
             parameter.data = parameter.data.clone()
-    if is_adapter(Path(source.location)):
-        _merge_adapter(model, source.location)
+    for folder in adapters_of(source.location):
+        _merge_adapter(model, folder)
     loaded: PreTrainedModel = model
     return loaded
 
 
-def _merge_adapter(model: PreTrainedModel, location: str) -> None:
+def _merge_adapter(model: PreTrainedModel, folder: Path) -> None:
     """Merges the adapter of a folder into a model, in place."""
     from peft import PeftModel
 
+    embedding: Any = model.get_input_embeddings()
+    rows = embedding_rows(folder)
+    if rows is not None and rows != int(embedding.weight.shape[0]):  # trained with tokens that its base lacks
+        model.resize_token_embeddings(rows)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
         warnings.filterwarnings("error", message="Found missing adapter keys")
         try:
-            adapted = PeftModel.from_pretrained(model, location, use_safetensors=True)
+            adapted = PeftModel.from_pretrained(model, folder, use_safetensors=True)
             adapted.merge_and_unload()
         except (ValueError, RuntimeError, KeyError, AttributeError, TypeError, UserWarning) as error:
             raise PreflightError(
-                f"model={location}: its adapter cannot be merged into its base ({str(error).strip().splitlines()[0]}); "
+                f"model={folder}: its adapter cannot be merged into its base ({str(error).strip().splitlines()[0]}); "
                 "merge it where it was made (merge_and_unload, save_pretrained), and name that folder"
             ) from error
     model.requires_grad_(requires_grad=True)

@@ -4,10 +4,16 @@ Without torch in the first case, which is most models': transformers' own config
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from study.errors import PreflightError
+
+BY_LENGTH = ("dynamic", "longrope", "su")
+"""Rotary embeddings that depend on the length of the text; ``su`` is the name that longrope had."""
+OF_OLD = (*BY_LENGTH, "yarn")
+"""What config.json may call them; the first Phi-3's say ``yarn``."""
 
 
 def number_of(folder: Path, name: str, default: int | None = None) -> int:
@@ -19,20 +25,67 @@ def number_of(folder: Path, name: str, default: int | None = None) -> int:
         default: the number of a model whose configuration has none of that name.
 
     Raises:
-        PreflightError: it has none, and there is no default.
+        PreflightError: it has none, and there is no default; or what stands there is no number.
     """
     written = read(folder / "config.json").get(name)
     if isinstance(written, int):
         return written
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(decoder=True)
-    found = getattr(config, name, default)
+    found = getattr(_text_config(folder), name, default)
     if found is None:
         raise PreflightError(
             f"model={folder}: its config.json has no {name}; take a model whose type has one"
         )
-    return int(found)
+    try:
+        return int(found)
+    except (TypeError, ValueError):
+        raise PreflightError(
+            f"model={folder}: {name} is {found!r} in its config.json; expected a number"
+        ) from None
+
+
+def rotary_border(folder: Path) -> int | None:
+    """The longest text, in tokens, whose rotary embedding is a shorter one's; None where the length changes nothing.
+
+    Raises:
+        PreflightError: transformers cannot read the configuration.
+    """
+    content = read(folder / "config.json")
+    if not any(_kind(each) in OF_OLD for each in _objects(content)):
+        return None
+    config = _text_config(folder)
+    found = [each for each in _objects(config.rope_parameters) if _kind(each) in BY_LENGTH]
+    longest = config.max_position_embeddings
+    first = getattr(config, "original_max_position_embeddings", longest)
+    borders = (
+        longest if _kind(each) == "dynamic" else each.get("original_max_position_embeddings", first)
+        for each in found
+    )
+    return min((int(each) for each in borders), default=None)
+
+
+def _text_config(folder: Path) -> Any:
+    """Transformers' configuration of the text model."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(decoder=True)
+    except Exception as error:  # each architecture raises its own kind
+        words = " ".join(str(error).split())
+        raise PreflightError(
+            f"model={folder}: transformers cannot read its config.json ({type(error).__name__}: {words})"
+        ) from error
+
+
+def _objects(content: Any) -> Iterator[dict[str, Any]]:
+    """A JSON object and all that lie in it."""
+    if isinstance(content, dict):
+        yield content
+        for each in content.values():
+            yield from _objects(each)
+
+
+def _kind(rotary: dict[str, Any]) -> str:
+    return str(rotary.get("rope_type", rotary.get("type")))
 
 
 def read(file: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A folder that holds a PEFT adapter instead of a model: which base it is for, and whether it fits. Without torch."""
+"""A folder that holds a PEFT adapter instead of a model: which base it is for, and whether it fits. Without torch.
+
+The base of an adapter may be an adapter itself: they are a chain, merged from the innermost to the outermost.
+"""
 
 import json
 from pathlib import Path
@@ -13,11 +16,39 @@ UNMERGEABLE = (
     "PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "MULTITASK_PROMPT_TUNING", "ADAPTION_PROMPT", "CPT", "XLORA",
 )  # fmt: skip
 """Kinds that put tokens or layers beside the model, and change no weight of it."""
+EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings")
+"""What architectures call the layer that a token's number is looked up in."""
 
 
 def is_adapter(folder: Path) -> bool:
     """Whether the folder holds an adapter and no model of its own."""
     return (folder / CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
+def adapters_of(location: str) -> tuple[Path, ...]:
+    """The adapter folders of a model in the order in which they are merged: the outermost is the last.
+
+    Raises:
+        PreflightError: see ``base_of``; or an adapter is its own base, at whatever distance.
+    """
+    found: list[Path] = []
+    folder = Path(location)
+    while folder.is_dir() and is_adapter(folder):
+        if any(folder.samefile(other) for other in found):
+            raise PreflightError(
+                f"model={location}: an adapter whose base leads back to itself; write the folder or hub id of the "
+                f"model into base_model_name_or_path in {folder / CONFIG}"
+            )
+        found.insert(0, folder)
+        folder = Path(base_of(folder))
+    return tuple(found)
+
+
+def embedding_rows(folder: Path) -> int | None:
+    """How many tokens an adapter has embeddings for, where it brings the whole embedding along."""
+    names = tuple(f".{name}.weight" for name in EMBEDDINGS)
+    rows = (shape[0] for name, shape in weight_shapes(folder / WEIGHTS).items() if name.endswith(names))
+    return max(rows, default=None)
 
 
 def base_of(folder: Path) -> str:

@@ -3,6 +3,9 @@
 A folder's identity is the SHA-256 over its files; a hub model's is the revision that its id resolves to,
 which is then pinned; an adapter's is its own files and its base. Weights load from safetensors only, and no
 code comes with a model.
+
+Configuration and generation settings are the innermost base's, as peft and transformers have it; the tokenizer, with
+its chat template, is the outermost folder's that has one, as whoever trained the adapter saved it.
 """
 
 import hashlib
@@ -14,11 +17,14 @@ from pathlib import Path
 from study.errors import PreflightError
 from study.identity import file_sha256
 from study.models.config_json import read
-from study.models.peft_folder import CONFIG, base_of, is_adapter, is_cut_off, refuse_misfit
+from study.models.peft_folder import CONFIG, adapters_of, base_of, is_adapter, is_cut_off, refuse_misfit
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+TEMPLATE = "chat_template.jinja"
+SETTINGS = ("generation_config.json", "tokenizer_config.json")
+"""Files that a folder may lack, and that must be JSON where it has them."""
 QUANTISED = ("quantize_config.json", "quant_config.json")
 """What older tools write beside the weights that they quantised."""
 WITH_A_MASK = ("xlm", "xlnet")
@@ -62,7 +68,7 @@ def fingerprint(location: str, *, weights: bool = True) -> str:
 def local_folder(location: str, pinned: str) -> str:
     """The folder of a model's files on this node; a hub model is downloaded at its pinned revision.
 
-    For an adapter these are its base's files.
+    For an adapter these are its innermost base's files.
 
     Raises:
         PreflightError: a hub model cannot be downloaded, or a folder or an adapter's base changed since it was pinned.
@@ -72,7 +78,8 @@ def local_folder(location: str, pinned: str) -> str:
         return _download(location, revision=pinned)
     if (_of_folder(folder) if is_adapter(folder) else _folder_digest(folder)) != pinned:
         raise PreflightError(
-            f"model={location}: a file of it, or of the base of an adapter, changed since the study began: put the "
+            f"model={location}: a file of it, or of the base of an adapter, changed since the study began (or the "
+            "study is of a version that took neither an adapter's own tokenizer nor an adapter of an adapter): put the "
             "files back, or begin another study with --study"
         )
     if not is_adapter(folder):
@@ -81,15 +88,68 @@ def local_folder(location: str, pinned: str) -> str:
     return local_folder(base, fingerprint(base))
 
 
+def tokenizer_folder(location: str, pinned: str) -> tuple[Path, Path | None]:
+    """The folder whose tokenizer a model is used with, and the chat template that stands in its tokenizer's place.
+
+    Returns:
+        The outermost folder that has a tokenizer, of an adapter, the adapters below it and their base; and the
+        template of an adapter further out that brings none but a template along, or else None.
+
+    Raises:
+        PreflightError: see ``local_folder``.
+    """
+    base = Path(local_folder(location, pinned))
+    template: Path | None = None
+    for folder in reversed(adapters_of(location)):
+        if _has_tokenizer(folder):
+            return folder, template
+        if template is None and (folder / TEMPLATE).is_file():
+            template = folder / TEMPLATE
+    return base, template
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in TOKENIZERS)
+
+
 def _of_folder(folder: Path) -> str:
     if not is_adapter(folder):
         _check_folder(folder, str(folder))
         return _folder_digest(folder)
+    _refuse_unreadable_settings(folder, str(folder))
+    adapters_of(str(folder))  # refuses one that leads back to itself
     base = base_of(folder)
     identity = fingerprint(base)
-    refuse_misfit(folder, Path(local_folder(base, identity)))
-    both = f"{_folder_digest(folder)}\n{identity}"
-    return hashlib.sha256(both.encode()).hexdigest()[:REVISION_CHARACTERS]
+    weights = Path(local_folder(base, identity))
+    refuse_misfit(folder, weights)
+    parts = [_folder_digest(folder), identity]
+    if is_adapter(Path(base)) or _brings_a_tokenizer(folder, weights):
+        # Versions before used the outermost adapter and the base's tokenizer: theirs are other numbers.
+        parts.append("the whole chain and its own tokenizer")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:REVISION_CHARACTERS]
+
+
+def _brings_a_tokenizer(folder: Path, base: Path) -> bool:
+    """Whether an adapter's tokenizer or chat template is another than its base's, byte by byte."""
+    if not _has_tokenizer(folder) and not (folder / TEMPLATE).is_file():
+        return False
+    names = (*TOKENIZERS, TEMPLATE, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+    digests = [
+        [file_sha256(each / name) if (each / name).is_file() else None for name in names]
+        for each in (folder, base)
+    ]
+    return digests[0] != digests[1]
+
+
+def _refuse_unreadable_settings(folder: Path, shown: str) -> None:
+    for name in SETTINGS:
+        try:
+            read(folder / name)
+        except ValueError as error:
+            raise PreflightError(
+                f"model={shown}: {name} cannot be read ({error}); download it again, or save it again with "
+                "save_pretrained"
+            ) from error
 
 
 def _download(name: str, revision: str | None) -> str:
@@ -158,11 +218,12 @@ def _check_folder(folder: Path, shown: str) -> None:
         _refuse_without_weights(
             shown, sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
         )
-    if not any((folder / name).is_file() for name in TOKENIZERS):
+    if not _has_tokenizer(folder):
         raise PreflightError(
             f"model={shown}: has no tokenizer; expected one of {', '.join(TOKENIZERS)} beside the weights"
         )
     _check_type(folder, shown)
+    _refuse_unreadable_settings(folder, shown)
     _refuse_quantised(folder, shown)
     _refuse_incomplete(folder, shown)
 

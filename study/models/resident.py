@@ -21,7 +21,7 @@ from study.errors import IntegrityError
 from study.models.build import build_embedded, load_pretrained
 from study.models.lora import plain_name
 from study.models.token_ids import end_ids
-from study.models.tokenizer import Source, context_of, load_tokenizer
+from study.models.tokenizer import Source, context_of, load_tokenizer, said_ends
 from study.models.weight_distance import relative_distance
 from study.planning.stages import Embedded
 
@@ -35,6 +35,7 @@ class Resident:
         source: the description that both were made from.
         device: where the model lies and computes.
         context: the longest sequence that the model takes, in tokens.
+        end_ids: the tokens that end a text: those that tokenizer, configuration and generation settings name.
     """
 
     def __init__(self, source: Source, device: torch.device = CPU) -> None:
@@ -48,6 +49,8 @@ class Resident:
             # Padding is masked, so any token serves; many causal models have only an end token.
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         self.context = context_of(source)
+        said = [] if isinstance(source, Embedded) else said_ends(source)
+        self.end_ids = end_ids(self.tokenizer, *said)
         # One copy, also from a GPU, and in memory of its own.
         self._initial = {
             name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._named().items()
@@ -58,14 +61,6 @@ class Resident:
         if self.source.precision != "mixed":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
-
-    @property
-    def end_ids(self) -> tuple[int, ...]:
-        """The tokens that end a text: those of tokenizer, configuration and generation settings together."""
-        settings = getattr(self.model, "generation_config", None)
-        return end_ids(
-            self.tokenizer, self.model.config.eos_token_id, getattr(settings, "eos_token_id", None)
-        )
 
     @property
     def pad_id(self) -> int:

@@ -5,13 +5,14 @@ configurations, and so with its `AutoTokenizer`. The JSON files of most folders 
 """
 
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from study.errors import PreflightError
-from study.models.config_json import number_of, read
-from study.models.pretrained import local_folder
+from study.models.config_json import number_of, read, rotary_border
+from study.models.pretrained import local_folder, tokenizer_folder
 from study.models.token_ids import end_ids
 from study.planning.stages import Embedded, Pretrained
 from study.text.examples import END, PIECE
@@ -23,6 +24,8 @@ OWN_TOKENIZER = (
     "hyperclovax_vision_v2", "qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp", "siglip2",
 )  # fmt: skip
 """Types of model whose tokenizer transformers makes by a class of its own, whatever the folder says."""
+TEXT_PARTS = ("text_config", "decoder")
+"""Where the configuration of a model of texts and images holds its text model's."""
 SPECIAL = ("<pad>", "<begin>", "<unknown>")
 """The embedded model's first tokens, in the order of their ids; a scenario's own come after them."""
 
@@ -35,9 +38,12 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
         OSError: the storage does not answer, which is not the folder's fault.
     """
     if isinstance(source, Pretrained):
-        folder = Path(local_folder(source.location, source.fingerprint))
+        folder, template = tokenizer_folder(source.location, source.fingerprint)
         try:
-            return _with_an_end(_saved(folder), folder)
+            found = _saved(folder)
+            if template is not None:
+                found.chat_template = template.read_text(encoding="utf-8")
+            return _with_an_end(found, source)
         except (OSError, MemoryError):
             raise  # a worker repeats its attempt after these
         except Exception as error:  # the tokenizers library raises nothing narrower
@@ -70,8 +76,17 @@ def context_of(source: Source) -> int:
     """The longest sequence that the model takes, in tokens, from its configuration alone."""
     if isinstance(source, Embedded):
         return source.architecture.context
-    folder = Path(local_folder(source.location, source.fingerprint))
-    return number_of(folder, "max_position_embeddings", default=2048)
+    return number_of(_files_of(source), "max_position_embeddings", default=2048)
+
+
+def longest_alike(source: Source) -> int | None:
+    """The longest text whose places are encoded as those of every shorter one, in tokens; None where all are.
+
+    Some rotary embeddings turn by other angles as soon as a text is longer than those that the model was first trained
+    on (``longrope``, as in Phi-3 with 128k; ``dynamic``). The longest text of a batch decides for all of it, and what
+    is cached keeps the angles of before.
+    """
+    return None if isinstance(source, Embedded) else rotary_border(_files_of(source))
 
 
 def end_id(source: Embedded) -> int | None:
@@ -79,14 +94,25 @@ def end_id(source: Embedded) -> int | None:
     return len(SPECIAL) + source.vocabulary.index(END) if END in source.vocabulary else None
 
 
-def _with_an_end(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
+def said_ends(source: Pretrained) -> list[Any]:
+    """The end tokens as the model's own files name them: numbers, lists or None, the generation settings first.
+
+    What a class of transformers has by default is nobody's word: another tokenizer has another token there.
+    """
+    folder = _files_of(source)
+    config = read(folder / "config.json")
+    parts = [read(folder / "generation_config.json"), config, *(config.get(name) for name in TEXT_PARTS)]
+    return [part.get("eos_token_id") for part in parts if isinstance(part, dict)]
+
+
+def _files_of(source: Pretrained) -> Path:
+    return Path(local_folder(source.location, source.fingerprint))
+
+
+def _with_an_end(tokenizer: PreTrainedTokenizerBase, source: Pretrained) -> PreTrainedTokenizerBase:
     """A tokenizer that names no end token takes the model's: training would leave every text open."""
-    if tokenizer.eos_token_id is None:
-        settings = (
-            read(folder / name).get("eos_token_id") for name in ("generation_config.json", "config.json")
-        )
-        if ends := end_ids(tokenizer, *settings):
-            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
+    if tokenizer.eos_token_id is None and (ends := end_ids(tokenizer, *said_ends(source))):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
     return tokenizer
 
 

@@ -13,17 +13,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from study.errors import DivergedError, PreflightError
 from study.evaluation.generation import answer_ids
+from study.evaluation.plain_pass import TOLERANCE, apart, less_likely, plain_logits
 from study.models.hardware import device_of
 from study.models.lora import Adapter
+from study.models.peft_folder import adapters_of
 from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
 from study.models.token_ids import split_text
+from study.models.tokenizer import longest_alike
 from study.objective import IGNORED, next_token_logits, sequence_log_likelihood
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
+from study.self_test.adapter_chain import peft_logits
 from study.self_test.request import Request
 from study.settings.optimiser import LoRA, Optimiser
 from study.text.examples import Corpus, Example
@@ -38,9 +41,6 @@ SENTENCES = (
 )
 """Prompts of different length, with their continuations."""
 NEW_TOKENS = 12
-TOLERANCE = {"float32": 1e-3, "mixed": 0.1, "bfloat16": 0.1}
-"""The greatest difference of two likelihoods that counts as rounding, in nats per token; a family that is used in a
-wrong way differs by more than the whole of it."""
 RATE = 1e-4
 
 
@@ -89,6 +89,9 @@ def _try(request: Request) -> None:
         resident = Resident(source, device_of(request.gpus))
     rows = _encoded(resident)
     tolerance = TOLERANCE[source.precision]
+    if adapters_of(source.location):
+        with _in_words(source, "its adapter beside peft's own"):
+            _try_chain(resident, source, rows[0].ids, tolerance)
     with _in_words(source, "asking it"):
         _try_asking(resident, rows, tolerance)
     with _in_words(source, "training it"):
@@ -124,24 +127,34 @@ def _in_words(source: Pretrained, what: str) -> Iterator[None]:
 
 
 def _encoded(resident: Resident) -> list[Encoded]:
+    """The sentences in tokens; a model of few places is asked the ends of their prompts."""
+    room = _room(resident) - NEW_TOKENS
     found = []
     for index, (prompt, continuation) in enumerate(SENTENCES):
         split = split_text(resident.tokenizer, prompt, continuation)
-        found.append(Encoded(split.ids, split.prompt, index, cut=False))
-    first = found[
-        0
-    ]  # and its prompt the other way round: two prompts of one length are read together by every family
+        over = min(max(0, len(split.ids) - room), split.prompt - 2)
+        ids = [split.ids[0], *split.ids[1 + over :]] if over > 0 else split.ids
+        prompt_tokens = split.prompt - max(0, over)
+        found.append(Encoded(ids[: max(room, prompt_tokens + 1)], prompt_tokens, index, cut=False))
+    # The first prompt the other way round: two prompts of one length are read together by every family.
+    first = found[0]
     turned = [first.ids[0], *reversed(first.ids[1 : first.prompt]), *first.ids[first.prompt :]]
     return [*found, Encoded(turned, first.prompt, len(found), cut=False)]
 
 
-def _plain_logits(resident: Resident, ids: list[int]) -> Tensor:
-    """Of every token, in one pass over one text without padding, mask and cache: float32, (length, vocabulary)."""
-    with torch.inference_mode(), resident.autocast():
-        logits: Tensor = resident.model(
-            input_ids=torch.tensor([ids], device=resident.device), use_cache=False
-        ).logits
-    return logits[0].float()
+def _room(resident: Resident) -> int:
+    """The tokens that every text of a study has room in, prompts and what is generated together."""
+    border = longest_alike(resident.source)
+    return resident.context if border is None else min(resident.context, border)
+
+
+def _try_chain(resident: Resident, source: Pretrained, ids: list[int], tolerance: float) -> None:
+    difference = apart(plain_logits(resident, ids), peft_logits(resident, source, ids))
+    if not difference <= 2 * tolerance:
+        raise _DiffersError(
+            f"model={source.location}: with its adapter merged, what it predicts lies {difference:.4f} nats from what "
+            "peft makes of it; merge it where it was made (merge_and_unload, save_pretrained), and name that folder"
+        )
 
 
 def _try_asking(resident: Resident, rows: list[Encoded], tolerance: float) -> None:
@@ -150,9 +163,9 @@ def _try_asking(resident: Resident, rows: list[Encoded], tolerance: float) -> No
     targets = [row.ids[row.prompt :] for row in rows]
     ours = answer_ids(resident, prompts, targets, NEW_TOKENS, batch_size=len(rows))
     for prompt, target, (new, nll, _) in zip(prompts, targets, ours, strict=True):
-        logits = _plain_logits(resident, prompt + target)
-        alone = _plain_logits(resident, prompt)
-        if _apart(logits[: len(prompt)], alone) > tolerance:
+        logits = plain_logits(resident, prompt + target)
+        alone = plain_logits(resident, prompt)
+        if apart(logits[: len(prompt)], alone) > tolerance:
             raise PreflightError(
                 f"{place}: what it predicts after a word depends on the words that follow, so it does not continue "
                 "texts (an encoder); take a causal language model, or set is_decoder to true in its config.json"
@@ -164,21 +177,10 @@ def _try_asking(resident: Resident, rows: list[Encoded], tolerance: float) -> No
                 f"{place}: asked together with prompts of other lengths, a target has an NLL of {nll:.4f}, and in a "
                 f"plain pass {expected:.4f}"
             )
-        ids = list(prompt)
-        for token in new:
-            likely = _plain_logits(resident, ids)[-1].log_softmax(0)
-            if float(likely.max() - likely[token]) > 2 * tolerance:
-                raise _DiffersError(
-                    f"{place}: with a cache it continues a text with token {token}, and in a plain pass with "
-                    f"{int(likely.argmax())}"
-                )
-            ids.append(token)
-
-
-def _apart(ones: Tensor, others: Tensor) -> float:
-    """The greatest difference of two likelihoods of a token, weighed by how likely it is, in nats."""
-    one, other = ones.log_softmax(-1), others.log_softmax(-1)
-    return float((other.exp() * (one - other).abs()).sum(-1).max())
+        if (wrong := less_likely(resident, prompt, new)) is not None:
+            raise _DiffersError(
+                f"{place}: with a cache it continues a text with token {wrong[0]}, and in a plain pass with {wrong[1]}"
+            )
 
 
 def _try_batch(resident: Resident, rows: list[Encoded], tolerance: float) -> None:
@@ -186,7 +188,7 @@ def _try_batch(resident: Resident, rows: list[Encoded], tolerance: float) -> Non
     with torch.inference_mode(), resident.autocast():
         found = sequence_log_likelihood(next_token_logits(resident.model, tokens), tokens.labels[:, 1:])
     for row, ours in zip(rows, found.tolist(), strict=True):
-        logits = _plain_logits(resident, row.ids)[:-1]
+        logits = plain_logits(resident, row.ids)[:-1]
         labels = torch.tensor([IGNORED] * row.prompt + row.ids[row.prompt :], device=logits.device)[1:]
         plain = float(sequence_log_likelihood(logits[None], labels[None]))
         if abs(ours - plain) > tolerance * 2 * (len(row.ids) - row.prompt):
@@ -197,13 +199,13 @@ def _try_batch(resident: Resident, rows: list[Encoded], tolerance: float) -> Non
 
 def _try_adapter(resident: Resident, lora: LoRA, key: str, rows: list[Encoded], tolerance: float) -> None:
     ids = rows[0].ids
-    before = _plain_logits(resident, ids)
-    apart, targets = _merged_and_not(resident, lora, ids)
-    if not torch.equal(before, _plain_logits(resident, ids)):
+    before = plain_logits(resident, ids)
+    difference, targets = _merged_and_not(resident, lora, ids)
+    if not torch.equal(before, plain_logits(resident, ids)):
         raise _DiffersError(
             f"model={_location(resident)}: an adapter leaves the model changed when it is taken off"
         )
-    if apart > 2 * tolerance:
+    if difference > 2 * tolerance:
         fitting = [
             name
             for name in sorted(targets)
@@ -234,9 +236,9 @@ def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[flo
                 if ".lora_B." in name:
                     parameter.normal_(std=0.02)
         resident.model.eval()
-        apart = _plain_logits(resident, ids)
+        beside = plain_logits(resident, ids)
         with adapter.merged():
-            return _apart(apart, _plain_logits(resident, ids)), targets
+            return apart(beside, plain_logits(resident, ids)), targets
     except (AttributeError, TypeError, ValueError, IndexError):
         return float("inf"), targets
     finally:
@@ -255,6 +257,7 @@ def _try_step(resident: Resident, lora: LoRA | None, checkpointing: bool) -> Non
             retain=None,
             optimiser=Optimiser(learning_rate=RATE, batch_size=len(SENTENCES), lora=lora),
             seed=0,
+            max_length=_room(resident),
         ),
         resident,
         last_step=1,
