@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,8 @@ from study.evaluation.rating import REPLY_TOKENS
 RETRIES = 5
 TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
 """Long, since a call that times out and is repeated is paid for twice."""
+TRIED, TRIED_TOKENS = "How good is this answer, from 1 to 10?", 8
+"""What the model of a folder is asked first, and how far it is compared with plain passes."""
 
 
 class Judge(Protocol):
@@ -104,10 +108,18 @@ class _CapReachedError(Exception):
 
 
 class FolderJudge:
-    """A model of a folder, in this process; greedy, with its chat template where it has one."""
+    """A model of a folder, in this process; greedy, with its chat template where it has one.
+
+    It is asked as the models of a study are. Of its generation settings only end tokens and stop strings count: beams,
+    penalties, guidance, sampling and caches of other kinds would be another decoding than the documented one.
+
+    Raises:
+        PreflightError: it cannot be loaded, or does not continue one short message as its own plain passes do.
+    """
 
     def __init__(self, folder: str) -> None:
-        from study.models.pretrained import fingerprint
+        from study.models.config_json import read
+        from study.models.pretrained import fingerprint, local_folder
         from study.models.resident import Resident
         from study.models.structure import attentions, without_weights
         from study.planning.stages import Pretrained
@@ -117,35 +129,94 @@ class FolderJudge:
         source = Pretrained(folder, identity, "sdpa", "float32")
         if "sdpa" not in attentions(without_weights(source)):
             source = replace(source, attention="eager")
-        self._resident = Resident(source)
+        stops = (
+            read(Path(local_folder(folder, identity)) / "generation_config.json").get("stop_strings") or []
+        )
+        self._stops = [str(each) for each in ([stops] if isinstance(stops, str) else stops) if each]
+        with self._in_words("loading it"):
+            self._resident = Resident(source)
+        with self._in_words("trying it"):
+            self._try()
 
     def reply(self, prompt: str) -> str:
         """See ``Judge``."""
-        import torch
+        with self._in_words("asking it"):
+            query = self._query(prompt)
+            new = self._continued(query, REPLY_TOKENS)
+            text = str(self._resident.tokenizer.decode(new, skip_special_tokens=True))
+        ends = [text.index(stop) + len(stop) for stop in self._stops if stop in text]
+        return text[: min(ends, default=len(text))]
 
+    def _query(self, prompt: str) -> list[int]:
         from study.models.token_ids import chat_ids, split_text
 
-        tokenizer, model = self._resident.tokenizer, self._resident.model
-        generate: Any = model.generate
+        tokenizer = self._resident.tokenizer
         query = (
             chat_ids(tokenizer, prompt)
             if tokenizer.chat_template
             else split_text(tokenizer, f"{prompt}\n", "").ids
         )
-        room = self._resident.context - len(query)
-        if room < 1:
+        embedding: Any = self._resident.model.get_input_embeddings()
+        if max(query) >= (rows := int(embedding.weight.shape[0])):
+            token = tokenizer.convert_ids_to_tokens(max(query))
             raise PreflightError(
-                f"the judge {self.model} takes {self._resident.context} tokens, and a question has {len(query)}; name "
-                "a judge with a longer context"
+                f"a question has token {max(query)} ({token!r}), and the model knows {rows} tokens; take the tokenizer "
+                "that belongs to it"
             )
-        inputs = torch.tensor([query], device=self._resident.device)
-        with torch.inference_mode():
-            made = generate(
-                input_ids=inputs,
-                attention_mask=torch.ones_like(inputs),
-                max_new_tokens=min(REPLY_TOKENS, room),
-                do_sample=False,
-                pad_token_id=self._resident.pad_id,
-                eos_token_id=list(self._resident.end_ids) or None,
+        return query
+
+    def _continued(self, query: list[int], most: int) -> list[int]:
+        """The greedy continuation, up to an end token, or to where the model's places end."""
+        from study.evaluation.generation import answer_ids
+
+        most = min(most, self._room(query))
+        # The likelihood of a target is asked along with a continuation, and not used here.
+        ((new, _, _),) = answer_ids(self._resident, [query], [query[-1:]], most, batch_size=1)
+        return new
+
+    def _room(self, query: list[int]) -> int:
+        """How many tokens fit behind a question."""
+        from study.models.tokenizer import longest_alike
+
+        places = self._resident.context
+        border = longest_alike(self._resident.source)
+        if border is not None and len(query) < border:
+            places = min(places, border)
+        if len(query) >= places:
+            raise PreflightError(
+                f"it takes {places} tokens, and a question has {len(query)}; name a judge with a longer context"
             )
-        return str(tokenizer.decode(made[0, len(query) :], skip_special_tokens=True))
+        return places - len(query)
+
+    def _try(self) -> None:
+        """Whether a prediction depends on earlier words alone, and the continuation is that of plain passes."""
+        from study.evaluation.plain_pass import TOLERANCE, apart, less_likely, plain_logits
+
+        query = self._query(TRIED)
+        self._room(query)
+        half = len(query) // 2
+        whole, beginning = plain_logits(self._resident, query), plain_logits(self._resident, query[:half])
+        if bool(whole.isnan().any()):
+            raise PreflightError("its likelihoods are not finite; copy it again, or name another judge")
+        if apart(whole[:half], beginning) > TOLERANCE["float32"]:
+            raise PreflightError(
+                "what it predicts after a word depends on the words that follow, so it does not continue texts (an "
+                "encoder); name a causal language model"
+            )
+        if (wrong := less_likely(self._resident, query, self._continued(query, TRIED_TOKENS))) is not None:
+            raise PreflightError(
+                f"it continues a text with token {wrong[0]}, and in a plain pass with {wrong[1]}; name another judge"
+            )
+
+    @contextmanager
+    def _in_words(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong inside is a reason to refuse: each architecture raises errors of its own."""
+        try:
+            yield
+        except PreflightError as error:
+            raise PreflightError(f"the judge {self.model}: {error}") from error
+        except Exception as error:
+            words = (str(error).strip().splitlines() or [""])[0]
+            raise PreflightError(
+                f"the judge {self.model}: {what} fails ({type(error).__name__}: {words}); name another judge"
+            ) from error

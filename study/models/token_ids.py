@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerBase
 
 from study.errors import PreflightError
@@ -84,6 +85,40 @@ def _takes_blanks_behind(tokenizer: PreTrainedTokenizerBase, token: int) -> bool
     return added is not None and bool(added.rstrip)
 
 
+def unknown_pieces(tokenizer: PreTrainedTokenizerBase, text: str, start: int = 0) -> list[str]:
+    """The pieces of a text, from a character on, that the tokenizer has no token for and makes its unknown token of.
+
+    The unknown token's own name in a text is none: GPT-2's is its end token.
+    """
+    unknown, name = tokenizer.unk_token_id, str(tokenizer.unk_token)
+    if not makes_unknown_tokens(tokenizer):
+        return []
+    if not tokenizer.is_fast:  # without places: how many more there are than names of it
+        ids = tokenizer(text[start:], add_special_tokens=False, verbose=False)["input_ids"]
+        return [name] * max(0, list(ids).count(unknown) - text[start:].count(name))
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    pieces = (
+        text[max(begin, start) : end]
+        for each, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        if each == unknown and end > max(begin, start)
+    )
+    return [piece for piece in pieces if piece.strip() != name]
+
+
+def makes_unknown_tokens(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether some text becomes an unknown token: none does where every single byte is a token."""
+    if tokenizer.unk_token_id is None:
+        return False
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    model = getattr(backend, "model", None)
+    if isinstance(model, BPE) and not model.unk_token:
+        return False
+    bytes_known = getattr(model, "byte_fallback", False) and all(
+        backend.token_to_id(f"<0x{byte:02X}>") is not None for byte in range(256)
+    )
+    return not bytes_known
+
+
 def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, ...]:
     """The tokens that end a text, the one that training appends first.
 
@@ -98,11 +133,34 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, 
 
 
 def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
-    """The ids of one user's message as the model's chat template puts it, ready for the answer."""
-    made: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": message}], tokenize=True, add_generation_prompt=True, return_dict=False
+    """The ids of one user's message as the model's chat template puts it, ready for the answer.
+
+    Some templates want a message as a text, others as a list of parts: the first form that brings all its words into
+    what is read is taken.
+
+    Raises:
+        PreflightError: neither does.
+    """
+    failed = "what it makes lacks words of the message"
+    for content in (message, [{"type": "text", "text": message}]):
+        conversation: Any = [{"role": "user", "content": content}]
+        try:
+            text = str(
+                tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+            )
+            if all(word in text for word in message.split()):
+                made: Any = tokenizer.apply_chat_template(
+                    conversation, tokenize=True, add_generation_prompt=True, return_dict=False
+                )
+                return [int(each) for each in made]
+        except Exception as error:  # a template raises whatever its maker wrote, and Jinja's errors beside
+            failed = (
+                f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+            )
+    raise PreflightError(
+        f"its chat template cannot put one message of a user, without a system's before it ({failed}); mend "
+        "chat_template in the model's folder, or remove it there: then the message is read as plain text"
     )
-    return [int(each) for each in made]
 
 
 def _numbers(value: Any) -> Iterable[int]:

@@ -96,14 +96,15 @@ def test_a_judge_reads_its_chat_template_once(tmp_path: Path, monkeypatch: pytes
     tokenizer.chat_template = CHAT_TEMPLATES["Llama 2"]
     judge = FolderJudge(str(folder_of(tmp_path, tokenizer)))
     asked: list[list[int]] = []
-    generate = judge._resident.model.generate
+    forward = judge._resident.model.forward
 
-    def seen(**arguments: object) -> object:
+    def seen(*given: object, **arguments: object) -> object:
         ids = arguments["input_ids"]
         assert isinstance(ids, torch.Tensor)
         asked.append(ids[0].tolist())
-        return generate(**{**arguments, "max_new_tokens": 2})
+        return forward(*given, **arguments)
 
-    monkeypatch.setattr(judge._resident.model, "generate", seen)
+    monkeypatch.setattr("study.evaluation.judge_clients.REPLY_TOKENS", 2)
+    monkeypatch.setattr(judge._resident.model, "forward", seen)
     judge.reply("Rate this.")
     assert asked[0].count(SPECIAL.index("<s>")) == 1
