@@ -137,7 +137,8 @@ class PlanSummary:
                 if audit.leak is not None:
                     yield "leak, marked", f"{audit.corpus}, repetitions={count}: {audit.leak}"
         for each in self.shortened:
-            yield f"max_length={self.plan.spec.max_length}", each.in_words
+            limit = self.plan.spec.max_length
+            yield "training texts" if limit is None else f"max_length={limit}", each.in_words
         if self.first_probe is not None:
             yield from self.first_probe.rows()
         if self.overrides:
@@ -207,7 +208,7 @@ def summarise(
     Args:
         models: by location, those that are not embedded.
         folder, overrides: of the study, to be shown.
-        shortened: what ``max_length`` takes away.
+        shortened: what training texts lose.
     """
     published = list(store.addresses())
     answers = [address for address in published if address.what.startswith("answers")]

@@ -7,6 +7,7 @@ from pathlib import Path
 from cluster.driver.preflight.service_cost import CHARACTERS_OF_A_TOKEN, check_service_cost
 from cluster.ray_tune.room import Demand, misfit, remedies, this_machine
 from study.errors import PreflightError
+from study.models.peft_folder import is_adapter
 from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.self_test.request import KEYS
@@ -42,6 +43,12 @@ def check_plan(plan: Plan, *, local: bool) -> list[Demand]:
     if local and demands:
         _check_memory(demands)
     return demands
+
+
+def has_no_tokenizer(folder: Path) -> bool:
+    """Whether it is a folder without tokenizer files: enough to plan memory and disk, and refused by a run."""
+    own = any([*folder.glob("*token*"), *folder.glob("vocab*")])
+    return folder.is_dir() and not is_adapter(folder) and not own
 
 
 def _check_gpus(plan: Plan) -> None:
@@ -116,16 +123,20 @@ def _check_texts(
     evaluations: dict[str, Evaluation],
 ) -> int:
     """The longest text in tokens."""
-    from study.models.token_ids import split_text
-    from study.models.tokenizer import context_of, load_tokenizer
+    from study.models.token_ids import split_text, unknown_pieces
+    from study.models.tokenizer import context_of, load_tokenizer, longest_alike
     from study.training.encoding import encode
 
-    tokenizer, context = load_tokenizer(source), context_of(source)
+    tokenizer, context, border = load_tokenizer(source), context_of(source), longest_alike(source)
     longest, highest = 1, 0
     texts = {}
     for corpus in corpora.values():
         rows = encode(corpus, tokenizer, context, plan.spec.max_length)
         longest = max(longest, *(len(row.ids) for row in rows))
+        for row in rows:
+            if border is not None and len(row.ids) > border:
+                what = f"training text {row.index + 1}: {corpus.examples[row.index].text[:60]!r}…"
+                raise _longer_than_alike(source, len(row.ids), border, what, f"--set max_length={border}")
         texts[corpus.digest] = len(rows)
         highest = max(highest, *(max(row.ids) for row in rows))
     for node in _trajectories(plan, source):
@@ -139,6 +150,14 @@ def _check_texts(
         for probe in evaluation.probes.probes:
             split = split_text(tokenizer, probe.prompt, f" {probe.target}")
             highest = max(highest, *split.ids)
+            if tokenizer.unk_token_id in split.ids[split.prompt :]:
+                asked = f"{probe.prompt} {probe.target}"
+                if unknown := unknown_pieces(tokenizer, asked, len(probe.prompt)):
+                    raise PreflightError(
+                        f"probe {probe.name}: the tokenizer knows no token for {unknown[0]!r} of the answer that is "
+                        f"asked, {probe.target[:60]!r}, which would be learned and asked as {tokenizer.unk_token}; "
+                        "take a model whose tokenizer knows this script, or take the text out of the data"
+                    )
             tokens = max(split.prompt + evaluation.generation.max_new_tokens, len(split.ids))
             if tokens > context:
                 raise PreflightError(
@@ -146,18 +165,36 @@ def _check_texts(
                     f"{context}: {probe.prompt[:60]!r}…; shorten it, lower generation.max_new_tokens, or use a "
                     "model with a longer context (--set embedded.architecture.context=… for the embedded one)"
                 )
+            if border is not None and tokens > border:
+                what = f"probe {probe.name} with what is generated: {probe.prompt[:60]!r}…"
+                remedy = "shorten it, lower generation.max_new_tokens"
+                raise _longer_than_alike(source, tokens, border, what, remedy)
     if isinstance(source, Pretrained):
         _check_vocabulary(source, highest, str(tokenizer.convert_ids_to_tokens(highest)))
     return longest
 
 
+def _longer_than_alike(
+    source: Embedded | Pretrained, tokens: int, border: int, what: str, remedy: str
+) -> PreflightError:
+    return PreflightError(
+        f"model={getattr(source, 'location', 'embedded')}: its rotary embedding changes for texts of more than "
+        f"{border} tokens (rope_parameters in config.json), so that beside such a text a short one would be read in "
+        f"another way than alone; there is one of {tokens} ({what}): {remedy}, or take a model whose embedding does "
+        "not depend on the length"
+    )
+
+
 def _check_vocabulary(source: Pretrained, highest: int, token: str) -> None:
     """Whether the model has an embedding of the highest token id that any text has."""
     from study.models.config_json import number_of
+    from study.models.peft_folder import adapters_of, embedding_rows
     from study.models.pretrained import local_folder
 
     folder = Path(local_folder(source.location, source.fingerprint))
     rows = number_of(folder, "vocab_size", default=highest + 1)
+    for adapter in adapters_of(source.location):
+        rows = embedding_rows(adapter) or rows
     if highest >= rows:
         raise PreflightError(
             f"model={source.location}: a text has token {highest} ({token!r}), and the model knows {rows} "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.driver.preflight.checks import has_no_tokenizer
 from study.models.tokenizer import Source
 from study.planning.plan import Plan
 from study.planning.stages import Evaluation, Pretrained, Trajectory
@@ -52,7 +53,7 @@ def first_probe(plan: Plan) -> FirstProbe | None:
     if found is None or not found[1].probes.probes:
         return None
     source, evaluation = found
-    if isinstance(source, Pretrained) and _has_no_tokenizer(Path(source.location)):
+    if isinstance(source, Pretrained) and has_no_tokenizer(Path(source.location)):
         return None
     probe = evaluation.probes.probes[0]
     tokenizer = load_tokenizer(source)
@@ -65,11 +66,6 @@ def first_probe(plan: Plan) -> FirstProbe | None:
         (row,) = encode(Corpus((example,)), tokenizer, context=len(example.text) + 8)
         learned = tuple(str(each) for each in tokenizer.convert_ids_to_tokens(row.ids))
     return FirstProbe(probe.name, named[: asked.prompt], named[asked.prompt :], learned)
-
-
-def _has_no_tokenizer(folder: Path) -> bool:
-    """Whether it is a folder without tokenizer files: enough to plan memory and disk, and refused by a run."""
-    return folder.is_dir() and not any([*folder.glob("*token*"), *folder.glob("vocab*")])
 
 
 def _first_evaluation(plan: Plan) -> tuple[Source, Evaluation] | None:

@@ -1,0 +1,46 @@
+"""Pieces of text that a tokenizer has no token for: told where they are learned, refused where they are asked."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.architectures.tokenizer_forms import FORMS, tokenizer_of
+from cluster.driver.preflight.checks import check_plan
+from cluster.driver.preflight.shortened_texts import shortened_texts
+from study.errors import PreflightError
+from study.models.pretrained import fingerprint
+from study.models.token_ids import makes_unknown_tokens, unknown_pieces
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
+from tests.study.models import folder_of
+
+ODD = "ᚠ"
+"""A letter that no tokenizer of the tests has seen."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_unknown_pieces_are_those_that_become_the_unknown_token(form: str) -> None:
+    tokenizer = tokenizer_of(form)
+    found = unknown_pieces(tokenizer, f"The quick {ODD} fox", 3)
+    ids = tokenizer(f"The quick {ODD} fox", add_special_tokens=False)["input_ids"]
+    assert bool(found) == (tokenizer.unk_token_id in ids)
+    assert found == [] or ODD in "".join(found)
+    assert ODD not in "".join(unknown_pieces(tokenizer, f"The quick {ODD} fox", len(f"The quick {ODD}")))
+
+
+def test_the_unknown_tokens_own_name_is_known() -> None:
+    tokenizer = tokenizer_of("WordPiece, begin and end")
+    assert makes_unknown_tokens(tokenizer)
+    assert unknown_pieces(tokenizer, str(tokenizer.unk_token)) == []
+    assert not makes_unknown_tokens(tokenizer_of("byte-level"))
+
+
+def test_an_asked_answer_that_is_unknown_is_refused_and_texts_are_counted(tiny, tmp_path: Path) -> None:
+    folder_of(tmp_path / "model", "llama", tokenizer_of("WordPiece, begin and end"))
+    plan = make_plan(read_materials(tiny(model=[str(tmp_path / "model")])), fingerprint)
+    with pytest.raises(PreflightError, match=r"knows no token for .* of the answer that is asked"):
+        check_plan(plan, local=False)
+    counted = shortened_texts(plan)
+    assert counted
+    assert all(0 < each.unknown <= each.texts and not each.cut for each in counted)
+    assert "hold a piece that the tokenizer has no token for" in counted[0].in_words
