@@ -11,6 +11,7 @@ DIR/store                 the artifacts, unless --store names another place; of 
                           ``studies`` they lie in studies/store, which all studies in that folder share
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -281,7 +282,7 @@ def default_store(folder: Path) -> str:
 
     A folder that holds a store already keeps to it.
     """
-    whole = folder.resolve()
+    whole = Path(os.path.realpath(folder))  # a loop of links is no error here, as `resolve` makes it
     beside = whole.parent / "store"
     if _is_shared(beside) and whole != beside and not (whole / "store").exists():
         return str(beside)
