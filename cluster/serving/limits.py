@@ -17,6 +17,8 @@ JSON_BYTES = 16 * 10**6
 """The most that any body but an uploaded file takes."""
 MULTIPART_BYTES = 10_000
 """What a form takes beside its file."""
+READ_AWAY_BYTES = 256 * 10**6
+"""Of a body that is too large, so much is read before the connection ends."""
 
 
 class Guard:
@@ -53,6 +55,7 @@ class Guard:
         most = self._upload_bytes + MULTIPART_BYTES if upload else JSON_BYTES
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > most:
+            await _read_away(receive)
             await _answer(_too_large(most))(scope, receive, send)
             return
         taken, begun = 0, False
@@ -75,7 +78,19 @@ class Guard:
         except RefusedError as error:
             if begun:
                 raise
+            if error.status == 413:
+                await _read_away(receive)
             await _answer(error)(scope, receive, send)
+
+
+async def _read_away(receive: Receive) -> None:
+    """Reads on without keeping anything: a client that writes before it reads would else see a broken connection."""
+    read = 0
+    while read < READ_AWAY_BYTES:
+        message = await receive()
+        read += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
 
 
 def _too_large(most: int) -> RefusedError:
