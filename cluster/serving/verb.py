@@ -136,6 +136,7 @@ def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, ho
         app, host=host, port=port, log_level="warning", access_log=False, server_header=False, lifespan="on"
     )
     with config.bind_socket() as listening:
+        listening.listen()  # from here on a client waits, and is not refused
         shown = listening.getsockname()
         sys.stderr.write(
             f"{len(models)} models at http://{host}:{shown[1]}/v1; the token stands in {folder / 'token'}. "
