@@ -126,6 +126,7 @@ def test_every_picture_has_a_size_and_its_marks_say_their_numbers(browser: Chrom
     assert browser.ask("tip.hidden")
 
 
+@pytest.mark.slow
 def test_ten_thousand_cells_are_there_scroll_sort_and_are_found(browser: Chromium, study_folder) -> None:
     steps = tuple(range(0, 100, 10))
     folder = study_folder(

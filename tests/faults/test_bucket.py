@@ -37,7 +37,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.repeats
-@pytest.mark.parametrize("step", [41, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("step", [97, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
     [
@@ -95,7 +95,10 @@ RARE = {"500 after effect": [pytest.mark.slow]}
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.fault(f"S3: every fifth request: {name}")) for name in FAULTS],
+    [
+        pytest.param(name, marks=[pytest.mark.fault(f"S3: every fifth request: {name}"), *RARE.get(name, [])])
+        for name in FAULTS
+    ],
 )
 @pytest.mark.usefixtures("without_ray")
 def test_requests_that_fail(

@@ -71,11 +71,13 @@ def rewritten(lease: Path, **facts: Any) -> None:
     lease.write_text(f"{json.dumps({**json.loads(first), **facts})}\n{rest}")
 
 
+@pytest.mark.slow  # `make test` has drivers with different specs at once (test_at_once)
+@pytest.mark.timeout(1800)
 @pytest.mark.repeats
 @pytest.mark.fault("two drivers started at once")
 @pytest.mark.parametrize(
     ("times", "with_ray"),
-    [(1, False), pytest.param(20, True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+    [(1, False), (20, True)],
 )
 def test_of_two_drivers_at_once_one_is_refused(
     relearn, space, undisturbed, fault: Fault, tmp_path: Path, times: int, with_ray: bool
