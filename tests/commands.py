@@ -125,7 +125,7 @@ def started(folder: Path, kind: str | None = None) -> list[dict[str, object]]:
     return [e for e in events if e["event"] == "stage started" and kind in (None, e["kind"])]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     """Until a condition holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -133,7 +133,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-def wait_until_published(study: Path, count: int, seconds: float = 120) -> None:
+def wait_until_published(study: Path, count: int, seconds: float = 300) -> None:
     """Until a study's workers have published so many artifacts."""
     wait_for(lambda: len(published(study)) >= count, seconds)
 

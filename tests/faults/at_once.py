@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
@@ -96,7 +97,11 @@ def killed(words: Sequence[object], cwd: Path, after: float) -> int:
 
 @cache
 def _start_server() -> None:
-    """By a first process that does nothing: the server keeps the environment of that moment."""
+    """By a first process that does nothing: the server keeps the environment of that moment.
+
+    Python has one such server a process, and another test may have started it without the library: that one is ended.
+    """
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # Python's own tests end it so
     with pytest.MonkeyPatch.context() as patch:
         if (built := library()) is not None:
             patch.setenv("LD_PRELOAD", str(built))
