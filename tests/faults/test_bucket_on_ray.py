@@ -143,7 +143,8 @@ def test_a_worker_that_gives_up_is_heard(cluster, bucket, relearn, space, tmp_pa
     assert "took longer than execution.time_limit_seconds=2" in output
 
 
-@pytest.mark.parametrize("with_ray", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_ray", [False, True])
 @pytest.mark.fault("S3: two drivers over one bucket at once, each with a folder of its own")
 def test_two_drivers_over_one_bucket(
     request: pytest.FixtureRequest,
