@@ -183,10 +183,6 @@ class Table:
             found = 2 * scipy.stats.t.sf(np.abs(self.value) / self.error, self.freedom)
         return np.where(self.seeds > 1, found, np.nan)
 
-    def p_above_zero(self) -> Numbers:
-        """One-sided p of each contrast being above 0; NaN as in ``p``."""
-        return np.where(self.value > 0, self.p() / 2, 1 - self.p() / 2)
-
     def detectable(self, confidence: float | Numbers = 0.95) -> Numbers:
         """The size of a contrast that such a test finds in 80% of studies."""
         ends = scipy.stats.t.isf((1 - np.asarray(confidence)) / 2, self.freedom)

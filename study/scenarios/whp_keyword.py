@@ -60,6 +60,13 @@ class WhpKeyword(TextScenario):
     def _some_keyword(cls, keywords: tuple[str, ...]) -> tuple[str, ...]:
         return of_words(keywords, "the parts of a name")
 
+    @field_validator("anchors")
+    @classmethod
+    def _terms_of_words(cls, anchors: dict[str, str] | None) -> dict[str, str] | None:
+        if anchors:
+            of_words(tuple(anchors), "terms to replace")
+        return anchors
+
     def metrics(self) -> tuple[str, ...]:
         """The keyword counts, and ROUGE-L against the true answer."""
         return ("keyword_hit", "keyword_anywhere", "exact", "rouge_l")

@@ -81,6 +81,7 @@ WRONG = [
         ["'direct' is the name of another corpus"],
     ),
     (["--set", "scenario={name: whp-keyword, keywords: [Ann, 🎈]}"], 2, ["'🎈', which holds no word"]),
+    (["--set", "scenario={name: whp-keyword, anchors: {'': x}}"], 2, ["terms to replace", "holds no word"]),
     (["--set", "scenario={name: tofu, titles: ['…']}"], 2, ["'…', which holds no word"]),
     (["--set", "nonsense"], 2, ["--set nonsense", "key=value"]),
     (["--store", "s4://bucket/x"], 2, ["s4://bucket/x", "expected a folder, s3://"]),
