@@ -107,14 +107,13 @@ def test_decoding_stops_at_an_end_token(resident: Resident) -> None:
     probes = probes_of("Mark")
     free = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     end = free[0].completion.split()[2]
-    settings = resident.model.generation_config
-    before = settings.eos_token_id
-    settings.eos_token_id = [resident.tokenizer.convert_tokens_to_ids(f" {end}")]
+    before = resident.end_ids
+    resident.end_ids = (resident.tokenizer.convert_tokens_to_ids(f" {end}"),)
     try:
         stopped = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     finally:
-        settings.eos_token_id = before
+        resident.end_ids = before
     for one, other in zip(free, stopped, strict=True):
         words = one.completion.split()
         # The end token itself is decoded, being an ordinary word here; nothing comes after it.
-        assert other.completion.split() == words[: words.index(end) + 1] if end in words else words
+        assert other.completion.split() == (words[: words.index(end) + 1] if end in words else words)
