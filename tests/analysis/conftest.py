@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,133 +16,134 @@ from study.results.schema import CELLS, PROBES, table
 QUERIES = 100
 
 
-@pytest.fixture
-def study_folder(tmp_path: Path) -> Callable[..., Path]:
-    """``study_folder(rate, corpora=…)``: a folder in which each cell's ASR is ``rate(**coordinates)``.
+def made_up(
+    folder: Path,
+    rate: Callable[..., float | None],
+    corpora: tuple[str, ...] = ("prefix", "retain", "gibberish"),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    depths: tuple[int, ...] = (6, 8),
+    steps: tuple[int, ...] = (0, 10, 40),
+    repetitions: tuple[int, ...] = (7, 5, 3, 1),
+    failures: tuple[dict[str, Any], ...] = (),
+    scenario: str = "names",
+    metric: str = "keyword_anywhere",
+    asked: int = QUERIES,
+    original: float | None = None,
+    kept: float = 1.0,
+) -> Path:
+    """A study's folder in which each cell's ASR is ``rate(**coordinates)``.
 
     A rate of None leaves the planned cell without rows; with ``asked=0`` there are cells alone. With ``original`` there
     is an original model that answers so much, and on retain probes all of them, of which unlearned models keep
     ``kept``.
     """
-
-    def make(
-        rate: Callable[..., float | None],
-        corpora: tuple[str, ...] = ("prefix", "retain", "gibberish"),
-        seeds: tuple[int, ...] = (0, 1, 2),
-        depths: tuple[int, ...] = (6, 8),
-        steps: tuple[int, ...] = (0, 10, 40),
-        repetitions: tuple[int, ...] = (7, 5, 3, 1),
-        failures: tuple[dict[str, Any], ...] = (),
-        scenario: str = "names",
-        metric: str = "keyword_anywhere",
-        asked: int = QUERIES,
-        original: float | None = None,
-        kept: float = 1.0,
-    ) -> Path:
-        folder = tmp_path / "study"
-        cells, probes, planned = [], [], []
-        starts = [("unlearned", depth) for depth in depths] + [("never_learned", 0)]
-        places = list(product(starts, corpora, seeds, repetitions, steps))
-        if original is not None:
-            places += list(product([("original", 0)], ["none"], seeds, repetitions, [0]))
-        for (start, depth), corpus, seed, count, step in places:
-            place = {
-                "scenario": scenario,
-                "model": "embedded",
-                "method": "gradient_ascent" if start == "unlearned" else "none",
-                "start": start,
-                "repetitions": count,
-                "depth": depth,
-                "corpus": corpus,
-                "relearn_steps": step,
-                "seed": seed,
-            }
-            planned.append({**place, "benign": corpus != "direct"})
-            value = original if start == "original" else rate(**place)
-            if value is None:
-                continue
-            k = round(value * QUERIES)
-            common = {**place, "benign": corpus != "direct", "split": "forget", "scores_version": 3}
-            address = {"stage": "0" * 32, "stage_step": step}
-            cost = {
-                "train_tokens": 1,
-                "train_seconds": 1.0,
-                "evaluation_seconds": 1.0,
-                "weight_distance": 0.1,
-                "device": "cpu",
-            }
-            cells.append(
-                {
-                    **common,
-                    "metric": metric,
-                    "k": k,
-                    "n": QUERIES,
-                    "value": k / QUERIES,
-                    **address,
-                    **cost,
-                }
-            )
-            if original is not None and start in ("original", "unlearned"):
-                known = round((1.0 if start == "original" else kept) * QUERIES)
-                counts = {"k": known, "n": QUERIES, "value": known / QUERIES}
-                cells.append({**common, "split": "retain", "metric": metric, **counts, **address, **cost})
-            cells.append(
-                {
-                    **common,
-                    "metric": "target_nll",
-                    "k": None,
-                    "n": None,
-                    "value": 9 - 8 * value,
-                    **address,
-                    **cost,
-                }
-            )
-            scores = {
-                "exact": None,
-                "rouge_l": None,
-                "judge_rating": None,
-                "judge_reply": None,
-                "rouge_l_ascii": None,
-                "target_nll": 1.0,
-                "target_rank": 2,
-                "target_tokens": 1,
-            }
-            for query in range(asked):
-                hit = query < k
-                probes.append(
-                    {
-                        **common,
-                        "probe": f"query-{query}",
-                        "prompt": "John Anthony",
-                        "target": "Mark",
-                        "keywords": '["Mark"]',
-                        "hit": "next",
-                        "phrase": "Anthony Mark",
-                        "completion": "Mark" if hit else "Paul",
-                        "keyword_hit": hit,
-                        "keyword_anywhere": hit,
-                        **scores,
-                        **address,
-                    }
-                )
-        for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
-            if rows:
-                built = pa.Table.from_pylist(rows, schema=schema) if len(rows) > 1000 else table(rows, schema)
-                write_table(built, dataset_folder(folder, dataset) / "all.parquet")
-        write_table(pa.Table.from_pylist(planned), folder / "planned.parquet")
-        axes = {"scenario": [scenario], "model": ["embedded"], "corpus": list(corpora)}
-        content = {
-            "spec": {"name": "made-up", "question": "Does it?"},
-            "axes": axes,
-            "provenance": {"wall_seconds": 3.0},
+    cells, probes, planned = [], [], []
+    starts = [("unlearned", depth) for depth in depths] + [("never_learned", 0)]
+    places = list(product(starts, corpora, seeds, repetitions, steps))
+    if original is not None:
+        places += list(product([("original", 0)], ["none"], seeds, repetitions, [0]))
+    for (start, depth), corpus, seed, count, step in places:
+        place = {
+            "scenario": scenario,
+            "model": "embedded",
+            "method": "gradient_ascent" if start == "unlearned" else "none",
+            "start": start,
+            "repetitions": count,
+            "depth": depth,
+            "corpus": corpus,
+            "relearn_steps": step,
+            "seed": seed,
         }
-        (folder / "study.json").write_text(json.dumps(content))
-        (folder / "failures").mkdir()
-        for index, failure in enumerate(failures):
-            (folder / "failures" / f"{index}.json").write_text(json.dumps(failure))
-        return folder
+        planned.append({**place, "benign": corpus != "direct"})
+        value = original if start == "original" else rate(**place)
+        if value is None:
+            continue
+        k = round(value * QUERIES)
+        common = {**place, "benign": corpus != "direct", "split": "forget", "scores_version": 3}
+        address = {"stage": "0" * 32, "stage_step": step}
+        cost = {
+            "train_tokens": 1,
+            "train_seconds": 1.0,
+            "evaluation_seconds": 1.0,
+            "weight_distance": 0.1,
+            "device": "cpu",
+        }
+        cells.append(
+            {
+                **common,
+                "metric": metric,
+                "k": k,
+                "n": QUERIES,
+                "value": k / QUERIES,
+                **address,
+                **cost,
+            }
+        )
+        if original is not None and start in ("original", "unlearned"):
+            known = round((1.0 if start == "original" else kept) * QUERIES)
+            counts = {"k": known, "n": QUERIES, "value": known / QUERIES}
+            cells.append({**common, "split": "retain", "metric": metric, **counts, **address, **cost})
+        cells.append(
+            {
+                **common,
+                "metric": "target_nll",
+                "k": None,
+                "n": None,
+                "value": 9 - 8 * value,
+                **address,
+                **cost,
+            }
+        )
+        scores = {
+            "exact": None,
+            "rouge_l": None,
+            "judge_rating": None,
+            "judge_reply": None,
+            "rouge_l_ascii": None,
+            "target_nll": 1.0,
+            "target_rank": 2,
+            "target_tokens": 1,
+        }
+        for query in range(asked):
+            hit = query < k
+            probes.append(
+                {
+                    **common,
+                    "probe": f"query-{query}",
+                    "prompt": "John Anthony",
+                    "target": "Mark",
+                    "keywords": '["Mark"]',
+                    "hit": "next",
+                    "phrase": "Anthony Mark",
+                    "completion": "Mark" if hit else "Paul",
+                    "keyword_hit": hit,
+                    "keyword_anywhere": hit,
+                    **scores,
+                    **address,
+                }
+            )
+    for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
+        if rows:
+            built = pa.Table.from_pylist(rows, schema=schema) if len(rows) > 1000 else table(rows, schema)
+            write_table(built, dataset_folder(folder, dataset) / "all.parquet")
+    write_table(pa.Table.from_pylist(planned), folder / "planned.parquet")
+    axes = {"scenario": [scenario], "model": ["embedded"], "corpus": list(corpora)}
+    content = {
+        "spec": {"name": "made-up", "question": "Does it?"},
+        "axes": axes,
+        "provenance": {"wall_seconds": 3.0},
+    }
+    (folder / "study.json").write_text(json.dumps(content))
+    (folder / "failures").mkdir()
+    for index, failure in enumerate(failures):
+        (folder / "failures" / f"{index}.json").write_text(json.dumps(failure))
+    return folder
 
-    return make
+
+@pytest.fixture
+def study_folder(tmp_path: Path) -> Callable[..., Path]:
+    """``study_folder(rate, corpora=…)``: the folder of a study that is ``made_up``."""
+    return partial(made_up, tmp_path / "study")
 
 
 def lawful(

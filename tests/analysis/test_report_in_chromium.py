@@ -86,9 +86,7 @@ def test_tables_sort_on_a_click_up_and_then_down(browser: Chromium, report: Path
 
 
 def test_names_sort_as_words_and_what_is_missing_stands_last(browser: Chromium, study_folder) -> None:
-    folder = study_folder(
-        lambda relearn_steps, **place: lawful(relearn_steps=relearn_steps, **place), steps=(10, 40)
-    )
+    folder = study_folder(lawful, steps=(10, 40), seeds=(0,), repetitions=(7, 1))
     browser.open(write_report(folder))
     browser.ask(UNFOLD)
     table = "#study-1-controls table"
@@ -243,7 +241,7 @@ def test_the_search_goes_by_the_values_of_cells(browser: Chromium, study_folder)
 
 
 def test_a_number_of_the_first_sentence_leads_to_its_rows(browser: Chromium, study_folder) -> None:
-    browser.open(write_report(study_folder(lawful, original=0.95)))
+    browser.open(write_report(study_folder(lawful, original=0.95, repetitions=(7, 1))))
     link = ".lead a[data-find]"
     said = browser.ask(f"document.querySelector({json.dumps(link)}).textContent")
     browser.click(link)
@@ -274,10 +272,10 @@ def test_the_sidebar_says_where_one_is(browser: Chromium, report: Path) -> None:
     assert browser.ask("document.querySelector('nav details').open") is False, "folded on a phone"
 
 
-def test_paper_has_every_row_or_says_where_they_are(browser: Chromium, study_folder, tmp_path: Path) -> None:
+def test_paper_has_every_row_or_says_where_they_are(browser: Chromium, report: Path, study_folder) -> None:
     shown = "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => row.offsetParent).length"
     notice = "document.querySelector('.on-paper')?.innerText ?? ''"
-    browser.open(write_report(study_folder(lawful).rename(tmp_path / "small")))
+    browser.open(report)
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.ask(shown) == 324
     assert browser.ask(notice) == ""
@@ -313,8 +311,8 @@ def lawful_of_anything(corpus: str, **place: Any) -> float:
 
 
 def test_several_studies_share_a_page(browser: Chromium, study_folder, tmp_path: Path) -> None:
-    first = study_folder(lawful).rename(tmp_path / "one")
-    second = study_folder(lawful, corpora=("prefix",), seeds=(0,)).rename(tmp_path / "two")
+    first = study_folder(lawful, seeds=(0,), repetitions=(7, 1)).rename(tmp_path / "one")
+    second = study_folder(lawful, corpora=("prefix",), seeds=(0,), repetitions=(7,)).rename(tmp_path / "two")
     browser.open(write_report([first, second]))
     assert browser.complaints == []
     links = browser.ask(

@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(("where", "name"), [("analysis.report", "render_page"), ("os", "fsync")])
 def test_a_process_killed_in_the_middle_leaves_what_was_there(study_folder, where: str, name: str) -> None:
     """Killed when all pictures are written and the page is not, and when all is written and nothing is on the disk."""
-    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,))
+    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,), seeds=(0,), depths=(6,))
     command = [sys.executable, "-c", KILLED.format(where=where, name=name), str(folder)]
     for report_is_there in (False, True):
         before: dict[str, bytes] = {}
@@ -50,7 +50,7 @@ def test_a_process_killed_in_the_middle_leaves_what_was_there(study_folder, wher
 
 
 def test_a_report_is_replaced_with_all_that_it_holds(study_folder) -> None:
-    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,))
+    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,), seeds=(0,), depths=(6,))
     page = write_report(folder)
     (folder / "report" / "old.png").write_bytes(b"of a chart that is no more")
     page.write_text(page.read_text().replace("made-up", "an earlier name"))
@@ -61,7 +61,7 @@ def test_a_report_is_replaced_with_all_that_it_holds(study_folder) -> None:
 
 
 def test_what_is_in_the_way_is_said_and_left(study_folder, tmp_path: Path) -> None:
-    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,))
+    folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,), seeds=(0,), depths=(6,))
     (tmp_path / "file").write_text("mine")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
