@@ -97,9 +97,9 @@ def plan(
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     materials = read_materials(spec := load_space(space, overrides))
     folder = _study_path(study, spec.name)
-    models, plan_of = planning_of(materials, folder, computing=False)
+    _, plan_of = planning_of(materials, folder, computing=False)
     first = plan_of(proposer_of(materials).propose(History()))
-    cost = summarise(first, store_of(folder, store), models, folder, overrides, shortened_texts(first))
+    cost = summarise(first, store_of(folder, store), folder, overrides, shortened_texts(first))
     summary = replace(cost, first_probe=first_probe(first), space=space)
     size, spread = summary.size, spread_of(folder)
     if as_json:
@@ -327,6 +327,12 @@ def export(
 def checkpoints(
     folder: StudyArgument,
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
+    adapters: Annotated[
+        bool,
+        typer.Option(
+            "--adapters", help="Write PEFT adapters, of models that are adapters on a published one."
+        ),
+    ] = False,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""
     from cluster.study_folder.study_folder import store_of
@@ -338,7 +344,7 @@ def checkpoints(
     plan, store = recorded_plan(folder, validate), store_of(folder.resolve())
     absolute = (target := to or folder / "checkpoints").absolute()
     with where_begun(folder) as there:
-        exported = export_checkpoints(plan, store, target if there == folder else absolute)
+        exported = export_checkpoints(plan, store, target if there == folder else absolute, adapters=adapters)
     sys.stdout.writelines(f"{path}\n" for path in exported.written)
     sys.stderr.writelines(f"{line}\n" for line in exported.left_out)
 

@@ -95,4 +95,10 @@ class Store(Protocol):
 
 WEIGHTS_FILE = "weights.safetensors"
 
+ADAPTER_FILE = "adapter.safetensors"
+"""Of a trajectory that trains an adapter, instead of its whole weights."""
+
 STATE_FILE = "state.safetensors"
+
+UPON = "upon"
+"""Where the record of an adapter says what it stands upon: the address and the SHA-256 of its parent's file."""

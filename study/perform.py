@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address, Store
+from study.artifacts import ADAPTER_FILE, STATE_FILE, UPON, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
 from study.evaluation.generation import answer_probes
+from study.models.adapters.product import Product
 from study.models.hardware import describe_device, device_of, kernels, release_memory
 from study.models.resident import CPU, Resident
 from study.models.tokenizer import Source
+from study.planning.chains import chain_files, link_to
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.provenance import describe_node, environment
 from study.results.files import write_pages
@@ -112,7 +114,7 @@ class _Performance:
         self._work = Work()
         self._started = time.perf_counter()
         self._seconds_before = 0.0
-        self._hashed: dict[Address, Path] = {}
+        self._verified: dict[Address, Path] = {}
 
     def run(self) -> Work:
         missing = missing_addresses(self._stage, self._store)
@@ -120,14 +122,14 @@ class _Performance:
         steps = {address.step for address in missing}
         if not isinstance(node, Trajectory):
             self._resident.reset()
-            self._reached(0, Progress())
+            self._reached(0, Progress(), None)
             return self._work
         for step in sorted(steps):
             weights = Address.of_weights(node.key, step)
             if self._store.has(weights):
-                self._resident.load(self._store.file(weights, WEIGHTS_FILE))
+                self._load(Checkpoint(node, step))
                 known = self._store.record(weights)["facts"]
-                self._reached(step, Progress(step, int(known["train_tokens"])))
+                self._reached(step, Progress(step, int(known["train_tokens"])), None)
                 steps.discard(step)
         if steps:
             self._load(node.parent)
@@ -141,7 +143,7 @@ class _Performance:
                 stops=steps,
                 reached=self._reached,
                 micro_batch=self._execution.micro_batch,
-                helper=None if node.helper is None else self._weights(node.helper),
+                helper=None if node.helper is None else self._chain(node.helper),
                 activation_checkpointing=self._execution.activation_checkpointing,
                 resumption=Resumption(self._execution.checkpoint_every_steps, self._save_state, middle),
             )
@@ -189,17 +191,11 @@ class _Performance:
         }
 
     def _load(self, checkpoint: Checkpoint) -> None:
-        if isinstance(checkpoint.of, Trajectory):
-            self._resident.load(self._weights(checkpoint))
-        else:
-            self._resident.reset()
+        self._resident.load(*self._chain(checkpoint))
 
-    def _weights(self, checkpoint: Checkpoint) -> Path:
+    def _chain(self, checkpoint: Checkpoint) -> list[Path]:
         """Hashed once: with a large model that takes seconds, and every evaluation measures its distance."""
-        address = Address.of_weights(checkpoint.of.key, checkpoint.step)
-        if address not in self._hashed:
-            self._hashed[address] = self._store.file(address, WEIGHTS_FILE)
-        return self._hashed[address]
+        return chain_files(checkpoint, self._store, self._verified)
 
     def _distance(self) -> float | None:
         """From the model before unlearning and relearning; None for a model above that."""
@@ -207,13 +203,13 @@ class _Performance:
         origin = node.origin if isinstance(node, Trajectory) else None
         if origin is None:
             return None
-        return self._resident.distance(self._weights(origin) if isinstance(origin.of, Trajectory) else None)
+        return self._resident.distance(*self._chain(origin))
 
     def _train_seconds(self) -> float:
         """Of the trajectory so far, over all its attempts, without what evaluating and publishing took."""
         return self._seconds_before + time.perf_counter() - self._started
 
-    def _reached(self, step: int, progress: Progress) -> None:
+    def _reached(self, step: int, progress: Progress, product: Product | None) -> None:
         facts = self._facts(progress)
         paused = time.perf_counter()
         # Evaluated first: a model that turns out to have diverged is not handed on.
@@ -223,9 +219,19 @@ class _Performance:
                 self._evaluate(address, evaluation, facts)
         weights = Address.of_weights(self._stage.key, step)
         if step in self._stage.keep and not self._store.has(weights):
-            self._publish_and_tell(weights, self._resident.save, WEIGHTS_FILE, facts)
+            if product is None:
+                self._publish_and_tell(weights, self._resident.save, WEIGHTS_FILE, facts)
+            else:
+                self._publish_and_tell(weights, product.save, ADAPTER_FILE, facts, self._upon())
             self._work.weights_published += 1
         self._started += time.perf_counter() - paused
+
+    def _upon(self) -> dict[str, Any]:
+        """What the record of an adapter says of its parent's file; nothing where that is a model itself."""
+        node = self._stage.node
+        if not isinstance(node, Trajectory) or not isinstance(node.parent.of, Trajectory):
+            return {}
+        return {UPON: link_to(node.parent, self._store)}
 
     def _evaluate(self, address: Address, evaluation: Evaluation, facts: Mapping[str, Any]) -> None:
         began = time.perf_counter()
@@ -251,13 +257,23 @@ class _Performance:
         )
 
     def _publish_and_tell(
-        self, address: Address, write: Callable[[Path], None], name: str, facts: Mapping[str, Any]
+        self,
+        address: Address,
+        write: Callable[[Path], None],
+        name: str,
+        facts: Mapping[str, Any],
+        more: Mapping[str, Any] | None = None,
     ) -> None:
-        if self._publish(address, write, name, facts):
+        if self._publish(address, write, name, facts, more):
             self._tell("published", step=address.step, what=address.what)
 
     def _publish(
-        self, address: Address, write: Callable[[Path], None], name: str, facts: Mapping[str, Any]
+        self,
+        address: Address,
+        write: Callable[[Path], None],
+        name: str,
+        facts: Mapping[str, Any],
+        more: Mapping[str, Any] | None = None,
     ) -> bool:
         with self._store.staging() as folder:
             write(folder / name)
@@ -272,5 +288,6 @@ class _Performance:
                     "threads": torch.get_num_threads(),
                     "node": platform.node(),
                     "start_up_seconds": self._start_up_seconds,
+                    **(more or {}),
                 },
             )

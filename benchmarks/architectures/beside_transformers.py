@@ -197,7 +197,7 @@ def _step_apart(
         optimiser=Optimiser(learning_rate=RATE, batch_size=len(TEXTS), lora=lora),
         seed=0,
     )
-    train(node, resident, 1, stops=(), reached=lambda step, progress: None, micro_batch=len(TEXTS))
+    train(node, resident, 1, stops=(), reached=lambda step, progress, product: None, micro_batch=len(TEXTS))
     answers = answer_ids(resident, prompts, targets, 1, batch_size=len(TEXTS))
     resident.reset()
     theirs: Any = copy.deepcopy(plain)

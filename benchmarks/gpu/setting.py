@@ -109,12 +109,12 @@ def workload(small: bool) -> Workload:
 
 def prepare(out: Path, small: bool, device: torch.device) -> Setting:
     """The setting, its model written to ``out/model``."""
-    model = _model_folder(out / "model", small)
+    model = model_folder(out / "model", small)
     plan = make_plan(read_materials(workload(small).spec(str(model))), fingerprint)
     return Setting(out, small, device, model, plan)
 
 
-def _model_folder(folder: Path, small: bool) -> Path:
+def model_folder(folder: Path, small: bool) -> Path:
     """Random weights of one seed, and the miniature's own tokenizer."""
     plan = make_plan(read_materials(workload(small).spec("embedded")), str)
     node = next(iter(plan.stages.values())).node
@@ -129,7 +129,7 @@ def _model_folder(folder: Path, small: bool) -> Path:
     return folder
 
 
-def nobody(step: int, progress: Progress) -> None:
+def nobody(step: int, progress: Progress, product: object) -> None:
     """Looks at nothing on the way."""
 
 

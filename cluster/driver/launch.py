@@ -119,7 +119,7 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
         else:
             with_retries(store.prepare, report_silence)
         summary = with_retries(
-            lambda: summarise(plan, store, models, folder, request.overrides, shortened), report_silence
+            lambda: summarise(plan, store, folder, request.overrides, shortened), report_silence
         )
         for line in grown:
             out.print(f"This study {line}.")

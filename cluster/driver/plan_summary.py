@@ -1,7 +1,8 @@
 """What a study will cost, for a person and as JSON; of a begun study, what is left of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from study.errors import IntegrityError, command_line
 from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
-from study.planning.stages import Pretrained
 from study.planning.step_times import step_times_of_records
 
 MEASURED_RECORDS = 500
@@ -198,7 +198,6 @@ class PlanSummary:
 def summarise(
     plan: Plan,
     store: Store,
-    models: Mapping[str, str],
     folder: Path,
     overrides: Sequence[str],
     shortened: Sequence[Shortened],
@@ -206,7 +205,6 @@ def summarise(
     """What a plan costs beyond what a store holds.
 
     Args:
-        models: by location, those that are not embedded.
         folder, overrides: of the study, to be shown.
         shortened: what training texts lose.
     """
@@ -217,11 +215,7 @@ def summarise(
         plan,
         published,
         step_times_of_records(records),
-        {
-            model: checkpoint_bytes(Pretrained(model, pinned, plan.spec.attention, plan.spec.precision))
-            for model, pinned in models.items()
-            if plan.spec.relearn.by == "weights"
-        },
+        cache(checkpoint_bytes),
         local_slots(plan.spec),
     )
     return PlanSummary(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cluster.storage.chains import Chains
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, is_behind_link, strays_in
 from cluster.storage.store import Damage, StoreCheck
 from study.artifacts import Address, Store
@@ -15,22 +16,24 @@ def check_folder(folder: Path, store: Store) -> StoreCheck:
         folder: of the store.
         store: reads records and files, and notices what is damaged.
     """
-    found = StoreCheck()
+    found, chains = StoreCheck(), Chains()
     for address in sorted(addresses_in(folder), key=str):
         home = home_of(folder, address)
         if is_behind_link(home, folder):
             continue  # the link is a stray, and what it leads to is left alone
-        _check_artifact(home, address, store, found)
+        _check_artifact(home, address, store, found, chains)
+    found.damages += chains.broken()
     for stray in strays_in(folder):
         found.damages.append(Damage(stray, "no part of any artifact", stray))
     return found
 
 
-def _check_artifact(home: Path, address: Address, store: Store, found: StoreCheck) -> None:
+def _check_artifact(home: Path, address: Address, store: Store, found: StoreCheck, chains: Chains) -> None:
     found.artifacts += 1
     try:
         record = store.record(address)
         attempt, files = str(record["attempt"]), dict(record["files"])
+        chains.note(address, record, home)
     except KeyError as error:
         if (home / RECORD).exists():
             found.damages.append(Damage(home / RECORD, f"a record without {error}", home))

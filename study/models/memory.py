@@ -15,6 +15,7 @@ from typing import Any
 from study.models.config_json import number_of, read
 from study.models.peft_folder import weight_shapes
 from study.models.pretrained import local_folder
+from study.planning.cost import adapter_weights
 from study.planning.stages import Pretrained, Stage, Trajectory
 from study.settings.execution import Execution
 from study.settings.optimiser import LoRA
@@ -66,10 +67,9 @@ class Size:
         """Weights of the linear layers within the decoder's layers."""
         return self.layers * self.width * (2 * self.width + 2 * self.key_width + 3 * self.inner)
 
-    def adapter(self, rank: int) -> int:
-        """Weights of an adapter on all of them."""
-        attention = 4 * self.width + 2 * (self.width + self.key_width)
-        return self.layers * rank * (attention + 3 * (self.width + self.inner))
+    def adapter(self, lora: LoRA) -> int:
+        """Weights of an adapter."""
+        return adapter_weights(lora, self.layers, self.width, self.inner, self.key_width)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,10 @@ def size_of(source: Pretrained) -> Size:
     return _size(folder, sum(prod(shape) for file in files for shape in weight_shapes(file).values()))
 
 
-def checkpoint_bytes(source: Pretrained) -> int:
-    """What one checkpoint of a model takes on disk: all weights, as they are computed with."""
-    return size_of(source).parameters * BYTES[source.precision]
+def checkpoint_bytes(source: Pretrained, lora: LoRA | None) -> int:
+    """What one checkpoint takes on disk: of an adapter in float32, or of all weights as they are computed with."""
+    size = size_of(source)
+    return size.parameters * BYTES[source.precision] if lora is None else MASTER_BYTES * size.adapter(lora)
 
 
 def size_of_config(config: Mapping[str, Any]) -> Size:
@@ -151,7 +152,7 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
     if isinstance(node, Trajectory):
         frozen = weights * (bool(getattr(node.method, "uses_reference", False)) + (node.helper is not None))
         training = _step(node, size, execution, precision, longest)
-        at_a_stop, states = _kept(node, size, weights)
+        at_a_stop, states = _kept(node, size, precision)
         computing = frozen + max(weights + training, computing + at_a_stop)
         every = execution.checkpoint_every_steps
         states = weights + states if every is not None and every < stage.last_step else 0
@@ -181,20 +182,21 @@ def _step(node: Trajectory, size: Size, execution: Execution, precision: str, lo
     casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
     passes = casts + batches * activations + logits
     if lora is not None:
-        return 4 * MASTER_BYTES * size.adapter(lora.rank) + passes
+        return 4 * MASTER_BYTES * size.adapter(lora) + passes
     weights = size.parameters * BYTES[precision]
     if sequences < node.optimiser.batch_size:
         return 3 * weights + passes
     return 2 * weights + max(passes, weights)
 
 
-def _kept(node: Trajectory, size: Size, weights: int) -> tuple[int, int]:
+def _kept(node: Trajectory, size: Size, precision: str) -> tuple[int, int]:
     """Beside the weights: what stays on the device while a checkpoint is evaluated, and a training state."""
-    lora: LoRA | None = node.optimiser.lora
+    lora, weights = node.optimiser.lora, size.parameters * BYTES[precision]
     if lora is None:
         return 2 * weights, 3 * weights
-    adapter = 3 * MASTER_BYTES * size.adapter(lora.rank)
-    plain = size.linear * weights // size.parameters  # kept while the product is written into them
+    adapter = 3 * MASTER_BYTES * size.adapter(lora)
+    # Kept while the product is written into them; over bfloat16 it stays beside them.
+    plain = 0 if precision == "bfloat16" else size.linear * BYTES[precision]
     return adapter + plain, adapter
 
 

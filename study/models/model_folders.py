@@ -3,15 +3,22 @@
 Each is a plain Hugging Face folder (safetensors, tokenizer, config), which `checkpoints.at` of another study, or any
 other tool, reads like any published model. It appears whole or not at all: it is written beside its place under a name
 that begins with a dot, and renamed when every byte is on the disk. A second export writes every folder again.
+
+Where a chain of adapters stands on a published model, the chain can be written as one PEFT adapter instead.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study.artifacts import Address, Store
+from study.artifacts import Store
 from study.atomic_write import whole_folder
+from study.planning.chains import chain_files
 from study.planning.plan import Plan
-from study.planning.stages import Checkpoint, Trajectory
+from study.planning.stages import Checkpoint, Pretrained, Trajectory
+
+NO_ADAPTER = (
+    "no adapter on a model of the hub or of a folder; without --adapters its whole weights are written"
+)
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,14 @@ class Exported:
     Attributes:
         written: the folders, ``TARGET/METHOD/repetitions-R/seed-S/depth-D``; the original is ``original/…/depth-0``.
         not_kept: the folders of models that the study evaluates and keeps no weights of, as nothing starts there.
+        no_adapters: the folders of models that cannot be written as an adapter, where that was asked for.
         not_computed: the folders of models whose weights are not published yet.
         unfinished: hidden folders beside those written, of an export that was killed or of one that still runs.
     """
 
     written: list[Path] = field(default_factory=list)
     not_kept: list[Path] = field(default_factory=list)
+    no_adapters: list[Path] = field(default_factory=list)
     not_computed: list[Path] = field(default_factory=list)
     unfinished: list[Path] = field(default_factory=list)
 
@@ -37,37 +46,50 @@ class Exported:
         return [
             *(f"not written: {path}: {why}" for path in self.not_kept),
             *(f"not written: {path}: not computed yet" for path in self.not_computed),
+            *(f"not written: {path}: {NO_ADAPTER}" for path in self.no_adapters),
             *(f"unfinished: {path}: remove it if no other export runs" for path in self.unfinished),
         ]
 
 
-def export_checkpoints(plan: Plan, store: Store, target: Path) -> Exported:
+def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool = False) -> Exported:
     """Writes the original and every unlearned model whose weights are published.
+
+    Args:
+        adapters: writes PEFT adapters, and no model that is none.
 
     Raises:
         IntegrityError: stored weights are not what their record says.
         OSError: a folder cannot be written; those before it are whole.
     """
-    from study.artifacts import WEIGHTS_FILE
+    from study.models.adapters.peft_form import adapters_on_a_model, write_adapter
     from study.models.resident import Resident
 
     resident: Resident | None = None
     exported = Exported()
     for checkpoint, name in _named_checkpoints(plan).items():
-        address = Address.of_weights(checkpoint.of.key, checkpoint.step)
         if not isinstance(checkpoint.of, Trajectory):
             continue  # a given model is a folder already
-        if not store.has(address):
+        if not all(store.has(link.address) for link in checkpoint.chain):
             kept = checkpoint.step in plan.stages[checkpoint.of.key].keep
             (exported.not_computed if kept else exported.not_kept).append(target / name)
             continue
-        if resident is None or resident.source.key != checkpoint.of.source.key:
-            resident = None  # frees the old one first: one model in memory at a time
-            resident = Resident(checkpoint.of.source)
-        resident.load(store.file(address, WEIGHTS_FILE))
-        with whole_folder(target / name) as folder:
-            resident.model.save_pretrained(folder)
-            resident.tokenizer.save_pretrained(folder)
+        chain = chain_files(checkpoint, store)
+        source = checkpoint.of.source
+        if adapters:
+            products = adapters_on_a_model(source, chain)
+            if not products or not isinstance(source, Pretrained):
+                exported.no_adapters.append(target / name)
+                continue
+            with whole_folder(target / name) as folder:
+                write_adapter(source, products, folder)
+        else:
+            if resident is None or resident.source.key != source.key:
+                resident = None  # frees the old one first: one model in memory at a time
+                resident = Resident(source)
+            resident.load(*chain)
+            with whole_folder(target / name) as folder:
+                resident.merged_model().save_pretrained(folder)
+                resident.tokenizer.save_pretrained(folder)
         exported.written.append(target / name)
         exported.unfinished.extend((target / name.parent).glob(f".{name.name}.*"))
     return exported

@@ -4,11 +4,14 @@ Building a model costs seconds; loading weights into one that is built costs mil
 one ``Resident``, and every stage with the same source reuses it. Weights travel as the model's named
 parameters (tied ones once) and persistent buffers; copying them into memory that torch allocated keeps the
 alignment, and with it the bits, the same in every process.
+
+A checkpoint is a chain of files: whole weights, or the source's own where the first file is an adapter's, and adapters
+upon them. They are merged into the weights; over bfloat16 weights they stay beside them (``adapters.product``).
 """
 
 import copy
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from study.errors import IntegrityError
+from study.models.adapters.product import Product, hang_beside, plain_name, refuse_other_weights, take_off
 from study.models.build import build_embedded, load_pretrained
-from study.models.lora import plain_name
 from study.models.token_ids import end_ids
 from study.models.tokenizer import Source, context_of, load_tokenizer, said_ends
 from study.models.weight_distance import relative_distance
@@ -36,6 +39,7 @@ class Resident:
         device: where the model lies and computes.
         context: the longest sequence that the model takes, in tokens.
         end_ids: the tokens that end a text: those that tokenizer, configuration and generation settings name.
+        beside: the adapters that stand beside the weights, in order; always empty where they are merged.
     """
 
     def __init__(self, source: Source, device: torch.device = CPU) -> None:
@@ -55,6 +59,8 @@ class Resident:
         self._initial = {
             name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._named().items()
         }
+        self._merges = source.precision != "bfloat16"
+        self.beside: list[Product] = []
 
     def autocast(self) -> AbstractContextManager[None]:
         """Around every forward pass: bfloat16 where the source says mixed precision."""
@@ -81,7 +87,7 @@ class Resident:
         return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
 
     def put(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Copies weights into the model by their names, and drops its gradients.
+        """Copies weights into the model by their names, and drops its gradients and what stands beside them.
 
         Raises:
             IntegrityError: the names are not the model's.
@@ -89,40 +95,123 @@ class Resident:
         if weights.keys() != self._initial.keys():
             wrong = sorted(self._initial.keys() ^ weights.keys())[:3]
             raise IntegrityError(f"weights do not fit the model: {wrong} are missing or too many")
-        _copy_in(dict(self.model.named_parameters()) | dict(self.model.named_buffers()), weights)
+        take_off(self.model)
+        self.beside.clear()
+        _copy_in(_all_of(self.model), weights)
 
     def reset(self) -> None:
         """Back to the source's own weights."""
         self.put(self._initial)
 
     def save(self, path: Path) -> None:
-        """Writes the weights as safetensors."""
+        """Writes the weights as safetensors.
+
+        Raises:
+            ValueError: adapters stand beside them, which one file of weights cannot say.
+        """
+        if self.beside:
+            raise ValueError("all weights would be kept without the adapters that stand beside them")
         save_file(self.weights(), path)
 
-    def load(self, path: Path) -> None:
-        """Reads weights that ``save`` wrote from a model of the same source.
+    def load(self, *chain: Path) -> None:
+        """Reads a checkpoint of the same source: what ``save`` and ``Product.save`` wrote, in order.
 
         Raises:
             IntegrityError: they are another model's.
         """
-        self.put(load_file(path))
+        whole, products = _opened(chain)
+        self.put(self._initial if whole is None else load_file(whole))
+        for product in products:
+            self.add(product)
 
-    def copy_of(self, path: Path) -> PreTrainedModel:
-        """A frozen model beside this one, with weights that ``save`` wrote."""
+    def add(self, product: Product) -> None:
+        """Adds an adapter for good.
+
+        Raises:
+            IntegrityError: it is another model's.
+        """
+        named = self._named()
+        refuse_other_weights(product, named)
+        if self._merges:
+            _merge(product, named)
+        else:
+            hang_beside(self.model, product)
+            self.beside.append(product)
+
+    @contextmanager
+    def adding(self, product: Product) -> Iterator[None]:
+        """Adds an adapter for the length of the block; afterwards the model is as before, to the bit."""
+        if not self._merges:
+            handles = hang_beside(self.model, product)
+            self.beside.append(product)
+            try:
+                yield
+            finally:
+                self.beside.pop()
+                for handle in handles:
+                    handle.remove()
+            return
+        named = self._named()
+        before = {name: named[name].detach().clone() for name in product.factors}
+        _merge(product, named)
+        try:
+            yield
+        finally:
+            _copy_in(named, before)
+
+    def merged_model(self) -> PreTrainedModel:
+        """A plain model for others: this one, or a copy in float32 with the adapters merged that stand beside it."""
+        if not self.beside:
+            return self.model
         other = frozen_copy(self.model)
-        _copy_in(dict(other.named_parameters()) | dict(other.named_buffers()), load_file(path))
+        take_off(other)
+        torch.nn.Module.float(other)
+        for product in self.beside:
+            _merge(product, _all_of(other))
         return other
 
-    def distance(self, path: Path | None) -> float:
-        """Relative distance to weights that ``save`` wrote; with None, to the source's own. See ``weight_distance``."""
-        with nullcontext() if path is None else safe_open(path, framework="pt") as file:
+    def copy_of(self, *chain: Path) -> PreTrainedModel:
+        """A frozen model beside this one, at a checkpoint as ``load`` reads it."""
+        whole, products = _opened(chain)
+        other = frozen_copy(self.model)
+        take_off(other)
+        _copy_in(_all_of(other), self._initial if whole is None else load_file(whole))
+        for product in products:
+            if self._merges:
+                _merge(product, _all_of(other))
+            else:
+                hang_beside(other, product)
+        return other
+
+    def distance(self, *chain: Path) -> float:
+        """Relative distance to a checkpoint as ``load`` reads it; without one, to the source's own weights.
+
+        What stands beside weights is counted as if it were merged into them in float32. See ``weight_distance``.
+        """
+        whole, products = _opened(chain)
+        with nullcontext() if whole is None else safe_open(whole, framework="pt") as file:
             return relative_distance(
                 (
-                    (value, self._initial[name] if file is None else file.get_tensor(name))
+                    (
+                        self._with(self.beside, name, value.detach()),
+                        self._with(
+                            products, name, self._initial[name] if file is None else file.get_tensor(name)
+                        ),
+                    )
                     for name, value in self._named().items()
                 ),
                 self.device,
             )
+
+    def _with(self, products: list[Product], name: str, weight: torch.Tensor) -> torch.Tensor:
+        """A weight with what adapters add to it, on the model's device; the weight itself where they add nothing."""
+        adding = [product for product in products if name in product.factors]
+        if not adding:
+            return weight
+        merged = weight.to(self.device, torch.float32, copy=True)
+        for product in adding:
+            product.merge(name, merged)
+        return merged
 
     def _named(self) -> dict[str, torch.Tensor]:
         persistent = self.model.state_dict().keys()
@@ -138,6 +227,25 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     reference.eval()
     reference.requires_grad_(requires_grad=False)
     return reference
+
+
+def _opened(chain: tuple[Path, ...]) -> tuple[Path | None, list[Product]]:
+    """The file of whole weights, None where a chain begins with the source's own, and the adapters."""
+    products = [Product.read(path) for path in chain]
+    if any(product is None for product in products[1:]):
+        raise IntegrityError(f"{chain[-1].name}: whole weights stand upon an adapter, where a chain has none")
+    whole = chain[0] if products and products[0] is None else None
+    return whole, [product for product in products if product is not None]
+
+
+def _all_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def _merge(product: Product, named: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name in product.factors:
+            product.merge(name, named[name])
 
 
 def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:

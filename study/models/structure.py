@@ -92,7 +92,7 @@ def refuse_lora(source: Source, lora: LoRA, key: str) -> None:
 
 def _misfit(model: PreTrainedModel, lora: LoRA) -> str | None:
     """Why an adapter does not fit the model, which is of no use afterwards; None where it does."""
-    from study.models.lora import Adapter
+    from study.models.adapters.lora import Adapter
 
     try:
         shared = Adapter(model, lora, 0).shared()

@@ -1,16 +1,37 @@
 """What a plan costs: steps and evaluations with and without sharing, disk, and time once it is known."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from study.artifacts import Address
 from study.planning.makespan import makespan
 from study.planning.plan import Plan
-from study.planning.stages import Checkpoint, Embedded, Stage, Trajectory
+from study.planning.stages import Checkpoint, Embedded, Pretrained, Stage, Trajectory
 from study.planning.step_times import StepTimes, seconds_of
+from study.settings.optimiser import LoRA
 
 FLOAT_BYTES = 4
+"""Of a weight of an embedded model, and of an adapter's in any precision."""
+ATTENTION, INNER = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
+"""The linear layers of a decoder's layer, as nearly all families name them."""
+
+
+def adapter_weights(lora: LoRA, layers: int, width: int, inner: int, key_width: int) -> int:
+    """Weights of an adapter; where its targets are named otherwise, as if it were on all linear layers.
+
+    Args:
+        width, inner, key_width: hidden_size, intermediate_size, and the width of a layer's keys.
+    """
+    rows_and_columns = {
+        **dict.fromkeys(ATTENTION, 2 * width),
+        **dict.fromkeys(("k_proj", "v_proj"), width + key_width),
+        **dict.fromkeys(INNER, width + inner),
+    }
+    named: Collection[str] = rows_and_columns if isinstance(lora.targets, str) else lora.targets
+    if not set(named) <= set(rows_and_columns):
+        named = rows_and_columns
+    return layers * lora.rank * sum(rows_and_columns[name] for name in named)
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ def cost(
     plan: Plan,
     published: Iterable[Address],
     step_times: StepTimes,
-    weight_bytes: Mapping[str, int],
+    weight_bytes: Callable[[Pretrained, LoRA | None], int],
     slots: int,
 ) -> Cost:
     """The cost of a plan over a store.
@@ -60,7 +81,7 @@ def cost(
     Args:
         published: what the store holds.
         step_times: what steps and evaluations take, as measured.
-        weight_bytes: bytes of one checkpoint by model location, for models that are not embedded.
+        weight_bytes: what a checkpoint of a model that is not embedded takes: of an adapter, or of all weights.
         slots: how many stages run at once.
     """
     there = set(published)
@@ -117,13 +138,16 @@ def train_steps_alone(checkpoint: Checkpoint) -> int:
     return sum(steps.values())
 
 
-def _bytes_of_weights(stage: Stage, weight_bytes: Mapping[str, int]) -> int:
+def _bytes_of_weights(stage: Stage, weight_bytes: Callable[[Pretrained, LoRA | None], int]) -> int:
     source = stage.source
     if source is None:
         return 0
+    lora = stage.node.optimiser.lora if isinstance(stage.node, Trajectory) else None
     if not isinstance(source, Embedded):
-        return weight_bytes.get(source.location, 0)
+        return weight_bytes(source, lora)
     shape = source.architecture
+    if lora is not None:
+        return FLOAT_BYTES * adapter_weights(lora, shape.layers, shape.width, 4 * shape.width, shape.width)
     words = len(source.vocabulary) + 3
     layer = 4 * shape.width**2 + 3 * 4 * shape.width**2 + 2 * shape.width
     return FLOAT_BYTES * (2 * words * shape.width + shape.layers * layer + shape.width)

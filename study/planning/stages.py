@@ -13,7 +13,7 @@ asks for more steps, depths or corpora later finds all it already has under the 
 from dataclasses import dataclass
 from functools import cached_property
 
-from study.artifacts import Address
+from study.artifacts import ADAPTER_FILE, WEIGHTS_FILE, Address
 from study.identity import key
 from study.planning.served_nodes import Job, ServedModel
 from study.settings.model import Architecture, Generation
@@ -74,6 +74,21 @@ class Checkpoint:
     def identity(self) -> list[str | int]:
         return [self.of.key, self.step]
 
+    @property
+    def address(self) -> Address:
+        """Of its weights, or of the adapter that makes them."""
+        return Address.of_weights(self.of.key, self.step)
+
+    @property
+    def chain(self) -> tuple["Checkpoint", ...]:
+        """The checkpoints whose files make its weights: whole weights first, then each adapter upon them.
+
+        Empty for a model itself, whose weights are there without a file.
+        """
+        if not isinstance(self.of, Trajectory):
+            return ()
+        return (self,) if self.of.optimiser.lora is None else (*self.of.parent.chain, self)
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -103,6 +118,11 @@ class Trajectory:
     @cached_property
     def key(self) -> str:
         return key(self)
+
+    @property
+    def weights_file(self) -> str:
+        """What its checkpoints keep: whole weights, or an adapter upon the parent's."""
+        return WEIGHTS_FILE if self.optimiser.lora is None else ADAPTER_FILE
 
     @property
     def source(self) -> Pretrained | Embedded:
@@ -182,14 +202,11 @@ class Stage:
 
     @property
     def parents(self) -> tuple[Checkpoint, ...]:
-        """The checkpoints it waits for; none at a model, which is simply there."""
+        """The checkpoints it waits for, every link of their chains; none at a model, which is simply there."""
         if not isinstance(self.node, Trajectory):
             return ()
-        return tuple(
-            checkpoint
-            for checkpoint in (self.node.parent, self.node.helper)
-            if checkpoint is not None and isinstance(checkpoint.of, Trajectory)
-        )
+        starts = [each for each in (self.node.parent, self.node.helper) if each is not None]
+        return tuple({link.address: link for start in starts for link in start.chain}.values())
 
 
 def characters_of_a_step(node: Trajectory) -> float:

@@ -17,8 +17,8 @@ import torch
 from study.errors import DivergedError, PreflightError
 from study.evaluation.generation import answer_ids
 from study.evaluation.plain_pass import TOLERANCE, apart, less_likely, plain_logits
+from study.models.adapters.lora import Adapter
 from study.models.hardware import device_of
-from study.models.lora import Adapter
 from study.models.peft_folder import adapters_of
 from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
@@ -237,9 +237,9 @@ def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[flo
                     parameter.normal_(std=0.02)
         resident.model.eval()
         beside = plain_logits(resident, ids)
-        with adapter.merged():
+        with adapter.switched_off(), resident.adding(adapter.product()):
             return apart(beside, plain_logits(resident, ids)), targets
-    except (AttributeError, TypeError, ValueError, IndexError):
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError):
         return float("inf"), targets
     finally:
         adapter.remove()
@@ -262,11 +262,11 @@ def _try_step(resident: Resident, lora: LoRA | None, checkpointing: bool) -> Non
         resident,
         last_step=1,
         stops=(),
-        reached=lambda step, progress: None,
+        reached=lambda step, progress, product: None,
         micro_batch=2,
         activation_checkpointing=checkpointing,
     )
-    if resident.distance(None) == 0:
+    if resident.distance() == 0:
         raise _DiffersError(f"model={_location(resident)}: an optimiser step changes none of its weights")
     resident.reset()
 

@@ -10,8 +10,8 @@ from study.settings.part import Part
 class LoRA(Part):
     """Low-rank adaptation (Hu et al. 2022): W + (alpha / rank) B A, of which only A and B are trained.
 
-    At every checkpoint the product is added to the weights, so that what is evaluated, published and attacked
-    is a plain model.
+    A checkpoint keeps A and B. They are merged into the weights, in bfloat16 added to the layers' outputs, where it is
+    evaluated or attacked.
 
     Attributes:
         targets: names of the linear layers that get an adapter (``q_proj``, ``v_proj``, …), or

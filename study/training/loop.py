@@ -6,7 +6,6 @@ of 12 is step 8 of a trajectory of 8, to the bit on a CPU. The optimiser always 
 """
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import torch
 
 from study.errors import DivergedError
 from study.identity import derived_seed
-from study.models.lora import Adapter
+from study.models.adapters.lora import Adapter
+from study.models.adapters.product import Product
 from study.models.resident import Resident, frozen_copy
 from study.objective import MaximumLikelihood, MicroBatch, Models, Objective, Step
 from study.planning.stages import Trajectory
@@ -28,9 +28,9 @@ def train(
     resident: Resident,
     last_step: int,
     stops: Collection[int],
-    reached: Callable[[int, Progress], None],
+    reached: Callable[[int, Progress, Product | None], None],
     micro_batch: int,
-    helper: Path | None = None,
+    helper: Sequence[Path] | None = None,
     activation_checkpointing: bool = False,
     resumption: Resumption | None = None,
 ) -> Progress:
@@ -41,9 +41,10 @@ def train(
         resident: the model to change in place, and its tokenizer.
         last_step: how many optimiser steps to take.
         stops: steps at which to call ``reached``, with the model plain and in evaluation mode.
-        reached: publishes or evaluates; must not change the weights.
+        reached: publishes or evaluates; must not change the weights. Gets the step, the progress and, of a trajectory
+            that trains an adapter, what it adds to the weights of step 0: the model has it in it.
         micro_batch: sequences in one forward pass. Execution, not identity.
-        helper: the file of the weights of the trajectory's helper, if it has one.
+        helper: the files of the trajectory's helper, if it has one, as ``Resident.load`` takes them.
         activation_checkpointing: computes activations again in the backward pass instead of keeping them.
             Execution, not identity.
         resumption: saves training states on the way, and names the one to continue from. The model holds the weights
@@ -58,7 +59,7 @@ def train(
     models = Models(
         model,
         reference=frozen_copy(model) if uses_reference else None,
-        helper=resident.copy_of(helper) if helper is not None else None,
+        helper=resident.copy_of(*helper) if helper is not None else None,
     )
     forget, retain = _data(trajectory, resident, micro_batch)
     lora_seed = derived_seed(trajectory.seed, trajectory.kind, "lora")
@@ -100,14 +101,20 @@ def train(
                 losses.clear()
             if step + 1 in stops:
                 model.eval()
-                with adapter.merged() if adapter is not None else nullcontext():
-                    reached(step + 1, progress)
+                if adapter is None:
+                    reached(step + 1, progress, None)
+                else:
+                    product = adapter.product()
+                    with adapter.switched_off(), resident.adding(product):
+                        reached(step + 1, progress, product)
                 model.train()
             if state_due and resumption is not None:
                 resumption.save(progress, training_state(model, adamw))
         if adapter is not None:
-            adapter.merge()
+            product = adapter.product()
+            adapter.remove()
             adapter = None
+            resident.add(product)
     finally:
         if adapter is not None:
             adapter.remove()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.gpu import disk
 from benchmarks.gpu.__main__ import PARTS, measure
 from benchmarks.gpu.page import page
 from benchmarks.gpu.setting import prepare
@@ -47,6 +48,13 @@ def test_a_cpu_gives_the_same_bits(measured: dict[str, Any], kind: str) -> None:
     assert found["again"] == found["cut off and gone on with"] == found["deterministic, again"] == 0.0
     assert found["answers again"]
     assert found["two micro-batches"] < 0.1
+
+
+def test_what_checkpoints_take() -> None:
+    whole, adapters = disk.measure(small=True)
+    assert whole.read == 2 * whole.checkpoint, "its parent's and the origin's"
+    assert adapters.read == 2 * adapters.checkpoint, "the two links of its chain"
+    assert 4 * adapters.checkpoint < whole.checkpoint
 
 
 def test_the_page(measured: dict[str, Any], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.axis_growth import axis_growth
 from search_spaces.loading import load_space
 from study.errors import SpecError
+from study.models.memory import checkpoint_bytes
 from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
 from study.planning.materials import read_materials
@@ -29,7 +30,7 @@ from tests.study.test_memory import LLAMA_2_7B
 
 def test_counts_by_hand(planned) -> None:
     plan = planned(depth=[2, 4], relearn_steps=[0, 3, 5], corpus=["prefix", "retain"], seed=[0, 1])
-    found = cost(plan, [], StepTimes(), {}, slots=2)
+    found = cost(plan, [], StepTimes(), checkpoint_bytes, slots=2)
     # A seed: 2 reference cells, and 2 depths × 2 corpora × 3 step counts.
     assert found.cells == 2 * (2 + 12)
     assert found.stages == {"base": 2, "finetune": 2, "unlearn": 2, "relearn": 8}
@@ -48,7 +49,10 @@ def test_a_matched_control_is_unlearned_as_deep_and_shares_what_it_can(planned) 
     start = ["unlearned", "never_learned"]
     plain = planned(depth=[2, 4], start=start)
     plan = planned(depth=[2, 4], start=start, control_depth=[0, 4])
-    found, before = cost(plan, [], StepTimes(), {}, slots=1), cost(plain, [], StepTimes(), {}, slots=1)
+    found, before = (
+        cost(plan, [], StepTimes(), checkpoint_bytes, slots=1),
+        cost(plain, [], StepTimes(), checkpoint_bytes, slots=1),
+    )
     matched = [cell for cell in plan.cells if cell.start == "never_learned" and cell.depth]
     assert {(cell.method, cell.depth) for cell in matched} == {("gradient_ascent", 4)}
     assert set(plain.stages) < set(plan.stages), "no key of the others changes"
@@ -78,11 +82,11 @@ def test_a_control_that_matches_nothing_is_refused(planned, changes: dict[str, A
 def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
     plan = planned()
     store = LocalStore(tmp_path)
-    promised = cost(plan, [], StepTimes(), {}, slots=1).disk_bytes
+    promised = cost(plan, [], StepTimes(), checkpoint_bytes, slots=1).disk_bytes
     work_through(plan, store)
     taken = sum(path.stat().st_size for path in tmp_path.rglob("weights.safetensors"))
     assert promised <= taken <= 1.1 * promised + 20_000
-    after = cost(plan, store.addresses(), StepTimes(), {}, slots=1)
+    after = cost(plan, store.addresses(), StepTimes(), checkpoint_bytes, slots=1)
     assert (after.disk_bytes, after.seconds) == (0, 0.0)
     assert after.artifacts_published == after.artifacts
     assert after.stages_published == len(plan.stages)
@@ -93,14 +97,16 @@ def test_time_is_known_once_measured(planned, work_through, tmp_path: Path) -> N
     work_through(planned(), store)
     step_times = step_times_of_records(store.record(address) for address in store.addresses())
     two = planned(seed=[0, 1])
-    left = cost(two, store.addresses(), step_times, {}, slots=1).seconds
+    left = cost(two, store.addresses(), step_times, checkpoint_bytes, slots=1).seconds
     assert left is not None
     assert left > 0
     # What is missing is one chain, seed 1's: a second slot does not help it, and would help two.
-    assert cost(two, store.addresses(), step_times, {}, slots=2).seconds == left
+    assert cost(two, store.addresses(), step_times, checkpoint_bytes, slots=2).seconds == left
     three = planned(seed=[0, 1, 2])
-    assert cost(three, store.addresses(), step_times, {}, slots=2).seconds == left
-    assert cost(three, store.addresses(), step_times, {}, slots=1).seconds == pytest.approx(2 * left)
+    assert cost(three, store.addresses(), step_times, checkpoint_bytes, slots=2).seconds == left
+    assert cost(three, store.addresses(), step_times, checkpoint_bytes, slots=1).seconds == pytest.approx(
+        2 * left
+    )
 
 
 def test_the_slots_are_played_through(planned) -> None:
@@ -248,14 +254,14 @@ def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
         materials = read_materials(tiny(**{**grid, "relearn_steps": [cell.relearn_steps]}))
         alone = make_plan(materials, str, [cell.point])
         brute += sum(stage.last_step for stage in alone.stages.values())
-    assert cost(plan, [], StepTimes(), {}, slots=1).train_steps_alone == brute
+    assert cost(plan, [], StepTimes(), checkpoint_bytes, slots=1).train_steps_alone == brute
     assert unlearned == sum(
         train_steps_alone(cell.checkpoint) for cell in plan.cells if cell.start == "unlearned"
     )
 
 
 def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
-    """Of Llama-2-7b no weight is there: an adapter fits a card of 80 GB, and a checkpoint takes 27 GB."""
+    """Of Llama-2-7b no weight is there: an adapter fits a card of 80 GB, and 84 of them take less disk than a model."""
     (tmp_path / "7b").mkdir()
     (tmp_path / "7b" / "config.json").write_text(
         json.dumps({**LLAMA_2_7B, "architectures": ["LlamaForCausalLM"]})
@@ -264,10 +270,10 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
         "model=7b",
         "precision=mixed",
         "execution.gpus=1",
-        "depth=8",
-        "seed=0",
-        "repetitions=1",
-        "start=unlearned",
+        "depth=[2,4,8,12,16]",
+        "seed=[0,1,2]",
+        "repetitions=[1,2,3,4]",
+        "start=[unlearned,original,never_learned]",
     ]
     sets += [f"{name}.lora={{rank: 16}}" for name in ("finetune.optimiser", "unlearn", "relearn")]
     words = [part for each in sets for part in ("--set", each)]
@@ -278,7 +284,17 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
     found = json.loads(output)
     gibibytes = {each["kind"]: each["device"] / 2**30 for each in found["memory"]}
     assert 50 < gibibytes["relearn"] < 79
-    assert found["disk_bytes"] == found["kept_checkpoints"] * 4 * 6_738_415_616
+    # Each is 40.0 million weights in float32: of attention 8 × 4096, of the inner layers 3 × (4096 + 11008), rank 16.
+    adapter = 4 * 32 * 16 * (8 * 4096 + 3 * (4096 + 11008))
+    unlearned, finetuned = 5 * 4 * 3, 2 * 4 * 3
+    assert found["kept_checkpoints"] == unlearned + finetuned
+    assert found["disk_bytes"] == (unlearned + finetuned) * adapter
+    assert 13.3e9 < found["disk_bytes"] < 13.5e9
+    code, output = call(
+        "plan", "tofu-mini", *words, "--set", "finetune.optimiser.lora=null", "--json", cwd=tmp_path
+    )
+    mixed = json.loads(output)
+    assert mixed["disk_bytes"] == unlearned * adapter + finetuned * 4 * 6_738_415_616
     code, output = call("run", "tofu-mini", *words, cwd=tmp_path)
     assert code == 3
     assert "has no weights" in output

@@ -35,6 +35,6 @@ def test_in_chunks_of_any_size(
     expected = np.linalg.norm(now - start) / np.linalg.norm(start)
     assert expected > 0.01
     assert resident.distance(tmp_path / "before") == pytest.approx(expected, rel=1e-12)
-    assert resident.distance(None) == pytest.approx(expected, rel=1e-12)
+    assert resident.distance() == pytest.approx(expected, rel=1e-12)
     resident.reset()
     assert resident.distance(tmp_path / "before") == 0

@@ -11,15 +11,17 @@ import pytest
 import torch
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import WEIGHTS_FILE, Address
+from study.artifacts import Address
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.perform import Residents, perform
+from study.planning.chains import chain_files
 from study.planning.plan import Cell
 from study.planning.stages import Trajectory
 from study.training.loop import train
 from study.unlearning import METHODS
+from tests.conftest import TINY
 
 GRID = {
     "start": ["unlearned", "original", "never_learned"],
@@ -31,14 +33,14 @@ GRID = {
 }
 
 
-def reinforced(node: Trajectory, resident: Resident, folder: Path) -> Path:
+def reinforced(node: Trajectory, resident: Resident, folder: Path) -> list[Path]:
     """The helper's weights, and the resident back where it was."""
     before, helper = folder / "before", folder / "helper"
     resident.save(before)
     train(node.helper.of, resident, node.helper.step, stops=(), reached=pytest.fail, micro_batch=32)
     resident.save(helper)
     resident.load(before)
-    return helper
+    return [helper]
 
 
 def alone(cell: Cell, folder: Path) -> tuple[list[dict], str]:
@@ -59,7 +61,16 @@ def alone(cell: Cell, folder: Path) -> tuple[list[dict], str]:
 
 def digest(resident: Resident) -> str:
     sha = hashlib.sha256()
-    for name, value in sorted(resident.weights().items()):
+    weights = {
+        **resident.weights(),
+        **{
+            f"{name} {place} {letter}": each
+            for place, product in enumerate(resident.beside)
+            for name, factors in product.factors.items()
+            for letter, each in zip("BA", factors, strict=True)
+        },
+    }
+    for name, value in sorted(weights.items()):
         sha.update(name.encode() + value.contiguous().view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()
 
@@ -74,6 +85,12 @@ SMALLER = {**GRID, "repetitions": [7], "seed": [0], "start": ["unlearned"]}
 CHANGES = {
     "full": GRID,
     "lora": {**SMALLER, **ON_ADAPTERS},
+    "lora, two threads": {**SMALLER, **ON_ADAPTERS, "execution": {"cpus": 2}},
+    "lora, with a helper and a reference": {**SMALLER, **ON_ADAPTERS, "method": ["whp", "kl_minimisation"],
+                                            "corpus": ["prefix"]},
+    "lora below and above all weights": {**SMALLER, **ON_ADAPTERS, "unlearn": TINY["unlearn"], "corpus": ["prefix"]},
+    "lora, bfloat16": {**SMALLER, **ON_ADAPTERS, "precision": "bfloat16",
+                       "method": ["gradient_ascent", "kl_minimisation"], "corpus": ["prefix"]},
     "every method": {**SMALLER, "method": list(METHODS), "corpus": ["prefix"]},
     "mixed": {**SMALLER, "precision": "mixed", "corpus": ["prefix"]},
     "bfloat16": {**SMALLER, "precision": "bfloat16", "corpus": ["prefix"]},
@@ -84,7 +101,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 def test_rows_and_weights_equal_those_of_each_cell_alone(planned, work_through, tmp_path, changes) -> None:
-    plan = planned(**changes, execution={"keep_relearned": True})
+    plan = planned(**{**changes, "execution": {"keep_relearned": True, **changes.get("execution", {})}})
     store = LocalStore(tmp_path / "store")
     work_through(plan, store)
     weights = set()
@@ -94,7 +111,7 @@ def test_rows_and_weights_equal_those_of_each_cell_alone(planned, work_through, 
         answers, expected = alone(cell, tmp_path)
         assert read_answers(store.file(address, ANSWERS_FILE)) == answers, cell.coordinates
         resident = Resident(node.source)
-        resident.load(store.file(Address.of_weights(node.key, step), WEIGHTS_FILE))
+        resident.load(*chain_files(cell.checkpoint, store))
         assert digest(resident) == expected, cell.coordinates
         weights.add(expected)
     # The comparison means something only if cells differ where their pipelines do.

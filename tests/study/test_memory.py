@@ -34,6 +34,7 @@ SMOLLM2_135M = {
     "tie_word_embeddings": True,
 }
 CORPUS = Corpus((Example("text"),))
+R16 = LoRA(rank=16)
 PROBES = ProbeSet(tuple(Probe(f"p{at}", "forget", "Who?", "Anna") for at in range(64)))
 
 
@@ -63,11 +64,10 @@ def need(
 def test_sizes_from_a_configuration_alone() -> None:
     assert size_of_config(LLAMA_2_7B) == Size(6_738_415_616, 32, 4096, 11008, 4096, 32000)
     assert size_of_config(SMOLLM2_135M).parameters == 134_515_008
-    assert size_of_config(LLAMA_2_7B).adapter(16) == pytest.approx(40.0e6, rel=0.01)
-    assert size_of_config(SMOLLM2_135M).adapter(16) == pytest.approx(4.88e6, rel=0.01)
+    assert size_of_config(LLAMA_2_7B).adapter(R16) == pytest.approx(40.0e6, rel=0.01)
+    assert size_of_config(SMOLLM2_135M).adapter(R16) == pytest.approx(4.88e6, rel=0.01)
 
 
-R16 = LoRA(rank=16)
 BY_HAND = [
     # Two micro-batches: weights, gradients and moments (100.4), casts 12.5, activations 3.5 or 28, logits 0.2 or 1.7.
     (

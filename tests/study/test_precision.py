@@ -1,14 +1,21 @@
-"""Why bfloat16 weights are not trained: what AdamW's steps and a merged adapter leave of themselves in them."""
+"""Why bfloat16 weights are not trained, and adapters over them not merged: what is left of the change in them."""
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
+from study.models.pretrained import fingerprint
+from study.planning.materials import read_materials
 from study.planning.plan import Plan
+from study.planning.planner import make_plan
+from study.spec import StudySpec
+from tests.conftest import TINY
+from tests.study.test_pretrained import make_folder
 
 WEIGHTS = 100_000
 SPREAD = 0.02
@@ -76,3 +83,12 @@ def test_training_bfloat16_weights_is_refused(
     with pytest.raises(PreflightError, match=rf"precision=bfloat16.*{named}.*--set precision=mixed"):
         check_plan(planned(precision="bfloat16", **changes), local=False)
     check_plan(planned(precision="mixed", **changes), local=False)
+
+
+def test_an_adapter_over_bfloat16_weights_is_not(tiny: Callable[..., StudySpec], tmp_path: Path) -> None:
+    adapters = {
+        "finetune": {"steps": 3, "optimiser": {**TINY["finetune"]["optimiser"], "lora": {}}},
+        **{name: {**TINY[name], "lora": {}} for name in ("unlearn", "relearn")},
+    }
+    spec = tiny(model=[str(make_folder(tmp_path))], precision="bfloat16", **adapters)
+    check_plan(make_plan(read_materials(spec), fingerprint), local=False)

@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import load_file
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import STATE_FILE, WEIGHTS_FILE, Address
+from study.artifacts import STATE_FILE, Address
 from study.perform import Residents, perform
 from study.planning.plan import Plan
 from study.unlearning import METHODS
@@ -62,9 +62,10 @@ def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
     assert addresses == set(cut.addresses()), "states are gone, and everything else is there"
     for address in addresses:
         if address.what == "weights":
-            one, other = (load_file(store.file(address, WEIGHTS_FILE)) for store in (whole, cut))
+            (name,) = whole.record(address)["files"]
+            one, other = (load_file(store.file(address, name)) for store in (whole, cut))
             assert one.keys() == other.keys()
-            assert all((one[name] == other[name]).all() for name in one), address
+            assert all((one[tensor] == other[tensor]).all() for tensor in one), address
         else:
             names = list(whole.record(address)["files"].values())
             assert names == list(cut.record(address)["files"].values()), address

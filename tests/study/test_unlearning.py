@@ -249,8 +249,8 @@ def unlearned(plan: Plan, steps: int, folder: Path) -> dict[str, float]:
     resident.save(finetuned)
     if node.helper is not None:
         train(node.helper.of, resident, node.helper.step, stops=(), reached=pytest.fail, micro_batch=32)
-        helper = folder / "helper"
-        resident.save(helper)
+        helper = [folder / "helper"]
+        resident.save(*helper)
         resident.load(finetuned)
 
     def losses(when: str) -> dict[str, float]:
@@ -319,10 +319,10 @@ def test_where_it_stops_changes_nothing_before(planned, work_through, tmp_path, 
         resident.save(helper)
         taken: dict[str, torch.Tensor] = {}
 
-        def keep(step: int, progress: Progress, resident=resident, taken=taken) -> None:
+        def keep(step: int, progress: Progress, product: object, resident=resident, taken=taken) -> None:
             taken.update({name: value.clone() for name, value in resident.weights().items()})
 
-        train(node, resident, last, stops=(2,), reached=keep, micro_batch=2, helper=helper)
+        train(node, resident, last, stops=(2,), reached=keep, micro_batch=2, helper=[helper])
         kept.append(taken)
     assert kept[0]
     assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())

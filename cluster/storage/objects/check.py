@@ -6,6 +6,7 @@ Every file is downloaded and hashed, never taken from a cache: what is checked i
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from cluster.storage.chains import Chains
 from cluster.storage.objects.bucket import Bucket
 from cluster.storage.objects.layout import ARTIFACTS, RECORDS, address_of, home_of, record_of
 from cluster.storage.records import read_record
@@ -21,7 +22,7 @@ def check_bucket(bucket: Bucket, disk: Path) -> StoreCheck:
     Args:
         disk: a folder of this machine, with room for one file.
     """
-    found = StoreCheck()
+    found, chains = StoreCheck(), Chains()
     objects = set(bucket.names(ARTIFACTS))
     named: set[str] = set()
     disk.mkdir(parents=True, exist_ok=True)
@@ -31,7 +32,8 @@ def check_bucket(bucket: Bucket, disk: Path) -> StoreCheck:
             if address is None:
                 found.damages.append(_damage(name, "no part of any artifact", name))
             else:
-                named |= _check_artifact(bucket, address, Path(scratch) / "file", found)
+                named |= _check_artifact(bucket, address, Path(scratch) / "file", found, chains)
+    found.damages += chains.broken()
     homes = {str(PurePosixPath(name).parent) for name in named}
     for name in sorted(objects - named):
         if str(PurePosixPath(name).parent) in homes:
@@ -43,7 +45,9 @@ def check_bucket(bucket: Bucket, disk: Path) -> StoreCheck:
     return found
 
 
-def _check_artifact(bucket: Bucket, address: Address, scratch: Path, found: StoreCheck) -> set[str]:
+def _check_artifact(
+    bucket: Bucket, address: Address, scratch: Path, found: StoreCheck, chains: Chains
+) -> set[str]:
     """The names of the objects that belong to it."""
     found.artifacts += 1
     name = record_of(address)
@@ -53,6 +57,7 @@ def _check_artifact(bucket: Bucket, address: Address, scratch: Path, found: Stor
     try:
         record = read_record(content, address, name)
         attempt, files = str(record["attempt"]), dict(record["files"])
+        chains.note(address, record, PurePosixPath(name))
     except IntegrityError:
         found.damages.append(_damage(name, "no readable record of this artifact", name))
         return set()

@@ -1,30 +1,20 @@
-"""A LoRA adapter (Hu et al. 2022) while a trajectory trains it, and the plain model that it makes at a checkpoint.
+"""A LoRA adapter (Hu et al. 2022) while a trajectory trains it. peft trains; what a checkpoint is, ``product`` says.
 
-A checkpoint is always a plain model: W + (alpha / rank) B A is written into the weights for as long as the checkpoint
-is evaluated or saved, and the trajectory then continues with the bits it had. So a checkpoint's numbers
-do not depend on whether it was evaluated on the way or loaded later.
+While a checkpoint is evaluated peft's layers are switched off, and the adapter's product is added as it is when the
+checkpoint is loaded later. So a checkpoint's numbers do not depend on whether it was evaluated on the way.
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
+from study.models.adapters.product import BASE, Product, plain_name
 from study.settings.optimiser import LoRA
 
 ADAPTER = "default"
-BASE = "base_layer"
-"""What peft calls the layer within the one that it puts around it."""
-
-
-def plain_name(name: str) -> str | None:
-    """The name of a parameter in the model without an adapter; None for the adapter's own parameters."""
-    if ".lora_" in name:
-        return None
-    return ".".join(part for part in name.split(".") if part != BASE)
 
 
 class Adapter:
@@ -60,24 +50,22 @@ class Adapter:
         if not isinstance(self._wrapped, PeftModel):
             raise TypeError("peft returned no PeftModel")
         self._model = model
+        self._scale = lora.alpha / lora.rank
         self._layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
 
-    @contextmanager
-    def merged(self) -> Iterator[None]:
-        """In the block the model is plain and its weights hold the product; afterwards it is as before, to the bit."""
-        before = []
-        with torch.no_grad():
-            for layer in self._layers:
-                weight = _base_weight(layer)
-                before.append(weight.detach().clone())
-                weight.add_(_product(layer).to(weight.dtype))
-        try:
-            with self._wrapped.disable_adapter():
-                yield
-        finally:
-            with torch.no_grad():
-                for layer, kept in zip(self._layers, before, strict=True):
-                    _base_weight(layer).copy_(kept)
+    def switched_off(self) -> AbstractContextManager[None]:
+        """In the block the model computes as if it had no adapter."""
+        off: AbstractContextManager[None] = self._wrapped.disable_adapter()
+        return off
+
+    def product(self) -> Product:
+        """What the adapter adds now; tensors of its own."""
+        names = {id(parameter): plain_name(name) for name, parameter in self._model.named_parameters()}
+        factors = {}
+        for layer in self._layers:
+            weight = _base_weight(layer)
+            factors[names[id(weight)] or ""] = _factors(layer, weight)
+        return Product(self._scale, factors)
 
     def targets(self) -> set[str]:
         """The last parts of the names of the adapted layers."""
@@ -98,14 +86,6 @@ class Adapter:
         twice = len(adapted) < len(self._layers)
         return sorted(names[0] for names in several) or (["several layers"] if twice else [])
 
-    def merge(self) -> None:
-        """The end: the weights hold the product for good, as in ``merged``, and the adapter is gone."""
-        with torch.no_grad():
-            for layer in self._layers:
-                weight = _base_weight(layer)
-                weight.add_(_product(layer).to(weight.dtype))
-        self.remove()
-
     def remove(self) -> None:
         """The model as it was before the adapter, every weight trainable again; the adapter's product is dropped."""
         self._wrapped.unload()
@@ -118,6 +98,16 @@ def _base_weight(layer: Any) -> torch.Tensor:
     return weight
 
 
-def _product(layer: Any) -> torch.Tensor:
-    product: torch.Tensor = layer.get_delta_weight(ADAPTER)
-    return product
+def _factors(layer: Any, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """B and A of a layer, turned as its weight lies: (…, rows, rank) and (…, rank, columns), float32."""
+    b, a = (each[ADAPTER].weight.detach().float() for each in (layer.lora_B, layer.lora_A))
+    if weight.dim() == 3:
+        # peft keeps the experts of a fused tensor in one A, expert by expert, and in one B, rank by rank.
+        experts = weight.shape[0]
+        a, b = a.reshape(experts, -1, a.shape[-1]), b.reshape(b.shape[0], -1, experts).permute(2, 0, 1)
+        transposed = not layer._did_swap_in_out_features
+    else:
+        transposed = bool(getattr(layer, "fan_in_fan_out", False))
+    if transposed:
+        b, a = a.transpose(-1, -2), b.transpose(-1, -2)
+    return b.clone(memory_format=torch.contiguous_format), a.clone(memory_format=torch.contiguous_format)
