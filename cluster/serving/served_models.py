@@ -4,13 +4,14 @@ A study's models are named by their coordinates, ``START/METHOD/repetitions-R/se
 own name. The jobs' checkpoints come beside them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.artifacts import WEIGHTS_FILE, Address, Store
+from study.artifacts import Store
 from study.errors import PreflightError
+from study.planning.chains import chain_files
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Embedded, Pretrained, Trajectory
 from study.settings.relearning import own_name
@@ -28,21 +29,18 @@ class Served:
     Attributes:
         source: what its architecture and tokenizer come from.
         snapshot: its content identity; two models with the same weights have the same.
-        weights: gives the file of its weights, its hash verified; None: the source's own.
+        files: gives what ``Resident.load`` takes, every hash verified; none: the source's own weights.
         created: when it came to be, in seconds since 1970.
     """
 
     source: Source
     snapshot: str
-    weights: Callable[[], Path] | None = None
+    files: Callable[[], Sequence[Path]] = tuple
     created: int = 0
 
     def load(self, resident: "Resident") -> None:
         """Its weights into the model that stands in memory."""
-        if self.weights is None:
-            resident.reset()
-        else:
-            resident.load(self.weights())
+        resident.load(*self.files())
 
 
 def of_study(plan: Plan, store: Store) -> dict[str, Served]:
@@ -82,14 +80,13 @@ def of_folder(folder: Path) -> dict[str, Served]:
 
 
 def _of_checkpoint(checkpoint: Checkpoint, store: Store) -> Served | None:
-    node, step = checkpoint.of, checkpoint.step
-    snapshot = f"{node.key}@{step}"
+    node = checkpoint.of
+    snapshot = f"{node.key}@{checkpoint.step}"
     if not isinstance(node, Trajectory):
         return Served(node, snapshot) if isinstance(node, Pretrained | Embedded) else None
-    address = Address.of_weights(node.key, step)
-    if not store.has(address):
+    if not all(store.has(link.address) for link in checkpoint.chain):
         return None
-    return Served(node.source, snapshot, lambda: store.file(address, WEIGHTS_FILE))
+    return Served(node.source, snapshot, lambda: chain_files(checkpoint, store))
 
 
 def names(models: Mapping[str, Served]) -> str:

@@ -108,6 +108,9 @@ class Service:
             "answers_targets": True,
         }
 
+    def _files(self, job: str, step: int) -> list[Path]:
+        return [self.records.weights_of(job, step)]
+
     def _relearned(self) -> dict[str, Served]:
         """The models that jobs have made: each checkpoint by its name, the last also by the job's."""
         found: dict[str, Served] = {}
@@ -117,8 +120,8 @@ class Service:
                 continue
             for checkpoint in job["checkpoints"]:
                 step = int(checkpoint["step_number"])
-                weights = partial(self.records.weights_of, job["id"], step)
-                model = Served(root.source, _snapshot(job, step), weights, int(checkpoint["created_at"]))
+                files = partial(self._files, job["id"], step)
+                model = Served(root.source, _snapshot(job, step), files, int(checkpoint["created_at"]))
                 found[checkpoint["fine_tuned_model_checkpoint"]] = model
                 if job["fine_tuned_model"] is not None and checkpoint == job["checkpoints"][-1]:
                     found[job["fine_tuned_model"]] = model

@@ -160,8 +160,10 @@ class Trainer:
         )
         return epochs * sum(len(row.ids) for row in rows)
 
-    def _checkpoint(self, known: str, resident: Any, step: int, progress: "Progress") -> None:
-        del progress
+    def _checkpoint(
+        self, known: str, resident: Any, step: int, progress: "Progress", product: object
+    ) -> None:
+        del progress, product
         job = self._records.job(known)
         if job["status"] != "running":
             raise _CancelledError
