@@ -261,7 +261,7 @@ def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
 
 
 def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
-    """Of Llama-2-7b no weight is there: an adapter fits a card of 80 GB, and 84 of them take less disk than a model."""
+    """Of Llama-2-7b no weight is there: an adapter fits a card of 80 GB, and 75 of them take less disk than a model."""
     (tmp_path / "7b").mkdir()
     (tmp_path / "7b" / "config.json").write_text(
         json.dumps({**LLAMA_2_7B, "architectures": ["LlamaForCausalLM"]})
@@ -286,10 +286,11 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
     assert 50 < gibibytes["relearn"] < 79
     # Each is 40.0 million weights in float32: of attention 8 × 4096, of the inner layers 3 × (4096 + 11008), rank 16.
     adapter = 4 * 32 * 16 * (8 * 4096 + 3 * (4096 + 11008))
-    unlearned, finetuned = 5 * 4 * 3, 2 * 4 * 3
+    # The models that never learned are the same for every number of repetitions.
+    unlearned, finetuned = 5 * 4 * 3, 4 * 3 + 3
     assert found["kept_checkpoints"] == unlearned + finetuned
     assert found["disk_bytes"] == (unlearned + finetuned) * adapter
-    assert 13.3e9 < found["disk_bytes"] < 13.5e9
+    assert 11.9e9 < found["disk_bytes"] < 12.1e9
     code, output = call(
         "plan", "tofu-mini", *words, "--set", "finetune.optimiser.lora=null", "--json", cwd=tmp_path
     )
