@@ -6,6 +6,7 @@ import pytest
 
 from cluster.driver.other_keys import under_other_keys
 from cluster.storage.local_store import LocalStore
+from study.identity import NUMERICS
 from study.identity import canonical as canonical_now
 from study.provenance import environment
 from tests.conftest import TINY
@@ -39,7 +40,7 @@ def test_a_default_of_before_is_told(planned, work_through, tmp_path, monkeypatc
     assert under_other_keys(now, _records(store)) == 1
 
 
-@pytest.mark.parametrize("numerics", [2, 4])
+@pytest.mark.parametrize("numerics", [NUMERICS - 1, NUMERICS + 1])
 def test_other_numerics_are_told(planned, work_through, tmp_path, monkeypatch, numerics: int) -> None:
     store = LocalStore(tmp_path / "store")
     with monkeypatch.context() as then:
