@@ -25,7 +25,7 @@ from study.planning.stages import Checkpoint, Evaluation, Pretrained, Stage, Tra
 from study.settings.execution import Execution
 from study.settings.model import Generation
 from study.settings.optimiser import LoRA, Optimiser
-from study.text import Corpus, Example, Probe, ProbeSet
+from study.text.examples import Corpus, Example, Probe, ProbeSet
 from study.unlearning import METHODS
 from study.unlearning.method import UnlearningMethod
 
