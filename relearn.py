@@ -23,6 +23,7 @@ for room in ("study", "search_spaces", "cluster", "analysis"):
 import typer  # noqa: E402
 
 from cluster.command_line.options import (  # noqa: E402
+    AdaptersOption,
     AddressOption,
     BudgetOption,
     GroupedHelp,
@@ -97,8 +98,7 @@ def plan(
     overrides = [*search_overrides(search, tolerance, budget), *(overrides or [])]
     materials = read_materials(spec := load_space(space, overrides))
     folder = _study_path(study, spec.name)
-    _, plan_of = planning_of(materials, folder, computing=False)
-    first = plan_of(proposer_of(materials).propose(History()))
+    first = planning_of(materials, folder, computing=False)[1](proposer_of(materials).propose(History()))
     cost = summarise(first, store_of(folder, store), folder, overrides, shortened_texts(first))
     summary = replace(cost, first_probe=first_probe(first), space=space)
     size, spread = summary.size, spread_of(folder)
@@ -327,12 +327,7 @@ def export(
 def checkpoints(
     folder: StudyArgument,
     to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
-    adapters: Annotated[
-        bool,
-        typer.Option(
-            "--adapters", help="Write PEFT adapters, of models that are adapters on a published one."
-        ),
-    ] = False,
+    adapters: AdaptersOption = False,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""
     from cluster.study_folder.study_folder import store_of

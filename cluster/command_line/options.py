@@ -96,4 +96,8 @@ WaitOption = Annotated[
 StudyArgument = Annotated[
     Path, typer.Argument(callback=named_study, help="A study's folder, or the name of one in studies/.")
 ]
+AdaptersOption = Annotated[
+    bool,
+    typer.Option("--adapters", help="Write PEFT adapters, of models that are adapters on a published one."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -50,7 +50,7 @@ def test_a_matched_control_is_unlearned_as_deep_and_shares_what_it_can(planned) 
     plain = planned(depth=[2, 4], start=start)
     plan = planned(depth=[2, 4], start=start, control_depth=[0, 4])
     found, before = (
-        cost(plan, [], StepTimes(), checkpoint_bytes, slots=1),
+        cost(plan, [], StepTimes(), lambda source, lora: 0, slots=1),
         cost(plain, [], StepTimes(), checkpoint_bytes, slots=1),
     )
     matched = [cell for cell in plan.cells if cell.start == "never_learned" and cell.depth]
@@ -82,7 +82,7 @@ def test_a_control_that_matches_nothing_is_refused(planned, changes: dict[str, A
 def test_disk_is_what_the_checkpoints_take(planned, work_through, tmp_path: Path) -> None:
     plan = planned()
     store = LocalStore(tmp_path)
-    promised = cost(plan, [], StepTimes(), checkpoint_bytes, slots=1).disk_bytes
+    promised = cost(plan, [], StepTimes(), lambda source, lora: 0, slots=1).disk_bytes
     work_through(plan, store)
     taken = sum(path.stat().st_size for path in tmp_path.rglob("weights.safetensors"))
     assert promised <= taken <= 1.1 * promised + 20_000
@@ -254,7 +254,7 @@ def test_the_steps_alone_are_those_of_a_plan_of_each_cell(
         materials = read_materials(tiny(**{**grid, "relearn_steps": [cell.relearn_steps]}))
         alone = make_plan(materials, str, [cell.point])
         brute += sum(stage.last_step for stage in alone.stages.values())
-    assert cost(plan, [], StepTimes(), checkpoint_bytes, slots=1).train_steps_alone == brute
+    assert cost(plan, [], StepTimes(), lambda source, lora: 0, slots=1).train_steps_alone == brute
     assert unlearned == sum(
         train_steps_alone(cell.checkpoint) for cell in plan.cells if cell.start == "unlearned"
     )
