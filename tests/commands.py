@@ -1,6 +1,7 @@
 """The real command, called as a user calls it, and what a study's folder says afterwards."""
 
 import io
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Self
 from unittest import mock
 
 import psutil
@@ -85,6 +87,38 @@ class Call:
     def descendants(self) -> list[psutil.Process]:
         """Every process that it started, however deep."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+
+class OneByOne:
+    """A process that computes without Ray and is given one command after the other.
+
+    For what a library reads when it is imported, and for another checkout: the imports take longer than the commands.
+    """
+
+    def __init__(self, cwd: Path, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            WITHOUT_RAY,
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self, *words: str) -> tuple[int, str]:
+        """Exit code and output of ``relearn`` with these words."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+        code, output = json.loads(self._process.stdout.readline())
+        return code, output
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # at the end of its input it ends
 
 
 def listening(call: Call) -> set[str]:

@@ -1,12 +1,15 @@
 """``relearn run`` with Ray taken out: the driver is the real one, and each stage is performed in its own process.
 
-For tests of what a study computes and writes. ``python -m tests.without_ray VERB …`` is ``relearn VERB …``.
+For tests of what a study computes and writes. ``python -m tests.without_ray VERB …`` is ``relearn VERB …``;
+without words it reads those of one command after the other (``tests.commands.OneByOne``).
 """
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from study.perform import Residents, perform
 from study.planning.plan import Plan
 from study.self_test.request import Request
 from study.self_test.trial import self_test
+from tests.commands import call
 
 
 class RunWithoutRay(TuneRun):
@@ -53,6 +57,20 @@ def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs, wait: 1)
 
 
+def run_without_ray(fields: Mapping[str, Any], place: Path) -> Path:
+    """The folder ``place / "s"`` of a finished study, computed in this process from ``place / "space.json"``."""
+    (place / "space.json").write_text(json.dumps(fields))
+    with pytest.MonkeyPatch.context() as patch:
+        take_ray_out(patch)
+        code, output = call("run", "space.json", "--study", "s", cwd=place)
+    assert code == 0, output
+    return place / "s"
+
+
 if __name__ == "__main__":
     take_ray_out(pytest.MonkeyPatch())
-    relearn.main()
+    if len(sys.argv) > 1:
+        relearn.main()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(call(*json.loads(line), cwd=Path.cwd())) + "\n")
+        sys.stdout.flush()

@@ -27,11 +27,17 @@ IMPORTED = (
     "analysis.report",
     "analysis.export.files",
     "cluster.driver.launch",
+    "cluster.driver.run",
+    "cluster.driver.preflight.checks",
+    "cluster.ray_tune.ready_stages",
     "cluster.rows.rescore",
     "cluster.verification.verify",
     "study.perform",
     "study.models.model_folders",
+    "study.training.loop",
     "transformers.models.llama.modeling_llama",
+    "rouge_score.rouge_scorer",
+    "matplotlib.backends.backend_svg",
 )
 CONTEXT: ForkServerContext = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(list(IMPORTED))

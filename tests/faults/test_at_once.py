@@ -34,9 +34,7 @@ PAIRS = list(itertools.combinations_with_replacement(VERBS, 2))
 QUICK = [
     ("run, to grow", "resume"),
     ("run, to grow", "score"),
-    ("run, to grow", "verify"),
-    ("verify --repair", "score"),
-    ("report", "report"),
+    ("verify --repair", "report"),
 ]
 
 

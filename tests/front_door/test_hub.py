@@ -1,10 +1,7 @@
 """Models of the hub, from a server on loopback that speaks its protocol: pinned, cached, and refused in words."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import OneByOne
 from tests.conftest import TINY
 from tests.study.test_pretrained import make_folder
 
@@ -104,7 +102,8 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     made.server.server_close()
 
 
-def run(hub: Hub, place: Path, *words: str, offline: str = "0") -> tuple[int, str]:
+def commands(hub: Hub, place: Path, offline: str = "0") -> OneByOne:
+    """The libraries read the hub's address and whether they are offline when they are imported."""
     environment = {
         "HF_ENDPOINT": hub.address,
         "HF_HOME": str(place / "hub-cache"),
@@ -112,55 +111,44 @@ def run(hub: Hub, place: Path, *words: str, offline: str = "0") -> tuple[int, st
         "HF_HUB_DISABLE_XET": "1",
         "HF_TOKEN": "",
     }
-    done = subprocess.run(  # the libraries read these when they are imported
-        [sys.executable, "-m", "tests.without_ray", *words],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return OneByOne(place, environment)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("someone/gated", ["gated on the hub", "hf auth login"]),
-        ("someone/missing", ["neither a folder here nor a model on the hub"]),
-        ("someone/pickled", ["only as pickles", "pytorch_model.bin"]),
-        ("someone/own-code", ["code of its own", "wondrous"]),
-    ],
-)
-def test_what_cannot_be_loaded_is_told_apart(hub: Hub, tmp_path: Path, name: str, words: list[str]) -> None:
-    (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": [name]}))
-    code, output = run(hub, tmp_path, "run", "space.json", "--study", "s")
-    assert code == 3, output
-    assert f"model={name}" in output
-    for word in words:
-        assert word in output
-    assert "Traceback" not in output
-    assert not (tmp_path / "s").exists()
+def test_what_cannot_be_loaded_is_told_apart(hub: Hub, tmp_path: Path) -> None:
+    with commands(hub, tmp_path) as relearn:
+        for name, words in (
+            ("someone/gated", ["gated on the hub", "hf auth login"]),
+            ("someone/missing", ["neither a folder here nor a model on the hub"]),
+            ("someone/pickled", ["only as pickles", "pytorch_model.bin"]),
+            ("someone/own-code", ["code of its own", "wondrous"]),
+        ):
+            (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": [name]}))
+            code, output = relearn("run", "space.json", "--study", "s")
+            assert code == 3, output
+            assert f"model={name}" in output
+            for word in words:
+                assert word in output
+            assert "Traceback" not in output
+            assert not (tmp_path / "s").exists()
 
 
 def test_a_model_stays_at_the_revision_it_began_with(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": ["someone/good"]}))
-    code, output = run(hub, tmp_path, "run", "space.json", "--study", "s")
-    assert code == 0, output
-    assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
-    hub.revision = SECOND
-    code, output = run(hub, tmp_path, "run", "space.json", "--study", "s", "--set", "relearn_steps=[0,2,3]")
-    assert code == 0, output
-    assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
+    to_grow = ("run", "space.json", "--study", "s", "--set")
+    with commands(hub, tmp_path) as relearn:
+        code, output = relearn("run", "space.json", "--study", "s")
+        assert code == 0, output
+        assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
+        hub.revision = SECOND
+        code, output = relearn(*to_grow, "relearn_steps=[0,2,3]")
+        assert code == 0, output
+        assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
     # Offline, from the cache: nobody is asked.
     hub.asked.clear()
-    code, output = run(
-        hub, tmp_path, "run", "space.json", "--study", "s", "--set", "relearn_steps=[0,2,3,4]", offline="1"
-    )
-    assert code == 0, output
-    assert hub.asked == []
-    code, output = run(hub, tmp_path, "run", "space.json", "--study", "new", offline="1")
-    assert hub.asked == []
-    assert code == 0, output  # main as the cache last saw it
+    with commands(hub, tmp_path, offline="1") as relearn:
+        code, output = relearn(*to_grow, "relearn_steps=[0,2,3,4]")
+        assert code == 0, output
+        assert hub.asked == []
+        code, output = relearn("run", "space.json", "--study", "new")
+        assert hub.asked == []
+        assert code == 0, output  # main as the cache last saw it

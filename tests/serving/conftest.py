@@ -1,16 +1,14 @@
 """A tiny study whose relearning is by LoRA, and a server over it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands import call
 from tests.conftest import TINY
 from tests.serving.servers import Server
-from tests.without_ray import take_ray_out
+from tests.without_ray import run_without_ray
 
 STUDY: dict[str, Any] = {
     **TINY,
@@ -25,13 +23,7 @@ STUDY: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study, with its weights."""
-    place = tmp_path_factory.mktemp("served")
-    (place / "space.json").write_text(json.dumps(STUDY))
-    with pytest.MonkeyPatch.context() as patched:
-        take_ray_out(patched)
-        code, output = call("run", "space.json", "--study", "s", cwd=place)
-    assert code == 0, output
-    return place / "s"
+    return run_without_ray(STUDY, tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="module")
