@@ -86,6 +86,7 @@ def plan(
     from analysis.measures.resolution import as_dict, in_words, spread_of
     from cluster.command_line.terminal import print_pairs
     from cluster.driver.plan_summary import summarise
+    from cluster.driver.preflight.checks import refusal
     from cluster.driver.preflight.first_probe import first_probe
     from cluster.driver.preflight.shortened_texts import shortened_texts
     from cluster.study_folder.study_folder import store_of
@@ -107,6 +108,8 @@ def plan(
     else:
         summary.show()
         print_pairs("", [("what it can tell", in_words(*size, spread))])
+    if refused := refusal(first):
+        raise PreflightError(f"relearn run refuses this study: {refused}")
 
 
 @app.command()

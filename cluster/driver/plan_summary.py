@@ -12,6 +12,7 @@ from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
 from cluster.driver.preflight.service_cost import ServiceCost, service_cost
 from cluster.driver.preflight.shortened_texts import Shortened
+from cluster.driver.preflight.unreachable_scores import UnreachableScore, unreachable_scores
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from study.artifacts import Address, Record
@@ -36,6 +37,7 @@ class PlanSummary:
     cost: Cost
     overrides: Sequence[str]
     shortened: Sequence[Shortened]
+    unreachable: Sequence[UnreachableScore] = ()
     demands: Sequence[Demand] = ()
     first_probe: FirstProbe | None = None
     service: ServiceCost | None = None
@@ -82,6 +84,7 @@ class PlanSummary:
                 {"model": each.model, "kind": each.kind, **asdict(each.need)} for each in self.demands
             ],
             "shortened": [asdict(each) for each in self.shortened],
+            "unreachable_scores": [asdict(each) for each in self.unreachable],
             "first_probe": None if self.first_probe is None else asdict(self.first_probe),
             "stages_under_other_keys": self.other_keys,
             "service": None if self.service is None else asdict(self.service),
@@ -139,6 +142,8 @@ class PlanSummary:
         for each in self.shortened:
             limit = self.plan.spec.max_length
             yield "training texts" if limit is None else f"max_length={limit}", each.in_words
+        for unreachable in self.unreachable:
+            yield "score not reached", unreachable.in_words
         if self.first_probe is not None:
             yield from self.first_probe.rows()
         if self.overrides:
@@ -224,6 +229,7 @@ def summarise(
         found,
         overrides,
         shortened,
+        unreachable_scores(plan),
         rough_demands(plan),
         service=service_cost(plan, published),
         other_keys=under_other_keys(plan, records),

@@ -1,6 +1,8 @@
 """A model from its description: embedded (built here from a seed) or pretrained (a folder or the hub)."""
 
+import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from study.models.tokenizer import SPECIAL, end_id
 from study.planning.stages import Embedded, Pretrained
 
 DTYPES = {"float32": torch.float32, "mixed": torch.float32, "bfloat16": torch.bfloat16}
+_LAYER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 def embedded_config(source: Embedded) -> LlamaConfig:
@@ -68,6 +71,11 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
             f"model={source.location}: its weights lack {missing[0]} ({len(missing)} tensors in all), which would be "
             f"random; expected all weights of {type(model).__name__}, as save_pretrained writes them"
         )
+    if left_over := _layers_left_over(model, found["unexpected_keys"]):
+        raise PreflightError(
+            f"model={source.location}: its weights hold {left_over[0]} ({len(left_over)} tensors in all), which the "
+            "model of its config.json has no place for; expected as many layers there as in the weights"
+        )
     with torch.no_grad():
         for parameter in model.parameters():
             # Out of the memory-mapped file, into memory that torch aligns: then sums have the same bits everywhere.
@@ -76,6 +84,15 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
         _merge_adapter(model, folder)
     loaded: PreTrainedModel = model
     return loaded
+
+
+def _layers_left_over(model: PreTrainedModel, unexpected: Iterable[str]) -> list[str]:
+    """The tensors of layers that the configuration does not count.
+
+    Other tensors that nothing asks for are no fault: of a vision tower beside the text model, for example.
+    """
+    known = {_LAYER.sub("*", name) for name in model.state_dict()}
+    return sorted(name for name in unexpected if _LAYER.sub("*", name) in known)
 
 
 def _merge_adapter(model: PreTrainedModel, folder: Path) -> None:

@@ -119,6 +119,25 @@ def test_weights_that_are_not_all_there(bases: Path, tmp_path: Path) -> None:
         resident_of(folder)
 
 
+def test_a_configuration_with_fewer_layers_than_the_weights(bases: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shorter"
+    shutil.copytree(bases / "llama", folder)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["num_hidden_layers"] == 2
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1, "layer_types": None}))
+    with pytest.raises(PreflightError, match=r"hold model\.layers\.1\..* has no place for"):
+        resident_of(folder)
+
+
+def test_tensors_of_another_part_are_no_fault(bases: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with_a_tower"
+    shutil.copytree(bases / "llama", folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["vision_tower.layers.0.weight"] = weights["lm_head.weight"].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert resident_of(folder)
+
+
 def test_a_pad_token_without_an_embedding(tmp_path: Path) -> None:
     tokenizer = tokenizer_of("byte-level, begin")
     size = len(tokenizer)

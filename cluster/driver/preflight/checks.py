@@ -24,9 +24,7 @@ def check_plan(plan: Plan, *, local: bool) -> list[Demand]:
     Raises:
         PreflightError: names the first text that is too long, or what does not fit and what would help.
     """
-    check_service_cost(plan)
-    _check_gpus(plan)
-    _check_precision(plan)
+    _check_settings(plan)
     longest = {}
     for source, (corpora, evaluations) in by_source(plan).items():
         longest[source] = _check_texts(plan, source, corpora, evaluations)
@@ -45,10 +43,33 @@ def check_plan(plan: Plan, *, local: bool) -> list[Demand]:
     return demands
 
 
+def refusal(plan: Plan) -> PreflightError | None:
+    """Why ``relearn run`` would refuse the plan on any machine; None where nothing is known against it.
+
+    Of a model whose folder holds a configuration alone, the settings are checked and no text is.
+    """
+    try:
+        if any(
+            isinstance(each, Pretrained) and has_no_tokenizer(Path(each.location)) for each in by_source(plan)
+        ):
+            _check_settings(plan)
+        else:
+            check_plan(plan, local=False)
+    except PreflightError as error:
+        return error
+    return None
+
+
 def has_no_tokenizer(folder: Path) -> bool:
     """Whether it is a folder without tokenizer files: enough to plan memory and disk, and refused by a run."""
     own = any([*folder.glob("*token*"), *folder.glob("vocab*")])
     return folder.is_dir() and not is_adapter(folder) and not own
+
+
+def _check_settings(plan: Plan) -> None:
+    check_service_cost(plan)
+    _check_gpus(plan)
+    _check_precision(plan)
 
 
 def _check_gpus(plan: Plan) -> None:
