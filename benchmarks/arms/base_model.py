@@ -5,12 +5,14 @@ from pathlib import Path
 import torch
 
 from benchmarks.comparison.workloads import Workload
+from study.models.adapters.product import Product
 from study.models.resident import Resident
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
 from study.spec import EMBEDDED
 from study.training.loop import train
+from study.training.training_state import Progress
 
 
 def base_folder(workload: Workload, results: Path, given: Path | None) -> Path:
@@ -27,7 +29,11 @@ def base_folder(workload: Workload, results: Path, given: Path | None) -> Path:
         torch.set_num_threads(spec.execution.cpus)
         resident = Resident(base.source)
         steps = spec.embedded.pretraining.steps
-        train(base, resident, steps, (), lambda step, progress: None, micro_batch=spec.execution.micro_batch)
+        train(base, resident, steps, (), _nobody, micro_batch=spec.execution.micro_batch)
         resident.model.save_pretrained(folder)
         resident.tokenizer.save_pretrained(folder)
     return folder
+
+
+def _nobody(step: int, progress: Progress, product: Product | None) -> None:
+    """Nobody looks on the way."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.comparison.workloads import Cell, name_of
 from study.evaluation.generation import answer_probes
+from study.models.adapters.product import Product
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.spec import StudySpec
@@ -107,5 +108,5 @@ def material(spec: StudySpec, repetitions: int) -> Material:
     return _MADE[spec.name, repetitions]
 
 
-def _nobody(step: int, progress: Progress) -> None:
+def _nobody(step: int, progress: Progress, product: Product | None) -> None:
     """Nobody looks on the way."""

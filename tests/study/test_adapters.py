@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -99,7 +99,7 @@ def test_a_product_lies_as_the_weight_does(family: str) -> None:
         if isinstance(layer, LoraLayer):
             weight = getattr(layer.get_base_layer(), getattr(layer, "parameter_name", "weight"))
             name = next(name for name, each in named.items() if each is weight)
-            expected[name] = weight.detach() + layer.get_delta_weight("default").detach()
+            expected[name] = weight.detach() + cast(Any, layer).get_delta_weight("default").detach()
     assert expected.keys() == product.factors.keys()
     for name, merged in expected.items():
         weight = named[name].detach().clone()
@@ -117,9 +117,12 @@ def test_what_is_kept_and_read(on_a_folder: Any, work_through: Any, tmp_path: Pa
     assert len(kept) == 3
     read: list[tuple[str, str]] = []
     real = LocalStore.file
-    monkeypatch.setattr(
-        LocalStore, "file", lambda self, at, name: read.append((at.key, name)) or real(self, at, name)
-    )
+
+    def noted(self: LocalStore, at: Address, name: str) -> Path:
+        read.append((at.key, name))
+        return real(self, at, name)
+
+    monkeypatch.setattr(LocalStore, "file", noted)
     stage = next(stage for stage in plan.stages.values() if stage.kind == "relearn")
     again = LocalStore(tmp_path / "again")
     work_through(plan, again)
@@ -200,8 +203,8 @@ def test_exported_whole_and_as_an_adapter(on_a_folder: Any, work_through: Any, t
     # Another study attacks it as it would attack any published adapter.
     given = Pretrained(str(folder), fingerprint(str(folder)), "sdpa", "float32")
     named = dict(whole.named_parameters())
-    for name_, value in Resident(given).weights().items():
-        torch.testing.assert_close(value, named[name_].detach(), atol=1e-6, rtol=1e-6)
+    for name_, tensor in Resident(given).weights().items():
+        torch.testing.assert_close(tensor, named[name_].detach(), atol=1e-6, rtol=1e-6)
 
 
 def test_what_is_no_adapter_on_a_published_model_is_left_out(

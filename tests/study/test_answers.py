@@ -108,7 +108,8 @@ def test_decoding_stops_at_an_end_token(resident: Resident) -> None:
     free = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     end = free[0].completion.split()[2]
     before = resident.end_ids
-    resident.end_ids = (resident.tokenizer.convert_tokens_to_ids(f" {end}"),)
+    (found,) = resident.tokenizer.convert_tokens_to_ids([f" {end}"])
+    resident.end_ids = (found,)
     try:
         stopped = answer_probes(resident, probes, max_new_tokens=9, batch_size=4)
     finally:
