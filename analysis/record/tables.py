@@ -14,6 +14,7 @@ from analysis.charts.heatmaps import heatmaps
 from analysis.charts.methods import methods as method_charts
 from analysis.charts.pooled import pooled_rows, probes_alike
 from analysis.measures.comparisons import compare, compare_at_last
+from analysis.measures.predictors import predictors
 from analysis.measures.recovery.before_and_after import depth_table
 from analysis.measures.recovery.flow import STAGES, flow_line
 from analysis.measures.recovery.verdicts import in_words
@@ -21,6 +22,7 @@ from analysis.measures.surface import select
 from analysis.paper.experiments import experiments, number_text
 from analysis.paper.published import PAPER
 from analysis.paper.repetitions import repetitions_table
+from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
@@ -256,6 +258,30 @@ def differences(study: Study, axis: str, metric: str = "") -> str:
     )
 
 
+def foreseen(studies: Studies) -> str:
+    """How well each study's recovery is predicted from the others, in percent of its variance."""
+    found = predictors(studies)
+    rows = found[found["held_out"] != "all"]
+    columns = [str(each) for each in rows["held_out"].unique()]
+    return markdown(
+        [
+            {
+                "relearnings": among,
+                "predicted from": str(name).replace("_", " "),
+                **{each: _predicted(of[of["held_out"] == each].to_dict("records")) for each in columns},
+            }
+            for (among, name), of in rows.groupby(["among", "predictor"], sort=False)
+        ]
+    )
+
+
+def _predicted(rows: Sequence[Mapping[Hashable, Any]]) -> str:
+    if not rows or np.isnan(rows[0]["r2"]):
+        return "–"
+    rank = "" if np.isnan(rows[0]["rank"]) else f", rank {rows[0]['rank']:.2f}"
+    return f"{100 * rows[0]['r2']:z.0f}% of {rows[0]['trajectories']}{rank}"
+
+
 def _p(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.2g}"
 
@@ -302,6 +328,10 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "methods": methods,
     "differences": differences,
 }
+
+
+JOINT_TABLES: Mapping[str, Callable[..., str]] = {"foreseen": foreseen}
+"""Of several studies."""
 
 
 def _headline(study: Study, metric: str) -> Headline:

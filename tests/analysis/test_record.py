@@ -171,7 +171,7 @@ def test_a_table_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture
     marks = "<!-- names: runs -->\n<!-- end -->\n"
     (tmp_path / "RESULTS.md").write_text(marks)
     assert main([str(tmp_path)]) == 2
-    assert "no table is called 'runs'; there are run," in capsys.readouterr().err
+    assert "no table of names is called 'runs'; there are run," in capsys.readouterr().err
     assert (tmp_path / "RESULTS.md").read_text() == marks
 
 
