@@ -27,7 +27,7 @@ from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.spec import StudySpec
 from tests.commands import Call, call, rows_of
-from tests.object_fixtures import bucket, node, object_server
+from tests.stand_ins.object_fixtures import bucket, node, object_server
 from tests.without_ray import take_ray_out
 
 __all__ = ["bucket", "node", "object_server"]  # fixtures for every test
@@ -84,8 +84,8 @@ def planned(tiny: Callable[..., StudySpec]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _computed_once() -> Iterator[None]:
-    """What is the same in hundreds of tests; see ``tests/computed_once.py``."""
-    from tests.computed_once import compute_once
+    """What is the same in hundreds of tests; see ``tests/stand_ins/computed_once.py``."""
+    from tests.stand_ins.computed_once import compute_once
 
     with pytest.MonkeyPatch.context() as patch:
         compute_once(patch)

@@ -2,7 +2,7 @@
 
 A store is shared by all processes of a study, on every node, and perhaps by several studies. Whoever publishes first
 wins, and nothing that was accepted is changed. A second implementation is one parameter of
-tests/cluster/test_store_contract.py and one line of ``open_store``.
+tests/cluster/storage/test_store_contract.py and one line of ``open_store``.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Computed by the rouge-score package. ``rouge_l`` is over words of any script; ``rouge_l_ascii`` has the package's own
 tokenizer, which the paper used and which keeps the letters a to z and digits only. On such texts the two are equal
-(tests/study/test_words.py); on others the second has no score, or one over what it keeps.
+(tests/study/texts/test_words.py); on others the second has no score, or one over what it keeps.
 """
 
 import re

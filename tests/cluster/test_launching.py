@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.commands import call
-from tests.rayjob_schema import RAY_JOB
+from tests.stand_ins.rayjob_schema import RAY_JOB
 
 BUCKET = ("--store", "s3://bucket/studies")
 HOSTILE = "x'; touch owned; echo '$(touch owned)`touch owned`"

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.study_folder.event_log import read_events
 from tests.commands import call, published, rows_of, started, wait_for
-from tests.disturbed_methods import before_each_loss
+from tests.stand_ins.disturbed_methods import before_each_loss
 from tests.without_ray import take_ray_out
 
 GRID = {

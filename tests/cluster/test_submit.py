@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import call, rows_of, wait_for
-from tests.object_servers import free_port
+from tests.stand_ins.object_servers import free_port
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 

@@ -25,7 +25,7 @@ from study.provenance import describe_node
 from study.spec import AXES
 from tests.commands import call
 from tests.conftest import TINY
-from tests.study.test_memory import LLAMA_2_7B
+from tests.study.weights.test_memory import LLAMA_2_7B
 
 
 def test_counts_by_hand(planned) -> None:

@@ -84,7 +84,7 @@ def _check_gpus(plan: Plan) -> None:
 
 
 def _check_precision(plan: Plan) -> None:
-    """Weights in bfloat16 are not trained: small updates of them are lost (tests/study/test_precision.py)."""
+    """Weights in bfloat16 are not trained: small updates of them are lost (tests/study/weights/test_precision.py)."""
     trained = [
         stage.kind
         for stage in plan.stages.values()

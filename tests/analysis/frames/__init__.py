@@ -1,0 +1,1 @@
+"""Rows as frames, and as files for others."""

@@ -1,0 +1,1 @@
+"""Each measure against an oracle, a known truth or the edges."""

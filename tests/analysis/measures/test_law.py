@@ -1,0 +1,62 @@
+"""The law: a study that was made by it gives its numbers back, and is foreseen; one that was not is not."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
+
+import analysis
+from analysis.statistics.capped_logistic import explained, fit, loss, predict
+from study.errors import SpecError
+from tests.analysis.measures.test_drivers import with_originals
+
+CAP = 0.8
+SLOPES = {"prefix": 1.2, "retain": 0.5, "gibberish": -0.6}
+
+
+def lawful(start: str, depth: int, corpus: str, relearn_steps: int, **_: object) -> float:
+    if start != "unlearned":
+        return 0.0
+    return float(CAP * expit(3 + SLOPES[corpus] * np.log1p(relearn_steps) - 2 * np.log(depth)))
+
+
+def test_the_capped_fit_is_the_maximum_that_another_method_finds() -> None:
+    generator = np.random.default_rng(0)
+    terms = np.column_stack([np.ones(60), generator.normal(size=60)])
+    cap, trials = np.full(60, 0.7), np.full(60, 50.0)
+    counts = generator.binomial(50, 0.7 * expit(terms @ [0.3, 1.0])).astype(float)
+    other = minimize(
+        lambda at: loss(predict(terms, cap, at), counts, trials), [0.0, 0.0], method="Nelder-Mead"
+    )
+    assert fit(terms, cap, counts, trials) == pytest.approx(other.x, abs=2e-3)
+    assert explained(counts / trials, np.full(60, counts.mean() / 50), counts, trials) == pytest.approx(
+        1, abs=1e-9
+    )
+
+
+def test_a_lawful_study_gives_its_numbers_back_and_is_foreseen(study_folder) -> None:
+    study = analysis.load(
+        with_originals(study_folder(lawful, steps=(0, 5, 10, 40), depths=(4, 6, 8, 12)), CAP)
+    )
+    found = analysis.law(study)
+    values = found.coefficients.set_index("term")["value"]
+    assert values["c"] == pytest.approx(2, abs=0.1)
+    for corpus, slope in SLOPES.items():
+        assert values[f"b, {corpus}"] == pytest.approx(slope, abs=0.1)
+    score = found.scores.iloc[0]
+    assert score["asked"] == "each seed from the others"
+    assert score["explained"] > 0.98
+
+
+def test_other_cells_that_go_another_way_are_not_foreseen(study_folder, tmp_path) -> None:
+    study = analysis.load(with_originals(study_folder(lawful, depths=(4, 8)).rename(tmp_path / "one"), CAP))
+    shallow = analysis.load(
+        study_folder(lambda start, **_: 0.75 if start == "unlearned" else 0.0, depths=(4, 8))
+    )
+    scores = analysis.law(study, shallow.cells).scores.set_index("asked")
+    assert scores.loc["other cells", "explained"] < 0.5 < scores.loc["each seed from the others", "explained"]
+
+
+def test_without_an_original_there_is_no_law(study_folder) -> None:
+    with pytest.raises(SpecError, match="the original's answers"):
+        analysis.law(analysis.load(study_folder(lawful)))

@@ -1,0 +1,1 @@
+"""The report, its pictures and what is on record."""

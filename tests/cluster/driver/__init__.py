@@ -1,0 +1,1 @@
+"""What the driver checks, orders and goes on with."""

@@ -1,0 +1,1 @@
+"""Rows: recorded, judged, scored again."""

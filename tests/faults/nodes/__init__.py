@@ -1,0 +1,1 @@
+"""Nodes: lost, drained, sick."""

@@ -1,0 +1,1 @@
+"""Drivers, workers and commands: killed, told to end, at once."""

@@ -1,0 +1,1 @@
+"""Probes asked, answers scored, tables made."""

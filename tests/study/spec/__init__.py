@@ -1,0 +1,1 @@
+"""A spec: written, read again, refused."""

@@ -1,0 +1,1 @@
+"""What scenarios write, and what tokenizers make of it."""

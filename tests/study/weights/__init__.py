@@ -1,0 +1,1 @@
+"""Models from folders and adapters: how they are read, held, cast and measured."""
