@@ -26,14 +26,14 @@ AGENTS_SECONDS = 90
 
 
 class Fault:
-    """A line of the table: how often a fault was injected, and what it cost."""
+    """A line of the table: how often a fault was injected, what it cost, and whether its test came to its end."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.injected = 0
         self.lost = 0
         self.duplicated = 0
-        self.survived = True
+        self.survived: bool | None = None
         self._records: dict[Address, Record] = {}
         self._processes: list[psutil.Process] = []
 

@@ -61,13 +61,16 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if item.stash.get(FAULT, None) is not None and report.failed:
-        item.stash[FAULT].survived = False
+    if item.stash.get(FAULT, None) is not None and (report.failed or (report.passed and call.when == "call")):
+        item.stash[FAULT].survived = report.passed
     return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes the lines of the faults that were injected now; one that was not survived loses its line."""
+    """Writes the lines of the faults that were injected now; one that was not survived loses its line.
+
+    One whose tests were interrupted or skipped keeps the line that it has.
+    """
     path = session.config.getoption("--faults-table", None)
     if path is None:
         return
@@ -78,10 +81,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for name in dict.fromkeys(fault.name for fault in injected):
         of_name = [fault for fault in injected if fault.name == name]
         counts = [sum(getattr(each, what) for each in of_name) for what in ("injected", "lost", "duplicated")]
-        if not counts[0] and all(fault.survived for fault in of_name):
-            continue  # skipped
-        lines.pop(name, None)
-        if all(fault.survived for fault in of_name):
+        ends = {fault.survived for fault in of_name}
+        if False in ends:
+            lines.pop(name, None)
+        elif None not in ends:
             lines[name] = f"| {name} | {' | '.join(map(str, counts))} |"
     text = "\n".join([BEGIN, *HEAD, *(lines[name] for name in sorted(lines, key=str.lower)), END])
     path.write_text(f"{before}{text}{after}", encoding="utf-8")
