@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, published, wait_for, wait_until_published
+from tests.commands import ROOT, call, published, wait_for, wait_until_published
 from tests.faults.at_once import at_once
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID
@@ -128,6 +128,16 @@ def test_what_cannot_work_is_refused_before_anything_is_spent(
         assert "--st" in ended.output, "says what to do: another --store or --study"
         assert "Traceback" not in ended.output
         assert not list((tmp_path / "s").rglob("record.json"))
+
+
+def test_no_two_names_differ_only_in_case(finished, tmp_path: Path) -> None:
+    """Where letters of both cases are one, one file would replace the other."""
+    study = finished(start=["unlearned", "original"], depth=[1, 2], seed=[0, 1])
+    for verb in (["report", "s"], ["export", "s"], ["checkpoints", "s"]):
+        code, output = call(*verb, cwd=tmp_path)
+        assert code == 0, output
+    names = [str(path.relative_to(study)) for path in study.rglob("*")]
+    assert len({name.casefold() for name in names}) == len(names) > 50
 
 
 @needs_gcc
