@@ -36,6 +36,7 @@ from cluster.command_line.options import (  # noqa: E402
     StudyArgument,
     StudyOption,
     ToleranceOption,
+    VersionOption,
     WaitOption,
     named_study,
 )
@@ -52,22 +53,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        from study.identity import NUMERICS
-
-        print(f"relearn {version('relearn')}, numerics {NUMERICS}")
-        raise typer.Exit
-
-
 @app.callback()
-def _every_verb(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
+def _every_verb(version: VersionOption = False) -> None:
     pass
 
 

@@ -37,6 +37,16 @@ class GroupedHelp(TyperGroup):
         formatter.write("\n" + EXAMPLES)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        from study.identity import NUMERICS
+
+        print(f"relearn {version('relearn')}, numerics {NUMERICS}")
+        raise typer.Exit
+
+
 def _local(given: Path | None) -> Path | None:
     """Refuses an address: a study's folder lies beside its driver, and only its store may lie in a bucket."""
     if given is not None and re.match(r"\w+:/", str(given)):
@@ -101,3 +111,6 @@ AdaptersOption = Annotated[
     typer.Option("--adapters", help="Write PEFT adapters, of models that are adapters on a published one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+]
