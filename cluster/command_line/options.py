@@ -43,7 +43,7 @@ def _print_version(asked: bool) -> None:
 
         from study.identity import NUMERICS
 
-        print(f"relearn {version('relearn')}, numerics {NUMERICS}")
+        typer.echo(f"relearn {version('relearn')}, numerics {NUMERICS}")
         raise typer.Exit
 
 
