@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from study.artifacts import ADAPTER_FILE, STATE_FILE, UPON, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
+from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
-from study.evaluation.generation import answer_probes
 from study.models.adapters.product import Product
 from study.models.hardware import describe_device, device_of, kernels, release_memory
 from study.models.resident import CPU, Resident

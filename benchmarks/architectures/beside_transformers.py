@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreT
 from benchmarks.architectures.families import tiny_model
 from benchmarks.architectures.tokenizer_forms import tokenizer_of
 from study.errors import PreflightError
-from study.evaluation.generation import answer_ids
-from study.evaluation.state_passes import WITHOUT_CACHE, caches_tokens
+from study.evaluation.answering.generation import answer_ids
+from study.evaluation.answering.state_passes import WITHOUT_CACHE, caches_tokens
 from study.identity import derived_seed
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident

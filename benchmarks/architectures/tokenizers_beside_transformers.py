@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from benchmarks.architectures.families import tiny_model
 from benchmarks.architectures.tokenizer_forms import CHAT_TEMPLATES, END, FORMS, SPECIAL, tokenizer_of
-from study.evaluation.generation import answer_ids
+from study.evaluation.answering.generation import answer_ids
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.token_ids import chat_ids, split_text

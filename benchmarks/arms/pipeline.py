@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.workloads import Cell, name_of
-from study.evaluation.generation import answer_probes
+from study.evaluation.answering.generation import answer_probes
 from study.models.adapters.product import Product
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory

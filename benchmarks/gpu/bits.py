@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.setting import Setting, nobody, synchronised
-from study.evaluation.generation import answer_probes
+from study.evaluation.answering.generation import answer_probes
 from study.models.adapters.lora import Adapter
 from study.models.attention_mask import causal_mask
 from study.models.hardware import kernels

@@ -11,8 +11,8 @@ from unittest import mock
 import torch
 
 from benchmarks.gpu.setting import Setting, nobody, synchronised
-from study.evaluation import generation
-from study.evaluation.cast_once import cast_once
+from study.evaluation.answering import generation
+from study.evaluation.answering.cast_once import cast_once
 from study.models.hardware import card
 from study.provenance import environment
 from study.text.examples import ProbeSet

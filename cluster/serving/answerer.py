@@ -14,7 +14,7 @@ from cluster.serving.errors import RefusedError, busy
 from cluster.serving.served_models import Served
 
 if TYPE_CHECKING:  # torch comes with it
-    from study.evaluation.token_likelihoods import Token
+    from study.evaluation.answering.token_likelihoods import Token
     from study.models.resident import Resident
 
 AT_ONCE = 64
@@ -126,8 +126,8 @@ def answered(resident: "Resident", question: Question) -> list[Text]:
         RefusedError: a prompt that is empty, too long, or no tokens of this model.
     """
     from study.errors import DivergedError, PreflightError
-    from study.evaluation.generation import answer_ids
-    from study.evaluation.token_likelihoods import token_likelihoods
+    from study.evaluation.answering.generation import answer_ids
+    from study.evaluation.answering.token_likelihoods import token_likelihoods
 
     try:
         prompts, targets = _ids(resident, question)

@@ -167,7 +167,7 @@ class FolderJudge:
 
     def _continued(self, query: list[int], most: int) -> list[int]:
         """The greedy continuation, up to an end token, or to where the model's places end."""
-        from study.evaluation.generation import answer_ids
+        from study.evaluation.answering.generation import answer_ids
 
         most = min(most, self._room(query))
         # The likelihood of a target is asked along with a continuation, and not used here.
@@ -190,7 +190,7 @@ class FolderJudge:
 
     def _try(self) -> None:
         """Whether a prediction depends on earlier words alone, and the continuation is that of plain passes."""
-        from study.evaluation.plain_pass import TOLERANCE, apart, less_likely, plain_logits
+        from study.evaluation.answering.plain_pass import TOLERANCE, apart, less_likely, plain_logits
 
         query = self._query(TRIED)
         self._room(query)

@@ -15,8 +15,8 @@ from dataclasses import replace
 import torch
 
 from study.errors import DivergedError, PreflightError
-from study.evaluation.generation import answer_ids
-from study.evaluation.plain_pass import TOLERANCE, apart, less_likely, plain_logits
+from study.evaluation.answering.generation import answer_ids
+from study.evaluation.answering.plain_pass import TOLERANCE, apart, less_likely, plain_logits
 from study.models.adapters.lora import Adapter
 from study.models.hardware import device_of
 from study.models.peft_folder import adapters_of

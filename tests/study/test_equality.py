@@ -12,8 +12,8 @@ import torch
 
 from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
+from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.evaluation.generation import answer_probes
 from study.models.resident import Resident
 from study.perform import Residents, perform
 from study.planning.chains import chain_files

@@ -13,8 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
 from study.errors import PreflightError
+from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.evaluation.generation import answer_probes
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.materials import read_materials

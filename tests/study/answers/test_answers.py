@@ -8,7 +8,7 @@ from torch.nn import functional
 from transformers import MistralConfig, MistralForCausalLM
 
 from search_spaces.loading import validate
-from study.evaluation.generation import answer_probes
+from study.evaluation.answering.generation import answer_probes
 from study.models.attention_mask import keeps_every_token
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
@@ -55,7 +55,7 @@ def test_answers_equal_those_one_by_one(
     targets: tuple,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("study.evaluation.generation.PROMPTS_AT_ONCE", read_at_once)
+    monkeypatch.setattr("study.evaluation.answering.generation.PROMPTS_AT_ONCE", read_at_once)
     probes = probes_of(*targets)
     answers = answer_probes(resident, probes, max_new_tokens=9, batch_size=batch_size)
     for probe, answer in zip(probes.probes, answers, strict=True):

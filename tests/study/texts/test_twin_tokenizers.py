@@ -9,7 +9,7 @@ from torch.nn.functional import log_softmax
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.architectures.tokenizer_forms import CHAT_TEMPLATES, SPECIAL, tokenizer_of
-from study.evaluation.generation import answer_probes
+from study.evaluation.answering.generation import answer_probes
 from study.evaluation.judge_clients import FolderJudge
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident

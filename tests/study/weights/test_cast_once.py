@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from study.evaluation import generation
-from study.evaluation.generation import answer_probes
+from study.evaluation.answering import generation
+from study.evaluation.answering.generation import answer_probes
 from study.models import attention_mask
 from study.models.attention_mask import causal_mask
 from study.models.resident import Resident

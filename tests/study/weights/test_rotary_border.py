@@ -9,7 +9,7 @@ import torch
 
 from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
-from study.evaluation.generation import answer_ids
+from study.evaluation.answering.generation import answer_ids
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import longest_alike

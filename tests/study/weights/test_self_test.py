@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import log_softmax
 
 from study.errors import PreflightError
-from study.evaluation.generation import answer_ids
+from study.evaluation.answering.generation import answer_ids
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.stages import Pretrained
@@ -87,7 +87,7 @@ def test_a_family_passes_its_self_test(folders: Path, kind: str, attention: str)
 def test_a_cache_used_in_a_wrong_way_is_found(
     folders: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.evaluation.generation.caches_tokens", lambda model: True)
+    monkeypatch.setattr("study.evaluation.answering.generation.caches_tokens", lambda model: True)
     with pytest.raises(PreflightError, match="asking it fails"):
         self_test(Request(source_of(folders, kind, "eager"), {}, full=False))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from study.evaluation.kv_cache import empty_cache
+from study.evaluation.answering.kv_cache import empty_cache
 from study.models.attention_mask import ready_mask
 from study.models.resident import Resident
 

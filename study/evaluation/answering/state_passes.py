@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from study.evaluation.cached_passes import scored
-from study.evaluation.kv_cache import OF_TOKENS
+from study.evaluation.answering.cached_passes import scored
+from study.evaluation.answering.kv_cache import OF_TOKENS
 from study.models.resident import Resident
 
 WITHOUT_CACHE = ("rwkv", "xlstm")
