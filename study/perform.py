@@ -20,6 +20,7 @@ from study.errors import IntegrityError
 from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
 from study.models.adapters.product import Product
+from study.models.adapters.sum_norm import sum_norm
 from study.models.hardware import describe_device, device_of, kernels, release_memory
 from study.models.resident import CPU, Resident
 from study.models.tokenizer import Source
@@ -115,6 +116,8 @@ class _Performance:
         self._started = time.perf_counter()
         self._seconds_before = 0.0
         self._verified: dict[Address, Path] = {}
+        self._since_origin: list[Product] | None = None
+        self._origin_norm = 0.0
 
     def run(self) -> Work:
         missing = missing_addresses(self._stage, self._store)
@@ -191,19 +194,49 @@ class _Performance:
         }
 
     def _load(self, checkpoint: Checkpoint) -> None:
-        self._resident.load(*self._chain(checkpoint))
+        files, begin = self._chain(checkpoint), self._links_of_origin(checkpoint)
+        if begin is None:
+            self._since_origin = None
+            self._resident.load(*files)
+            return
+        origin, norms = tuple(files[:begin]), self._resident.norms
+        links = [Product.read(path) for path in files[begin:]]
+        self._since_origin = [link for link in links if link is not None]
+        if origin in norms:
+            self._resident.load(*files)
+        else:
+            self._resident.load(*origin)
+            norms[origin] = self._resident.norm()
+            for product in self._since_origin:
+                self._resident.add(product)
+        self._origin_norm = norms[origin]
+
+    def _links_of_origin(self, checkpoint: Checkpoint) -> int | None:
+        """How many files of a chain are the origin's, where all others are adapters upon it; else None."""
+        node = self._stage.node
+        origin = node.origin if isinstance(node, Trajectory) else None
+        if origin is None:
+            return None
+        there = [link.address for link in origin.chain]
+        trained = [link.of for link in checkpoint.chain[len(there) :]] + [node]
+        same = [link.address for link in checkpoint.chain[: len(there)]] == there
+        adapters = all(isinstance(each, Trajectory) and each.optimiser.lora is not None for each in trained)
+        return len(there) if same and adapters else None
 
     def _chain(self, checkpoint: Checkpoint) -> list[Path]:
         """Hashed once: with a large model that takes seconds, and every evaluation measures its distance."""
         return chain_files(checkpoint, self._store, self._verified)
 
-    def _distance(self) -> float | None:
+    def _distance(self, product: Product | None) -> float | None:
         """From the model before unlearning and relearning; None for a model above that."""
         node = self._stage.node
         origin = node.origin if isinstance(node, Trajectory) else None
         if origin is None:
             return None
-        return self._resident.distance(*self._chain(origin))
+        if self._since_origin is None:
+            return self._resident.distance(*self._chain(origin))
+        moved = sum_norm([*self._since_origin, *([] if product is None else [product])])
+        return moved / self._origin_norm if self._origin_norm else 0.0
 
     def _train_seconds(self) -> float:
         """Of the trajectory so far, over all its attempts, without what evaluating and publishing took."""
@@ -216,7 +249,7 @@ class _Performance:
         for at, evaluation in self._stage.evaluate:
             address = Address.of_answers(self._stage.key, step, evaluation.key)
             if at == step and not self._store.has(address):
-                self._evaluate(address, evaluation, facts)
+                self._evaluate(address, evaluation, facts, product)
         weights = Address.of_weights(self._stage.key, step)
         if step in self._stage.keep and not self._store.has(weights):
             if product is None:
@@ -233,7 +266,9 @@ class _Performance:
             return {}
         return {UPON: link_to(node.parent, self._store)}
 
-    def _evaluate(self, address: Address, evaluation: Evaluation, facts: Mapping[str, Any]) -> None:
+    def _evaluate(
+        self, address: Address, evaluation: Evaluation, facts: Mapping[str, Any], product: Product | None
+    ) -> None:
         began = time.perf_counter()
         answers = answer_probes(
             self._resident,
@@ -252,7 +287,7 @@ class _Performance:
                 **facts,
                 "evaluation_seconds": seconds,
                 "probes": len(answers),
-                "weight_distance": self._distance(),
+                "weight_distance": self._distance(product),
             },
         )
 

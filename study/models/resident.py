@@ -25,7 +25,7 @@ from study.models.adapters.product import Product, hang_beside, plain_name, refu
 from study.models.build import build_embedded, load_pretrained
 from study.models.token_ids import end_ids
 from study.models.tokenizer import Source, context_of, load_tokenizer, said_ends
-from study.models.weight_distance import relative_distance
+from study.models.weight_distance import norm_of, relative_distance
 from study.planning.stages import Embedded
 
 CPU = torch.device("cpu")
@@ -40,6 +40,7 @@ class Resident:
         context: the longest sequence that the model takes, in tokens.
         end_ids: the tokens that end a text: those that tokenizer, configuration and generation settings name.
         beside: the adapters that stand beside the weights, in order; always empty where they are merged.
+        norms: of the weights of checkpoints, by their files, as far as somebody needed them.
     """
 
     def __init__(self, source: Source, device: torch.device = CPU) -> None:
@@ -61,6 +62,7 @@ class Resident:
         }
         self._merges = source.precision != "bfloat16"
         self.beside: list[Product] = []
+        self.norms: dict[tuple[Path, ...], float] = {}
 
     def autocast(self) -> AbstractContextManager[None]:
         """Around every forward pass: bfloat16 where the source says mixed precision."""
@@ -202,6 +204,13 @@ class Resident:
                 ),
                 self.device,
             )
+
+    def norm(self) -> float:
+        """Of all weights together, with what stands beside them, as ``distance`` counts them."""
+        return norm_of(
+            (self._with(self.beside, name, value.detach()) for name, value in self._named().items()),
+            self.device,
+        )
 
     def _with(self, products: list[Product], name: str, weight: torch.Tensor) -> torch.Tensor:
         """A weight with what adapters add to it, on the model's device; the weight itself where they add nothing."""

@@ -31,3 +31,18 @@ def relative_distance(pairs: Iterable[tuple[Tensor, Tensor]], device: torch.devi
             difference += torch.dot(moved, moved)
             norm += torch.dot(start, start)
     return float((difference / norm).sqrt()) if norm else 0.0
+
+
+def norm_of(weights: Iterable[Tensor], device: torch.device) -> float:
+    """‖weights‖ of all tensors together, in float64 and chunk by chunk.
+
+    Args:
+        weights: they lie on the device.
+        device: where to compute.
+    """
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    for weight in weights:
+        for chunk in weight.flatten().split(CHUNK.get(device.type, CHUNK_ELSEWHERE)):
+            each = chunk.double()
+            total += torch.dot(each, each)
+    return float(total.sqrt())

@@ -24,7 +24,7 @@ from study.planning.chains import chain_files
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
-from study.planning.stages import Pretrained
+from study.planning.stages import Pretrained, Trajectory
 from study.settings.optimiser import LoRA
 from tests.commands import call
 from tests.conftest import TINY
@@ -137,6 +137,40 @@ def test_what_is_kept_and_read(on_a_folder: Any, work_through: Any, tmp_path: Pa
     assert sorted(read) == sorted((key, ADAPTER_FILE) for key in chain)
 
 
+def test_a_distance_reads_and_merges_nothing(
+    on_a_folder: Any, work_through: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """It is composed of the adapters since the origin, and equals that of all weights but for their rounding."""
+    plan = on_a_folder(relearn_steps=[0, 1, 2], execution={"keep_relearned": True})
+    store, merged = LocalStore(tmp_path / "store"), []
+    real = Product.merge
+    monkeypatch.setattr(Product, "merge", lambda self, *to: merged.append(self) or real(self, *to))
+    monkeypatch.setattr(Resident, "distance", lambda *a: pytest.fail("the origin's weights were read"))
+    work_through(plan, store)
+    stages = plan.stages.values()
+    stops = sum(
+        len({*stage.keep, *(step for step, _ in stage.evaluate)})
+        for stage in stages
+        if isinstance(stage.node, Trajectory)
+    )
+    loaded = sum(len(stage.node.parent.chain) for stage in stages if isinstance(stage.node, Trajectory))
+    ended = sum(isinstance(stage.node, Trajectory) for stage in stages)
+    assert len({id(product) for product in merged}) == stops + loaded + ended
+    monkeypatch.undo()
+    compared = 0
+    for cell in plan.cells:
+        node = cell.checkpoint.of
+        if not isinstance(node, Trajectory) or node.origin is None:
+            continue
+        resident = Resident(node.source)
+        resident.load(*chain_files(cell.checkpoint, store))
+        moved = resident.distance(*chain_files(node.origin, store))
+        address = Address.of_answers(node.key, cell.checkpoint.step, cell.evaluation.key)
+        assert store.record(address)["facts"]["weight_distance"] == pytest.approx(moved, rel=1e-5)
+        compared += 1
+    assert compared == 3
+
+
 def spoil(store: LocalStore, address: Address) -> None:
     """Another machine made the same stage again, with other bits."""
     weights = Product.read(store.file(address, ADAPTER_FILE))
@@ -236,7 +270,9 @@ def test_over_bfloat16_nothing_is_lost(on_a_folder: Any, work_through: Any, tmp_
         next(each for each in store.addresses() if each.key == unlearned.of.key and each.what != "weights")
     )
     (original,) = unlearned.of.parent.chain
-    assert record["facts"]["weight_distance"] == resident.distance(*chain_files(original, store)) > 0
+    moved = resident.distance(*chain_files(original, store))
+    assert record["facts"]["weight_distance"] == pytest.approx(moved, rel=1e-3)
+    assert moved > 0
     exported = export_checkpoints(plan, store, tmp_path / "whole")
     model = AutoModelForCausalLM.from_pretrained(exported.written[-1])
     assert model.dtype == torch.float32
