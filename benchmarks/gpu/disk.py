@@ -2,7 +2,7 @@
 
 One chain is computed with all weights and with adapters, on random weights of SmolLM2-135M's shape in a folder: a
 finetuning, an unlearning and a relearning of a step each, evaluated with one probe. Counted are the checkpoint files
-of the store, and the files that the relearning asks it for.
+of the store, and the files that the relearning asks it for. Beside it: what merging an adapter takes, a weight.
 """
 
 import argparse
@@ -16,9 +16,11 @@ import torch
 
 from benchmarks.gpu.page import PAGE, table
 from benchmarks.gpu.setting import model_folder
+from benchmarks.machine import described
 from benchmarks.marked_section import replace_between
 from cluster.storage.local_store import LocalStore
 from study.artifacts import Address
+from study.models.adapters.product import Product
 from study.models.pretrained import fingerprint
 from study.perform import Residents, perform
 from study.planning.stages import Checkpoint, Evaluation, Pretrained, Stage, Trajectory
@@ -30,6 +32,7 @@ from study.unlearning import METHODS
 from study.unlearning.method import UnlearningMethod
 
 MEGABYTE = 10**6
+WAYS = {"all weights": None, "adapters of rank 16": LoRA(rank=16)}
 KINDS = ("finetune", "unlearn", "relearn")
 TEXTS = Corpus((Example("Question: Who wrote it?\nAnswer: Hina Ameen."),))
 PROBES = ProbeSet((Probe("p", "forget", "Question: Who wrote it?\nAnswer:", "Hina"),))
@@ -57,19 +60,19 @@ class CountingStore(LocalStore):
         return path
 
 
-def measure(small: bool = False) -> Iterator[Taken]:
-    """With all weights, then with adapters of rank 16."""
+def measure(title: str, small: bool = False) -> Taken:
+    """One of ``WAYS``."""
     with tempfile.TemporaryDirectory() as folder:
         model = model_folder(Path(folder) / "model", small)
         source = Pretrained(str(model), fingerprint(str(model)), "sdpa", "float32")
-        for title, lora in (("all weights", None), ("adapters of rank 16", LoRA(rank=16))):
-            store, residents = CountingStore(Path(folder) / title), Residents()
-            residents.get(source)  # is there already where stages follow each other
-            for stage in _stages(source, lora):
-                before, began = store.read, time.perf_counter()
-                perform(stage, store, residents, Execution(checkpoint_every_steps=None))
-            checkpoints = [path.stat().st_size for path in store.folder.rglob("*.safetensors")]
-            yield Taken(title, max(checkpoints), store.read - before, time.perf_counter() - began)
+        store = CountingStore(Path(folder) / "store")
+        for stage in _stages(source, WAYS[title]):
+            residents = Residents()  # a worker that has read none of these files
+            residents.get(source)
+            before, began = store.read, time.perf_counter()
+            perform(stage, store, residents, Execution(checkpoint_every_steps=None))
+        checkpoints = [path.stat().st_size for path in store.folder.rglob("*.safetensors")]
+        return Taken(title, max(checkpoints), store.read - before, time.perf_counter() - began)
 
 
 def _stages(source: Pretrained, lora: LoRA | None) -> Iterator[Stage]:
@@ -87,6 +90,19 @@ def _stages(source: Pretrained, lora: LoRA | None) -> Iterator[Stage]:
             yield Stage(node, (1,), ())
 
 
+def merge_nanoseconds(rows: int = 1536, columns: int = 576, rank: int = 16) -> float:
+    """What merging takes for each weight, on one thread: the least of several times."""
+    torch.manual_seed(0)
+    weight = torch.randn(rows, columns)
+    product = Product(2.0, {"w": (torch.randn(rows, rank), torch.randn(rank, columns))})
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        product.merge("w", weight)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds) / weight.numel() * 1e9
+
+
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.disk")
@@ -100,11 +116,15 @@ def main() -> None:
             f"{each.read / MEGABYTE:.1f}",
             f"{each.seconds:.1f}",
         )
-        for each in measure()
+        for each in map(measure, WAYS)
     ]
     text = table(
         ("what is trained", "MB a checkpoint", "MB that a relearning reads", "seconds of the relearning"),
         rows,
+    )
+    text += (
+        f"\n\nTo merge an adapter of rank 16 takes {merge_nanoseconds():.0f} ns a weight on one thread of a CPU "
+        f"({described()['processor']})."
     )
     print(text)
     if options.write:
