@@ -24,7 +24,7 @@ from study.models.adapters.sum_norm import sum_norm
 from study.models.hardware import describe_device, device_of, kernels, release_memory
 from study.models.resident import CPU, Resident
 from study.models.tokenizer import Source
-from study.planning.chains import chain_files, link_to
+from study.planning.chains import VerifiedFiles, chain_files, link_to
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.provenance import describe_node, environment
 from study.results.files import write_pages
@@ -36,7 +36,7 @@ from study.training.training_state import Progress, Resumption, State
 
 
 class Residents:
-    """The model that a process keeps in memory between stages: the last one used.
+    """The model that a process keeps in memory between stages, the last one used, and which files it has hashed.
 
     ``start_up_seconds`` is what passed from the user's command until the process could begin, its first model
     included; None where no command was given.
@@ -44,6 +44,7 @@ class Residents:
 
     def __init__(self, start_up_seconds: float | None = None) -> None:
         self._resident: Resident | None = None
+        self._verified: VerifiedFiles | None = None
         self.loads = 0
         self.start_up_seconds = start_up_seconds
 
@@ -58,6 +59,12 @@ class Residents:
                 self.start_up_seconds += time.perf_counter() - began
             self.loads += 1
         return there
+
+    def verified(self, store: Store) -> VerifiedFiles:
+        """The files of a store whose hashes this process has found."""
+        if self._verified is None or self._verified.store is not store:
+            self._verified = VerifiedFiles(store)
+        return self._verified
 
     def release(self) -> None:
         """Drops the model, and gives back what torch keeps of a GPU's memory."""
@@ -115,7 +122,7 @@ class _Performance:
         self._work = Work()
         self._started = time.perf_counter()
         self._seconds_before = 0.0
-        self._verified: dict[Address, Path] = {}
+        self._verified = residents.verified(store)
         self._since_origin: list[Product] | None = None
         self._origin_norm = 0.0
 
@@ -224,7 +231,7 @@ class _Performance:
         return len(there) if same and adapters else None
 
     def _chain(self, checkpoint: Checkpoint) -> list[Path]:
-        """Hashed once: with a large model that takes seconds, and every evaluation measures its distance."""
+        """Hashed once a process: with a large model that takes seconds, and siblings have the same parents."""
         return chain_files(checkpoint, self._store, self._verified)
 
     def _distance(self, product: Product | None) -> float | None:

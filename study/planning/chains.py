@@ -11,13 +11,41 @@ from study.errors import IntegrityError
 from study.planning.stages import Checkpoint, Trajectory
 
 
-def chain_files(
-    checkpoint: Checkpoint, store: Store, verified: dict[Address, Path] | None = None
-) -> list[Path]:
+class VerifiedFiles:
+    """Files of a store whose hashes were found, for as long as nobody writes to them or replaces them.
+
+    The siblings of a tree start from the same parents; a large file takes many seconds to hash, and one process
+    performs many siblings.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._found: dict[Address, tuple[Path, tuple[int, ...]]] = {}
+
+    def file(self, address: Address, name: str) -> Path:
+        """See ``Store.file``."""
+        known = self._found.get(address)
+        if known is not None and known[1] and known[1] == _state_of(known[0]):
+            return known[0]
+        path = self.store.file(address, name)
+        self._found[address] = path, _state_of(path)
+        return path
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """What changes with every change of a file; nothing where it is gone."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def chain_files(checkpoint: Checkpoint, store: Store, verified: VerifiedFiles | None = None) -> list[Path]:
     """The verified files of a checkpoint, as ``Resident.load`` takes them; none for a model itself.
 
     Args:
-        verified: files whose hashes were found right before; takes in those of this chain.
+        verified: of this store, files whose hashes were found before; takes in those of this chain.
 
     Raises:
         KeyError: a link was not published.
@@ -25,7 +53,7 @@ def chain_files(
             trained on.
     """
     files: list[Path] = []
-    verified = {} if verified is None else verified
+    verified = VerifiedFiles(store) if verified is None else verified
     for link in checkpoint.chain:
         node = link.of
         if not isinstance(node, Trajectory):
@@ -35,9 +63,7 @@ def chain_files(
                 f"{link.address} was trained upon other weights than {node.parent.address} has now: move it aside "
                 "with `relearn verify STUDY --repair`, and run again"
             )
-        if link.address not in verified:
-            verified[link.address] = store.file(link.address, node.weights_file)
-        files.append(verified[link.address])
+        files.append(verified.file(link.address, node.weights_file))
     return files
 
 
