@@ -32,7 +32,7 @@ from study.service.perform import perform_at_service
 from study.settings.execution import Execution
 from study.stage_work import Tell, Work, missing_addresses, silent
 from study.training.loop import train
-from study.training.training_state import Progress, Resumption, State
+from study.training.training_state import Progress, Resumption, State, StateBudget
 
 
 class Residents:
@@ -122,6 +122,7 @@ class _Performance:
         self._work = Work()
         self._started = time.perf_counter()
         self._seconds_before = 0.0
+        self._states = StateBudget(execution.checkpoint_share)
         self._verified = residents.verified(store)
         self._since_origin: list[Product] | None = None
         self._origin_norm = 0.0
@@ -184,6 +185,8 @@ class _Performance:
 
     def _save_state(self, progress: Progress, state: State) -> None:
         paused = time.perf_counter()
+        if not self._states.allows(state, paused - self._started):
+            return
         address = Address.of_state(self._stage.key, progress.steps)
         on_cpu = {name: value.cpu().contiguous() for name, value in state.items()}
         if self._publish(address, lambda path: save_file(on_cpu, path), STATE_FILE, self._facts(progress)):
@@ -191,7 +194,9 @@ class _Performance:
         for step in self._store.steps(address.key, "state"):
             if step < progress.steps:
                 self._store.discard(Address.of_state(address.key, step))
-        self._started += time.perf_counter() - paused
+        seconds = time.perf_counter() - paused
+        self._states.took(seconds)
+        self._started += seconds
 
     def _facts(self, progress: Progress) -> dict[str, int | float]:
         return {

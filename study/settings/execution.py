@@ -60,6 +60,8 @@ class Execution(Resources):
         keep_relearned: whether relearned weights are kept too.
         checkpoint_every_steps: optimiser steps between two states, from which a trajectory goes on that was cut off;
             None keeps none. A state takes three times the trained weights on disk, until its stage ends.
+        checkpoint_share: how much of the time that training took may go into states; one that would take more is left
+            out. None: as often as the steps say.
         time_limit_seconds: how long one attempt at a stage may take.
         memory_limit_gb: main memory that a worker may hold, in units of 10⁹ bytes.
         patience_seconds: how long no worker may be there until the cluster counts as lost.
@@ -74,6 +76,7 @@ class Execution(Resources):
     deterministic: bool = False
     keep_relearned: bool = False
     checkpoint_every_steps: PositiveInt | None = 100
+    checkpoint_share: PositiveFloat | None = 0.05
     time_limit_seconds: PositiveFloat | None = None
     memory_limit_gb: PositiveFloat | None = None
     patience_seconds: PositiveFloat = 300

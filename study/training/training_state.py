@@ -35,6 +35,36 @@ class Resumption:
     middle: tuple[Progress, State] | None
 
 
+STATE_BYTES_A_SECOND = 200e6
+"""What writing a state is taken to do until one was written: fetched from the device, hashed and written."""
+
+
+class StateBudget:
+    """Whether a state is worth its time: a large model's takes minutes, where a hundred steps take half of one.
+
+    Args:
+        share: of the time of training that states may take together; None: any.
+    """
+
+    def __init__(self, share: float | None) -> None:
+        self._share = share
+        self._spent = 0.0
+        self._last: float | None = None
+
+    def allows(self, state: State, trained_seconds: float) -> bool:
+        """Whether one more state keeps within the share of what this attempt has trained so far."""
+        if self._share is None:
+            return True
+        size = sum(value.numel() * value.element_size() for value in state.values())
+        expected = size / STATE_BYTES_A_SECOND if self._last is None else self._last
+        return self._spent + expected <= self._share * trained_seconds
+
+    def took(self, seconds: float) -> None:
+        """Notes what a state took."""
+        self._spent += seconds
+        self._last = seconds
+
+
 _WEIGHT = "weight"
 
 

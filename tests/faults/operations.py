@@ -51,7 +51,11 @@ NAMES = (
 )
 OUTAGE_SECONDS = 10
 CRASHED = 9
-FIELDS: dict[str, Any] = {**TINY, "depth": [1], "execution": {"checkpoint_every_steps": 2}}
+FIELDS: dict[str, Any] = {
+    **TINY,
+    "depth": [1],
+    "execution": {"checkpoint_every_steps": 2, "checkpoint_share": None},
+}
 
 
 class Disturbance:

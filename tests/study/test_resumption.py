@@ -1,9 +1,13 @@
 """A trajectory cut off in its middle goes on from the last state, and ends as if it had not been, to the bit."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from cluster.storage.local_store import LocalStore
 from study.artifacts import STATE_FILE, Address
@@ -49,7 +53,7 @@ def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
     changes = {"finetune": {"steps": LAST, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}} | SPACES[
         space
     ]
-    plan = planned(**changes, execution={"checkpoint_every_steps": EVERY})
+    plan = planned(**changes, execution={"checkpoint_every_steps": EVERY, "checkpoint_share": None})
     whole, cut = LocalStore(tmp_path / "whole"), LocalStore(tmp_path / "cut")
     steps = work(plan, whole, None)
     steps_after_the_cut = work(plan, cut, CUT)
@@ -72,7 +76,7 @@ def test_equal_to_the_bit(planned, tmp_path: Path, space: str) -> None:
 
 
 def test_a_spoilt_state_only_costs_its_steps(planned, tmp_path: Path) -> None:
-    plan = planned(depth=[LAST], execution={"checkpoint_every_steps": EVERY})
+    plan = planned(depth=[LAST], execution={"checkpoint_every_steps": EVERY, "checkpoint_share": None})
     (stage,) = [stage for stage in plan.stages.values() if stage.kind == "unlearn"]
     store = LocalStore(tmp_path)
     for key, each in plan.stages.items():
@@ -101,3 +105,37 @@ def test_a_spoilt_state_only_costs_its_steps(planned, tmp_path: Path) -> None:
     assert ("state spoilt", CUT) in events
     assert done.train_steps == LAST - EVERY, "from the state before"
     assert store.steps(stage.key, "state") == []
+
+
+def test_states_keep_within_their_share_of_the_time(
+    planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step takes a second and a state two, by a clock that nothing else moves: each 40 steps pay for one."""
+    now = [0.0]
+    left: list[int] = []
+
+    class Slow(LocalStore):
+        def publish(self, address: Address, folder: Path, facts: Mapping[str, Any]) -> bool:
+            if address.what == "state":
+                now[0] += 2.0
+                left.append(address.step)
+            return super().publish(address, folder, facts)
+
+    def a_second(*step: object) -> None:
+        now[0] += 1.0
+
+    monkeypatch.setattr("study.perform.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    plan = planned(relearn_steps=[0], depth=[130], execution={"checkpoint_every_steps": 5})
+    (stage,) = [stage for stage in plan.stages.values() if stage.kind == "unlearn"]
+    store = Slow(tmp_path)
+    for key, each in plan.stages.items():
+        if key != stage.key:
+            perform(each, store, Residents(), plan.spec.execution)
+    left.clear()
+    hook = register_optimizer_step_post_hook(a_second)
+    try:
+        done = perform(stage, store, Residents(), plan.spec.execution)
+    finally:
+        hook.remove()
+    assert left == [5, 80, 120]
+    assert done.train_seconds == 130, "without what the states took"

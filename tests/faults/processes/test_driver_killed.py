@@ -64,7 +64,7 @@ def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: F
 @pytest.mark.fault("worker SIGKILL while weights are being saved")
 @pytest.mark.slow
 def test_a_worker_is_killed_while_it_saves(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
-    fields = {**LONG, "execution": {"checkpoint_every_steps": 1, "retries": 6}}
+    fields = {**LONG, "execution": {"checkpoint_every_steps": 1, "checkpoint_share": None, "retries": 6}}
     study = tmp_path / "s"
     run = relearn("run", space(**fields), "--study", "s")
     for _ in range(4):
