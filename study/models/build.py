@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 
 from study.errors import PreflightError
 from study.identity import derived_seed
-from study.models.peft_folder import adapters_of, embedding_rows
+from study.models.adapters.peft_folder import adapters_of, embedding_rows
 from study.models.pretrained import local_folder
 from study.models.tokenizer import SPECIAL, end_id
 from study.planning.stages import Embedded, Pretrained

@@ -12,8 +12,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from study.models.adapters.peft_folder import weight_shapes
 from study.models.config_json import number_of, read
-from study.models.peft_folder import weight_shapes
 from study.models.pretrained import local_folder
 from study.planning.cost import adapter_weights
 from study.planning.stages import Pretrained, Stage, Trajectory

@@ -16,8 +16,16 @@ from pathlib import Path
 
 from study.errors import PreflightError
 from study.identity import file_sha256
+from study.models.adapters.peft_folder import (
+    CONFIG,
+    adapters_of,
+    base_of,
+    is_adapter,
+    is_cut_off,
+    refuse_misfit,
+)
 from study.models.config_json import read
-from study.models.peft_folder import CONFIG, adapters_of, base_of, is_adapter, is_cut_off, refuse_misfit
+from study.models.known_hashes import known_sha256
 
 PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -309,5 +317,5 @@ def _digest_of(files: tuple[Path, ...], unchanged: tuple[tuple[int, int, int], .
     del unchanged
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
+        digest.update(f"{path.name}\0{known_sha256(path)}\n".encode())
     return digest.hexdigest()[:REVISION_CHARACTERS]

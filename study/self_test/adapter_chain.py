@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from study.models.adapters.peft_folder import embedding_rows, is_adapter
 from study.models.build import DTYPES
-from study.models.peft_folder import embedding_rows, is_adapter
 from study.models.resident import Resident
 from study.planning.stages import Pretrained
 

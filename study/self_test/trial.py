@@ -18,8 +18,8 @@ from study.errors import DivergedError, PreflightError
 from study.evaluation.answering.generation import answer_ids
 from study.evaluation.answering.plain_pass import TOLERANCE, apart, less_likely, plain_logits
 from study.models.adapters.lora import Adapter
+from study.models.adapters.peft_folder import adapters_of
 from study.models.hardware import device_of
-from study.models.peft_folder import adapters_of
 from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
 from study.models.token_ids import split_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from cluster.driver.preflight.service_cost import CHARACTERS_OF_A_TOKEN, check_service_cost
 from cluster.ray_tune.room import Demand, misfit, remedies, this_machine
 from study.errors import PreflightError
-from study.models.peft_folder import is_adapter
+from study.models.adapters.peft_folder import is_adapter
 from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.self_test.request import KEYS
@@ -211,8 +211,8 @@ def _longer_than_alike(
 
 def _check_vocabulary(source: Pretrained, highest: int, token: str) -> None:
     """Whether the model has an embedding of the highest token id that any text has."""
+    from study.models.adapters.peft_folder import adapters_of, embedding_rows
     from study.models.config_json import number_of
-    from study.models.peft_folder import adapters_of, embedding_rows
     from study.models.pretrained import local_folder
 
     folder = Path(local_folder(source.location, source.fingerprint))

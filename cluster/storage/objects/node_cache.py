@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from study.identity import file_sha256
+from study.models.known_hashes import cache_folder
 
 KEPT_GB = 50.0
 SPARED_SECONDS = 3600.0
@@ -23,8 +24,7 @@ class NodeCache:
     """The downloads of one node."""
 
     def __init__(self) -> None:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self.folder = Path(os.environ.get("RELEARN_CACHE") or home / "relearn")
+        self.folder = cache_folder()
 
     def file(self, sha256: str, suffix: str, download: Callable[[Path], bool]) -> tuple[Path, str]:
         """A file of these bytes, downloaded where the cache has none that is sound.

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
+from study.models.adapters.peft_folder import WEIGHTS, is_adapter
 from study.models.adapters.product import Product
-from study.models.peft_folder import WEIGHTS, is_adapter
 from study.models.structure import without_weights
 from study.models.tokenizer import Source
 from study.planning.stages import Pretrained
