@@ -150,8 +150,9 @@ class PlanSummary:
             yield "overrides", "; ".join(self.overrides)
 
     def _disk(self) -> Row:
-        kept = f"{self.cost.disk_bytes / 1e6:,.0f} MB for checkpoints ({self.cost.kept_checkpoints} are kept in all)"
-        return "disk still to take", kept
+        cost = self.cost
+        kept = f"{cost.disk_bytes / 1e6:,.0f} MB for checkpoints ({cost.kept_checkpoints} are kept in all)"
+        return "disk still to take", f"{kept}; stages read {cost.read_bytes / 1e6:,.0f} MB of them"
 
     def _memory(self, model: str) -> str:
         """By kind: on its GPU where it asks for one, and of the machine."""

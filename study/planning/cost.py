@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from study.artifacts import Address
 from study.planning.makespan import makespan
 from study.planning.plan import Plan
-from study.planning.stages import Checkpoint, Embedded, Pretrained, Stage, Trajectory
+from study.planning.stages import Checkpoint, Embedded, Node, Pretrained, Stage, Trajectory
 from study.planning.step_times import StepTimes, seconds_of
 from study.settings.optimiser import LoRA
 
@@ -38,9 +38,9 @@ def adapter_weights(lora: LoRA, layers: int, width: int, inner: int, key_width: 
 class Cost:
     """All counts are of optimiser steps, evaluations of a checkpoint, bytes, or wall seconds.
 
-    ``alone`` counts what running every cell by itself would take. ``seconds`` is what is missing, on
-    ``slots`` stages at once, with ``start_up_seconds`` before the first; None while no stage of this store has
-    been measured.
+    ``alone`` counts what running every cell by itself would take. ``read_bytes`` is what the stages that are missing
+    read of checkpoints, each by itself. ``seconds`` is what is missing, on ``slots`` stages at once, with
+    ``start_up_seconds`` before the first; None while no stage of this store has been measured.
     """
 
     cells: int
@@ -51,6 +51,7 @@ class Cost:
     evaluations_alone: int
     kept_checkpoints: int
     disk_bytes: int
+    read_bytes: int
     artifacts: int
     artifacts_published: int
     stages_published: int
@@ -95,7 +96,13 @@ def cost(
         for step in stage.keep:
             kept += 1
             if Address.of_weights(stage.key, step) not in there:
-                disk += _bytes_of_weights(stage, weight_bytes)
+                disk += _bytes_of_weights(stage.node, weight_bytes)
+    read = sum(
+        _bytes_of_weights(link.of, weight_bytes)
+        for key, stage in plan.stages.items()
+        if missing[key]
+        for link in _links(stage)
+    )
     left = remaining_seconds(plan, missing, step_times, slots)
     return Cost(
         cells=len(plan.cells),
@@ -106,6 +113,7 @@ def cost(
         evaluations_alone=len(plan.cells),
         kept_checkpoints=kept,
         disk_bytes=disk,
+        read_bytes=read,
         artifacts=sum(len(stage.publishes) for stage in plan.stages.values()),
         artifacts_published=sum(
             len(stage.publishes) - len(missing[key]) for key, stage in plan.stages.items()
@@ -138,11 +146,18 @@ def train_steps_alone(checkpoint: Checkpoint) -> int:
     return sum(steps.values())
 
 
-def _bytes_of_weights(stage: Stage, weight_bytes: Callable[[Pretrained, LoRA | None], int]) -> int:
-    source = stage.source
-    if source is None:
-        return 0
-    lora = stage.node.optimiser.lora if isinstance(stage.node, Trajectory) else None
+def _links(stage: Stage) -> Iterable[Checkpoint]:
+    """The checkpoints whose files a stage reads: its parents', and those of the origin of its distances."""
+    origin = stage.node.origin if isinstance(stage.node, Trajectory) else None
+    links = (*stage.parents, *(() if origin is None else origin.chain))
+    return {link.address: link for link in links}.values()
+
+
+def _bytes_of_weights(node: Node, weight_bytes: Callable[[Pretrained, LoRA | None], int]) -> int:
+    source = node.source if isinstance(node, Trajectory) else node
+    if not isinstance(source, Pretrained | Embedded):
+        return 0  # a service's
+    lora = node.optimiser.lora if isinstance(node, Trajectory) else None
     if not isinstance(source, Embedded):
         return weight_bytes(source, lora)
     shape = source.architecture

@@ -291,6 +291,10 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
     assert found["kept_checkpoints"] == unlearned + finetuned
     assert found["disk_bytes"] == (unlearned + finetuned) * adapter
     assert 11.9e9 < found["disk_bytes"] < 12.1e9
+    # An unlearning reads its finetuning's adapter; a relearning reads two, or an original's one.
+    relearnings = found["stages"]["relearn"]
+    upon_one = relearnings // (5 * 4 + 4 + 1) * (4 + 1)
+    assert found["read_bytes"] == (4 * 3 + 2 * relearnings - upon_one) * adapter
     code, output = call(
         "plan", "tofu-mini", *words, "--set", "finetune.optimiser.lora=null", "--json", cwd=tmp_path
     )
