@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cluster.ray_tune.jobs import Jobs
 from cluster.storage.open_store import is_remote, open_store
+from cluster.study_folder.stop_requests import request
 from study.errors import SpecError
 from study.spec import EMBEDDED, StudySpec
 
@@ -58,7 +59,8 @@ def submit(
     job, new = jobs.submit(folder, spec, words, root)
     say(f"{name}: {'submitted' if new else 'submitted already'} as job {job.id}, {job.in_words()}.\n")
     if not follow:
-        say(f"How it is: relearn status {name} --address {address}\n")
+        where = f"{name} --address {address}"
+        say(f"How it is: relearn status {where}; its end: relearn stop {where}, or relearn cancel.\n")
         return 0
     try:
         for text in jobs.follow(job):
@@ -79,6 +81,23 @@ def job_status(study: Path, address: str, as_json: bool) -> str:
         facts = {"job": job.id, "status": job.status, "exit_code": job.exit_code, "began": began}
         return json.dumps(facts, indent=1)
     return f"job {job.id}: {job.in_words()}"
+
+
+def end(study: Path, address: str | None, word: str) -> str:
+    """Requests the end of a run: ``stop`` finishes the stages that run, ``cancel`` ends them.
+
+    Args:
+        address: of the cluster that it was submitted to; None: of its folder's driver.
+
+    Returns:
+        What became of it, in words.
+    """
+    if address is None:
+        return request(study, word)
+    name, jobs = _named(study), Jobs(address)
+    if word == "stop":
+        return jobs.stop(name)
+    return f"job {name}: {jobs.cancel(name).in_words()}"
 
 
 def _named(folder: Path) -> str:

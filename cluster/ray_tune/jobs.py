@@ -15,8 +15,9 @@ import shlex
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,8 @@ class Job:
         status: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
         exit_code: of ``relearn run``; None while it runs, or where it was ended from outside.
         digest: of what was submitted.
+        folder: the study's, as the job sees it.
+        environment: as Ray keeps it; another job within it sees the same folder.
         message: Ray's words on how it is.
     """
 
@@ -51,7 +54,9 @@ class Job:
     status: str
     exit_code: int | None
     digest: str
+    folder: str
     began: datetime | None
+    environment: dict[str, Any]
     message: str
 
     @property
@@ -113,11 +118,11 @@ class Jobs:
         variables |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
         with self._told(), _working_folder(text, root) as working:
             try:
-                self._client.submit_job(
+                self._begin(
                     entrypoint="exec "
                     + shlex.join(entrypoint),  # so a cancelled job's signal reaches the driver
                     submission_id=id_of_next,
-                    metadata={"relearn": digest},
+                    metadata={"relearn": digest, "study": folder},
                     runtime_env={"working_dir": str(working), "env_vars": variables},
                 )
             except RuntimeError as error:
@@ -126,12 +131,23 @@ class Jobs:
                 return self._same(self._job(id_of_next), digest), False  # submitted twice at one moment
         return self._job(id_of_next), True
 
+    def _begin(self, **asked: Any) -> str:
+        """Submits a job; a head that has just started is asked again until an agent of it takes jobs."""
+        until = time.monotonic() + STOP_SECONDS
+        while True:
+            try:
+                return str(self._client.submit_job(**asked))
+            except RuntimeError as error:
+                if "No available agent" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(1)
+
     def _same(self, job: Job, digest: str) -> Job:
         if job.digest != digest:
             study = job.id.partition("~")[0]
             raise SpecError(
                 f"{study} runs there already, with another spec or other options: name this one otherwise "
-                f"(--set name=…), or wait for its end"
+                f"(--set name=…), or end that one (relearn cancel {study} --address {self._address})"
             )
         return job
 
@@ -152,6 +168,49 @@ class Jobs:
         if found is None:
             raise SpecError(f"{study}: no such job at {self._address}; `relearn submit` begins one")
         return found
+
+    def cancel(self, study: str) -> Job:
+        """Ends a job as `relearn cancel` does: the driver is told by a SIGTERM."""
+        job = self.of_study(study)
+        with self._told():
+            self._client.stop_job(job.id)
+        return self._when(job, lambda found: found.ended, STOP_SECONDS + 10)
+
+    def stop(self, study: str) -> str:
+        """Ends a job as `relearn stop` does: by a small job beside it, which sees the same folder.
+
+        Returns:
+            What `relearn stop` said there.
+
+        Raises:
+            PreflightError: it was refused there, or the cluster had no room for it in time.
+        """
+        job = self.of_study(study)
+        if job.ended:
+            raise SpecError(f"{study}: its job has ended: {job.in_words()}")
+        with self._told():
+            asking = self._begin(
+                entrypoint=shlex.join(["python", "relearn.py", "stop", job.folder]),
+                submission_id=f"{job.id}~stop-{uuid.uuid4().hex[:8]}",
+                runtime_env=job.environment,
+            )
+        request = self._when(self._job(asking), lambda found: found.ended, 2 * STOP_SECONDS)
+        if not request.ended:
+            raise PreflightError(
+                f"{study}: the request to stop is a job of its own ({asking}), which has not ended in "
+                f"{2 * STOP_SECONDS} s ({request.in_words()}); it is carried out when the cluster comes to it: "
+                f"relearn status {study} --address {self._address}"
+            )
+        with self._told():
+            said = [line for line in str(self._client.get_job_logs(asking)).splitlines() if line.strip()]
+        with (
+            suppress(PreflightError),
+            self._told(),
+        ):  # what is left of it is only an entry in Ray's list of jobs
+            self._client.delete_job(asking)
+        if request.exit_code != 0 or not said:
+            raise PreflightError(f"{study}: {said[-1] if said else request.in_words()}")
+        return said[-1]
 
     def follow(self, job: Job) -> Iterator[str]:
         """What its driver prints, until it ends."""
@@ -188,7 +247,9 @@ class Jobs:
             status=str(getattr(found.status, "value", found.status)),
             exit_code=found.driver_exit_code,
             digest=metadata.get("relearn", ""),
+            folder=metadata.get("study", ""),
             began=None if began is None else datetime.fromtimestamp(began / 1000, UTC),
+            environment=found.runtime_env or {},
             message=found.message or "",
         )
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from cluster.storage.open_store import open_store
 from tests.commands import call, rows_of, wait_for
 from tests.stand_ins.object_servers import free_port
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+LONG = {"finetune": {"steps": 100_000, "optimiser": {"learning_rate": 1e-3, "batch_size": 12}}}
 
 
 @pytest.fixture
@@ -83,6 +85,25 @@ def test_a_study_is_submitted_twice_and_runs_once(
     assert all(rows.equals(expected[dataset]) for dataset, rows in rows_of(tmp_path / "tiny").items())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_submitted_study_is_ended_from_here(dashboard, space, tmp_path: Path) -> None:
+    """First the stage that runs would be finished, which takes long; then at once."""
+    address, location = dashboard
+    path = space(**LONG, name="long", execution={"checkpoint_every_steps": 20})
+    code, output = call("submit", path, "--address", address, "--store", location, cwd=tmp_path)
+    assert code == 0, output
+    wait_for(lambda: list(open_store(location).addresses()), 400)
+    code, output = call("stop", "long", "--address", address, cwd=tmp_path)
+    assert (code, "stop: received by" in output) == (0, True), output
+    code, output = call("cancel", "long", "--address", address, cwd=tmp_path)
+    assert (code, "stopped" in output) == (0, True), output
+    code, output = call("stop", "long", "--address", address, cwd=tmp_path)
+    assert (code, "has ended" in output) == (2, True), output
+    code, output = call("status", "longer", "--address", address, cwd=tmp_path)
+    assert (code, "no such job" in output) == (2, True), output
+
+
 WRONG = [
     (["submit", "names", "--address", "127.0.0.1:1"], 2, ["give --store s3://"]),
     (["submit", "names", "--address", "head", "--store", "s3://b/c"], 2, ["--address head", "http://HEAD:8265"]),
@@ -93,6 +114,8 @@ WRONG = [
     (["submit", "nmaes", "--address", "http://127.0.0.1:1", "--store", "s3://b/c"], 2, ["did you mean 'names'"]),
     (["submit", "names", "--address", "http://127.0.0.1:1", "--study", "/x/a", "--store", "here"], 2, ["path of this"]),
     (["status", "names", "--address", "http://127.0.0.1:1"], 3, ["nobody listens there"]),
+    (["stop", "names", "--address", "ray://127.0.0.1:1"], 2, ["http://HEAD:8265"]),
+    (["cancel", "names", "--address", "http://no.such.host.invalid:8265"], 3, ["nobody listens there"]),
 ]  # fmt: skip
 
 
