@@ -130,21 +130,14 @@ def resume(
     wait: WaitOption = 0.0,
 ) -> None:
     """Go on with a study; with its --store, also where its folder is lost."""
-    from cluster.driver.launch import Request, launch
+    from cluster.driver.launch import resume_study
     from cluster.study_folder.kept_copy import begun_store
-    from cluster.study_folder.study_folder import StudyFolder
-    from cluster.study_folder.study_plan import recorded_spec
-    from cluster.study_folder.working_folder import where_begun
     from search_spaces.loading import validate
     from search_spaces.search.proposers import proposer_of
 
     kept = begun_store(folder, store)
-    spec = recorded_spec(folder, validate)
-    content = StudyFolder(folder).recorded().content
     given = kept.location if store is not None else None
-    with where_begun(folder) as there:
-        request = Request(there, given, address, content["space"], content["overrides"], wait, resumed=True)
-        outcome = launch(spec, proposer_of, request)
+    outcome = resume_study(folder, given, address, wait, validate, proposer_of)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -171,19 +164,19 @@ def status(
 
 
 @app.command()
-def stop(folder: StudyArgument, address: JobsOption = None) -> None:
+def stop(folder: StudyArgument) -> None:
     """Stop a running study once its running stages have ended."""
-    from cluster.launching.submitting import end
+    from cluster.study_folder.stop_requests import request
 
-    print(end(folder, address, "stop"))
+    print(request(folder, "stop"))
 
 
 @app.command()
-def cancel(folder: StudyArgument, address: JobsOption = None) -> None:
+def cancel(folder: StudyArgument) -> None:
     """Stop a running study at once, on whatever node it runs."""
-    from cluster.launching.submitting import end
+    from cluster.study_folder.stop_requests import request
 
-    print(end(folder, address, "cancel"))
+    print(request(folder, "cancel"))
 
 
 @app.command()

@@ -24,8 +24,9 @@ from cluster.study_folder.kept_copy import keep_copy
 from cluster.study_folder.lease import hold
 from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder, store_of
-from cluster.study_folder.study_plan import planning_of
-from study.errors import command_line
+from cluster.study_folder.study_plan import Validate, planning_of, recorded_spec
+from cluster.study_folder.working_folder import where_begun
+from study.errors import SpecError, command_line
 from study.planning.materials import Materials, read_materials
 from study.planning.proposer import Proposer
 from study.self_test.request import untried
@@ -150,6 +151,32 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
     elif outcome.cells_recorded:
         out.print(f"Next: {command_line('report', folder)}")
     return outcome
+
+
+def resume_study(
+    folder: Path,
+    store: str | None,
+    address: str | None,
+    wait_for_nodes: float,
+    validate: Validate,
+    proposer_of: Callable[[Materials], Proposer],
+) -> Outcome:
+    """Goes on with a study as it is recorded, also by another run at this moment: what that one added is computed too.
+
+    Args, raises:
+        As ``launch``; ``validate`` makes a spec of what is recorded.
+    """
+    with where_begun(folder) as there:
+        while True:
+            spec = recorded_spec(there, validate)
+            content = StudyFolder(there).recorded().content
+            words = content["space"], content["overrides"]
+            request = Request(there, store, address, *words, wait_for_nodes, resumed=True)
+            try:
+                return launch(spec, proposer_of, request)
+            except SpecError:
+                if recorded_spec(there, validate) == spec:
+                    raise  # otherwise the study has grown since it was read
 
 
 def _recorded_location(store: Store, folder: Path) -> str:
