@@ -164,19 +164,19 @@ def status(
 
 
 @app.command()
-def stop(folder: StudyArgument) -> None:
+def stop(folder: StudyArgument, address: JobsOption = None) -> None:
     """Stop a running study once its running stages have ended."""
-    from cluster.study_folder.stop_requests import request
+    from cluster.launching.submitting import end
 
-    print(request(folder, "stop"))
+    print(end(folder, address, "stop"))
 
 
 @app.command()
-def cancel(folder: StudyArgument) -> None:
+def cancel(folder: StudyArgument, address: JobsOption = None) -> None:
     """Stop a running study at once, on whatever node it runs."""
-    from cluster.study_folder.stop_requests import request
+    from cluster.launching.submitting import end
 
-    print(request(folder, "cancel"))
+    print(end(folder, address, "cancel"))
 
 
 @app.command()
