@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from analysis.report import write_report
 from study.results.files import dataset_folder, write_table
 from study.results.schema import CELLS, PROBES, table
 
@@ -138,6 +139,19 @@ def made_up(
     for index, failure in enumerate(failures):
         (folder / "failures" / f"{index}.json").write_text(json.dumps(failure))
     return folder
+
+
+@pytest.fixture(scope="session")
+def unasked_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of ``lawful`` without an original model, for the tests that only read it."""
+    return write_report(made_up(tmp_path_factory.mktemp("unasked") / "study", lawful))
+
+
+@pytest.fixture(scope="session")
+def known_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of ``lawful`` after an original model of 95%, with half of what else it knew destroyed."""
+    folder = made_up(tmp_path_factory.mktemp("known") / "study", lawful, original=0.95, kept=0.5)
+    return write_report(folder)
 
 
 @pytest.fixture

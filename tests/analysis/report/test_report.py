@@ -21,7 +21,7 @@ from search_spaces.loading import load_space
 from study.errors import SpecError
 from study.results.files import dataset_folder, write_table
 from study.results.schema import CELLS, PROBES
-from tests.analysis.conftest import lawful, made_up
+from tests.analysis.conftest import lawful
 
 
 class Page(HTMLParser):
@@ -70,17 +70,17 @@ SMALL: dict[str, Any] = {"corpora": ("prefix", "gibberish"), "seeds": (0, 1), "r
 
 
 @pytest.fixture(scope="module")
-def unasked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Page]:
-    """``lawful`` without an original model, and its page, for the tests that only read it."""
-    folder = made_up(tmp_path_factory.mktemp("unasked") / "study", lawful)
-    return folder, *page(folder)
+def unasked(unasked_report: Path) -> tuple[Path, str, Page]:
+    """The study's folder, and its page."""
+    text = unasked_report.read_text(encoding="utf-8")
+    return unasked_report.parents[1], text, Page(text)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Page]:
-    """``lawful`` after an original model of 95%, half of the rest destroyed, and its page."""
-    folder = made_up(tmp_path_factory.mktemp("known") / "study", lawful, original=0.95, kept=0.5)
-    return folder, *page(folder)
+def known(known_report: Path) -> tuple[Path, str, Page]:
+    """The study's folder, and its page."""
+    text = known_report.read_text(encoding="utf-8")
+    return known_report.parents[1], text, Page(text)
 
 
 def test_the_page_needs_nothing_but_itself(known) -> None:

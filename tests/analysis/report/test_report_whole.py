@@ -29,7 +29,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
-@pytest.mark.parametrize(("where", "name"), [("analysis.report", "render_page"), ("os", "fsync")])
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [("analysis.report", "render_page"), pytest.param("os", "fsync", marks=pytest.mark.slow)],
+)
 def test_a_process_killed_in_the_middle_leaves_what_was_there(study_folder, where: str, name: str) -> None:
     """Killed when all pictures are written and the page is not, and when all is written and nothing is on the disk."""
     folder = study_folder(lawful, corpora=("prefix",), repetitions=(7,), seeds=(0,), depths=(6,))

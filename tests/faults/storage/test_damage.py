@@ -37,7 +37,7 @@ HARMS: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda data: data[: len(data) // 2],
     "emptied": lambda data: b"",
 }
-RARE = dict.fromkeys(("a bit flipped at the start", "truncated"), pytest.mark.slow)
+RARE = dict.fromkeys(("a bit flipped at the start", "truncated", "emptied"), pytest.mark.slow)
 CHANGES = {"start": ["unlearned"], "depth": [1, 2], "relearn_steps": [0, 2]}
 
 
