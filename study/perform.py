@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,6 +34,9 @@ from study.stage_work import Tell, Work, missing_addresses, silent
 from study.training.loop import train
 from study.training.training_state import Progress, Resumption, State, StateBudget
 
+if TYPE_CHECKING:
+    from study.training.gang.gang import Gang
+
 
 class Residents:
     """The model that a process keeps in memory between stages, the last one used, and which files it has hashed.
@@ -45,6 +48,7 @@ class Residents:
     def __init__(self, start_up_seconds: float | None = None) -> None:
         self._resident: Resident | None = None
         self._verified: VerifiedFiles | None = None
+        self._gang: Gang | None = None
         self.loads = 0
         self.start_up_seconds = start_up_seconds
 
@@ -52,6 +56,7 @@ class Residents:
         """The model of a source on a device; built only when another one is resident."""
         there = self._resident
         if there is None or there.source.key != source.key or there.device != device:
+            self._end_gang()
             there = self._resident = None  # frees the old one first: two may not fit
             began = time.perf_counter()
             there = self._resident = Resident(source, device)
@@ -66,10 +71,32 @@ class Residents:
             self._verified = VerifiedFiles(store)
         return self._verified
 
+    def gang(self, size: int) -> "Gang":
+        """This process and others that train the resident model with it; kept like the model.
+
+        Args:
+            size: processes, this one included.
+        """
+        if self._resident is None:
+            raise TypeError("there is no model to train")
+        there = self._gang
+        if there is None or there.ended or there.size != size:
+            self._end_gang()
+            from study.training.gang.gang import Gang  # a second to import, and most stages need none
+
+            there = self._gang = Gang(self._resident, size)
+        return there
+
     def release(self) -> None:
-        """Drops the model, and gives back what torch keeps of a GPU's memory."""
+        """Drops the model, ends those that train with it, and gives back what torch keeps of a GPU's memory."""
+        self._end_gang()
         self._resident = None
         release_memory()
+
+    def _end_gang(self) -> None:
+        if self._gang is not None:
+            self._gang.end()
+        self._gang = None
 
 
 def perform(
@@ -89,6 +116,7 @@ def perform(
     Raises:
         DeviceError: the stage asks for a GPU, and this process can use none.
         DivergedError: the training left the finite numbers.
+        GangError: a process that trained together with this one is gone.
         IntegrityError: the parent's stored bytes are not what its record says.
         ServiceRefusedError, ServiceSilentError, MissingCheckpointError: of a stage that a service computes.
     """
@@ -117,6 +145,7 @@ class _Performance:
         self._tell = tell
         if stage.source is None:
             raise TypeError("a service computes this stage")
+        self._residents = residents
         self._resident = residents.get(stage.source, device)
         self._start_up_seconds = residents.start_up_seconds
         self._work = Work()
@@ -147,22 +176,49 @@ class _Performance:
             middle = self._middle(min(steps))
             begun = 0 if middle is None else middle[0].steps
             self._started = time.perf_counter()
-            train(
-                node,
-                self._resident,
-                last_step=max(steps),
-                stops=steps,
-                reached=self._reached,
-                micro_batch=self._execution.micro_batch,
-                helper=None if node.helper is None else self._chain(node.helper),
-                activation_checkpointing=self._execution.activation_checkpointing,
-                resumption=Resumption(self._execution.checkpoint_every_steps, self._save_state, middle),
-            )
+            self._train(node, steps, middle)
             self._work.train_steps = max(steps) - begun
             self._work.train_seconds = time.perf_counter() - self._started
         for step in self._store.steps(node.key, "state"):
             self._store.discard(Address.of_state(node.key, step))
         return self._work
+
+    def _train(self, node: Trajectory, steps: set[int], middle: tuple[Progress, State] | None) -> None:
+        execution = self._execution
+        resumption = Resumption(execution.checkpoint_every_steps, self._save_state, middle)
+        helper = None if node.helper is None else self._chain(node.helper)
+        if self._processes > 1:
+            self._residents.gang(self._processes).train(
+                node,
+                max(steps),
+                steps,
+                self._reached,
+                execution.micro_batch,
+                resumption,
+                helper=helper,
+                activation_checkpointing=execution.activation_checkpointing,
+                deterministic=execution.deterministic,
+            )
+            return
+        train(
+            node,
+            self._resident,
+            last_step=max(steps),
+            stops=steps,
+            reached=self._reached,
+            micro_batch=execution.micro_batch,
+            helper=helper,
+            activation_checkpointing=execution.activation_checkpointing,
+            resumption=resumption,
+        )
+
+    @property
+    def _processes(self) -> int:
+        """Those that train the stage together; an adapter is trained by one."""
+        node = self._stage.node
+        if not isinstance(node, Trajectory) or node.optimiser.lora is not None:
+            return 1
+        return self._execution.resources(node.kind).members
 
     def _middle(self, before: int) -> tuple[Progress, State] | None:
         """The latest state from which every step that is missing can still be reached."""
@@ -333,6 +389,7 @@ class _Performance:
                     "environment": environment(),
                     **describe_device(self._resident.device),
                     "threads": torch.get_num_threads(),
+                    "processes": self._processes,
                     "node": platform.node(),
                     "start_up_seconds": self._start_up_seconds,
                     **(more or {}),

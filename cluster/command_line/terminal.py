@@ -40,15 +40,14 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
     for name, value in rows:
         table.add_row(name, Text(printable(value)))  # as it is: brackets are no markup here
     out = console()
-    out.print(title)
+    out.print(title, markup=False)
     out.print(table, soft_wrap=False)
 
 
 def console() -> Console:
-    """Where everything is printed; texts are as they are: no markup in brackets, no colours for numbers, no breaks."""
+    """Where everything is printed; texts are as they are, without colours for numbers and without breaks."""
     out: Any = sys.stdout
-    file: Any = _Raw(out) if isinstance(out, Output) else None
-    return _Terminal(highlight=False, markup=False, soft_wrap=True, file=file)
+    return _Terminal(highlight=False, soft_wrap=True, file=_Raw(out) if isinstance(out, Output) else None)  # type: ignore[arg-type]
 
 
 def duration(seconds: float) -> str:

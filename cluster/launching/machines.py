@@ -40,7 +40,7 @@ class Machines:
             raise SpecError(words)
         for kind in sorted({stage.kind for stage in plan.stages.values()}):
             needs = plan.spec.execution.resources(kind)
-            for name, needed, there in (("CPUs", needs.cpus, self.cpus), ("GPUs", needs.gpus, self.gpus)):
+            for name, needed, there in (("CPUs", needs.cores, self.cpus), ("GPUs", needs.gpus, self.gpus)):
                 if needed > there:
                     raise PreflightError(
                         f"a stage of kind {kind} needs {needed:g} {name}, and a machine has {there}: give more with "
@@ -52,7 +52,7 @@ class Machines:
         kinds = {stage.kind for stage in plan.stages.values()}
         needs = [plan.spec.execution.resources(kind) for kind in kinds]
         return self.nodes * max(
-            min(self.cpus // each.cpus, int(self.gpus / each.gpus) if each.gpus else self.cpus // each.cpus)
+            min(self.cpus // each.cores, int(self.gpus / each.gpus) if each.gpus else self.cpus // each.cores)
             for each in needs
         )
 

@@ -133,7 +133,7 @@ def check_nodes(
             too_large += [
                 (demand, f"{name}: {lacks}")
                 for demand in demands
-                if has["CPU"] >= demand.resources.cpus and has.get("GPU", 0) >= demand.resources.gpus
+                if has["CPU"] >= demand.resources.cores and has.get("GPU", 0) >= demand.resources.gpus
                 if not isinstance(card, str) and (lacks := misfit(demand, machine)) is not None
             ]
     finally:

@@ -55,7 +55,7 @@ def misfit(demand: Demand, machine: Machine) -> str | None:
     Main memory is shared by as many stages as find cores and cards at once.
     """
     resources, need = demand.resources, demand.need
-    at_once = max(1, machine.cores // resources.cpus)
+    at_once = max(1, machine.cores // resources.cores)
     what = f"a stage of kind {demand.kind} of model={demand.model} needs about"
     if resources.gpus:
         share = min(1.0, resources.gpus)

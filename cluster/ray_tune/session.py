@@ -281,8 +281,9 @@ def slots_of(needs: Sequence[Resources], wait: float = 0.0) -> int:
             )
             raise PreflightError(
                 f"a stage needs {words} on one node, and the whole cluster has {len(nodes)} with {found}: "
-                "lower execution.cpus or execution.gpus (or those of its kind, execution.of_kind) with --set, or "
-                "join a larger cluster with --address; a cluster that still grows is waited for with --wait-for-nodes"
+                "lower execution.cpus, execution.gpus or execution.processes (or those of its kind, execution.of_kind) "
+                "with --set, or join a larger cluster with --address; a cluster that still grows is waited for with "
+                "--wait-for-nodes"
             )
     return slots_alive(needs)
 
@@ -315,4 +316,4 @@ def gpus_of_cluster() -> int:
 
 def ray_resources(resources: Resources) -> dict[str, float]:
     """What a stage needs, as Ray calls it."""
-    return {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
+    return {"CPU": float(resources.cores), "GPU": float(resources.gpus)}

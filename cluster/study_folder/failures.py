@@ -21,7 +21,7 @@ from cluster.study_folder.gpu_errors import GpuError, gpu_error
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
 from study.atomic_write import write_json
-from study.errors import DeviceError, DivergedError, IntegrityError, RelearnError
+from study.errors import DeviceError, DivergedError, GangError, IntegrityError, RelearnError
 from study.planning.plan import Plan
 from study.service.errors import MissingCheckpointError, ServiceRefusedError, ServiceSilentError
 
@@ -156,6 +156,8 @@ class Failure:
             return cls(Cause.SERVICE_REFUSED, words)
         if isinstance(error, MissingCheckpointError):
             return cls(Cause.NO_CHECKPOINT, words)
+        if isinstance(error, GangError):
+            return cls(Cause.LOST_WORKER, words)
         if isinstance(error, DeviceError):
             return cls(Cause.NO_GPU, words)
         of_gpu = gpu_error(error)

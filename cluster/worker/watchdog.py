@@ -55,10 +55,19 @@ def _look(stage: str, execution: Execution, attempts: Attempts, over: threading.
         if execution.time_limit_seconds is not None and seconds > execution.time_limit_seconds:
             limit = f"execution.time_limit_seconds={execution.time_limit_seconds:g}"
             _end(stage, attempts, Failure(Cause.TIME, f"took longer than {limit}"))
-        resident = process.memory_info().rss
+        resident = _resident_bytes(process)
         if execution.memory_limit_gb is not None and resident > execution.memory_limit_gb * 1e9:
             limit = f"execution.memory_limit_gb={execution.memory_limit_gb:g}"
             _end(stage, attempts, Failure(Cause.MEMORY, f"took {resident / 1e9:.2f} GB, more than {limit}"))
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    """Of it and of those that train together with it."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += int(each.memory_info().rss)
+    return total
 
 
 def _end(stage: str, attempts: Attempts, failure: Failure) -> None:

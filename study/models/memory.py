@@ -41,6 +41,9 @@ CACHED = {"float32": 8, "mixed": 6, "bfloat16": 4}
 PROCESS_BYTES = 2**29
 """What Python and the libraries take of the machine."""
 
+GROUPS_AT_ONCE = 5
+"""Of a gang: groups of weights or of gradients that are whole at once."""
+
 MASTER_BYTES = 4
 """Of a weight of an adapter, a gradient of it, or a moment: always float32."""
 
@@ -145,6 +148,12 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
     node = stage.node
     if stage.source is None:
         raise TypeError("a service's stage takes no memory here")
+    if (
+        isinstance(node, Trajectory)
+        and node.optimiser.lora is None
+        and execution.resources(stage.kind).members > 1
+    ):
+        return _of_gang(stage, node, size, execution, longest)
     precision = stage.source.precision
     weights = size.parameters * BYTES[precision]
     computing = _evaluation(stage, size, execution, precision, longest) + weights
@@ -163,6 +172,32 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
     return Need(computing, host + states)
 
 
+def _of_gang(stage: Stage, node: Trajectory, size: Size, execution: Execution, longest: int) -> Need:
+    """Of processes that train all weights together: weights, moments, gradients and frozen models are in shards.
+
+    A group of weights is whole while it computes: a decoder layer, or embeddings and output layer. Then there are the
+    next group, its gradients, and those sent and received. At a stop the first process has the whole model beside its
+    shards.
+    """
+    precision = node.source.precision
+    members = execution.resources(stage.kind).members
+    weights = size.parameters * BYTES[precision]
+    frozen = weights * (bool(getattr(node.method, "uses_reference", False)) + (node.helper is not None))
+    group = max(size.linear // size.layers, size.parameters - size.linear) * BYTES[precision]
+    pieces = max(1, min(execution.micro_batch, node.optimiser.batch_size // members))
+    passes = _passes(node, size, execution, precision, longest, pieces) + GROUPS_AT_ONCE * group
+    at_a_stop = weights + _evaluation(stage, size, execution, precision, longest)
+    every = execution.checkpoint_every_steps
+    state = 3 * weights if every is not None and every < stage.last_step else 0
+    processes = members * PROCESS_BYTES
+    if execution.resources(stage.kind).gpus:
+        device = (frozen + 3 * weights) // members + max(weights // members + passes, at_a_stop)
+        # Each reads the whole model before it is cut; then the first has its own copy, and a file on its way.
+        return Need(device, processes + max(members * weights, 2 * weights + state))
+    computing = frozen + 3 * weights + max(weights + members * passes, at_a_stop, state)
+    return Need(0, processes + weights + max(computing, 2 * members * weights))
+
+
 def _step(node: Trajectory, size: Size, execution: Execution, precision: str, longest: int) -> int:
     """Beside the weights: the most between two optimiser steps.
 
@@ -171,6 +206,20 @@ def _step(node: Trajectory, size: Size, execution: Execution, precision: str, lo
     """
     lora = node.optimiser.lora
     sequences = min(execution.micro_batch, node.optimiser.batch_size)
+    passes = _passes(node, size, execution, precision, longest, sequences)
+    if lora is not None:
+        return 4 * MASTER_BYTES * size.adapter(lora) + passes
+    weights = size.parameters * BYTES[precision]
+    if sequences < node.optimiser.batch_size:
+        return 3 * weights + passes
+    return 2 * weights + max(passes, weights)
+
+
+def _passes(
+    node: Trajectory, size: Size, execution: Execution, precision: str, longest: int, sequences: int
+) -> int:
+    """What forward and backward passes over so many sequences take beside weights and gradients."""
+    lora = node.optimiser.lora
     tokens = sequences * longest
     per_layer = tokens * size.width * (ACTIVATIONS if lora is None else ACTIVATIONS_LORA)[precision]
     activations = per_layer * size.layers
@@ -180,13 +229,7 @@ def _step(node: Trajectory, size: Size, execution: Execution, precision: str, lo
     logits = tokens * size.vocabulary * (LOGITS_COMPARED if compares else LOGITS)[precision]
     batches = 1 if node.retain is None else 2
     casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
-    passes = casts + batches * activations + logits
-    if lora is not None:
-        return 4 * MASTER_BYTES * size.adapter(lora) + passes
-    weights = size.parameters * BYTES[precision]
-    if sequences < node.optimiser.batch_size:
-        return 3 * weights + passes
-    return 2 * weights + max(passes, weights)
+    return casts + batches * activations + logits
 
 
 def _kept(node: Trajectory, size: Size, precision: str) -> tuple[int, int]:

@@ -101,6 +101,23 @@ class Resident:
         self.beside.clear()
         _copy_in(_all_of(self.model), weights)
 
+    def keep_shapes(self) -> None:
+        """Frees all weights for good: what stays can encode texts, and be cut into shards."""
+        self.model = without_weights(self.model)
+        self._initial = {}
+
+    def give_up_memory(self) -> None:
+        """The weights keep their shapes and lose their values, until ``take_memory``."""
+        for parameter in self.model.parameters():
+            parameter.data = parameter.data.new_zeros(()).expand(parameter.shape)
+
+    def take_memory(self) -> dict[str, torch.Tensor]:
+        """After ``give_up_memory``: memory for the weights, to be filled by their names; else as they are."""
+        for parameter in self.model.parameters():
+            if parameter.numel() > 1 and not any(parameter.stride()):
+                parameter.data = torch.empty(parameter.shape, dtype=parameter.dtype, device=self.device)
+        return self._named()
+
     def reset(self) -> None:
         """Back to the source's own weights."""
         self.put(self._initial)
@@ -236,6 +253,17 @@ def frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
     reference.eval()
     reference.requires_grad_(requires_grad=False)
     return reference
+
+
+def without_weights(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy whose parameters have shapes and no memory; buffers, which are small, are copied."""
+    shapes = {
+        id(parameter): torch.nn.Parameter(
+            torch.empty_like(parameter, device="meta"), requires_grad=parameter.requires_grad
+        )
+        for parameter in model.parameters()
+    }
+    return copy.deepcopy(model, dict(shapes))
 
 
 def _opened(chain: tuple[Path, ...]) -> tuple[Path | None, list[Product]]:

@@ -11,12 +11,22 @@ from study.settings.part import Part
 Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretrained", "embedded", "served"]
 """The kinds of stage, see ``study.planning.stages``."""
 
+WITHOUT_TRAINING = ("pretrained", "embedded", "served")
+
 
 class Resources(Part):
-    """What a stage asks for on one node. ``gpus`` below 1 lets several stages share a GPU."""
+    """What a stage asks for on one node.
+
+    Attributes:
+        cpus: cores of each process; also its threads.
+        gpus: below 1, several stages share a GPU; with more than 1, as many processes train all weights together.
+        processes: that train all weights together on the CPU. More than one processor's memory may be near to them; the
+            numbers are those of one process with a smaller micro_batch.
+    """
 
     cpus: PositiveInt = 1
     gpus: float = Field(default=0, ge=0)
+    processes: PositiveInt = 1
 
     @field_validator("gpus")
     @classmethod
@@ -24,6 +34,25 @@ class Resources(Part):
         if gpus > 1 and gpus != int(gpus):
             raise ValueError(f"expected a share of one GPU (below 1) or a whole number of them, got {gpus:g}")
         return gpus
+
+    @model_validator(mode="after")
+    def _a_process_for_each_gpu(self) -> "Resources":
+        if self.gpus and self.processes > 1:
+            raise ValueError(
+                f"processes={self.processes} is for stages that compute on the CPU; with gpus={self.gpus:g} there is "
+                "one process for each GPU: leave processes out"
+            )
+        return self
+
+    @property
+    def members(self) -> int:
+        """Processes that train all weights together."""
+        return int(self.gpus) if self.gpus > 1 else self.processes
+
+    @property
+    def cores(self) -> int:
+        """Of all processes."""
+        return self.cpus * self.members
 
 
 class ServiceLimits(Part):
@@ -106,6 +135,6 @@ class Execution(Resources):
         return self.model_copy(update={name: max(1, size // 2) for name, size in self.batches().items()})
 
     def resources(self, kind: str) -> Resources:
-        """What a stage of a kind asks for."""
+        """What a stage of a kind asks for; one that only evaluates is one process on the CPU."""
         found: Resources = self.of_kind.get(kind, self)  # type: ignore[call-overload]  # any other: the default
-        return found
+        return found.model_copy(update={"processes": 1}) if kind in WITHOUT_TRAINING else found

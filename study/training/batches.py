@@ -11,6 +11,7 @@ from study.objective import IGNORED, MicroBatch, Models, Tokens, Translation
 from study.text.examples import Corpus
 from study.training.data_order import batch_indices
 from study.training.encoding import Encoded, encode
+from study.training.share import Share
 
 
 def collate(rows: Sequence[Encoded], resident: Resident) -> Tokens:
@@ -64,6 +65,7 @@ class Batches:
         micro_batch: int,
         max_length: int | None,
         generic: Corpus | None,
+        share: Share,
     ) -> None:
         """Encodes the corpus once.
 
@@ -73,6 +75,7 @@ class Batches:
             micro_batch: sequences in one forward pass.
             max_length: where longer texts are cut off, in tokens, if anywhere.
             generic: a text for each of the corpus, with its telling terms replaced.
+            share: which micro-batches are this process's.
 
         Raises:
             PreflightError: see ``encode``; or a generic text has no counterpart left.
@@ -90,15 +93,17 @@ class Batches:
         self._seed = seed
         self._purpose = purpose
         self._batch_size = batch_size
-        self._micro_batch = micro_batch
+        self._micro_batch = share.piece(batch_size, micro_batch)
+        self._share = share
 
     def micro_batches(self, step: int, models: Models) -> list[MicroBatch]:
-        """The micro-batches of a step (from 0), each of at most ``micro_batch`` sequences."""
+        """This process's micro-batches of a step (from 0), each of at most ``micro_batch`` sequences."""
         chosen = batch_indices(len(self._rows), self._batch_size, self._seed, self._purpose, step)
         cuts = [chosen[at : at + self._micro_batch] for at in range(0, len(chosen), self._micro_batch)]
+        loss_tokens = sum(self._rows[index].loss_tokens for index in chosen)
+        cuts = cuts[self._share.rank :: self._share.of]
         parts = [collate([self._rows[index] for index in cut], self._resident) for cut in cuts]
         translations = [self._translation(cut) for cut in cuts]
-        loss_tokens = sum(part.loss_tokens() for part in parts)
         return [
             MicroBatch(models, part, loss_tokens, len(chosen), translation)
             for part, translation in zip(parts, translations, strict=True)

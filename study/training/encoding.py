@@ -25,6 +25,11 @@ class Encoded:
     index: int
     cut: bool
 
+    @property
+    def loss_tokens(self) -> int:
+        """How many of them bear loss: those after the prompt that some earlier token predicts."""
+        return len(self.ids) - max(self.prompt, 1)
+
 
 def encode(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, context: int, max_length: int | None = None

@@ -12,15 +12,15 @@ from pathlib import Path
 import torch
 
 from study.errors import DivergedError
-from study.identity import derived_seed
-from study.models.adapters.lora import Adapter
 from study.models.adapters.product import Product
-from study.models.resident import Resident, frozen_copy
-from study.objective import MaximumLikelihood, MicroBatch, Models, Objective, Step
+from study.models.resident import Resident
+from study.objective import MaximumLikelihood, MicroBatch, Objective, Step
 from study.planning.stages import Trajectory
 from study.text.examples import Corpus
 from study.training.batches import Batches
-from study.training.training_state import Progress, Resumption, restore, training_state
+from study.training.share import Share
+from study.training.trained import Trained, Whole
+from study.training.training_state import Progress, Resumption
 
 
 def train(
@@ -53,23 +53,31 @@ def train(
     Raises:
         DivergedError: a loss or a weight was not finite; ``reached`` was not called from that step on.
     """
-    model = resident.model
-    optimiser = trajectory.optimiser
-    objective, uses_reference = _objective(trajectory)
-    models = Models(
-        model,
-        reference=frozen_copy(model) if uses_reference else None,
-        helper=resident.copy_of(*helper) if helper is not None else None,
-    )
-    forget, retain = _data(trajectory, resident, micro_batch)
-    lora_seed = derived_seed(trajectory.seed, trajectory.kind, "lora")
-    adapter = Adapter(model, optimiser.lora, lora_seed) if optimiser.lora is not None else None
-    if activation_checkpointing:
-        model.activation_checkpointing_enable()
+    trained = Whole(trajectory, resident, helper=helper, activation_checkpointing=activation_checkpointing)
+    return take_steps(trajectory, resident, trained, last_step, stops, reached, micro_batch, resumption)
+
+
+def take_steps(
+    trajectory: Trajectory,
+    resident: Resident,
+    trained: Trained,
+    last_step: int,
+    stops: Collection[int],
+    reached: Callable[[int, Progress, Product | None], None],
+    micro_batch: int,
+    resumption: Resumption | None,
+) -> Progress:
+    """As ``train``, of a model however it lies in memory; it is closed at the end, however that comes about.
+
+    Args:
+        resident: what texts are encoded for, on the device that computes.
+    """
     try:
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimiser = trajectory.optimiser
+        model = trained.models.model
+        forget, retain = _data(trajectory, resident, micro_batch, trained.share)
         adamw = torch.optim.AdamW(
-            parameters, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, fused=True
+            trained.parameters, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, fused=True
         )
         progress = Progress()
         every = None
@@ -77,50 +85,41 @@ def train(
             every = resumption.every
             if resumption.middle is not None:
                 progress = replace(resumption.middle[0])
-                restore(model, adamw, resumption.middle[1])
+                trained.restore(adamw, resumption.middle[1])
         losses: list[torch.Tensor] = []
         model.train()
         for step in range(progress.steps, last_step):
-            data = forget.micro_batches(step, models)
-            retained = retain.micro_batches(step, models) if retain is not None else [None] * len(data)
+            data = forget.micro_batches(step, trained.models)
+            retained = (
+                retain.micro_batches(step, trained.models) if retain is not None else [None] * len(data)
+            )
             # Dropout, where a model has it, draws from the global generator: its state is set by the step.
-            _seed(derived_seed(trajectory.seed, trajectory.kind, "dropout", step), resident.device)
-            losses.append(_accumulate(objective, trajectory, resident, step, data, retained))
+            _seed(trained.share.dropout_seed(trajectory, step), resident.device)
+            losses.append(_accumulate(trained, trajectory, resident, step, data, retained))
             if optimiser.gradient_clip is not None:
-                torch.nn.utils.clip_grad_norm_(parameters, optimiser.gradient_clip)
+                trained.clip(optimiser.gradient_clip)
             if optimiser.warmup_steps:
                 for group in adamw.param_groups:
                     group["lr"] = optimiser.learning_rate * min(1, (step + 1) / optimiser.warmup_steps)
             adamw.step()
+            trained.after_step()
             adamw.zero_grad(set_to_none=True)
             progress.steps = step + 1
             progress.loss_tokens += data[0].loss_tokens
             state_due = every is not None and (step + 1) % every == 0 and step + 1 < last_step
             if step + 1 in stops or step + 1 == last_step or state_due:
-                _refuse_divergence(losses, parameters, trajectory, step + 1)
+                _refuse_divergence(trained, losses, trajectory, step + 1)
                 losses.clear()
             if step + 1 in stops:
                 model.eval()
-                if adapter is None:
-                    reached(step + 1, progress, None)
-                else:
-                    product = adapter.product()
-                    with adapter.switched_off(), resident.adding(product):
-                        reached(step + 1, progress, product)
+                with trained.at_stop() as product:
+                    reached(step + 1, progress, product)
                 model.train()
             if state_due and resumption is not None:
-                resumption.save(progress, training_state(model, adamw))
-        if adapter is not None:
-            product = adapter.product()
-            adapter.remove()
-            adapter = None
-            resident.add(product)
+                resumption.save(progress, trained.state(adamw))
+        trained.finish()
     finally:
-        if adapter is not None:
-            adapter.remove()
-        if activation_checkpointing:
-            model.activation_checkpointing_disable()
-        model.eval()
+        trained.close()
     return progress
 
 
@@ -135,7 +134,9 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.get_device_module(device).manual_seed(seed)
 
 
-def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple[Batches, Batches | None]:
+def _data(
+    trajectory: Trajectory, resident: Resident, micro_batch: int, share: Share
+) -> tuple[Batches, Batches | None]:
     """The batches of the data, and of the retain data where the method uses some: each a stream of its own."""
 
     def batches(corpus: Corpus, purpose: str, generic: Corpus | None) -> Batches:
@@ -148,6 +149,7 @@ def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple
             micro_batch=micro_batch,
             max_length=trajectory.max_length,
             generic=generic,
+            share=share,
         )
 
     data, retain = trajectory.data, trajectory.retain
@@ -157,40 +159,31 @@ def _data(trajectory: Trajectory, resident: Resident, micro_batch: int) -> tuple
     )
 
 
-def _objective(trajectory: Trajectory) -> tuple[Objective, bool]:
-    """What is minimised, and whether it needs a frozen copy of the model at step 0."""
-    if trajectory.method is None:
-        return MaximumLikelihood(), False
-    return trajectory.method, trajectory.method.uses_reference
-
-
 def _accumulate(
-    objective: Objective,
+    trained: Trained,
     trajectory: Trajectory,
     resident: Resident,
     step: int,
     data: list[MicroBatch],
     retain: Sequence[MicroBatch | None],
 ) -> torch.Tensor:
-    """Gradients of the whole batch, micro-batch by micro-batch; its loss, detached."""
+    """Gradients of the whole batch, micro-batch by micro-batch; the loss of those of this process, detached."""
+    objective: Objective = trajectory.method or MaximumLikelihood()
     shares = []
     for micro_batch, retained in zip(data, retain, strict=True):
+        trained.before_backward()
         with resident.autocast():
             loss = objective.loss(Step(step, micro_batch, retained, trajectory.seed))
         loss.backward()
         shares.append(loss.detach())
+    trained.gather_gradients()
     return torch.stack(shares).sum()
 
 
 def _refuse_divergence(
-    losses: list[torch.Tensor],
-    parameters: list[torch.nn.Parameter],
-    trajectory: Trajectory,
-    step: int,
+    trained: Trained, losses: list[torch.Tensor], trajectory: Trajectory, step: int
 ) -> None:
-    # All asked before any is looked at: each look waits for a GPU to come so far.
-    finite = [torch.isfinite(each).all() for each in (torch.stack(losses), *parameters)]
-    if bool(torch.stack(finite).all()):
+    if trained.all_finite(losses):
         return
     raise DivergedError(
         f"{trajectory.kind} diverged: the loss or the weights left the finite numbers by step {step} "

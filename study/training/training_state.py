@@ -65,14 +65,15 @@ class StateBudget:
         self._last = seconds
 
 
-_WEIGHT = "weight"
+WEIGHT = "weight"
+"""What the weights themselves are called, beside their moments."""
 
 
 def training_state(model: torch.nn.Module, adamw: torch.optim.Optimizer) -> State:
     """``weight/NAME``, and ``exp_avg/NAME`` and its like for each moment; tensors shared with the model."""
     state: State = {}
     for name, parameter in _trained(model):
-        state[f"{_WEIGHT}/{name}"] = parameter.detach()
+        state[f"{WEIGHT}/{name}"] = parameter.detach()
         for moment, value in adamw.state.get(parameter, {}).items():
             state[f"{moment}/{name}"] = value
     return state
@@ -91,7 +92,7 @@ def restore(model: torch.nn.Module, adamw: torch.optim.Optimizer, state: Mapping
     for name, parameter in _trained(model):
         of_parameter = moments.pop(name)
         with torch.no_grad():
-            parameter.copy_(of_parameter.pop(_WEIGHT))
+            parameter.copy_(of_parameter.pop(WEIGHT))
         if of_parameter:
             # Cloned: a memory-mapped file aligns tensors differently from torch, which can change the bits of sums.
             adamw.state[parameter] = {

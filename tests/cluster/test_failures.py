@@ -12,7 +12,7 @@ from cluster.storage.retry import StorageRefusedError, UnansweredError
 from cluster.study_folder.failures import ABOUT, Cause, Failure, FailureRecords
 from cluster.study_folder.lease import hold
 from cluster.worker.attempts import Attempts, StageGivenUpError
-from study.errors import DeviceError, DivergedError, IntegrityError, SpecError
+from study.errors import DeviceError, DivergedError, GangError, IntegrityError, SpecError
 
 
 def raised(error: Exception) -> Exception:
@@ -37,6 +37,7 @@ def raised(error: Exception) -> Exception:
         (torch.AcceleratorError("CUDA error: ECC"), Cause.SICK_CARD, True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), Cause.ERROR, False),
         (DeviceError("no driver"), Cause.NO_GPU, True),
+        (GangError("process 2 of 2 was ended by SIGKILL"), Cause.LOST_WORKER, True),
         (OSError(errno.ENOSPC, "No space left on device"), Cause.DISK, False),
         (OSError(errno.EIO, "Input/output error"), Cause.STORAGE, True),
         (OSError(errno.EACCES, "Permission denied"), Cause.REFUSED, False),

@@ -68,18 +68,32 @@ def has_no_tokenizer(folder: Path) -> bool:
 
 def _check_settings(plan: Plan) -> None:
     check_service_cost(plan)
-    _check_gpus(plan)
+    _check_gangs(plan)
     _check_precision(plan)
 
 
-def _check_gpus(plan: Plan) -> None:
-    """One stage computes on one GPU; more would be reserved and lie idle."""
-    for kind in sorted({stage.kind for stage in plan.stages.values()}):
-        gpus = plan.spec.execution.resources(kind).gpus
-        if gpus > 1:
+def _check_gangs(plan: Plan) -> None:
+    """What several processes on one node train together: all weights, of batches that can be dealt alike."""
+    for stage in plan.stages.values():
+        resources = plan.spec.execution.resources(stage.kind)
+        if resources.members == 1:
+            continue
+        asked = f"gpus={resources.gpus:g}" if resources.gpus else f"processes={resources.processes}"
+        key = {"base": "embedded.pretraining.optimiser", **KEYS}.get(stage.kind, stage.kind)
+        node = stage.node
+        if not isinstance(node, Trajectory):  # only evaluated, by one process of them
+            continue
+        if node.optimiser.lora is not None:
             raise PreflightError(
-                f"a stage of kind {kind} asks for {gpus:g} GPUs, and computes on one; give execution.gpus=1, or a "
-                "share of one, such as 0.25"
+                f"{key}.lora: an adapter is trained by one process, and execution.{asked} asks for "
+                f"{resources.members} where all weights are trained; give this kind less: "
+                f"--set 'execution.of_kind={{{stage.kind}: {{gpus: {min(1, resources.gpus):g}}}}}'"
+            )
+        if node.optimiser.batch_size % resources.members:
+            raise PreflightError(
+                f"{key}.batch_size={node.optimiser.batch_size} cannot be dealt alike to the {resources.members} "
+                f"processes of execution.{asked}; give a multiple of {resources.members}, or other resources to this "
+                f"kind (execution.of_kind={{{stage.kind}: …}})"
             )
 
 
@@ -321,7 +335,7 @@ def _check_memory(demands: Sequence[Demand]) -> None:
 
 def local_slots(spec: StudySpec) -> int:
     """How many stages this machine runs at once, of those that all kinds of stage leave room for."""
-    at_once = len(os.sched_getaffinity(0)) // spec.execution.cpus
+    at_once = len(os.sched_getaffinity(0)) // spec.execution.cores
     if spec.execution.gpus:
         from study.models.hardware import gpu_count
 

@@ -47,3 +47,35 @@ def test_a_layer_that_the_model_lacks(tiny, tmp_path: Path, model: str) -> None:
         else:
             with pytest.raises(PreflightError, match="method rmu: layer 2 of a model that has 1"):
                 check_plan(plan, local=False)
+
+
+DEALT = {"learning_rate": 1e-4, "batch_size": 4}
+DEALT_ALIKE = {"finetune": {"steps": 1, "optimiser": DEALT}, "unlearn": DEALT, "relearn": DEALT}
+
+
+@pytest.mark.parametrize(
+    ("execution", "changes", "words"),
+    [
+        ({"gpus": 4}, {}, None),
+        (
+            {"gpus": 4},
+            {"unlearn": {**DEALT, "batch_size": 6}},
+            "unlearn.batch_size=6 .* 4 processes .*gpus=4",
+        ),
+        ({"processes": 3}, {}, r"pretraining\.optimiser\.batch_size=4 .* 3 processes .*processes=3"),
+        (
+            {"gpus": 2},
+            {"relearn": {**DEALT, "lora": {}}},
+            r"relearn\.lora: .*gpus=2 .*\{relearn: \{gpus: 1\}\}",
+        ),
+        ({"processes": 2}, {"relearn": {**DEALT, "lora": {}}}, r"processes=2 .*\{relearn: \{gpus: 0\}\}"),
+        ({"processes": 2, "of_kind": {"relearn": {}}}, {"relearn": {**DEALT, "lora": {}}}, None),
+    ],
+)
+def test_what_processes_cannot_train_together(planned, execution, changes, words: str | None) -> None:
+    plan = planned(**{**DEALT_ALIKE, **changes}, execution=execution)
+    if words is None:
+        check_plan(plan, local=False)
+    else:
+        with pytest.raises(PreflightError, match=words):
+            check_plan(plan, local=False)

@@ -90,3 +90,14 @@ def test_gpus_are_a_share_or_whole(tiny, gpus: float, fits: bool) -> None:
 def test_rows_name_the_device(finished) -> None:
     rows = read_dataset(finished(), "cells")
     assert set(rows.column("device").to_pylist()) == {"cpu"}
+
+
+def test_a_gpu_has_one_process(tiny) -> None:
+    """Each process takes its cores; a kind that trains nothing is one process on the CPU."""
+    execution = tiny(execution={"gpus": 2, "cpus": 3}).execution
+    assert (execution.members, execution.cores) == (2, 6)
+    execution = tiny(execution={"processes": 2, "cpus": 3}).execution
+    assert (execution.members, execution.cores, execution.resources("embedded").cores) == (2, 6, 3)
+    assert tiny(execution={"gpus": 0.5}).execution.members == 1
+    with pytest.raises(SpecError, match=r"processes=2 .*gpus=2 .*leave processes out"):
+        tiny(execution={"gpus": 2, "processes": 2})

@@ -116,3 +116,20 @@ def test_the_machines_memory_is_told_apart() -> None:
     alone = need(LLAMA_2_7B, lora=R16, gpus=0)
     assert alone.device == 0
     assert alone.host / GIBIBYTE == pytest.approx(0.5 + 25.1 + beside.device / GIBIBYTE, rel=0.02)
+
+
+@pytest.mark.parametrize(("gpus", "gibibytes"), [(2, 75.1), (4, 50.0), (8, 34.5)])
+def test_all_weights_of_7b_on_several_cards(gpus: int, gibibytes: float) -> None:
+    """By hand, GiB a card. A step has 100.4 in shards, casts 12.5, 5 groups of 1.0, activations and logits of 2 x 512
+    tokens 7.4 (of 1 x 512 on 8 cards); at a stop 75.3 are in shards, and the first card has all weights, 25.1.
+    """
+    told = need(LLAMA_2_7B, longest=512, micro_batch=2, gpus=gpus)
+    assert told.device / GIBIBYTE == pytest.approx(gibibytes, rel=0.01)
+    assert told.host / GIBIBYTE == pytest.approx(gpus * (0.5 + 25.1), rel=0.01)
+
+
+def test_processes_on_the_cpu_share_the_machines_memory() -> None:
+    """By hand, GiB: the first's own copy, weights, gradients and moments in shards, and the passes of both."""
+    told = need(LLAMA_2_7B, precision="float32", longest=64, micro_batch=2, gpus=0, processes=2)
+    assert told.device == 0
+    assert told.host / GIBIBYTE == pytest.approx(2 * 0.5 + 25.1 + 4 * 25.1 + 2 * (1.3 + 0.1 + 4.9), rel=0.01)

@@ -1,0 +1,115 @@
+"""Two and four processes that train one model together: the bits of one process that cuts its batches in the same way.
+
+Over gloo, on the CPU. The rest (reading, evaluating, publishing) is rank 0's, and what it is in one process.
+"""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.storage.local_store import LocalStore
+from study.errors import GangError
+from study.perform import Residents, perform
+from study.planning.plan import Plan
+from study.training.gang.orders import MEMBER
+from study.unlearning import METHODS
+from tests.study.test_resumption import LAST
+
+BATCH = 8
+CLIPPED = 0.05
+"""A norm that every gradient of the tiny model passes."""
+
+
+def changes(clip: float | None = None) -> dict:
+    optimiser = {"learning_rate": 1e-3, "batch_size": BATCH, "gradient_clip": clip}
+    return {
+        "embedded": {
+            # of a width that four processes cannot cut alike
+            "architecture": {"layers": 2, "width": 18, "heads": 3},
+            "pretraining": {"steps": 2, "optimiser": optimiser},
+        },
+        "finetune": {"steps": LAST, "optimiser": optimiser},
+        "unlearn": optimiser,
+        "relearn": {**optimiser, "warmup_steps": 2},
+    }
+
+
+def digests(store: LocalStore) -> dict[str, dict[str, str]]:
+    return {str(each): dict(store.record(each)["files"]) for each in store.addresses()}
+
+
+def performed(plan: Plan, store: LocalStore, residents: Residents) -> LocalStore:
+    for stage in plan.stages.values():
+        perform(stage, store, residents, plan.spec.execution)
+    return store
+
+
+@pytest.fixture
+def residents():
+    found = Residents()
+    yield found
+    found.release()
+
+
+def test_a_study_of_two_processes_has_the_bits_of_one(planned, residents, tmp_path: Path) -> None:
+    """With clipping, a frozen reference, states on the way, and two micro-batches of each process in every step."""
+    grid = {**changes(CLIPPED), "method": ["kl_minimisation"], "depth": [2, 5]}
+    execution = {"micro_batch": 2, "checkpoint_every_steps": 2, "checkpoint_share": None}
+    one = performed(planned(**grid, execution=execution), LocalStore(tmp_path / "one"), residents)
+    plan = planned(**grid, execution={**execution, "processes": 2})
+    two = performed(plan, LocalStore(tmp_path / "two"), residents)
+    assert digests(one) == digests(two)
+    recorded = {two.record(each)["processes"] for each in two.addresses()}
+    assert recorded == {2}
+    assert {one.record(each)["processes"] for each in one.addresses()} == {1}
+    assert residents.loads == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clip", [None, CLIPPED])
+@pytest.mark.parametrize("processes", [2, 4])
+def test_every_method(planned, residents, tmp_path: Path, processes: int, clip: float | None) -> None:
+    """One process of the same cut has the same bits."""
+    grid = {**changes(clip), "method": list(METHODS), "depth": [3], "relearn_steps": [0]}
+    of = {"processes": processes}
+    gang = performed(planned(**grid, execution=of), LocalStore(tmp_path / "gang"), residents)
+    cut = {"micro_batch": BATCH // processes}
+    one = performed(planned(**grid, execution=cut), LocalStore(tmp_path / "one"), residents)
+    assert digests(gang) == digests(one)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_the_attempt_and_leaves_none_behind(
+    planned, residents, tmp_path: Path
+) -> None:
+    """It is named, with its signal; the attempt after it goes on from the last state, to the same bits."""
+    grid = changes(CLIPPED)
+    states = {"checkpoint_every_steps": 2, "checkpoint_share": None, "micro_batch": 2}
+    plan = planned(**grid, execution={**states, "processes": 4})
+    whole = performed(planned(**grid, execution=states), LocalStore(tmp_path / "whole"), residents)
+    store = LocalStore(tmp_path / "killed")
+    killed = []
+
+    def tell(event: str, **facts: object) -> None:
+        if event == "state left" and not killed:
+            killed.extend(members())
+            killed[1].kill()
+
+    for stage in plan.stages.values():
+        if stage.kind == "finetune":
+            with pytest.raises(GangError, match=r"process 3 of 4 .* was ended by SIGKILL"):
+                perform(stage, store, residents, plan.spec.execution, tell)
+            assert len(killed) == 3
+            assert not any(process.is_running() for process in killed)
+        done = perform(stage, store, residents, plan.spec.execution)
+        assert done.train_steps == (LAST - 2 if stage.kind == "finetune" else stage.last_step)
+    assert digests(whole) == digests(store)
+    residents.release()
+    assert members() == []
+
+
+def members() -> list[psutil.Process]:
+    """The processes that train with this one."""
+    children = psutil.Process().children(recursive=True)
+    return sorted((each for each in children if MEMBER in each.cmdline()), key=lambda each: each.pid)
