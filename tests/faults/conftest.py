@@ -22,6 +22,8 @@ GRID = {
     "relearn_steps": [0, 2, 4],
     "finetune": {"steps": 40, "optimiser": {"learning_rate": 1e-3, "batch_size": 12}},
 }
+ONE_OF_EACH = {**GRID, "repetitions": [7]}
+"""Half of it, where the fault needs no more."""
 LONG = {**GRID, "finetune": {"steps": 400, "optimiser": {"learning_rate": 1e-3, "batch_size": 12}}}
 """The same with finetunings of seconds, to hit."""
 

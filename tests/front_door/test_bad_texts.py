@@ -230,7 +230,7 @@ def test_what_does_not_fit_the_memory_is_told_before(tmp_path: Path, model: Path
 
 
 def test_data_that_changed_since_the_study_began(
-    place: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, model: Path, without_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = [*GOOD, "--set", f"model={model}", "--study", "s"]
 
@@ -255,7 +255,7 @@ LONG = [
 
 @pytest.mark.parametrize("verb", ["plan", "run"])
 def test_max_length_says_what_it_takes_away(
-    place: Path, model: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+    place: Path, model: Path, verb: str, without_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
         raise PreflightError("stopped")

@@ -4,11 +4,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
+
+from tests.commands import OneByOne
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("study", "search_spaces", "cluster", "analysis")
@@ -34,18 +34,11 @@ def test_a_method_and_a_scenario_are_a_file_and_a_line_each(tmp_path: Path) -> N
         assert count == 1
         (copy / where).write_text(text, encoding="utf-8")
     (command,) = re.findall(r"```\n(relearn run .*?)\n```", page, re.DOTALL)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy), str(ROOT)])}
-    for words in (shlex.split(command)[1:], ["report", "capitals"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.without_ray", *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    environment = {"PYTHONPATH": os.pathsep.join([str(copy), str(ROOT)])}
+    with OneByOne(tmp_path, environment) as relearn:
+        for words in (shlex.split(command)[1:], ["report", "capitals"]):
+            code, output = relearn(*words)
+            assert code == 0, output
     cells = pd.read_parquet(tmp_path / "capitals" / "results" / "cells")
     assert {"flattening", "gradient_ascent"} <= set(cells["method"])
     assert set(cells["scenario"]) == {"capitals"}

@@ -13,7 +13,7 @@ from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from cluster.study_folder.lease import hold
 from tests.commands import Call, call
 from tests.conftest import TINY
-from tests.without_ray import take_ray_out
+from tests.without_ray import run_without_ray
 
 VERBS = [
     ["status"],
@@ -47,13 +47,7 @@ class Planted:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study, run once."""
-    place = tmp_path_factory.mktemp("finished")
-    (place / "space.json").write_text(json.dumps(TINY))
-    with pytest.MonkeyPatch.context() as patched:
-        take_ray_out(patched)
-        code, output = call("run", "space.json", "--study", "s", cwd=place)
-    assert code == 0, output
-    return place
+    return run_without_ray(TINY, tmp_path_factory.mktemp("finished")).parent
 
 
 def test_a_planted_pickle_is_never_loaded(finished: Path) -> None:
@@ -92,7 +86,13 @@ def test_a_planted_pickle_is_never_loaded(finished: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY)
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        pytest.param(text, id=name, marks=[pytest.mark.slow] if name in ("long", "absolute") else [])
+        for name, text in NASTY.items()
+    ],
+)
 def test_a_name_stays_a_name(finished: Path, tmp_path: Path, nasty: str) -> None:
     """As the study's name it is refused or stays within the folder; as its question it stays text."""
     place = tmp_path / "deep" / "down"
@@ -138,15 +138,27 @@ def test_secrets_are_masked(planned, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_secret_of_a_run_reaches_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "hf_abcdefghijklmnop"
     monkeypatch.setenv("HF_TOKEN", secret)
-    (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": [f"nobody/{secret}"]}))
-    code, output = call("run", "space.json", "--study", "s", cwd=tmp_path)
-    assert code != 0, output
     monkeypatch.setenv("RELEARN_SECRET", secret)
-    (tmp_path / "space.json").write_text(
-        json.dumps({**TINY, "unlearn": {"learning_rate": 1e38, "batch_size": 3}})
-    )
+    study = run_without_ray(TINY, tmp_path)
+    (tmp_path / "other.json").write_text(json.dumps({**TINY, "model": [f"nobody/{secret}"]}))
+    code, output = call("run", "other.json", "--study", "t", cwd=tmp_path)
+    assert code != 0, output
+    files = [path for folder in (study, tmp_path / "t") for path in folder.rglob("*") if path.is_file()]
+    assert files
+    assert not any(secret.encode() in path.read_bytes() for path in files)
+
+
+@pytest.mark.slow
+def test_no_secret_of_a_run_that_fails_on_ray_reaches_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "hf_abcdefghijklmnop"
+    for name in ("HF_TOKEN", "RELEARN_SECRET"):
+        monkeypatch.setenv(name, secret)
+    diverges = {**TINY, "unlearn": {"learning_rate": 1e38, "batch_size": 3}}
+    (tmp_path / "space.json").write_text(json.dumps(diverges))
     code, output = Call("run", "space.json", "--study", "t", cwd=tmp_path).finish()
     assert code == 1, output
-    files = [path for folder in ("s", "t") for path in (tmp_path / folder).rglob("*") if path.is_file()]
+    files = [path for path in (tmp_path / "t").rglob("*") if path.is_file()]
     assert files
     assert not any(secret.encode() in path.read_bytes() for path in files)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from cluster.storage.local_store import LocalStore
@@ -64,6 +65,11 @@ def said(folder: Path, dataset: str) -> pa.Table:
     return table.drop_columns([name for name in OF_THE_WAY if name in table.column_names])
 
 
+def half(folder: Path, dataset: str) -> pa.Table:
+    """What is said of one of the two corpora, and of models that were relearned on none."""
+    return said(folder, dataset).filter(pc.field("corpus") != "gibberish")
+
+
 def run(folder: Path, study: str, fields: dict[str, Any]) -> tuple[int, str]:
     (folder / f"{study}.json").write_text(json.dumps(fields))
     return call("run", f"{study}.json", "--study", study, cwd=folder)
@@ -72,23 +78,25 @@ def run(folder: Path, study: str, fields: dict[str, Any]) -> tuple[int, str]:
 def test_cells_through_the_api_equal_cells_with_the_weights_to_the_bit(
     server: Server, attacked: Path, tmp_path: Path, without_ray: None
 ) -> None:
-    code, output = run(tmp_path, "a", by_jobs(server.url))
+    fields = by_jobs(server.url, corpus=["prefix"])
+    before = len(list(server.client().fine_tuning.jobs.list()))
+    code, output = run(tmp_path, "a", fields)
     assert code == 0, output
     for dataset in ("cells", "probes"):
-        assert said(tmp_path / "a", dataset).equals(said(attacked, dataset)), dataset
+        assert said(tmp_path / "a", dataset).equals(half(attacked, dataset)), dataset
     rows = rows_of(tmp_path / "a")["cells"]
     assert set(rows["device"].to_pylist()) == {"service 127.0.0.1"}
     assert rows["weight_distance"].null_count == rows["train_tokens"].null_count == len(rows) > 0
     everything = b"".join(path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert server.token.encode() not in everything and server.token not in output
-    assert len(list(server.client().fine_tuning.jobs.list())) == JOBS
+    assert len(list(server.client().fine_tuning.jobs.list())) == before + JOBS // 2
     # A study that lost its folder goes on with the jobs that it has paid for.
-    code, output = run(tmp_path, "again", by_jobs(server.url))
+    code, output = run(tmp_path, "again", fields)
     assert code == 0, output
-    assert said(tmp_path / "again", "cells").equals(said(attacked, "cells"))
-    assert len(list(server.client().fine_tuning.jobs.list())) == JOBS
+    assert said(tmp_path / "again", "cells").equals(half(attacked, "cells"))
+    assert len(list(server.client().fine_tuning.jobs.list())) == before + JOBS // 2
     code, output = call("plan", "a.json", "--study", "a", cwd=tmp_path)
-    assert code == 0 and "6 (6 are begun)" in output
+    assert code == 0 and "3 (3 are begun)" in output
 
 
 def test_an_answer_of_create_that_is_lost_makes_no_second_job(

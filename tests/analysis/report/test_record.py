@@ -69,7 +69,9 @@ def on(records: Path, marks: str) -> str:
 
 def test_a_study_in_part(study_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = study_folder(
-        lambda **c: None if c["depth"] == 8 and c["relearn_steps"] else lawful(**c), seeds=(0, 1)
+        lambda **c: None if c["depth"] == 8 and c["relearn_steps"] else lawful(**c),
+        seeds=(0, 1),
+        repetitions=(7, 1),
     )
     content = json.loads((folder / "study.json").read_text())
     content["overrides"] = ["model=/home/me/models/Small-1B"]
@@ -149,7 +151,7 @@ def test_methods_are_compared_where_they_have_just_forgotten(
 
 def test_only_pictures_that_are_shown_are_kept(study_folder: Callable[..., Path], tmp_path: Path) -> None:
     records = tmp_path / "docs"
-    folder = put(study_folder(lawful, seeds=(0,)), records)
+    folder = put(study_folder(lawful, seeds=(0,), repetitions=(7, 1)), records)
     kinds = ("pictures heatmap", "curves_of keyword_anywhere")
     on(records, "".join(f"<!-- made-up: {kind} -->\n<!-- end -->\n" for kind in kinds))
     (folder / "ladder.svg").write_bytes(b"of a mark that is gone")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands import published, wait_for
 from tests.faults.checker import Fault
-from tests.faults.conftest import GRID
+from tests.faults.conftest import GRID, ONE_OF_EACH
 
 pytestmark = [pytest.mark.usefixtures("root"), pytest.mark.timeout(300)]
 ROOM = 64 * 1024
@@ -54,7 +54,7 @@ def test_a_disk_fills_up_while_a_study_runs(
     study = tmp_path / "s"
     disk = small_disk(tmp_path / place)
     store = "s/store" if place == "s" else place
-    call = relearn("run", space(**GRID), "--study", "s", "--store", store, with_ray=on_ray)
+    call = relearn("run", space(**ONE_OF_EACH), "--study", "s", "--store", store, with_ray=on_ray)
     wait_for(lambda: len(published(study)) >= 3)
     fault.before(study, call)
     ballast = fill(disk)
@@ -65,10 +65,10 @@ def test_a_disk_fills_up_while_a_study_runs(
     assert "bytes free" in output
     assert "Traceback" not in output
     ballast.unlink()
-    fault.check(study, undisturbed(**GRID), code=code, complete=False)
+    fault.check(study, undisturbed(**ONE_OF_EACH), code=code, complete=False)
     code, output = resume("s")
     assert code == 0, output
-    fault.check(study, undisturbed(**GRID), code=code, repeated=4)
+    fault.check(study, undisturbed(**ONE_OF_EACH), code=code, repeated=4)
 
 
 @pytest.mark.slow

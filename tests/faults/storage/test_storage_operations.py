@@ -30,7 +30,7 @@ def disturbed(mode: str, folder: Path, step: int) -> list[int]:
 
 
 @pytest.mark.repeats
-@pytest.mark.parametrize("step", [97, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("step", [149, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
     [
@@ -46,7 +46,7 @@ def disturbed(mode: str, folder: Path, step: int) -> list[int]:
 )
 def test_a_fault_at_every_operation(undisturbed, fault: Fault, tmp_path: Path, mode: str, step: int) -> None:
     done = disturbed(mode, tmp_path / mode, step)
-    assert len(done) > 3
+    assert len(done) > 2
     for at in done:
         fault.inject(at != done[-1])  # the last one had no such operation any more
         fault.check(tmp_path / mode / str(at), undisturbed(**CHANGES), code=0, repeated=1)
