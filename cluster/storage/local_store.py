@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
+from cluster.storage.digests import digest_as
 from cluster.storage.disk_full import free
 from cluster.storage.local_check import check_folder
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, refuse_links_to
@@ -24,7 +25,6 @@ from cluster.storage.store import StoreCheck
 from study.artifacts import Address, Record
 from study.atomic_write import name_exclusively, sync, write_bytes
 from study.errors import PreflightError
-from study.identity import file_sha256
 
 
 class LocalStore:
@@ -104,7 +104,7 @@ class LocalStore:
         path = home_of(self.folder, address) / str(record["attempt"]) / name
         refuse_links_to(path, self.folder)
         try:
-            found = file_sha256(path)
+            found = digest_as(recorded, path)
         except FileNotFoundError:
             found = "no file"
         if found != recorded:

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
+from cluster.storage.digests import FORM, digest_of
 from study.artifacts import Address, Record
 from study.errors import IntegrityError
-from study.identity import file_sha256
 
-RECORD_FORMAT = 2
+RECORD_FORMAT = 3
 REMEDY = "move it aside with `relearn verify STUDY --repair`, and run again"
 
 
 def files_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a record says of each file of a folder: its sha256 and its size in bytes."""
+    """What a record says of each file of a folder: its digest and its size in bytes."""
     return {
-        path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        path.name: {"sha256": digest_of(path), "bytes": path.stat().st_size}
         for path in sorted(folder.iterdir())
     }
 
@@ -65,14 +65,18 @@ def read_record(content: bytes, address: Address, place: object) -> Record:
 
 
 def recorded_file(record: Record, address: Address, name: str) -> str:
-    """The sha256 that a record has for a file.
+    """The digest that a record has for a file.
 
     Raises:
         KeyError: the artifact has no such file.
+        IntegrityError: it is none.
     """
     if name not in record["files"]:
         raise KeyError(f"{address} has no file {name}; it has {', '.join(record['files'])}")
-    return str(record["files"][name]["sha256"])
+    digest = str(record["files"][name]["sha256"])
+    if not FORM.fullmatch(digest):  # it names a file of the node's cache
+        raise IntegrityError(f"the record of {address} has no hash of {name}: {REMEDY}")
+    return digest
 
 
 def changed_file(place: object, found: str, recorded: str) -> IntegrityError:

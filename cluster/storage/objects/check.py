@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from cluster.storage.chains import Chains
+from cluster.storage.digests import digest_as
 from cluster.storage.objects.bucket import Bucket
 from cluster.storage.objects.layout import ARTIFACTS, RECORDS, address_of, home_of, record_of
 from cluster.storage.records import read_record
 from cluster.storage.store import Damage, StoreCheck
 from study.artifacts import Address
 from study.errors import IntegrityError
-from study.identity import file_sha256
 
 
 def check_bucket(bucket: Bucket, disk: Path) -> StoreCheck:
@@ -70,7 +70,7 @@ def _check_artifact(
         named.add(source)
         found.files += 1
         there = bucket.download(source, scratch)
-        if there and file_sha256(scratch) == facts.get("sha256"):
+        if there and digest_as(str(facts.get("sha256")), scratch) == facts.get("sha256"):
             found.bytes += scratch.stat().st_size
             continue
         if bucket.read(name) is None:

@@ -1,6 +1,6 @@
 """What a node has downloaded: one copy for all of its processes, checked by its hash each time it is used.
 
-Files are named by their sha256, so that a changed object is never mistaken for an old one. ``RELEARN_CACHE`` names
+Files are named by their digests, so that a changed object is never mistaken for an old one. ``RELEARN_CACHE`` names
 the folder (~/.cache/relearn without it), ``RELEARN_CACHE_GB`` how many units of 10⁹ bytes are kept.
 """
 
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from study.identity import file_sha256
+from cluster.storage.digests import TREE, digest_as
 from study.models.known_hashes import cache_folder
 
 KEPT_GB = 50.0
@@ -26,7 +26,7 @@ class NodeCache:
     def __init__(self) -> None:
         self.folder = cache_folder()
 
-    def file(self, sha256: str, suffix: str, download: Callable[[Path], bool]) -> tuple[Path, str]:
+    def file(self, recorded: str, suffix: str, download: Callable[[Path], bool]) -> tuple[Path, str]:
         """A file of these bytes, downloaded where the cache has none that is sound.
 
         Args:
@@ -34,19 +34,19 @@ class NodeCache:
             download: writes the bytes into a path; False where there are none.
 
         Returns:
-            The path, and the hash that was found: another than ``sha256``, or "no file", where the source has other
+            The path, and the digest that was found: another than ``recorded``, or "no file", where the source has other
             bytes; such a file is not kept.
         """
-        path = self.folder / "files" / sha256[:2] / f"{sha256}{suffix}"
+        path = self.folder / "files" / recorded.removeprefix(TREE)[:2] / f"{recorded}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_name(f".{sha256}.lock")):
-            if path.exists() and file_sha256(path) == sha256:
+        with _locked(path.with_name(f".{recorded}.lock")):
+            if path.exists() and digest_as(recorded, path) == recorded:
                 os.utime(path)
-                return path, sha256
+                return path, recorded
             temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
             try:
-                found = file_sha256(temporary) if download(temporary) else "no file"
-                if found == sha256:
+                found = digest_as(recorded, temporary) if download(temporary) else "no file"
+                if found == recorded:
                     temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """The contract of a store, over every implementation there is; another one is a parameter of ``location``."""
 
+import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import fsspec
 import pytest
 
+import cluster.storage.digests
 from cluster.storage.open_store import open_store
 from cluster.storage.store import Store
 from study.artifacts import Address
@@ -118,6 +121,31 @@ def test_the_first_writer_wins_and_nothing_of_the_second_stays(store: Store) -> 
     assert not publish(store, b"two")
     assert store.file(ADDRESS, "data.bin").read_bytes() == b"one"
     assert stored(store) == before
+
+
+def test_a_large_file_is_hashed_in_pieces_and_one_of_before_as_it_was(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, b"one whole", ADDRESS)
+    monkeypatch.setattr(cluster.storage.digests, "PIECE", 4)
+    other = Address("cd" * 16, 3, "weights")
+    publish(store, b"in pieces", other)
+    plain, tree = (store.record(each)["files"]["data.bin"]["sha256"] for each in (ADDRESS, other))
+    pieces = [hashlib.sha256(piece).digest() for piece in (b"in p", b"iece", b"s")]
+    assert plain == hashlib.sha256(b"one whole").hexdigest()
+    assert tree == "tree-" + hashlib.sha256(b"".join(pieces)).hexdigest()
+    monkeypatch.setattr(cluster.storage.digests, "MOST_THREADS", 1)
+    for address, content in ((ADDRESS, b"one whole"), (other, b"in pieces")):
+        assert store.file(address, "data.bin").read_bytes() == content
+    assert store.check().damages == []
+    (bytes_of_other,) = [each for each in stored(store) if "cdcd" in each.path and "data.bin" in each.path]
+    bytes_of_other.write(b"in pieceS")
+    (damage,) = store.check().damages
+    assert "another hash" in damage.what
+    fresh = open_store(store.location)
+    shutil.rmtree(fresh.disk / "files", ignore_errors=True)  # what a node has downloaded
+    with pytest.raises(IntegrityError, match="not what its record says"):
+        fresh.file(other, "data.bin")
 
 
 WRITERS, KEYS = 6, 30

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import cluster.storage.local_store
+import cluster.storage.digests
 from cluster.storage.local_store import LocalStore
 from study.artifacts import WEIGHTS_FILE, Address
 from study.errors import IntegrityError
@@ -16,11 +16,15 @@ from study.perform import Residents, perform
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that the store hashes."""
+    """The weights that the store hashes to read them."""
     found: list[Path] = []
-    monkeypatch.setattr(
-        cluster.storage.local_store, "file_sha256", lambda path: found.append(path) or file_sha256(path)
-    )
+
+    def noted(path: Path) -> str:
+        if path.name == WEIGHTS_FILE and ".staging" not in path.parts:
+            found.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(cluster.storage.digests, "file_sha256", noted)
     return found
 
 
