@@ -69,7 +69,7 @@ def plan(
     store: StoreOption = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a study, or a search's first round, would cost, and what it could tell."""
+    """Show what a study would cost, and what it could tell; starts nothing."""
     from analysis.measures.resolution import as_dict, in_words, spread_of
     from cluster.command_line.terminal import print_pairs
     from cluster.driver.plan_summary import summarise

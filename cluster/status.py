@@ -9,7 +9,7 @@ from cluster.rows.recorder import cells_recorded
 from cluster.storage.store import Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import holder_of
-from study.errors import command_line
+from study.errors import command_line, counted
 from study.planning.plan import Plan
 
 
@@ -38,17 +38,17 @@ class Status:
                 ("cells", f"{self.cells_recorded:,} of {self.cells:,} have rows"),
                 ("stages", f"{self.stages_published:,} of {self.stages:,} published"),
                 ("failed", f"{len(self.failures):,}"),
-                ("unreachable", f"{self.stages_unreachable:,} stages behind those that failed"),
+                ("unreachable", f"{counted(self.stages_unreachable, 'stage')} behind those that failed"),
                 ("running now", self.holder or "no"),
             ],
         )
         out = console()
         for failure in self.failures:
-            out.print(f"failed: {failure['label']}: {failure['cause']}: {failure['message']}", markup=False)
+            out.print(f"failed: {failure['label']}: {failure['cause']}: {failure['message']}")
             if "remedy" in failure:
-                out.print(f"        what to do: {failure['remedy']}", markup=False)
+                out.print(f"        what to do: {failure['remedy']}")
         if self.cells_recorded < self.cells and not self.holder:
-            out.print(f"Go on with: {command_line('resume', folder)}", markup=False)
+            out.print(f"Go on with: {command_line('resume', folder)}")
 
 
 def study_status(folder: Path, store: Store, plan: Plan) -> Status:

@@ -59,3 +59,9 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 def command_line(*words: object) -> str:
     """``relearn WORDS…`` as a shell takes it: a path with blanks or quotes is quoted, so that a hint can be pasted."""
     return shlex.join(["relearn", *map(str, words)])
+
+
+def counted(number: float, what: str) -> str:
+    """A number with its noun, one or many: ``1 seed``, ``1,275 cells``, ``2 queries``."""
+    many = f"{what[:-1]}ies" if what.endswith(("ry", "my")) else f"{what}s"
+    return f"{number:,.12g} {what if number == 1 else many}"

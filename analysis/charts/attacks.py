@@ -4,6 +4,7 @@ import numpy as np
 
 from analysis.charts.chart import Chart, Plane, Series
 from analysis.reading.search_result import SearchResult
+from study.errors import counted
 
 MOST = 20
 
@@ -19,7 +20,7 @@ def attack_chart(found: SearchResult) -> Chart | None:
         ", ".join(
             [
                 attack_words(str(row["corpus"])),
-                f"{row['relearn_steps']:g} steps",
+                counted(row["relearn_steps"], "step"),
                 *(f"{name} {row[name]}" for name in several),
             ]
         )
@@ -29,7 +30,7 @@ def attack_chart(found: SearchResult) -> Chart | None:
         np.array([100 * row[name] for row in made], float) for name in ("success", "lowest", "highest")
     )
     words = tuple(
-        f"{name}: {value:.0f}% ({least:.0f} to {most:.0f} over {row['seeds']} seeds)"
+        f"{name}: {value:.0f}% ({least:.0f} to {most:.0f} over {counted(row['seeds'], 'seed')})"
         for name, value, least, most, row in zip(names, success, low, high, made, strict=True)
     )
     place = np.arange(len(made), dtype=np.float64)
@@ -60,6 +61,12 @@ def attack_chart(found: SearchResult) -> Chart | None:
 
 def attack_words(label: str) -> str:
     """The name of an attack with spaces, such as "prefix, fraction 0.5, rank 4"."""
+    corpus, settings = in_parts(label)
+    return ", ".join([corpus, *settings])
+
+
+def in_parts(label: str) -> tuple[str, list[str]]:
+    """The corpus of an attack and its settings, such as "rank 4"; of a corpus as it is, none."""
     corpus, _, rest = label.partition("(")
     settings = rest.rstrip(")").replace("=", " ").replace("_", " ")
-    return ", ".join([corpus, *(part for part in settings.split(",") if part)])
+    return corpus, [part for part in settings.split(",") if part]

@@ -9,18 +9,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.charts.chart import OKABE_ITO, Bar, Chart, Panel, Plane, Series, span, ticks
-from analysis.charts.curves import in_front, place_on_ramp
-from analysis.charts.panels import MOST_LINES
+from analysis.charts.chart import OKABE_ITO, Bar, Chart, Plane, Series, span, ticks
+from analysis.charts.curves import place_on_ramp
+from analysis.charts.panels import MOST_LINES, in_front, in_lines
 from analysis.charts.pooled import rows_with, values_present
 from analysis.measures.contour import frontier
 from analysis.reading.search_result import SearchResult
 from analysis.reading.study_frames import Study
-from study.errors import SpecError
+from study.errors import SpecError, counted
 
 LEVEL = 0.5
 MOST_CORPORA = len(OKABE_ITO)
-COLUMNS = 3
 EDGE = 0.6
 """Beyond the shallowest and the deepest depth, where a panel ends."""
 CONTEXT = ["model", "method", "corpus", "repetitions"]
@@ -55,35 +54,46 @@ def contour_rows(study: Study, by_probes: bool) -> pd.DataFrame:
 
 
 def contour_charts(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
-    """A picture for each model and method in which the level is reached somewhere: a panel for each corpus."""
+    """A picture for each model and method in which the level is reached somewhere: a panel for each corpus.
+
+    With one corpus, one picture with a panel for each model and method.
+    """
     if rows.empty:
         return
     last = float(study.planned["relearn_steps"].max())
     order = [str(name) for name in values_present(study.cells, "corpus")]
     groups = [group for _, group in rows.groupby(["model", "method"], observed=True, sort=False)]
     reached = [group for group in groups if np.isfinite(group["crossing"]).any()]
-    for index, group in enumerate(reached):
+    by_corpus = rows["corpus"].nunique() > 1
+    differ = [name for name in ("model", "method") if rows[name].nunique() > 1]
+    for index, group in enumerate(reached if by_corpus else [pd.concat(reached)] if reached else []):
         counts = [int(str(value)) for value in reversed(values_present(group, "repetitions"))][:MOST_LINES]
         shown = [r for r in counts if np.isfinite(rows_with(group, repetitions=r)["crossing"]).any()]
         there = set(group["corpus"])
         corpora = [name for name in order if name in there][:MOST_CORPORA]
-        panels = [_of_grid(rows_with(group, corpus=corpus), corpus, last, shown) for corpus in corpora]
+        whose = ", ".join(str(group[name].iloc[0]) for name in differ if by_corpus)
+        parts = (
+            [(corpus, rows_with(group, corpus=corpus)) for corpus in corpora]
+            if by_corpus or not differ
+            else [(", ".join(part[differ].iloc[0].astype(str)), part) for part in reached]
+        )
+        by = "corpus" if by_corpus or not differ else " and ".join(differ)
+        panels = [_of_grid(part, title, last, shown) for title, part in parts]
         nowhere = [f"r = {r}" for r in counts if r not in shown]
         left_out = f" Nowhere reached at {', '.join(nowhere)}." if nowhere else ""
         left_out += f" Not shown: {', '.join(sorted(there - set(corpora)))}." if there - set(corpora) else ""
-        whose = f"{group['model'].iloc[0]}, {group['method'].iloc[0]}: " if len(groups) > 1 else ""
         yield Chart(
-            f"contour-{index + 1}" if len(reached) > 1 else "contour",
+            f"contour-{index + 1}" if by_corpus and len(reached) > 1 else "contour",
             "The 50% contour",
-            f"{whose}{in_front('relearn steps', whose)} until {study.headline.words} reaches "
-            f"{100 * LEVEL:.0f}%, against unlearning depth, a panel for each corpus; lower is easier to undo. Between "
-            "two computed steps it is interpolated on the logarithm of the steps. Whisker: 95%, over "
+            f"{in_front('relearn steps', whose)} until {study.headline.words} reaches {100 * LEVEL:.0f}%, against "
+            f"unlearning depth, a panel for each {by}; lower is easier to undo. "
+            "Between two computed steps it is interpolated on the logarithm of the steps. Whisker: 95%, over "
             f"{group['over'].iloc[0]}. An open arrow: not reached within the {last:g} steps that were run."
             f"{left_out}",
             f"Dot charts of steps to {100 * LEVEL:.0f}%. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
             "unlearning depth",
             "relearn steps",
-            _in_lines(panels),
+            in_lines(panels),
         )
 
 
@@ -110,7 +120,7 @@ def search_chart(found: SearchResult) -> Chart | None:
         f"Line charts of the deepest depth that is undone. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
         "relearn steps",
         "unlearning depth",
-        _in_lines(panels),
+        in_lines(panels),
     )
 
 
@@ -159,7 +169,7 @@ def _of_search(found: SearchResult, context: dict[object, object]) -> Plane:
     edges = (min(depths) - EDGE, max(depths) + EDGE)
     steps = [str(value) for value in contour["relearn_steps"]]
     rows = contour.to_dict("records")
-    words = [f"{row['relearn_steps']} steps: {_depth_in_words(row, edges)}" for row in rows]
+    words = [f"{counted(row['relearn_steps'], 'step')}: {_depth_in_words(row, edges)}" for row in rows]
     x = np.arange(len(steps), dtype=np.float64)
     depth, low, high = (contour[name].to_numpy(float) for name in ("depth", "depth_low", "depth_high"))
     inside = np.where((depth > edges[0]) & (depth < edges[1]), depth, np.nan)
@@ -187,10 +197,6 @@ def _of_search(found: SearchResult, context: dict[object, object]) -> Plane:
         y_ticks=tuple((float(depth), str(depth)) for depth in depths),
         bars=bars,
     )
-
-
-def _in_lines(panels: Sequence[Panel]) -> tuple[tuple[Panel, ...], ...]:
-    return tuple(tuple(panels[at : at + COLUMNS]) for at in range(0, len(panels), COLUMNS))
 
 
 def in_words(row: dict[object, object]) -> str:

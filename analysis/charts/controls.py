@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from analysis.charts.chart import Chart
 from analysis.charts.curves import alternative, axis_label, place_on_ramp, plane, series
-from analysis.charts.panels import picture_rows
+from analysis.charts.panels import in_front, picture_rows
 from analysis.charts.pooled import Rows, rows_with
 
 STYLES = {"original": False, "never_learned": True}
@@ -35,14 +35,15 @@ def controls(rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"controls{part.suffix}",
             "The controls",
-            f"{part.whose}Solid: the finetuned model, relearned without having been unlearned. Dashed: a "
-            "model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
+            f"{in_front('solid', part.whose)}: the finetuned model, relearned without having been unlearned. "
+            "Dashed: a model that never saw the forget set, relearned on the same corpus; whatever it reaches is "
+            "learning, not "
             f"relearning.{part.left_out}",
-            alternative(rows.headline, rows_with(part.pooled, start="never_learned"), part).replace(
+            alternative(rows.headline, (part, rows_with(part.pooled, start="never_learned"))).replace(
                 "depths averaged", "of the model that never learned"
             )
             if "never_learned" in set(part.pooled["start"])
-            else alternative(rows.headline, part.pooled, part),
+            else alternative(rows.headline, (part, part.pooled)),
             "relearn steps",
             axis_label(rows.headline),
             (tuple(line),),

@@ -3,53 +3,62 @@
 Bands are left out: those of five depths lie over each other and hide what they are of. Each mark says its interval.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import OKABE_ITO, Chart, Plane, Series, span, ticks
-from analysis.charts.panels import PictureRows, picture_rows
+from analysis.charts.panels import PictureRows, in_front, in_lines, picture_rows, pictures
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
+from study.errors import counted
 from study.results.headline import Headline
 
-BAND = "Thin lines: the seeds. Each mark says its 95% interval over seeds (with one seed over its queries)."
+BAND = "Thin lines: the seeds. Each mark says its 95% interval over seeds."
+BAND_OF_ONE = "Each mark says its 95% interval over the queries of this one seed."
 MOST_DEPTHS = len(OKABE_ITO)
 MOST_THREADS = 5
 
 
 def curves(rows: Rows) -> Iterator[Chart]:
-    """A picture for each model and method that was unlearned."""
+    """A picture for each model and method that was unlearned, or one of all: see ``pictures``."""
     seeds, pooled = rows_with(rows.seeds, start="unlearned"), rows_with(rows.pooled, start="unlearned")
-    for part in picture_rows(seeds, pooled, ["model", "method"]):
-        depths = [int(str(value)) for value in values_present(part.pooled, "depth")]
+    for parts in pictures(list(picture_rows(seeds, pooled, ["model", "method"]))):
+        part, several = parts[0], len(parts) > 1
+        every = pd.concat([each.pooled for each in parts])
+        depths = [int(str(value)) for value in values_present(every, "depth")]
         shown = depths
         if len(depths) > MOST_DEPTHS:
             shown = [
                 depths[index] for index in np.linspace(0, len(depths) - 1, MOST_DEPTHS).round().astype(int)
             ]
         panels = tuple(
-            tuple(
-                _plane(title, shown, seeds_of, pooled_of, rows.headline)
-                for _, title, seeds_of, pooled_of in line
-            )
-            for _, line in part.panels()
+            tuple(_plane(*panel, shown, rows.headline) for panel in line) for line in _lines(parts)
         )
+        band = BAND if seeds["seed"].nunique() > 1 else BAND_OF_ONE
         thinned = f" {len(shown)} of {len(depths)} depths are drawn." if len(shown) < len(depths) else ""
         yield Chart(
-            f"curves{part.suffix}",
+            "curves" if several else f"curves{part.suffix}",
             "Along the relearning",
-            f"{part.whose}{in_front(rows.headline.words, part.whose)} against relearn steps, one colour a "
-            f"depth, along a ramp. {BAND}{thinned}{part.left_out}",
-            alternative(rows.headline, part.pooled, part),
+            f"{in_front(rows.headline.words, '' if several else part.whose)} against relearn steps, one colour a "
+            f"depth, along a ramp. {band}{thinned}{part.left_out}",
+            alternative(rows.headline, *((each, each.pooled) for each in parts)),
             "relearn steps",
             axis_label(rows.headline),
             panels,
         )
 
 
+def _lines(parts: list[PictureRows]) -> Sequence[Sequence[tuple[str, pd.DataFrame, pd.DataFrame]]]:
+    """Title, seeds and pooled rows of each panel: of the parts, where they are several."""
+    if len(parts) > 1:
+        return in_lines([(each.whose, each.seeds, each.pooled) for each in parts])
+    return [[panel[1:] for panel in line] for _, line in parts[0].panels()]
+
+
 def _plane(
-    title: str, depths: list[int], seeds: pd.DataFrame, pooled: pd.DataFrame, headline: Headline
+    title: str, seeds: pd.DataFrame, pooled: pd.DataFrame, depths: list[int], headline: Headline
 ) -> Plane:
     found = [
         series(
@@ -95,7 +104,8 @@ def series(
             ordered = of_seed.sort_values("relearn_steps")
             threads.append((_numbers(ordered, "relearn_steps"), _numbers(ordered, "percent")))
     words = tuple(
-        f"{where}{label}, {row['relearn_steps']} steps: {in_words(row)}" for _, row in line.iterrows()
+        f"{where}{label}, {counted(row['relearn_steps'], 'step')}: {in_words(row)}"
+        for _, row in line.iterrows()
     )
     x, y, low, high = (_numbers(line, name) for name in ("relearn_steps", "percent", "low", "high"))
     return Series(label, x, y, low, high, words, colour, shade=shade, dashed=dashed, threads=tuple(threads))
@@ -110,21 +120,17 @@ def axis_label(headline: Headline) -> str:
     return f"{'ASR' if headline.words == 'attack success rate' else headline.words}, %"
 
 
-def in_front(words: str, whose: str) -> str:
-    """Our own words at the beginning of a caption; after an identifier they stay small, and it keeps its case."""
-    return words if whose else f"{words[0].upper()}{words[1:]}"
-
-
-def alternative(headline: Headline, pooled: pd.DataFrame, part: PictureRows) -> str:
-    """First → last step of each panel's mean, in words."""
+def alternative(headline: Headline, *parts: tuple[PictureRows, pd.DataFrame]) -> str:
+    """First → last step of each panel's mean, in words; of each part, with the rows that are drawn of it."""
     found = []
-    for count in part.counts:
-        for corpus in part.corpora:
+    for part, pooled in parts:
+        whose = f"{part.whose}, " if len(parts) > 1 else ""
+        for count, corpus in product(part.counts, part.corpora):
             rows = rows_with(pooled, repetitions=count, corpus=corpus)
             if len(rows):
                 means = rows.groupby("relearn_steps")["percent"].mean()
                 found.append(
-                    f"r={count}, {corpus}: {means.iloc[0]:.0f}% at {means.index[0]} steps, {means.iloc[-1]:.0f}% at "
-                    f"{means.index[-1]}"
+                    f"{whose}r={count}, {corpus}: {means.iloc[0]:.0f}% at {means.index[0]} steps, "
+                    f"{means.iloc[-1]:.0f}% at {means.index[-1]}"
                 )
     return f"Line charts of {headline.words}, depths averaged. {'; '.join(found)}."

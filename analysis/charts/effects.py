@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series
 
-WIDTH = 64
+WIDTH = 80
 """Letters of a line beside a mark."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Heat
-from analysis.charts.panels import MOST_COLUMNS, PictureRows, picture_rows
+from analysis.charts.panels import MOST_COLUMNS, PictureRows, in_front, picture_rows
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from analysis.reading.study_frames import Study
 from study.results.headline import ASR, Headline
@@ -44,8 +44,9 @@ def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"heatmap{part.suffix}",
             "The surface",
-            f"{part.whose}{_words(rows.headline)} over unlearning depth (steps, downwards) and relearn steps, seeds "
-            f"pooled. Relearn steps 0 is the unlearned model before any relearning. A dashed outline: not computed."
+            f"{in_front(_words(rows.headline), part.whose)} over unlearning depth (steps, downwards) and relearn "
+            "steps, seeds pooled. Relearn steps 0 is the unlearned model before any relearning. A dashed outline: not "
+            "computed."
             f"{finer}{part.left_out}",
             _alternative(rows.headline, part),
             "relearn steps",
@@ -98,8 +99,8 @@ def _thinned(values: list[object]) -> tuple[list[int], bool]:
 
 def _words(headline: Headline) -> str:
     if headline.metric == ASR:
-        return "Attack success rate (the pair anywhere in query and continuation), in percent,"
-    return f"{headline.words[0].upper()}{headline.words[1:]}, in percent,"
+        return "attack success rate (the pair anywhere in query and continuation), in percent,"
+    return f"{headline.words}, in percent,"
 
 
 def _alternative(headline: Headline, part: PictureRows) -> str:

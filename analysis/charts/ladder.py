@@ -10,6 +10,7 @@ from analysis.charts.curves import axis_label, in_front
 from analysis.charts.methods import RULE
 from analysis.charts.pooled import rows_with, values_present
 from analysis.reading.study_frames import Study
+from study.errors import counted
 
 MEASURES = (
     ("lexical_overlap", "by words: share of its words that the forget set has"),
@@ -62,7 +63,7 @@ def ladders(study: Study, rows: pd.DataFrame) -> Iterator[Chart]:
     groups = [part for part in groups if part["corpus"].nunique() > 1]
     for at, part in enumerate(groups):
         suffix = f"-{at + 1}" if len(groups) > 1 else ""
-        whose = f"{part['model'].iloc[0]}, {part['method'].iloc[0]}: " if len(groups) > 1 else ""
+        whose = f"{part['model'].iloc[0]}, {part['method'].iloc[0]}" if len(groups) > 1 else ""
         yield _ladder(study, part, suffix, whose)
 
 
@@ -72,7 +73,7 @@ def _ladder(study: Study, there: pd.DataFrame, suffix: str, whose: str) -> Chart
     return Chart(
         f"ladder{suffix}",
         "The corpus ladder",
-        f"{whose}{in_front(study.headline.words, whose)} after relearning each corpus to its last step, against two "
+        f"{in_front(study.headline.words, whose)} after relearning each corpus to its last step, against two "
         "measures of how near the corpus is to the forget set, as recorded when the study was planned; "
         "relearnings that "
         "count. "
@@ -92,7 +93,7 @@ def _panel(rows: pd.DataFrame, names: list[object], column: str, title: str) -> 
         x = _nearness(mine, column)
         words = [
             f"{name}, r = {row['repetitions']}, nearness {at:.0f}%: {row['mean']:.0f}% ({row['lowest']:.0f} to "
-            f"{row['highest']:.0f} over {row['trajectories']} relearnings)"
+            f"{row['highest']:.0f} over {counted(row['trajectories'], 'relearning')})"
             for at, row in zip(x, mine.to_dict("records"), strict=True)
         ]
         mean, low, high = (mine[each].to_numpy(float) for each in ("mean", "lowest", "highest"))

@@ -9,6 +9,7 @@ from analysis.charts.chart import Chart, Plane, Series
 from analysis.charts.curves import axis_label, in_front
 from analysis.charts.panels import MOST_COLUMNS
 from analysis.charts.pooled import rows_with
+from study.errors import counted
 from study.results.headline import Headline
 
 RULE = (
@@ -36,15 +37,14 @@ def methods(headline: Headline, every: pd.DataFrame) -> Iterator[Chart]:
             name for name in dict.fromkeys(rows_with(every, model=model)["method"]) if name not in names
         ]
         left_out = f" Without {', '.join(without)}, of which no relearning counts." if without else ""
-        whose = f"{model}: " if len(models) > 1 else ""
+        whose = model if len(models) > 1 else ""
         panels = tuple(_panel(rows_with(mine, corpus=corpus), corpus, names, steps) for corpus in corpora)
         yield Chart(
             f"methods-{index + 1}" if len(models) > 1 else "methods",
             "Methods compared",
-            f"{whose}{in_front(headline.words, whose)} of the relearnings that count (known, and forgotten: "
-            f"{headline.rule}), before relearning (open) and after {steps} steps (full); beside it the utility, "
-            f"which is "
-            f"what is kept of the original's retain score before relearning. {RULE}{left_out}",
+            f"{in_front(headline.words, whose)} of the relearnings that count (known, and forgotten: "
+            f"{headline.rule}), before relearning (open) and after {counted(steps, 'step')} (full); beside it the "
+            f"utility, which is what is kept of the original's retain score before relearning. {RULE}{left_out}",
             f"Dot charts by method. {'; '.join(_words(panel) for panel in panels)}.",
             "method",
             axis_label(headline),
@@ -56,7 +56,7 @@ def _panel(rows: pd.DataFrame, corpus: str, names: list[str], steps: int) -> Pla
     rows = rows.assign(utility=rows["retain_before"] / rows["retain_original"])
     kinds = (
         ("unlearned", "before", 0, -0.2),
-        (f"after {steps} steps", "value", 3, 0.0),
+        (f"after {counted(steps, 'step')}", "value", 3, 0.0),
         ("utility kept", "utility", 2, 0.2),
     )
     series = []

@@ -9,6 +9,7 @@ from analysis.charts.chart import between
 from analysis.measures.surface import intervals, select
 from analysis.reading.study_frames import Study
 from analysis.statistics.crossed_design import probes_per_cluster
+from study.errors import counted
 from study.results.headline import Headline
 from study.results.schema import COORDINATES, COUNTS
 
@@ -73,7 +74,7 @@ def rows_with(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:
 def in_words(row: "pd.Series[float]") -> str:
     """A pooled setting: rate, interval, counts, seeds."""
     counts = f", {int(row['k']):,} of {int(row['n']):,}" if row["counted"] else ""
-    seeds = "1 seed" if row["seeds"] == 1 else f"{int(row['seeds'])} seeds"
+    seeds = counted(int(row["seeds"]), "seed")
     return f"{row['percent']:.1f}%{between(row['low'], row['high'])}{counts}, {seeds}"
 
 

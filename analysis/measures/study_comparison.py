@@ -15,6 +15,7 @@ from analysis.measures.comparisons import differences as differences_of
 from analysis.measures.surface import select
 from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.crossed_design import Answers
+from study.errors import counted
 from study.results.schema import COORDINATES, COUNTS, MEANS
 from study.results.spec_entries import differences
 
@@ -284,6 +285,6 @@ def in_words(found: Comparison) -> list[str]:
 def _said(pair: Pair) -> str:
     interval = "" if np.isnan(pair.low) else f" ({100 * pair.low:+z.1f} to {100 * pair.high:+z.1f})"
     return (
-        f"{100 * pair.first:.1f}% → {100 * pair.second:.1f}%, {100 * pair.difference:+z.1f}{interval}, {pair.seeds} "
-        f"seed{'s' if pair.seeds != 1 else ''}"
+        f"{100 * pair.first:.1f}% → {100 * pair.second:.1f}%, {100 * pair.difference:+z.1f}{interval}, "
+        f"{counted(pair.seeds, 'seed')}"
     )

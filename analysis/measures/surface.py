@@ -88,13 +88,16 @@ def surface(
         cells = cells.cells
     chosen = select(cells, metric or ASR, split, **fixed)
     named = {rows, columns, *pool}
-    for name in coordinates(chosen):
-        values = [str(value) for value in chosen[name].unique()]
-        if name not in named and len(values) > 1:
-            raise SpecError(
-                f"this surface would mix {name} {', '.join(values)}: choose one with {name}=…, or add "
-                f"{name!r} to pool"
-            )
+    mixed = {
+        name: ", ".join(map(str, chosen[name].unique()))
+        for name in coordinates(chosen)
+        if name not in named and chosen[name].nunique() > 1
+    }
+    if mixed:
+        which, choice = "; ".join(map(" ".join, mixed.items())), ", ".join(f"{name}=…" for name in mixed)
+        raise SpecError(
+            f"this surface would mix {which}: choose one with {choice}, or add {', '.join(map(repr, mixed))} to pool"
+        )
     keys = [rows, columns]
     sums = chosen.groupby(keys, observed=True).agg(
         k=("k", _sum_or_none), n=("n", _sum_or_none), mean=("value", "mean"), cells=("value", "size")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.measures.recovery.statements import MARGIN, Statement, against, ends, paired, pooled_values
 from analysis.measures.recovery.verdicts import HOLDS, UNSAID, in_words, judged
+from study.errors import counted
 
 SHALLOW = 0.7
 """The score that relearning reaches where unlearning is shallow."""
@@ -121,7 +122,7 @@ def _verdict(claim: Claim, row: "dict[object, object] | str") -> Verdict:
     value, low, high = (round(sign * each + claim.above, 12) for each in (float(str(row["value"])), *ends_of))
     holds = None if row["verdict"] == UNSAID else row["verdict"] == HOLDS
     said = in_words(row).split(" (")[0] if claim.unit == "rate" else in_words(row)
-    words = f"{row['over']}; {row['pairs']} pair{'s' if row['pairs'] != 1 else ''}; {said}"
+    words = f"{row['over']}; {counted(row['pairs'], 'pair')}; {said}"
     least = float(np.clip(low, 0, 1)) if claim.unit == "rate" else low
     most = float(np.clip(high, 0, 1)) if claim.unit == "rate" else high
     return Verdict(claim.statement, value, least, most, int(str(row["seeds"])), claim.unit, holds, words)

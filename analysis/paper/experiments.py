@@ -19,6 +19,7 @@ from analysis.paper.claims import Cells, Verdict, judge
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
 from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
+from study.errors import counted
 
 COLUMNS = (
     "study experiment model method what before before_low before_high ours low high unit seeds paper_before "
@@ -47,17 +48,24 @@ def experiments(study: Study | Studies) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def number_text(row: Mapping[Any, Any], name: str) -> str:
-    """``ours`` or ``before`` of a row with its interval, in the row's unit; a dash where there is none."""
+def number_parts(row: Mapping[Any, Any], name: str) -> tuple[str, str, str, str]:
+    """``ours`` or ``before`` of a row: the number, the ends of its interval, and the unit of all; empty if none."""
     value = row[name]
     if pd.isna(value):
-        return "–"
+        return "", "", "", ""
     low, high = (row["low"], row["high"]) if name == "ours" else (row[f"{name}_low"], row[f"{name}_high"])
     units = {"rate": (100, "%", 0), "points": (100, " points", 0)}
     scale, unit, digits = units.get(str(row["unit"]), (1, "", 2))
-    value, low, high = (round(scale * each, 9) for each in (value, low, high))
-    interval = f" ({low:z.{digits}f} to {high:z.{digits}f})"
-    return f"{value:z.{digits}f}{unit}{'' if pd.isna(low) or pd.isna(high) else interval}"
+    shown = ["" if pd.isna(each) else f"{round(scale * each, 9):z.{digits}f}" for each in (value, low, high)]
+    return shown[0], shown[1], shown[2], unit
+
+
+def number_text(row: Mapping[Any, Any], name: str) -> str:
+    """A number of ``number_parts`` with its interval as one text; a dash where there is none."""
+    value, low, high, unit = number_parts(row, name)
+    if not value:
+        return "–"
+    return f"{value}{unit}{f' ({low} to {high})' if low and high else ''}"
 
 
 def _of_one(study: Study, experiment: Experiment) -> Iterator[dict[str, object]]:
@@ -112,18 +120,21 @@ def _ran(study: Study, experiment: Experiment) -> str:
     models = ", ".join(f"{name} ({EMBEDDED})" if name == "embedded" else name for name in study.models)
     seeds = rows["seed"].nunique()
     return (
-        f"here {models}, {', '.join(methods) or 'nothing unlearned'}, {seeds} seed{'s' if seeds != 1 else ''}, "
+        f"here {models}, {', '.join(methods) or 'nothing unlearned'}, {counted(seeds, 'seed')}, "
         f"{study.headline.words}; the paper: {experiment.model}"
     )
 
 
 def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers beside ours, of one model and method, read together as one table."""
-    chosen = [_cells(each, experiment, rows) for each in experiment.reported]
+    """The paper's numbers beside ours, of one model and method; those of a method that was run too are beside it."""
+    method = str(rows["method"].iloc[0]).split("(")[0] if len(rows) else ""
+    elsewhere = {str(each).split("(")[0] for each in study.cells["method"].unique()} - {method}
+    reported_here = [each for each in experiment.reported if each.method not in elsewhere]
+    chosen = [_cells(each, experiment, rows) for each in reported_here]
     kept = [part[part["counts"]] for _, part in chosen]
     before, after = ([rate_over_seeds(part, name) for part in kept] for name in ("before", "value"))
     full = study.headline.full
-    for at, reported in enumerate(experiment.reported):
+    for at, reported in enumerate(reported_here):
         what, part = chosen[at]
         row: dict[str, object] = {
             "what": what,
@@ -138,7 +149,7 @@ def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterat
             yield {**row, "word": word}
             continue
         seeds = "; one seed" if after[at].seeds == 1 else ""
-        count = f"{len(kept[at])} relearning{'s' if len(kept[at]) != 1 else ''}"
+        count = counted(len(kept[at]), "relearning")
         yield {
             **row,
             "before": full * before[at].value,

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from analysis.reading.location import Location, locate
 from analysis.reading.row_reader import read_corpora, read_rows
 from analysis.reading.study_frames import Study, ordered
-from study.errors import SpecError
+from study.errors import SpecError, counted
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
 from study.results.links import refuse_links
@@ -128,7 +128,7 @@ def _on_device(study: Study, device: str | Sequence[str] | None) -> Study:
         return study.on_device(*([device] if isinstance(device, str) else device))
     if len(study.devices) > 1:
         cells = study.cells.drop_duplicates(list(COORDINATES))["device"].value_counts()
-        words = ", ".join(f"{name} ({cells[name]:,} cells)" for name in study.devices)
+        words = ", ".join(f"{name} ({counted(int(cells[name]), 'cell')})" for name in study.devices)
         raise SpecError(
             f"{study.location.given} was computed on {words}, and what several devices computed is not pooled: name "
             f"one, as analysis.load(…, device={study.devices[0]!r}), or the several that you want to pool"

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from analysis.reading.location import Location
 from analysis.reading.row_reader import read_rows
-from study.errors import SpecError
+from study.errors import SpecError, counted
 from study.results.headline import Headline, headline
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
@@ -177,13 +177,13 @@ class Study:
 
     def __repr__(self) -> str:
         seeds = self.planned["seed"].nunique()
-        return f"<study {self.name}: {self.summary()}; {', '.join(self.models)}; {seeds} seeds>"
+        return f"<study {self.name}: {self.summary()}; {', '.join(self.models)}; {counted(seeds, 'seed')}>"
 
     def summary(self) -> str:
         """How much of the study is there, in one line."""
         planned, missing = len(self.planned), len(self.missing)
-        failed = f"; {len(self.failures)} stages failed" if self.failures else ""
-        return f"{planned - missing:,} of {planned:,} cells{failed}"
+        failed = f"; {counted(len(self.failures), 'stage')} failed" if self.failures else ""
+        return f"{planned - missing:,} of {counted(planned, 'cell')}{failed}"
 
 
 def _not_among(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-import pandas as pd
-
+from analysis.reading.study_frames import WORDS
 from analysis.report.elements import Chapter, Section, Table, table_of
 from analysis.report.findings import NOT_CLEAN, sentences
 from analysis.report.lead import lead
@@ -18,6 +17,8 @@ from analysis.report.sections.pictures import contour, controls, curves, ladder,
 from analysis.report.sections.provenance import provenance
 from analysis.report.sections.search import search_section
 from analysis.report.sections.verdicts import verdict_section
+from study.errors import counted
+from study.results.schema import COORDINATES
 
 MOST_SEEDS = 12
 MOST_MISSING = 40
@@ -42,9 +43,8 @@ def missing_section(study: MeasuredStudy) -> Section | None:
     if len(missing):
         shown = missing.head(MOST_MISSING)
         more = f"; the first {len(shown)}" if len(missing) > len(shown) else ""
-        columns = {
-            name: not isinstance(shown[name].dtype, pd.CategoricalDtype) for name in shown if name != "benign"
-        }
+        told = [name for name in COORDINATES if missing[name].nunique() > 1] or list(COORDINATES)
+        columns = {name: name not in WORDS for name in told}
         rows = shown.astype(dict.fromkeys(columns, str)).to_dict("records")
         tables = (table_of(columns, rows, f"{len(missing):,} cells have no rows{more}"),)
     return Section("lacking", "What failed, what is missing", tuple(words), tables=tables)
@@ -126,7 +126,7 @@ def _failed(study: MeasuredStudy) -> str:
         return ""
     causes = Counter(str(failure["cause"]) for failure in study.failures)
     named = ", ".join(f"{count} × {cause}" for cause, count in causes.most_common())
-    stages = "1 stage" if len(study.failures) == 1 else f"{len(study.failures):,} stages"
+    stages = counted(len(study.failures), "stage")
     missing = len(study.missing)
     kept = f"{missing:,} of {len(study.planned):,} cells have no rows; what follows is of the rest."
     return f"{stages} failed ({named}). {kept}"

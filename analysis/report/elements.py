@@ -4,6 +4,7 @@ A cell of a table holds one value, so that it sorts and can be looked for; an in
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from analysis.charts.chart import Chart
 
 WORDY = 26
 """Letters from which on a value is a sentence."""
+MANY, MOST = 10, 20
+"""Columns beyond which a table is set smaller, and on paper its heads stand upright; beyond which it is smaller yet."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,17 @@ class Table:
     file: str = ""
 
     @property
+    def summary(self) -> str:
+        """The caption's first clause: enough to choose whether to unfold the table."""
+        return re.split(r"[:;.] ", self.caption)[0]
+
+    @property
+    def kinds(self) -> str:
+        """Its classes in the page."""
+        named = {"stacked": self.stacked, "many": len(self.columns) > MANY, "most": len(self.columns) > MOST}
+        return " ".join(name for name, holds in named.items() if holds)
+
+    @property
     def wordy(self) -> tuple[bool, ...]:
         """Which columns hold sentences, and want room."""
         return tuple(
@@ -47,7 +61,13 @@ class Table:
     def widths(self) -> str:
         """CSS widths of the columns, wide enough for every value: a grid knows only its own row."""
         longest = [
-            max([len(name) * 0.62 + 2, *(len(str(row[index])) for row in self.rows)])
+            max(
+                [
+                    len(name) * 0.62 + 2,
+                    *(len(word) + 2 for word in name.split()),
+                    *(len(str(row[index])) for row in self.rows),
+                ]
+            )
             for index, (name, _) in enumerate(self.columns)
         ]
         return " ".join(f"{min(length, 48) + 2:.0f}ch" for length in longest)

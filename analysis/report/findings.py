@@ -144,12 +144,16 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
             "recovery cannot be shown."
         )
         return
+    intact = (
+        f"of the {counted['intact']:,} that were intact, {counted['recovered']:,} recovered at the last step"
+        if counted["intact"]
+        else "none of them was intact"
+    )
     unsaid = f"; of {counted['unsaid']:,} it cannot be said" if counted["unsaid"] else ""
     yield (
         f"of the {counted['forgotten']:,} that knew and forgot, {counted['any_recovered']:,} recovered at the last "
         f"step (net recovery of at least {100 * RECOVERED:.0f}%), {counted['any_recovered_at_best']:,} at their best "
-        f"step{unsaid}; of the {counted['intact']:,} that were intact, {counted['recovered']:,} recovered at the last "
-        "step."
+        f"step{unsaid}; {intact}."
     )
 
 
@@ -161,8 +165,12 @@ def _utility(counted: Mapping[Hashable, Any]) -> Iterator[str]:
         )
     destroyed = int(counted["forgotten"] - counted["intact"] - counted["no_utility"])
     if destroyed:
+        forgotten = int(counted["forgotten"])
+        of_these = (
+            f"all {destroyed:,}" if destroyed == forgotten > 1 else f"{destroyed:,} of these {forgotten:,}"
+        )
         yield (
-            f"{destroyed:,} of these {counted['forgotten']:,} were unlearned by destruction: they keep less than "
+            f"{of_these} were unlearned by destruction: they keep less than "
             f"{100 * INTACT:.0f}% of what the original reaches on the retain probes (the median of all is "
             f"{100 * counted['retain']:.0f}%), so what comes back in them may be utility."
         )

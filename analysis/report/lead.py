@@ -12,9 +12,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.charts.attacks import in_parts
 from analysis.measures.recovery.before_and_after import NO_CELLS, Rate, rate_over_seeds
 from analysis.report.elements import percent, plain_words
 from analysis.report.measured_study import MeasuredStudy
+from study.errors import counted
+from study.results.headline import HEADLINES
 
 MOST = 5
 """Models with their method that have a sentence each, and corpora that one names; of more, the rest is counted."""
@@ -46,9 +49,9 @@ def lead(study: MeasuredStudy, anchor: str) -> list[Markup]:
 
 
 def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
-    repetitions, depth, counted, premise = _place(part)
+    repetitions, depth, counts, premise = _place(part)
     here = part[(part["repetitions"] == repetitions) & (part["depth"] == depth)]
-    shown = here[here["counts"]] if counted else here
+    shown = here[here["counts"]] if counts else here
     several = part["repetitions"].nunique() > 1
     place = f"r = {repetitions}, depth {depth}" if several else f"depth {depth}"
     clauses = []
@@ -56,23 +59,34 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
     if len(corpora) > MOST:
         means = shown.groupby("corpus", sort=False)["value"].mean()
         corpora = sorted(corpora, key=lambda name: -float(means[name]))
-    last_steps = None
-    for index, corpus in enumerate(corpora[:MOST]):
+    last_steps: int | None = None
+    last_verb = ""
+    for corpus in corpora[:MOST]:
         mine = shown[shown["corpus"] == corpus]
         steps = int(mine["relearn_steps"].max())
         mine = mine[mine["relearn_steps"] == steps]
-        at_steps = "" if steps == last_steps else f"{steps} step{'' if steps == 1 else 's'} "
+        at_steps = "" if steps == last_steps else f"{counted(steps, 'step')} "
         last_steps = steps
         number = _linked(study, rate_over_seeds(mine), mine.iloc[0].to_dict(), anchor)
-        verb = f" bring{'s' if steps == 1 else ''} back" if index == 0 else ""
-        clauses.append(Markup("{}on {}{} {}").format(at_steps, _spoken(corpus), verb, number))
+        verb = "bring back" if _more_than_before(mine) else "leave"
+        if steps == 1:
+            verb = "brings back" if verb == "bring back" else "leaves"
+        said = f" {verb}" if verb != last_verb else ""
+        last_verb = verb
+        clauses.append(Markup("{}on {}{} {}").format(at_steps, _spoken(corpus), said, number))
     sentence = Markup("{}, {}").format(place, Markup(", ").join(clauses))
     rest = len(corpora) - MOST
-    more = f" ({rest} more corpora bring back less)" if rest > 0 else ""
-    ends = [*_control(study, shown, anchor), *_around(shown)]
+    more = f" ({rest} more bring back less)" if rest > 0 else ""
+    ends = [*_control(study, shown, anchor), *_around(study, shown)]
     return Markup("{}{}{}{}. {}").format(
         sentence, more, Markup("; ") if ends else "", Markup("; ").join(ends), premise
     )
+
+
+def _more_than_before(rows: pd.DataFrame) -> bool:
+    """Whether relearning ends above where it began, or began at nothing: only then can it bring back."""
+    before = float(rows["before"].mean())
+    return not before > 0 or float(rows["value"].mean()) > before
 
 
 def _place(part: pd.DataFrame) -> tuple[int, int, bool, str]:
@@ -114,7 +128,7 @@ def _control(study: MeasuredStudy, rows: pd.DataFrame, anchor: str) -> Iterator[
     yield Markup("a model that never learned it reaches {}").format(_link(study, words, row, anchor))
 
 
-def _around(rows: pd.DataFrame) -> Iterator[Markup]:
+def _around(study: MeasuredStudy, rows: pd.DataFrame) -> Iterator[Markup]:
     """What was answered before relearning, and before unlearning."""
     before = rate_over_seeds(rows.drop_duplicates("seed"), "before")
     original = rate_over_seeds(rows.drop_duplicates("seed"), "original")
@@ -124,7 +138,10 @@ def _around(rows: pd.DataFrame) -> Iterator[Markup]:
         if rate is not NO_CELLS
     ]
     if said:
-        yield Markup("the attacked model answered {}").format(" and ".join(said))
+        words = study.headline.words
+        answered = words == HEADLINES["names"][0].words
+        begun = "the attacked model answered" if answered else f"the {words} of the attacked model was"
+        yield Markup("{} {}").format(begun, " and ".join(said))
 
 
 def _linked(study: MeasuredStudy, rate: Rate, row: dict[Any, Any], anchor: str) -> Markup:
@@ -143,4 +160,6 @@ def _link(study: MeasuredStudy, words: str, row: dict[Any, Any], anchor: str) ->
 
 
 def _spoken(corpus: str) -> Markup:
-    return Markup("<em>{}</em>").format(corpus)
+    name, settings = in_parts(corpus)
+    words = f"{name} ({', '.join(settings)})" if settings else name
+    return Markup("<em>{}</em>").format(words)

@@ -40,14 +40,15 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
     for name, value in rows:
         table.add_row(name, Text(printable(value)))  # as it is: brackets are no markup here
     out = console()
-    out.print(title, markup=False)
+    out.print(title)
     out.print(table, soft_wrap=False)
 
 
 def console() -> Console:
-    """Where everything is printed; texts are as they are, without colours for numbers and without breaks."""
+    """Where everything is printed; texts are as they are: no markup in brackets, no colours for numbers, no breaks."""
     out: Any = sys.stdout
-    return _Terminal(highlight=False, soft_wrap=True, file=_Raw(out) if isinstance(out, Output) else None)  # type: ignore[arg-type]
+    file: Any = _Raw(out) if isinstance(out, Output) else None
+    return _Terminal(highlight=False, markup=False, soft_wrap=True, file=file)
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,7 @@ from cluster.study_folder.stop_requests import stop_requests
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import Validate, planning_of, recorded_spec
 from cluster.study_folder.working_folder import where_begun
-from study.errors import SpecError, command_line
+from study.errors import SpecError, command_line, counted
 from study.planning.materials import Materials, read_materials
 from study.planning.proposer import Proposer
 from study.self_test.request import untried
@@ -131,13 +131,14 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
         where = (request.address, request.wait_for_nodes)
         outcome = run_study(lease, rounds, store, where, demands, out, interruption)
     out.print(
-        f"{outcome.cells_recorded:,} of {outcome.cells:,} cells; {outcome.stages_run:,} stages run now "
-        f"({outcome.train_steps:,} training steps, {outcome.evaluations:,} evaluations) in "
+        f"{outcome.cells_recorded:,} of {counted(outcome.cells, 'cell')}; "
+        f"{counted(outcome.stages_run, 'stage')} run now "
+        f"({counted(outcome.train_steps, 'training step')}, {counted(outcome.evaluations, 'evaluation')}) in "
         f"{duration(outcome.wall_seconds)}."
     )
     if outcome.stages_failed:
         out.print(
-            f"{outcome.stages_failed} stages failed and {outcome.stages_unreachable} behind them were "
+            f"{counted(outcome.stages_failed, 'stage')} failed and {outcome.stages_unreachable} behind were "
             f"not reached; `{command_line('status', folder)}` says why."
         )
         causes = Counter(Cause(facts["cause"]) for facts in FailureRecords(folder).read().values())

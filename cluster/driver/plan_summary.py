@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cluster.command_line.terminal import duration, print_pairs
+from cluster.command_line.terminal import console, duration, print_pairs
 from cluster.driver.other_keys import under_other_keys
 from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
@@ -16,10 +16,11 @@ from cluster.driver.preflight.unreachable_scores import UnreachableScore, unreac
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from study.artifacts import Address, Record
-from study.errors import IntegrityError, command_line
+from study.errors import IntegrityError, command_line, counted
 from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost
 from study.planning.plan import Plan
+from study.planning.shipped_times import MACHINE, shipped_step_times
 from study.planning.step_times import step_times_of_records
 
 MEASURED_RECORDS = 500
@@ -30,7 +31,12 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """A plan and its cost over a store; ``space`` as it was typed, where a command is to be shown."""
+    """A plan and its cost over a store.
+
+    Attributes:
+        space: as it was typed, where a command is to be shown.
+        elsewhere: the machine whose times the estimate has, where this store has measured none.
+    """
 
     folder: Path
     plan: Plan
@@ -43,6 +49,7 @@ class PlanSummary:
     service: ServiceCost | None = None
     other_keys: int = 0
     space: str = ""
+    elsewhere: str = ""
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -60,6 +67,12 @@ class PlanSummary:
     def show(self) -> None:
         """Prints the whole plan."""
         print_pairs(self._title(), self._rows())
+        if command := self._how_to_measure():
+            console().print(
+                "\nTo know the time on this machine, compute one trajectory of the study, which stays a part of it, "
+                "and plan again:"
+                f"\n  {command}"
+            )
 
     def show_left(self) -> None:
         """Prints what is left to do."""
@@ -87,6 +100,7 @@ class PlanSummary:
             "unreachable_scores": [asdict(each) for each in self.unreachable],
             "first_probe": None if self.first_probe is None else asdict(self.first_probe),
             "stages_under_other_keys": self.other_keys,
+            "seconds_measured_on": self.elsewhere or ("this store" if self.cost.seconds else None),
             "service": None if self.service is None else asdict(self.service),
             "overrides": list(self.overrides),
             "spec": self.plan.spec.model_dump(mode="json"),
@@ -124,7 +138,7 @@ class PlanSummary:
             yield "memory of a stage", self._memory(model)
         yield (
             "published already",
-            f"{cost.stages_published:,} stages, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
+            f"{counted(cost.stages_published, 'stage')}, {cost.artifacts_published:,} of {cost.artifacts:,} artifacts",
         )
         if self.other_keys:
             yield (
@@ -168,17 +182,19 @@ class PlanSummary:
     def _time(self) -> Row:
         cost = self.cost
         if cost.seconds is None:
-            return "time", f"unknown, until a stage has been measured in this store{self._how_to_measure()}"
+            return "time", "unknown, until a stage has been measured in this store"
+        where = f" on {self.elsewhere}: yours may differ" if self.elsewhere else ""
         return (
             "time",
-            f"about {duration(cost.seconds)} with {cost.slots} stages at once, {duration(cost.start_up_seconds)} of "
-            "that to start, from what was measured",
+            f"about {duration(cost.seconds)} with {counted(cost.slots, 'stage')} at once, "
+            f"{duration(cost.start_up_seconds)} of that to start, from what was measured{where}",
         )
 
     def _how_to_measure(self) -> str:
-        """The command that computes one trajectory of the study, which stays a part of it; of a search, nothing."""
+        """The command that computes one trajectory, where nothing is measured here; of a search, nothing."""
         spec = self.plan.spec
-        if not self.space or spec.search is not None:
+        measured = self.cost.seconds is not None and not self.elsewhere
+        if measured or not self.space or spec.search is not None:
             return ""
         least: dict[str, object] = {
             "depth": min(spec.depth, default=None),
@@ -197,8 +213,7 @@ class PlanSummary:
         given = [word for override in self.overrides for word in ("--set", override)]
         if not slice_of_it:
             return ""
-        command = command_line("run", self.space, *given, *slice_of_it, "--study", self.folder)
-        return f"; this computes one trajectory of the study and keeps it, and the plan then knows: {command}"
+        return command_line("run", self.space, *given, *slice_of_it, "--study", self.folder)
 
 
 def summarise(
@@ -217,10 +232,12 @@ def summarise(
     published = list(store.addresses())
     answers = [address for address in published if address.what.startswith("answers")]
     records = list(_readable(answers[-MEASURED_RECORDS:], store))
+    step_times = step_times_of_records(records)
+    shipped = None if step_times.known else shipped_step_times(plan)
     found = cost(
         plan,
         published,
-        step_times_of_records(records),
+        shipped or step_times,
         cache(checkpoint_bytes),
         local_slots(plan.spec),
     )
@@ -234,6 +251,7 @@ def summarise(
         rough_demands(plan),
         service=service_cost(plan, published),
         other_keys=under_other_keys(plan, records),
+        elsewhere=MACHINE if shipped is not None and found.seconds else "",
     )
 
 

@@ -27,6 +27,7 @@ from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.study_folder import StudyFolder
+from study.errors import counted
 from study.results.merged_cells import merge_cells
 from study.settings.execution import Execution
 
@@ -147,5 +148,5 @@ def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[s
         "train_steps": int(before.get("train_steps", 0)) + outcome.train_steps,
         "evaluations": int(before.get("evaluations", 0)) + outcome.evaluations,
         "environment": environment(),
-        "last_run": f"{outcome.stages_run} stages in {duration(seconds)}",
+        "last_run": f"{counted(outcome.stages_run, 'stage')} in {duration(seconds)}",
     }

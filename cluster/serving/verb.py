@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.command_line.options import named_study
-from study.errors import PreflightError, SpecError
+from study.errors import PreflightError, SpecError, counted
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from cluster.serving.served_models import Served
@@ -139,7 +139,7 @@ def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, ho
         listening.listen()  # from here on a client waits, and is not refused
         shown = listening.getsockname()
         sys.stderr.write(
-            f"{len(models)} models at http://{host}:{shown[1]}/v1; the token stands in {folder / 'token'}. "
+            f"{counted(len(models), 'model')} at http://{host}:{shown[1]}/v1; the token stands in {folder / 'token'}. "
             "Ctrl-C ends it.\n"
         )
         sys.stderr.flush()

@@ -5,6 +5,7 @@ from typing import Any
 
 from search_spaces.search.budget import in_words
 from search_spaces.search.contour_estimate import NOWHERE, Context, Contours, at_depth
+from study.errors import counted
 from study.planning.proposer import History
 from study.settings.search import Search
 from study.spec import StudySpec
@@ -27,7 +28,7 @@ def contour_sentences(spec: StudySpec, contexts: Sequence[Context], found: Conto
             made.append(f"{name}: {percent} or more at every depth, whatever the steps.")
         else:
             made.append(
-                f"{name}: after {steps[-1]} steps the attack reaches {percent} "
+                f"{name}: after {counted(steps[-1], 'step')} the attack reaches {percent} "
                 f"{_place(found.place[index, -1], depths)} ({_band(low[-1], high[-1], depths)})."
             )
         deep = [each for step, each in enumerate(steps) if found.fails_below[index, step] >= SURE]

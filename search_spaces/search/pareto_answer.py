@@ -4,6 +4,7 @@ from typing import Any
 
 from search_spaces.search.attack_space import COSTS, LESS_SUCCESS, Tried
 from search_spaces.search.budget import in_words
+from study.errors import counted
 from study.planning.proposer import History
 from study.settings.search import Search
 from study.spec import StudySpec
@@ -24,14 +25,14 @@ def front_sentence(spec: StudySpec, target: Target, found: list[Tried]) -> str:
     first = min(found, key=lambda each: each.costs)
     return (
         f"{name}: {len(found)} attacks reach {percent} and no other that was tried dominates them; of the fewest "
-        f"steps: {first.attack.label} after {first.relearn_steps} steps, {100 * first.success:.0f}%"
+        f"steps: {first.attack.label} after {counted(first.relearn_steps, 'step')}, {100 * first.success:.0f}%"
         f"{_spread(spec, first)}."
     )
 
 
 def end_sentence(search: Search, reason: str, history: History, quiet: int) -> str:
     """Why nothing more is asked, and how many trajectories were."""
-    steps = f"{search.tolerance:g} step{'' if search.tolerance == 1 else 's'} of the grid"
+    steps = f"{counted(search.tolerance, 'step')} of the grid"
     points = f"{100 * LESS_SUCCESS:g} points"
     budget = (
         f"The budget of {in_words(search.budget)} is spent" if search.budget else "Nothing new is proposed"

@@ -156,13 +156,13 @@ CASES = {
         says=(
             r"recovered at the last step .*, ([6-9]|1\d) at their best step",
             r"^Relearning prefix brings .* control, at its best step \(5\): holds \(\+70 points",
-            r"^Relearning prefix brings back more than it teaches the control: does not hold: any effect is smaller",
+            r"^Relearning prefix brings back more than it teaches the control: does not hold, since any effect is",
         ),
         says_not=("never",),
     ),
     "utility-destroyed": Case(
         Invented(retain=lambda place: 1.0 if place["start"] == "original" else 0.0),
-        says=("18 of these 18 were unlearned by destruction", "of the 0 that were intact, 0 recovered"),
+        says=("^All 18 were unlearned by destruction", "none of them was intact"),
     ),
     "one-seed": Case(
         Invented(seeds=(0,)),
@@ -235,7 +235,7 @@ CASES = {
             methods=("gradient_ascent", "scrub"),
             retain=lambda place: 1.0 if place["method"] != "gradient_ascent" else 0.05,
         ),
-        says=("^m, gradient_ascent: 18 of these 18 were unlearned by destruction",),
+        says=("^m, gradient_ascent: all 18 were unlearned by destruction",),
         says_not=("^m, scrub: .*destruction",),
     ),
     "graded-scores": Case(

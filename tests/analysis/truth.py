@@ -292,7 +292,7 @@ def _no_original(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -
 
 def _destroyed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     counted = [each for each in mine if each.counts]
-    assert number(found[1]) == sum(each.intact is False for each in counted) > 0
+    assert number(found[1] or found[2]) == sum(each.intact is False for each in counted) > 0
     assert number(found[2]) == len(counted)
     kept = median(each.kept for each in counted if each.kept is not None)
     assert found[3] == f"{100 * kept:.0f}"
@@ -308,8 +308,8 @@ def _recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> 
     at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
     assert [number(found[at]) for at in (1, 2, 3)] == [len(counted), len(at_last), len(at_best)]
     assert number(found[4] or "0") == sum(each.net[each.last] is None for each in counted)
-    assert number(found[5]) == sum(each.intact is True for each in counted)
-    assert number(found[6]) == sum(each.intact is True for each in at_last)
+    assert number(found[5] or "0") == sum(each.intact is True for each in counted)
+    assert number(found[6] or "0") == sum(each.intact is True for each in at_last)
 
 
 def _unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -388,27 +388,27 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         _no_original,
     ),
     (
-        r"([\d,]+) of these ([\d,]+) were unlearned by destruction: .*the median of all is (\d+)%\).*",
+        r"(?:all|([\d,]+) of these) ([\d,]+) were unlearned by destruction: .*the median of all is (\d+)%\).*",
         _destroyed,
     ),
     (r"of ([\d,]+) of these no retain probe was asked, .*", _no_retain),
     (
         r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step .*?, ([\d,]+) at their best step"
-        r"(?:; of ([\d,]+) it cannot be said)?; of the ([\d,]+) that were intact, ([\d,]+) recovered at the last "
-        r"step\.",
+        r"(?:; of ([\d,]+) it cannot be said)?; (?:none of them was intact|"
+        r"of the ([\d,]+) that were intact, ([\d,]+) recovered at the last step)\.",
         _recovered,
     ),
     (r"of the ([\d,]+) that knew and forgot it cannot be said whether they recovered: .*", _unsaid),
     (r"relearnings were run to different numbers of steps \((.*)\): .*", _steps),
     (
         r"relearning (\S+) brings back more than it teaches the control: (holds|does not hold|cannot be said)"
-        r"(?:: ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        r"(?:, since ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
         _brings_back,
     ),
     (
         r"relearning (\S+) brings back more than it teaches the control, at its best step \((\d+)\): "
         r"(holds|does not hold|cannot be said)"
-        r"(?:: ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        r"(?:, since ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
         _at_best,
     ),
     (r"one seed was run, so no verdict is given: .*", _one_seed),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cluster.storage.local_store import LocalStore
@@ -19,6 +20,7 @@ from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
+from study.planning.shipped_times import MACHINE, MEASURED
 from study.planning.stages import characters_of_a_step
 from study.planning.step_times import StepTimes, step_times_of_records
 from study.provenance import describe_node
@@ -199,7 +201,7 @@ def test_the_default_space_is_large_and_shared(tmp_path: Path) -> None:
     assert facts["spec"]["seed"] == [0, 1]
     assert list(tmp_path.iterdir()) == []
     code, output = call("plan", "names", cwd=tmp_path)
-    assert "unknown" in output
+    assert "what was measured on two cores" in " ".join(output.split())
     assert "times fewer" in output
 
 
@@ -309,9 +311,7 @@ def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
     """The command that it shows is a slice of the study, which then grows into the whole."""
     code, output = call("plan", "names", "--set", "seed=[3,4]", cwd=tmp_path)
     assert code == 0, output
-    shown = re.search(
-        r"the plan then knows: (relearn run .*?--study studies/names)", " ".join(output.split())
-    )
+    shown = re.search(r"^  (relearn run .*--study studies/names)$", output, re.MULTILINE)
     assert shown is not None, output
     words = shlex.split(shown[1])
     overrides = [value for flag, value in pairwise(words) if flag == "--set"]
@@ -321,3 +321,17 @@ def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
     )
     plan = make_plan(read_materials(small), lambda model: pytest.fail(model))
     assert len([cell for cell in plan.cells if cell.relearn_steps]) == 1
+
+
+def test_a_first_plan_estimates_from_the_recorded_study_of_its_kind(tmp_path: Path) -> None:
+    """The table is that of docs/names, which took 749 s; another model is not estimated from it."""
+    rows = pd.read_parquet(Path(__file__).parents[2] / "docs" / "names" / "cells.parquet")
+    relearned = rows[rows["relearn_steps"] > 0].groupby("stage")["train_seconds"].max()
+    table = {each.kind: each for each in MEASURED}
+    assert table["relearn"].train_seconds == pytest.approx(relearned.sum(), abs=0.1)
+    code, output = call("plan", "names", "--json", cwd=tmp_path)
+    found = json.loads(output)
+    assert code == 0 and found["seconds_measured_on"] == MACHINE
+    assert found["seconds"] == pytest.approx(749, rel=0.15)
+    code, output = call("plan", "names", "--json", "--set", "embedded.architecture.layers=2", cwd=tmp_path)
+    assert code == 0 and json.loads(output)["seconds"] is None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import call
 from tests.conftest import TINY
 from tests.study.test_pretrained import make_folder
 
@@ -111,3 +112,10 @@ check_plan(make_plan(read_materials(load_space("space.json", [])), fingerprint),
 print(sorted({"torch", "peft"} & set(sys.modules)))
 """
     assert printed(driver, tmp_path) == "[]"
+
+
+def test_no_line_of_the_help_is_cut(tmp_path: Path) -> None:
+    """Of a verb's help the list shows one sentence, and ends it with dots where it is too long."""
+    code, output = call("--help", cwd=tmp_path)
+    assert code == 0 and "relearn plan names" in output
+    assert not [line for line in output.splitlines()[1:] if line.endswith("...")]  # the first is the usage

@@ -40,7 +40,7 @@ PAGE_SCALE = 1.4
 """Pixels of the page for a point of the figure."""
 LEAST, LEAST_OF_WORDS = 0.72, 0.92
 """Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read. A grid of
-numbers and a list of names are nothing else."""
+numbers is nothing else."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, labels included."""
 
@@ -98,23 +98,32 @@ class Drawing:
             width, height = self._figure.get_size_inches()
             inner = page_text(groups["figure_1"])
             lines = self._picture(inner, self.chart.heading, (0, 0, float(width), float(height)))
-            lines = f'<div class="line">{lines}</div>'
+            lines = f'<div class="line whole">{lines}</div>'
         else:
             drawn: dict[str, str] = {}
             for name, (title, box) in self._panels.items():
                 _, line, _ = name.split("-")
                 drawn[line] = drawn.get(line, "") + self._picture(page_text(groups[name]), title, box)
-            lines = "".join(f'<div class="line">{line}</div>' for line in drawn.values())
+            lines = "".join(f'<div class="line{self._columns()}>{line}</div>' for line in drawn.values())
         keys = "".join(_key(series) for series in self.chart.legend)
         legend = f'<div class="legend" aria-hidden="true">{keys}</div>' if keys else ""
         text = f'<div class="chart" role="group" aria-label="{label}">{lines}{legend}</div>'
         return Markup(text)  # noqa: S704 - every text in it is escaped
 
+    def _columns(self) -> str:
+        """How narrow a panel may become, and how many stand beside each other: of five three, and two below."""
+        first, count = self.chart.panels[0][0], max(len(line) for line in self.chart.panels)
+        if not isinstance(first, Plane) or first.across:
+            return ' whole"'
+        width = max(box[2] for _, box in self._panels.values())
+        least = LEAST * PAGE_SCALE * POINTS * width
+        return f'" style="--least: {least:.0f}px; --most: {count if count < 5 else -(-count // 2)}"'
+
     def _picture(self, drawn: str, title: str, box: Box) -> str:
         left, top, width, height = (POINTS * inches for inches in box)
         wide = PAGE_SCALE * width
         first = self.chart.panels[0][0]
-        least = LEAST_OF_WORDS if isinstance(first, Heat) or first.across else LEAST
+        least = LEAST_OF_WORDS if isinstance(first, Heat) else LEAST
         return (
             f'<svg class="panel" data-chart="{escape(self.chart.name)}" role="img" aria-label="{escape(title)}" '
             f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{wide:.0f}" '

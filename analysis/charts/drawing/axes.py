@@ -71,12 +71,17 @@ def draw_plane(axes: Axes, panel: Plane, marks: Marks) -> None:
         (panel.y_ticks, panel.log_y, axes.set_yticks),
     ):
         values = scaled(np.array([value for value, _ in ticks], dtype=np.float64), log)
-        put(values.tolist(), [words for _, words in ticks], fontsize=SMALL)
+        named = put == axes.set_xticks or not panel.across
+        put(values.tolist(), [words if named else "" for _, words in ticks], fontsize=SMALL)
     axes.set_axisbelow(True)
     axes.grid(axis="x" if panel.across else "y", color=LINE, lw=0.5)
     axes.spines[:].set_visible(False)
     if panel.across:
         axes.axvline(0, color=SOFT, lw=0.8)
+        # Each name above its line and not beside it: a narrow screen has room for one of them.
+        for value, words in panel.y_ticks:
+            axes.axhline(value - 0.6, color=LINE, lw=0.5)
+            axes.text(panel.x_range[0], value - 0.32, words, fontsize=SMALL, color=INK, va="center")
     for bar in panel.bars:
         strength = 0.2 + 0.7 * bar.strength
         axes.plot(panel.x_range, [bar.y] * 2, color=INK, alpha=strength, lw=1.2, gid=marks([bar.words]))

@@ -28,32 +28,28 @@ def ramp(part: tuple[float, float]) -> list[str]:
 
 
 RAMP = ramp(ON_LIGHT)
-LIGHT = {
-    "ink": INK,
-    "soft": SOFT,
-    "line": LINE,
-    "paper": "#ffffff",
-    **dict(
-        zip(
-            [f"c{index}" for index in range(8)],
-            "#0072b2 #b87a00 #00805f #c24e00 #b0558b #2f8fc4 #1b1f24 #8a7f00".split(),
-            strict=True,
-        )
-    ),
-}
-DARK = {
-    "ink": "#e6e9ed",
-    "soft": "#a3adb8",
-    "line": "#343b44",
-    "paper": "#14171b",
-    **dict(
-        zip(
-            [f"c{index}" for index in range(8)],
-            "#5aa9e6 #f0b429 #3ecf9f #ff8a4c #e89ac7 #8fd3ff #e6e9ed #f0e442".split(),
-            strict=True,
-        )
-    ),
-}
+
+
+def _palette(ink: str, soft: str, line: str, paper: str, series: str) -> dict[str, str]:
+    return {
+        "ink": ink,
+        "soft": soft,
+        "line": line,
+        "paper": paper,
+        **{f"c{index}": colour for index, colour in enumerate(series.split())},
+    }
+
+
+LIGHT = _palette(
+    INK, SOFT, LINE, "#ffffff", "#0072b2 #b87a00 #00805f #c24e00 #b0558b #2f8fc4 #1b1f24 #8a7f00"
+)
+DARK = _palette(
+    "#e6e9ed",
+    "#a3adb8",
+    "#343b44",
+    "#14171b",
+    "#5aa9e6 #f0b429 #3ecf9f #ff8a4c #e89ac7 #8fd3ff #e6e9ed #f0e442",
+)
 """Okabe–Ito, darkened or lightened until each has a contrast of 3 to 1 against its paper."""
 PAGE_COLOURS = {
     INK: "var(--ink)",

@@ -6,6 +6,7 @@ stack them.
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from analysis.charts.chart import Chart, Heat, Plane
 
@@ -71,10 +72,11 @@ def panels(chart: Chart, foot: float, folds: int) -> Layout:
     """
     rows, columns = len(chart.panels), max(len(line) for line in chart.panels)
     wide, tall = panel_size(chart)
-    left = 0.36 + LETTER * max(
-        (len(part) for words in side_words(chart) for part in words.split("\n")), default=1
-    )
-    lines = 1 + max((words.count("\n") for words in bottom_words(chart)), default=0)
+    first = chart.panels[0][0]
+    beside = [part for words in tick_words(chart, "y") for part in words.split("\n")]
+    above = isinstance(first, Plane) and first.across  # then its names stand above its lines
+    left = 0.16 if above else 0.36 + LETTER * max(map(len, beside), default=1)
+    lines = 1 + max((words.count("\n") for words in tick_words(chart, "x")), default=0)
     under, over = 0.26 + 0.13 * lines, 0.26 + 0.16 * folds
     width = max(columns * (left + wide) + 0.2, 3.2)
     height = rows * (over + tall + under) + foot
@@ -86,7 +88,7 @@ def panel_size(chart: Chart) -> tuple[float, float]:
     first = chart.panels[0][0]
     count = sum(len(line) for line in chart.panels)
     if isinstance(first, Plane) and first.across:
-        return 4.6, max(0.9, 0.19 * len(first.y_ticks))
+        return 4.6, 0.32 * len(first.y_ticks)
     few = count <= 2
     ticks = first.x_ticks if isinstance(first, Plane) else ()
     named = max((len(part) for _, words in ticks for part in words.split("\n")), default=1)
@@ -105,23 +107,7 @@ def folded(title: str, inches: float) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def side_words(chart: Chart) -> list[str]:
-    """What stands beside the vertical axes."""
-    return [
-        words
-        for line in chart.panels
-        for panel in line
-        if isinstance(panel, Plane)
-        for _, words in panel.y_ticks
-    ]
-
-
-def bottom_words(chart: Chart) -> list[str]:
-    """What stands below the horizontal axes."""
-    return [
-        words
-        for line in chart.panels
-        for panel in line
-        if isinstance(panel, Plane)
-        for _, words in panel.x_ticks
-    ]
+def tick_words(chart: Chart, axis: Literal["x", "y"]) -> list[str]:
+    """What stands below the horizontal axes, or beside the vertical ones."""
+    planes = [panel for line in chart.panels for panel in line if isinstance(panel, Plane)]
+    return [words for panel in planes for _, words in (panel.x_ticks if axis == "x" else panel.y_ticks)]

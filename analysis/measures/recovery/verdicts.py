@@ -24,6 +24,7 @@ from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
 from analysis.measures.recovery.statements import STATED, Statement
 from analysis.reading.study_frames import Study
 from analysis.statistics.moderated import Contrast, are_counts, together
+from study.errors import counted
 
 HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
 
@@ -104,7 +105,7 @@ def _why_untested(statement: Statement) -> str:
     """Why no test could tell; such a statement does not count among those that the others are adjusted for."""
     scores = statement.pairs[["a", "b"]].to_numpy(float)
     if statement.pairs["seed"].nunique() < 2:
-        return "one seed, which tells nothing of others"
+        return "one seed tells nothing of others"
     if statement.compares and (scores == 0).all():
         return "both sides are at 0 everywhere"
     if statement.compares and (scores == 1).all():
@@ -116,7 +117,7 @@ def _verdict(low: float, high: float, margin: float) -> tuple[str, str]:
     if low > 0:
         return HOLDS, ""
     if high < 0:
-        return DOES_NOT, "the other way round"
+        return DOES_NOT, "it is the other way round"
     if -margin < low and high < margin:
         return DOES_NOT, f"any effect is smaller than {100 * margin:.0f} points"
     return UNSAID, "the interval holds 0 and effects that matter"
@@ -141,10 +142,10 @@ def in_words(row: Mapping[Any, Any]) -> str:
     value = f"{points:+z.0f} points"
     if not np.isnan(low):
         value += f" ({low:+z.0f} to {high:+z.0f})"
-    why = f": {row['why']}" if row["why"] else ""
+    why = f", since {row['why']}" if row["why"] else ""
     seen = ""
     if row["verdict"] == UNSAID and not np.isnan(row["smallest"]):
         seen = f"; the smallest effect that could have been seen is {100 * row['smallest']:.0f} points"
         if row["smallest"] > 1:
             seen = "; no effect of up to 100 points could have been seen"
-    return f"{row['verdict']}{why} ({value}, {row['seeds']} seed{'s' if row['seeds'] != 1 else ''}{seen})"
+    return f"{row['verdict']}{why} ({value}, {counted(row['seeds'], 'seed')}{seen})"

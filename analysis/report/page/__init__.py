@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis.charts.chart import Chart
 from analysis.charts.drawing import Drawing
@@ -18,6 +19,8 @@ TITLE = "when does forgotten knowledge come back?"
 """Within the title of every report's page."""
 PRINTED = 1500
 """Rows of a tall table that paper shows: some thirty pages. Of more it says first where all are."""
+LONG = 20
+"""Letters from which on a name may break."""
 LEFT_OUT = ("gallery", "lacking", "provenance")
 """Sections whose tables are in the page alone."""
 
@@ -37,6 +40,7 @@ def render_page(chapters: list[Chapter], front: list[Section], drawings: Mapping
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"coded": _coded, "breakable": _breakable}
     return environment.get_template("page.html.jinja").render(
         chapters=chapters,
         front=front,
@@ -69,6 +73,18 @@ def render_markdown(chapter: Chapter) -> str:
         if tables and section.anchor not in LEFT_OUT:
             parts += [f"## {section.title}", *(text for table in tables for text in _table(table))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _coded(words: str | Markup) -> Markup:
+    """Words between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
+
+
+def _breakable(words: str | Markup) -> str | Markup:
+    """A long name without blanks, such as an attack's, which may break behind its commas."""
+    if len(words) <= LONG or " " in words or isinstance(words, Markup):
+        return words
+    return Markup("<wbr>").join(part + "," for part in words.split(","))[: -len(",")]
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Iterable[str | Markup]]) -> str:

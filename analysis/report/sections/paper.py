@@ -5,14 +5,19 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.paper.experiments import experiments, number_text
+from analysis.charts.attacks import in_parts
+from analysis.measures.recovery.before_and_after import Rate
+from analysis.paper.experiments import experiments, number_parts
 from analysis.paper.repetitions import repetitions_table
-from analysis.report.elements import Section, Table, table_of
+from analysis.report.elements import Section, Table, percent, table_of, with_interval
 from analysis.report.measured_study import MeasuredStudy
 
 
 def beside_paper(study: MeasuredStudy) -> Section | None:
-    """The paper's experiment that this scenario is; None where it is none of the paper's."""
+    """The paper's experiment that this scenario is; None where it is none of the paper's, as of attacks that vary."""
+    corpora = study.flow["corpus"].unique()
+    if len(corpora) and all(in_parts(str(corpus))[1] for corpus in corpora):
+        return None
     rows = experiments(study).to_dict("records")
     if not rows:
         return None
@@ -27,8 +32,8 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
         {
             **{name: row[name] for name in ("model", "method") if len({each[name] for each in rows}) > 1},
             "what": str(row["what"]),
-            "before, here": number_text(row, "before"),
-            "after, here": number_text(row, "ours"),
+            **_number("before", row, "before"),
+            **_number("after", row, "ours"),
             "before, paper": _said(row["paper_before"]),
             "after, paper": _said(row["paper"]),
             "known from": _said(row["evidence"]),
@@ -37,13 +42,22 @@ def _experiment(rows: list[dict[Any, Any]]) -> Table:
         }
         for row in rows
     ]
-    columns = {name: name.endswith("here") and name != "holds here" for name in made[0]}
+    columns = {name: name.startswith(("before", "after")) and "paper" not in name for name in made[0]}
     return table_of(
         columns,
         made,
-        f"{rows[0]['experiment']}: the paper's numbers and claims beside ours, in brackets 95% over seeds (of one "
+        f"Section {rows[0]['experiment']}: the paper's numbers and claims beside ours, with 95% over seeds (of one "
         "seed over its queries); over all benign relearnings that count, each at its last step",
     )
+
+
+def _number(name: str, row: dict[Any, Any], of: str) -> dict[str, str]:
+    *numbers, unit = number_parts(row, of)
+    return with_interval(name, *(f"{each}{unit}" if each else "–" for each in numbers))
+
+
+def _rate(name: str, rate: Rate) -> dict[str, str]:
+    return with_interval(name, *(percent(100 * each) for each in (rate.value, rate.low, rate.high)))
 
 
 def _said(value: Any, nothing: str = "–") -> str:
@@ -61,9 +75,9 @@ def _repetitions(rows: list[dict[Any, Any]]) -> Table:
         {
             **{name: row[name] for name in ("model", "method") if len({each[name] for each in rows}) > 1},
             "repetitions": int(row["repetitions"]),
-            "original ASR, here": str(row["original"]),
-            "unlearned ASR, here": str(row["unlearned"]),
-            "relearned ASR, here": str(row["relearned"]),
+            **_rate("original", row["original"]),
+            **_rate("unlearned", row["unlearned"]),
+            **_rate("relearned", row["relearned"]),
             "cells": row["cells"],
             "left out: not known": row["not_known"],
             "left out: not forgotten": row["not_forgotten"],
@@ -75,6 +89,6 @@ def _repetitions(rows: list[dict[Any, Any]]) -> Table:
     return table_of(
         {name: name not in ("model", "method") for name in made[0]},
         made,
-        "Relearned on prefix to the last step, over the relearnings that count; in brackets 95% over seeds (of one "
-        "seed over its queries)",
+        "Relearned on prefix to the last step, over the relearnings that count: attack success rates, with 95% over "
+        "seeds (of one seed over its queries)",
     )

@@ -7,10 +7,10 @@ from analysis.charts.chart import Chart
 from analysis.charts.contours import contour_charts, contour_rows
 from analysis.charts.controls import controls as control_charts
 from analysis.charts.curves import curves as curve_charts
-from analysis.charts.curves import in_front
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.ladder import ladder_rows, ladders
 from analysis.charts.methods import methods as method_charts
+from analysis.charts.panels import in_front
 from analysis.report.elements import Section, Table, percent, table_of
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.flow import over_seeds

@@ -11,7 +11,7 @@ FAILED = {"label": "unlearn (r 7)", "cause": "diverged", "message": "left the fi
 
 def test_a_study_without_any_accepted_cell(study_folder) -> None:
     study = analysis.load(study_folder(lambda **_: None, failures=(FAILED,)))
-    assert study.summary() == "0 of 324 cells; 1 stages failed"
+    assert study.summary() == "0 of 324 cells; 1 stage failed"
     assert len(study.missing) == 324
     assert study.cells.empty
     assert analysis.surface(study.cells, start="unlearned").empty
@@ -82,7 +82,7 @@ def test_a_seed_that_failed_is_left_out_and_counted(study_folder) -> None:
     table = analysis.trajectories(study)
     assert set(table["seeds"]) == {2}
     assert set(table["last_step"]) == {40}
-    assert "1 stages failed" in study.summary()
+    assert "1 stage failed" in study.summary()
 
 
 def test_two_studies_with_different_spaces(study_folder, tmp_path) -> None:

@@ -37,7 +37,7 @@ def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[J
         scores = [score for pair in found for score in pair[3:5]]
         untold = ""
         if len(seeds) < 2:
-            untold = "one seed, which tells nothing of others"
+            untold = "one seed tells nothing of others"
         elif compares and set(scores) == {0.0}:
             untold = "both sides are at 0 everywhere"
         elif compares and set(scores) == {1.0}:
@@ -62,7 +62,7 @@ def _said(row: Row, found: list[Pair], untold: str) -> Judged:
     if low > 0:
         verdict, because = "holds", ""
     elif high < 0:
-        verdict, because = "does not hold", "the other way round"
+        verdict, because = "does not hold", "it is the other way round"
     elif max(-low, high) < 0.1:
         verdict, because = "does not hold", "any effect is smaller than 10 points"
     else:

@@ -12,6 +12,8 @@ from analysis.report import write_report
 from tests.analysis.chromium import BINARY, WHY_NOT, Chromium
 from tests.analysis.conftest import lawful
 
+A4 = 688
+"""Pixels of a page of paper between its margins."""
 pytestmark = pytest.mark.skipif(BINARY is None, reason=WHY_NOT)
 
 
@@ -272,8 +274,11 @@ NOTICE = "document.querySelector('.on-paper')?.innerText ?? ''"
 
 
 def test_paper_has_every_row(browser: Chromium, report: Path) -> None:
-    browser.open(report)
+    browser.open(report, width=A4)
     browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.ask("dispatchEvent(new Event('beforeprint'))")  # which unfolds every table
+    wider = "[...document.querySelectorAll('table')].filter(each => each.getBoundingClientRect().right > innerWidth)"
+    assert browser.ask(f"{wider}.map(each => each.ariaLabel)") == []
     assert browser.ask(SHOWN) == 324
     assert browser.ask(NOTICE) == ""
     browser.call("Emulation.setEmulatedMedia", media="")

@@ -58,7 +58,7 @@ def test_a_damaged_artifact_is_found_put_aside_and_computed_again(bucket, space,
     code, output = call("verify", "s", "--repair", cwd=tmp_path)
     assert code == 0, output
     code, output = call("resume", "s", cwd=tmp_path)
-    assert (code, "1 stages run now" in output) == (0, True), output
+    assert (code, "1 stage run now" in output) == (0, True), output
     assert all(rows.equals(before[dataset]) for dataset, rows in rows_of(tmp_path / "s").items())
 
 
