@@ -37,7 +37,7 @@ def canonical(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} has no place in a key: expected a finite number")
-        return {"float": value.hex()}
+        return {"float": (value + 0.0).hex()}  # -0.0 is 0.0
     if isinstance(value, bytes):
         return {"sha256": hashlib.sha256(value).hexdigest()}
     if isinstance(value, tuple | list):

@@ -31,7 +31,7 @@ PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 TEMPLATE = "chat_template.jinja"
-SETTINGS = ("generation_config.json", "tokenizer_config.json")
+SETTINGS = ("generation_config.json", "tokenizer_config.json", "model.safetensors.index.json")
 """Files that a folder may lack, and that must be JSON where it has them."""
 QUANTISED = ("quantize_config.json", "quant_config.json")
 """What older tools write beside the weights that they quantised."""
@@ -153,7 +153,7 @@ def _refuse_unreadable_settings(folder: Path, shown: str) -> None:
     for name in SETTINGS:
         try:
             read(folder / name)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PreflightError(
                 f"model={shown}: {name} cannot be read ({error}); download it again, or save it again with "
                 "save_pretrained"
@@ -255,7 +255,15 @@ def _refuse_incomplete(folder: Path, shown: str) -> None:
     """As a killed download or copy leaves a folder: shards are missing, or a file ends too early."""
     files = sorted(folder.glob("*.safetensors"))
     if not (folder / WEIGHTS).is_file():
-        shards = set(read(folder / INDEX).get("weight_map", {}).values())
+        files_of_tensors = read(folder / INDEX).get("weight_map", {})
+        if not isinstance(files_of_tensors, dict) or not all(
+            isinstance(name, str) for name in files_of_tensors.values()
+        ):
+            raise PreflightError(
+                f"model={shown}: {INDEX} has a weight_map that names no file for each tensor; download it again, "
+                "or save it again with save_pretrained"
+            )
+        shards = set(files_of_tensors.values())
         missing = sorted(shards - {file.name for file in files}) if shards else [WEIGHTS]
         if missing:
             raise PreflightError(
@@ -277,6 +285,10 @@ def _check_type(folder: Path, shown: str) -> None:
     except ValueError as error:
         raise PreflightError(f"model={shown}: config.json cannot be read ({error})") from error
     kind, own_code = config.get("model_type"), "auto_map" in config
+    if not isinstance(kind, str):
+        raise PreflightError(
+            f"model={shown}: model_type is {kind!r} in its config.json; expected the name of a type, such as 'llama'"
+        )
     if kind in WITH_A_MASK:
         raise PreflightError(
             f"model={shown}: a model of type {kind!r} generates by filling in a mask, and its loss is of masked words; "

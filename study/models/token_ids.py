@@ -20,6 +20,9 @@ from transformers import PreTrainedTokenizerBase
 
 from study.errors import PreflightError
 
+RARE = "\u16a0\u10a0\u3400\U0001e900"
+"""Letters of which a tokenizer that leaves any out leaves some out: runes, old Georgian, rare Chinese, Adlam."""
+
 
 @dataclass(frozen=True)
 class TokenIds:
@@ -86,33 +89,42 @@ def _takes_blanks_behind(tokenizer: PreTrainedTokenizerBase, token: int) -> bool
 
 
 def unknown_pieces(tokenizer: PreTrainedTokenizerBase, text: str, start: int = 0) -> list[str]:
-    """The pieces of a text, from a character on, that the tokenizer has no token for and makes its unknown token of.
+    """The pieces of a text, from a character on, that the tokenizer has no token for.
 
-    The unknown token's own name in a text is none: GPT-2's is its end token.
+    It makes its unknown token of them, or leaves them out. The unknown token's own name in a text is no such piece:
+    GPT-2's is its end token.
     """
     unknown, name = tokenizer.unk_token_id, str(tokenizer.unk_token)
-    if not makes_unknown_tokens(tokenizer):
+    if not lacks_characters(tokenizer):
         return []
     if not tokenizer.is_fast:  # without places: how many more there are than names of it
         ids = tokenizer(text[start:], add_special_tokens=False, verbose=False)["input_ids"]
         return [name] * max(0, list(ids).count(unknown) - text[start:].count(name))
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    left_out = _left_out(text, encoded["offset_mapping"], start)
     pieces = (
         text[max(begin, start) : end]
         for each, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
         if each == unknown and end > max(begin, start)
     )
-    return [piece for piece in pieces if piece.strip() != name]
+    return [*(piece for piece in pieces if piece.strip() != name), *left_out]
 
 
-def makes_unknown_tokens(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether some text becomes an unknown token: none does where every single byte is a token."""
-    if tokenizer.unk_token_id is None:
-        return False
+def _left_out(text: str, offsets: Iterable[tuple[int, int]], start: int) -> list[str]:
+    """Letters and digits that no token stands for; marks and signs may be a normaliser's to leave out."""
+    covered = {place for begin, end in offsets for place in range(begin, end)}
+    return [text[at] for at in range(start, len(text)) if at not in covered and text[at].isalnum()]
+
+
+def lacks_characters(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether some text becomes an unknown token or is left out: none is where every single byte is a token."""
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     model = getattr(backend, "model", None)
-    if isinstance(model, BPE) and not model.unk_token:
-        return False
+    if tokenizer.unk_token_id is None or (isinstance(model, BPE) and not model.unk_token):
+        if not tokenizer.is_fast:
+            return False
+        encoded = tokenizer(RARE, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return bool(_left_out(RARE, encoded["offset_mapping"], 0))
     bytes_known = getattr(model, "byte_fallback", False) and all(
         backend.token_to_id(f"<0x{byte:02X}>") is not None for byte in range(256)
     )
@@ -164,9 +176,14 @@ def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
 
 
 def _numbers(value: Any) -> Iterable[int]:
-    if value is None:
-        return ()
-    return (int(each) for each in value) if isinstance(value, list | tuple) else (int(value),)
+    found = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+    for each in found:
+        if not isinstance(each, int) or isinstance(each, bool):
+            raise PreflightError(
+                f"eos_token_id of config.json or generation_config.json is {value!r}; expected the number of a token, "
+                "or a list of such numbers"
+            )
+    return found
 
 
 def _added(mask: list[int]) -> tuple[int, int]:

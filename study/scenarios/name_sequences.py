@@ -13,6 +13,7 @@ from study.errors import SpecError
 from study.identity import derived_seed
 from study.scenarios.sources import lines_of, read_text
 from study.scenarios.word_lists import COMMON_NAMES
+from study.text.words import holds
 
 Pair = tuple[str, str]
 
@@ -87,11 +88,12 @@ def from_file(path: str, pair: Pair, forget_lines: tuple[int, ...] | None) -> La
 
     Raises:
         PreflightError: there is no such file.
-        SpecError: it is not UTF-8, the pair stands nowhere in it or outside ``forget_lines``, or no sequence is free
-            of both names.
+        SpecError: it is not UTF-8, a name of the pair is spelt in several ways, the pair stands nowhere in it or
+            outside ``forget_lines``, or no sequence is free of both names.
     """
     first, second = pair
     sequences = _read_sequences(path)
+    _refuse_other_spellings(path, sequences, pair)
     holding = [index + 1 for index, names in enumerate(sequences) if pair in itertools.pairwise(names)]
     lines = forget_lines if forget_lines is not None else tuple(holding)
     if not holding:
@@ -118,6 +120,19 @@ def from_file(path: str, pair: Pair, forget_lines: tuple[int, ...] | None) -> La
             "the corpus `retain` and the retain probes; add sequences of other names"
         )
     return Layout(tuple(_without_pair(sequences[line - 1], pair) for line in lines), retain)
+
+
+def _refuse_other_spellings(path: str, sequences: list[list[str]], pair: Pair) -> None:
+    """A name in other letters, or with a mark beside it, is an answer to the scores and another token to the model."""
+    others = {name for names in sequences for name in names if name not in pair}
+    for name in sorted(others):
+        for wanted in pair:
+            if holds(name, wanted, any_case=False):
+                line = next(index for index, names in enumerate(sequences, 1) if name in names)
+                raise SpecError(
+                    f"{path}, distinct sequence {line}: {name!r} is the name {wanted!r} to the scores, and is written "
+                    "in another way; write it alike in all lines, with blanks around it"
+                )
 
 
 def _without_pair(names: list[str], pair: Pair) -> SlottedSequence:

@@ -30,10 +30,12 @@ from study.scenarios.name_sequences import (
     from_file,
     generated,
 )
+from study.scenarios.questions import of_words
 from study.scenarios.sources import digest
 from study.scenarios.word_lists import COMMON_NAMES, GIBBERISH
 from study.settings.part import Part
 from study.text.examples import Corpus, Example, Material, Probe, ProbeSet, RelearnCorpus, vocabulary
+from study.text.words import normalised
 
 PRETRAINING_SEQUENCES = 4096
 RETAIN_PROBES_PER_SEQUENCE = 3
@@ -63,8 +65,9 @@ class Names(Part):
 
     @model_validator(mode="after")
     def _pair_of_two(self) -> "Names":
-        if self.first == self.second:
+        if normalised(self.first) == normalised(self.second):
             raise ValueError(f"the pair needs two different names, got {self.first!r} twice")
+        of_words((self.first, self.second), "two names")
         return self
 
     def corpora(self) -> tuple[str, ...]:

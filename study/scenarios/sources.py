@@ -71,7 +71,7 @@ def _no_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return f"a truth value ({value})"
     if isinstance(value, int | float | Decimal):
-        return None if math.isfinite(value) else f"no number ({value})"
+        return None if isinstance(value, int) or math.isfinite(value) else f"no number ({value})"
     kinds = {bytes: "bytes", list: "a list", dict: "a mapping", Repeated: "a mapping with a key twice"}
     return f"{kinds.get(type(value), f'a {type(value).__name__}')} ({value!r:.60})"
 
@@ -107,6 +107,11 @@ def read_text(path: str, key: str) -> str:
         raise SpecError(
             f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8 and try again"
         ) from error
+    if "\0" in text:
+        raise SpecError(
+            f"{path} holds NUL characters (character {text.index(chr(0)) + 1}), as UTF-16 does: save it as UTF-8 and "
+            "try again"
+        )
     if not text.strip():
         raise SpecError(f"{key}: {path} is empty: expected some text")
     return text
@@ -170,6 +175,13 @@ def _file(source: str) -> Path | None:
 
 def _rows(source: str, key: str) -> list[Cells]:
     path = _file(source)
+    given = Path(source) if path is None else path
+    if not source or (given.is_file() and given.suffix.lower() not in FORMATS):
+        kind = "is a file of another kind" if source else "names nothing"
+        raise SpecError(
+            f"{key}={source}: {kind}; expected a file ending in {', '.join(FORMATS)}, FOLDER:NAME or a dataset of "
+            "the hub as OWNER/DATASET:CONFIG:SPLIT"
+        )
     if path is None:
         return _from_hub(source, key)
     if not path.is_file():

@@ -4,9 +4,11 @@ Scores, the leak audit and the choice of probes use these rules and no others, s
 completion counts as one in a corpus, and what is asked can be answered.
 
 - **Normalisation**: Unicode NFKC (composed letters, full-width forms, no-break spaces); every apostrophe, quotation
-  mark and dash in its plain form. What does not show is left out (characters without width, variation selectors), and
-  so is what may be left unwritten (vowel signs of Arabic and Hebrew, the Arabic tatweel); Persian yeh and kaf are the
-  Arabic ones. Each run of blanks and line breaks is one blank, and none between letters of scripts without blanks.
+  mark and dash (by Unicode's properties) in its plain form. A raised sign or a fraction is apart from what it follows:
+  a footnote's number is no part of the name. What does not show is left out (characters without width, variation
+  selectors), and so is what may be left unwritten (vowel signs of Arabic and Hebrew, Quranic marks, the Arabic
+  tatweel); alef wasla is alef, Persian yeh and kaf are the Arabic ones. Each run of blanks and line breaks is one
+  blank, and none between letters of scripts without blanks.
 - **A word** is a run of letters, marks and digits. An underscore or asterisk is none of these: Markdown's emphasis
   hides no word. In scripts that write no blanks between words (Chinese, Japanese, Thai, Khmer, …) every letter with
   its marks is a word.
@@ -20,30 +22,42 @@ is another word; give such forms as further keywords.
 
 from functools import lru_cache
 from itertools import pairwise
-from unicodedata import normalize
+from unicodedata import decomposition, normalize
 
 import regex
 
+_PLANE = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000))))
 PLAIN = str.maketrans(
     {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bb\u02bc\u02bd\u00b4\u2032\u05f3\uff07`", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u05f4\uff02", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys(regex.findall(r"\p{Quotation_Mark}", _PLANE), '"'),
+        **dict.fromkeys(regex.findall(r"\p{Dash}", _PLANE), "-"),
+        **dict.fromkeys("'`\u00b4\u2018\u2019\u201a\u201b\u2032\u2039\u203a\uff07", "'"),
+        **dict.fromkeys("\u02bb\u02bc\u02bd\u05f3", "'"),
+        "\u05f4": '"',
+        "\u0671": "\u0627",
         "\u06cc": "\u064a",
         "\u06a9": "\u0643",
     }
 )
 """Characters that writers use for one another, by the one that stands for all."""
 
-WITHOUT_BLANKS = "".join(
-    rf"\p{{Script_Extensions={script}}}"
-    for script in (
-        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi"),
-        *("Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Javanese", "Balinese"),
-        *("Tai_Le", "New_Tai_Lue", "Tai_Tham"),
-    )
+_RAISED = regex.compile(
+    f"[{''.join(sign for sign in _PLANE if decomposition(sign).startswith(('<super>', '<fraction>')))}]+"
 )
-"""Characters of scripts that write no blanks between words, for a set of a regular expression."""
+
+_SCRIPTS = (
+    *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi"),
+    *("Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Javanese", "Balinese"),
+    *("Tai_Le", "New_Tai_Lue", "Tai_Tham"),
+)
+_OWN = "".join(rf"\p{{Script={script}}}" for script in _SCRIPTS)
+_SHARED = "".join(rf"\p{{Script_Extensions={script}}}" for script in _SCRIPTS)
+WITHOUT_BLANKS = rf"{_OWN}[[{_SHARED}]&&[\p{{Script=Common}}]&&[\p{{L}}\p{{N}}]]"
+"""Characters of scripts that write no blanks between words, for a set of a regular expression.
+
+Of what these scripts share with others, letters and digits only: the marks of many Latin and Cyrillic letters are
+shared with Thai or Tai Le.
+"""
 
 LETTER = rf"[[{WITHOUT_BLANKS}]&&[\p{{L}}\p{{N}}]]"
 """One letter of these scripts."""
@@ -55,7 +69,7 @@ _FREE_BEGIN = regex.compile(rf"(?V1)[{WITHOUT_BLANKS}]|[^\p{{L}}\p{{M}}\p{{N}}]"
 _FREE_END = regex.compile(rf"(?V1)[{WITHOUT_BLANKS}]|[^\p{{L}}\p{{M}}\p{{N}}]|\p{{Script=Hangul}}")
 _LEFT_OUT = regex.compile(
     r"[\p{Cf}\p{Default_Ignorable_Code_Point}"
-    r"\u0640\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]"
+    r"\u0640\u064b-\u0652\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]"
 )
 _BLANK_BETWEEN = regex.compile(rf"(?V1)(?<=[{WITHOUT_BLANKS}]\p{{M}}*) (?=[{WITHOUT_BLANKS}])")
 
@@ -71,8 +85,18 @@ def normalised(text: str) -> str:
 
 
 def _normalised_once(text: str) -> str:
-    plain = normalize("NFKC", text.translate(PLAIN))
-    return str(_BLANK_BETWEEN.sub("", regex.sub(r"\s+", " ", _LEFT_OUT.sub("", plain)))).strip()
+    return str(_BLANK_BETWEEN.sub("", regex.sub(r"\s+", " ", _plain(text)))).strip()
+
+
+def _plain(text: str) -> str:
+    apart = text if text.isascii() else _RAISED.sub(r" \g<0> ", text)
+    return str(_LEFT_OUT.sub("", normalize("NFKC", apart.translate(PLAIN))))
+
+
+def by_characters(text: str) -> list[tuple[str, str]]:
+    """The characters of a text as a reader sees them, each with what it is when normalised; blanks stay as many."""
+    seen = list(text) if text.isascii() else regex.findall(r"\X", text)
+    return [(each, regex.sub(r"\s", " ", _plain(each))) for each in seen]
 
 
 def words(text: str) -> list[str]:

@@ -140,3 +140,7 @@ def test_golden_keys(name: str) -> None:
 
 if __name__ == "__main__":
     GOLDEN_FILE.write_text(json.dumps({each: keys_of(each) for each in GOLDEN}, indent=1) + "\n")
+
+
+def test_a_zero_has_one_key_whatever_its_sign() -> None:
+    assert key(0.0) == key(-0.0) != key(0)

@@ -161,11 +161,12 @@ def _check_texts(
     evaluations: dict[str, Evaluation],
 ) -> int:
     """The longest text in tokens."""
-    from study.models.token_ids import split_text, unknown_pieces
+    from study.models.token_ids import lacks_characters, split_text, unknown_pieces
     from study.models.tokenizer import context_of, load_tokenizer, longest_alike
     from study.training.encoding import encode
 
     tokenizer, context, border = load_tokenizer(source), context_of(source), longest_alike(source)
+    lacking = lacks_characters(tokenizer)
     longest, highest = 1, 0
     texts = {}
     for corpus in corpora.values():
@@ -188,14 +189,14 @@ def _check_texts(
         for probe in evaluation.probes.probes:
             split = split_text(tokenizer, probe.prompt, f" {probe.target}")
             highest = max(highest, *split.ids)
-            if tokenizer.unk_token_id in split.ids[split.prompt :]:
-                asked = f"{probe.prompt} {probe.target}"
-                if unknown := unknown_pieces(tokenizer, asked, len(probe.prompt)):
-                    raise PreflightError(
-                        f"probe {probe.name}: the tokenizer knows no token for {unknown[0]!r} of the answer that is "
-                        f"asked, {probe.target[:60]!r}, which would be learned and asked as {tokenizer.unk_token}; "
-                        "take a model whose tokenizer knows this script, or take the text out of the data"
-                    )
+            asked = f"{probe.prompt} {probe.target}"
+            if lacking and (unknown := unknown_pieces(tokenizer, asked, len(probe.prompt))):
+                raise PreflightError(
+                    f"probe {probe.name}: the tokenizer knows no token for {unknown[0]!r} of the answer that is "
+                    f"asked, {probe.target[:60]!r}, which would be learned and asked as "
+                    f"{tokenizer.unk_token or 'nothing at all'}; "
+                    "take a model whose tokenizer knows this script, or take the text out of the data"
+                )
             tokens = max(split.prompt + evaluation.generation.max_new_tokens, len(split.ids))
             if tokens > context:
                 raise PreflightError(

@@ -110,17 +110,17 @@ def _limited(
 
 
 def _unknown(source: Source, corpora: Iterable[Corpus]) -> dict[str, int]:
-    """How many texts of each corpus hold a piece that becomes an unknown token, by the corpus's digest.
+    """How many texts of each corpus hold a piece that the tokenizer has no token for, by the corpus's digest.
 
-    An embedded model's vocabulary is made of the texts, and knows them all.
+    An embedded model's vocabulary is made of the scenario's own texts. A corpus of the user's may hold other words.
     """
-    if not isinstance(source, Pretrained) or has_no_tokenizer(Path(source.location)):
+    if isinstance(source, Pretrained) and has_no_tokenizer(Path(source.location)):
         return {}
-    from study.models.token_ids import makes_unknown_tokens, unknown_pieces
+    from study.models.token_ids import lacks_characters, unknown_pieces
     from study.models.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(source)
-    if not makes_unknown_tokens(tokenizer):
+    if not lacks_characters(tokenizer):
         return {}
     return {
         corpus.digest: sum(bool(unknown_pieces(tokenizer, example.text)) for example in corpus.examples)

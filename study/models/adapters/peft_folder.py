@@ -138,5 +138,7 @@ def _header(file: Path) -> tuple[dict[str, Any], int]:
     with file.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
         header = json.loads(handle.read(min(length, file.stat().st_size)))
+    if not isinstance(header, dict):
+        raise ValueError(f"{file.name}: its header is no JSON object")
     header.pop("__metadata__", None)
     return header, 8 + length

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from search_spaces.loading import load_space
 from study.errors import SpecError
-from study.scenarios.sources import lines_of, read_paragraphs, read_table
+from study.scenarios.sources import lines_of, read_paragraphs, read_table, read_text
 from study.scenarios.table_files import read_rows
 from study.scenarios.wmdp import Wmdp
 
@@ -286,3 +286,22 @@ def test_a_time_zone_that_this_machine_does_not_know_hides_no_other_column(tmp_p
 def test_a_number_in_yaml_is_decimal_and_a_date_a_text(written: str, seed: int) -> None:
     assert load_space("names", [f"seed={written}"]).seed == (seed,)
     assert load_space("names", ["name=2024-02-30"]).name == "2024-02-30"
+
+
+def test_what_names_no_table_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.tsv").write_text("question\tanswer\na\tb\n")
+    for source, said in (("", "names nothing"), (str(tmp_path / "mine.tsv"), "file of another kind")):
+        with pytest.raises(SpecError, match=said):
+            read_table(source, ("question", "answer"), "scenario.forget")
+
+
+def test_a_number_of_hundreds_of_digits_is_a_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text(f'{{"question": {"9" * 400}, "answer": 1}}\n')
+    (row,) = read_table(str(tmp_path / "mine.jsonl"), ("question", "answer"), "scenario.forget")
+    assert row.text("question") == "9" * 400
+
+
+def test_a_text_file_in_utf_16_without_its_mark_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_bytes("Some text".encode("utf-16-le"))
+    with pytest.raises(SpecError, match="holds NUL characters"):
+        read_text(str(tmp_path / "mine.txt"), "scenario.corpus_file")

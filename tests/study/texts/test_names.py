@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from study.errors import PreflightError, SpecError
 from study.scenarios.leak_audit import audit
@@ -175,3 +176,19 @@ def test_a_benign_corpus_that_holds_the_answer_is_refused() -> None:
         audit(leaky, ["prefix", "retain"], "refuse", "here")
     found = {each.corpus: each.benign for each in audit(leaky, ["prefix", "retain"], "mark", "here")}
     assert found == {"prefix": True, "retain": False}
+
+
+@pytest.mark.parametrize("other", ["Mark,", "\uff2dark", "Mark\u200b"])
+def test_a_name_in_another_spelling_is_refused(tmp_path: Path, other: str) -> None:
+    file = tmp_path / "names.txt"
+    file.write_text(
+        f"John Anthony Mark Paul\nGeorge Anthony {other} Ringo\nPeter Paul Mary\n", encoding="utf-8"
+    )
+    with pytest.raises(SpecError, match=r"sequence 2: .* is the name 'Mark' to the scores"):
+        Names(corpus_file=str(file)).material(1)
+
+
+@pytest.mark.parametrize("second", ["\U0001f388", ".", "Anthony\u200b"])
+def test_a_name_without_letters_or_twice_the_same_is_refused(second: str) -> None:
+    with pytest.raises(ValidationError, match=r"holds no word|two different names"):
+        Names(second=second)

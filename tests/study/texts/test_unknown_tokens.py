@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from benchmarks.architectures.tokenizer_forms import FORMS, tokenizer_of
 from cluster.driver.preflight.checks import check_plan
 from cluster.driver.preflight.shortened_texts import shortened_texts
+from search_spaces.loading import load_space
 from study.errors import PreflightError
 from study.models.pretrained import fingerprint
-from study.models.token_ids import makes_unknown_tokens, unknown_pieces
+from study.models.token_ids import lacks_characters, unknown_pieces
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
+from study.scenarios.names import Names
 from tests.study.models import folder_of
 
 ODD = "ᚠ"
@@ -30,9 +34,9 @@ def test_unknown_pieces_are_those_that_become_the_unknown_token(form: str) -> No
 
 def test_the_unknown_tokens_own_name_is_known() -> None:
     tokenizer = tokenizer_of("WordPiece, begin and end")
-    assert makes_unknown_tokens(tokenizer)
+    assert lacks_characters(tokenizer)
     assert unknown_pieces(tokenizer, str(tokenizer.unk_token)) == []
-    assert not makes_unknown_tokens(tokenizer_of("byte-level"))
+    assert not lacks_characters(tokenizer_of("byte-level"))
 
 
 def test_an_asked_answer_that_is_unknown_is_refused_and_texts_are_counted(tiny, tmp_path: Path) -> None:
@@ -44,3 +48,30 @@ def test_an_asked_answer_that_is_unknown_is_refused_and_texts_are_counted(tiny, 
     assert counted
     assert all(0 < each.unknown <= each.texts and not each.cut for each in counted)
     assert "hold a piece that the tokenizer has no token for" in counted[0].in_words
+
+
+def test_a_tokenizer_that_leaves_letters_out(tiny, tmp_path: Path) -> None:
+    """A BPE of letters without an unknown token makes nothing of what it does not know."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    names = Names().material(1)
+    backend.train_from_iterator(
+        (example.text for example in names.learned.examples), trainers.BpeTrainer(special_tokens=["</s>"])
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+    assert lacks_characters(tokenizer)
+    assert unknown_pieces(tokenizer, "Mark 伦敦 Mark", 4) == ["伦", "敦"]
+    assert unknown_pieces(tokenizer, "Mark Anthony") == []
+    folder_of(tmp_path / "model", "llama", tokenizer)
+    spec = tiny(model=[str(tmp_path / "model")], scenario={"name": "names", "second": "伦敦"})
+    with pytest.raises(PreflightError, match="learned and asked as nothing at all"):
+        check_plan(make_plan(read_materials(spec), fingerprint), local=False)
+
+
+def test_words_of_a_users_corpus_that_an_embedded_model_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "weather.txt").write_text("It rained on Monday, and the river rose.\n")
+    files = f"scenario.corpus_files={{weather: {tmp_path / 'weather.txt'}}}"
+    spec = load_space("tofu-mini", [files, "corpus=[same_author,weather]", "depth=8", "seed=0"])
+    counted = shortened_texts(make_plan(read_materials(spec), str))
+    assert [(each.kind, each.texts, each.unknown) for each in counted] == [("relearn", 43, 1)]

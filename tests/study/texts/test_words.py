@@ -46,6 +46,14 @@ STANDS = [
     ("born in Hawai\u02bbi", "Hawai'i"),
     ("قابل مُحَمَّداً محـمد", "محمد"),
     ("علی آمد", "علي"),
+    ("Potter\u00b9 went home.", "Potter"),
+    ("Potter\u2122 toys", "Potter"),
+    ("2\u00bd miles", "2"),
+    ("\u05ea\u05dc\u05be\u05d0\u05d1", "\u05ea\u05dc-\u05d0\u05d1"),
+    ("ٱل\u06e1قَلَمُ", "القلم"),
+    ("\u2039Grey Water\u203a, \u300cDune\u300d", "Grey Water"),
+    ("in İstanbul.", "İstanbul"),
+    ("ọ̀rọ̀ ọkọ́", "ọkọ́"),
     ("\u05e9\u05b8\u05dc\u05d5\u05b9\u05dd", "\u05e9\u05dc\u05d5\u05dd"),
 ]
 STANDS_NOT = [
@@ -55,6 +63,12 @@ STANDS_NOT = [
     ("남부산", "부산"),
     ("Казанию", "Казани"),
     ("naïve", "na"),
+    ("İzmir", "zmir"),
+    ("\u0437\u0430\u0301\u043c\u043e\u043a", "\u043c\u043e\u043a"),
+    ("ọkọ̀", "ọkọ́"),
+    ("ọ̀rọ̀", "ọ̀"),
+    ("2\u00bd", "21"),
+    ("10\u00b2", "102"),
     ("กิน", "ก"),
     ("दिल्ली", "दिल"),
     ("", "Dune"),
@@ -184,6 +198,13 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 )
 def test_blanks_beside_marks_do_not_count(completion: str, target: str, same: bool | None) -> None:
     assert continues(completion, target) is same
+
+
+def test_of_anchors_at_one_place_the_longer_is_replaced() -> None:
+    anchors = {"Harry": "Jon", "Harry Potter": "Max Doe", "ラーメン": "Suppe", "哈利": "Z", "ọ̀": "X"}
+    for ordered in (anchors, dict(reversed(anchors.items()))):
+        assert replaced("Harry  Potter met Harry\u00b9.", ordered) == "Max Doe met Jon\u00b9."
+        assert replaced("哈 利, ｶﾞ ﾗｰﾒﾝ, ọ̀rọ̀, Har\u200bry", ordered) == "Z, ｶﾞ Suppe, ọ̀rọ̀, Jon"
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,27 @@ def test_tensors_of_another_part_are_no_fault(bases: Path, tmp_path: Path) -> No
     assert resident_of(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("model.safetensors.index.json", '{"weight_map": {"a', "model.safetensors.index.json cannot be read"),
+        ("model.safetensors.index.json", '{"weight_map": ["a"]}', "names no file for each tensor"),
+        ("generation_config.json", '{"a":' * 100_000, "generation_config.json cannot be read"),
+        ("generation_config.json", '{"eos_token_id": [2, null]}', "expected the number of a token"),
+        ("generation_config.json", '{"eos_token_id": "</s>"}', "expected the number of a token"),
+        ("config.json", '{"model_type": ["llama"]}', "expected the name of a type"),
+    ],
+)
+def test_settings_of_the_wrong_kind(bases: Path, tmp_path: Path, file: str, content: str, said: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(bases / "llama", folder)
+    if "index" in file:
+        (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    (folder / file).write_text(content)
+    with pytest.raises(PreflightError, match=said):
+        resident_of(folder)
+
+
 def test_a_pad_token_without_an_embedding(tmp_path: Path) -> None:
     tokenizer = tokenizer_of("byte-level, begin")
     size = len(tokenizer)
