@@ -18,7 +18,9 @@ def meet(place: Place) -> DeviceMesh:
     if place.on_gpu:
         torch.cuda.set_device(place.device)
     # A file in a folder that is ours alone, and not a port: everybody on the machine could join there.
-    store = dist.FileStore(str(Path(place.folder) / "meeting"), place.size)
+    store = dist.FileStore(  # type: ignore[attr-defined]  # torch does not list it
+        str(Path(place.folder) / "meeting"), place.size
+    )
     backend = "cpu:gloo,cuda:nccl" if place.on_gpu else "gloo"
     dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=PATIENCE)
     return init_device_mesh(place.device.type, (place.size,))

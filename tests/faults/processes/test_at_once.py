@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.driver import launch
+from cluster.driver.preflight.checks import check_plan
 from cluster.study_folder.lease import hold
 from study.planning.plan import Plan
 from study.results.files import read_dataset
@@ -117,7 +118,7 @@ def test_a_study_that_grows_while_it_is_resumed(
     """Between its question read and its lease held: as if the resumption had come after the run."""
     study = finished()
     space()
-    checked = launch.check_plan
+    checked = check_plan
 
     def grown_meanwhile(plan: Plan, *, local: bool) -> object:
         monkeypatch.setattr(launch, "check_plan", checked)

@@ -89,7 +89,7 @@ def test_a_process_that_is_killed_ends_the_attempt_and_leaves_none_behind(
     plan = planned(**grid, execution={**states, "processes": 4})
     whole = performed(planned(**grid, execution=states), LocalStore(tmp_path / "whole"), residents)
     store = LocalStore(tmp_path / "killed")
-    killed = []
+    killed: list[psutil.Process] = []
 
     def tell(event: str, **facts: object) -> None:
         if event == "state left" and not killed:

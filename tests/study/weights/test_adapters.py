@@ -142,9 +142,14 @@ def test_a_distance_reads_and_merges_nothing(
 ) -> None:
     """It is composed of the adapters since the origin, and equals that of all weights but for their rounding."""
     plan = on_a_folder(relearn_steps=[0, 1, 2], execution={"keep_relearned": True})
-    store, merged = LocalStore(tmp_path / "store"), []
+    store, merged = LocalStore(tmp_path / "store"), list[Product]()
     real = Product.merge
-    monkeypatch.setattr(Product, "merge", lambda self, *to: merged.append(self) or real(self, *to))
+
+    def noted(self: Product, name: str, weight: torch.Tensor) -> None:
+        merged.append(self)
+        real(self, name, weight)
+
+    monkeypatch.setattr(Product, "merge", noted)
     monkeypatch.setattr(Resident, "distance", lambda *a: pytest.fail("the origin's weights were read"))
     work_through(plan, store)
     stages = plan.stages.values()

@@ -20,9 +20,12 @@ def hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setenv("RELEARN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(study.models.known_hashes, "SMALLEST", 1)
     monkeypatch.setattr(study.models.known_hashes, "SETTLED_SECONDS", -1.0)
-    monkeypatch.setattr(
-        study.models.known_hashes, "file_sha256", lambda path: found.append(path.name) or file_sha256(path)
-    )
+
+    def noted(path: Path) -> str:
+        found.append(path.name)
+        return file_sha256(path)
+
+    monkeypatch.setattr(study.models.known_hashes, "file_sha256", noted)
     return found
 
 
