@@ -208,6 +208,8 @@ class Truth:
                     beside.seed,
                 ):
                     step = max(set(each.steps) & set(beside.steps))
+                    if (each.control[step] is None) != (beside.control[step] is None):
+                        continue
                     found.append((each.seed, each.gain(step) - beside.gain(step)))
         return over_seeds(found)
 

@@ -2,8 +2,9 @@
 
 A statement is a difference, such as "prefix brings back more than gibberish". Its pairs are of relearnings that count
 (known and forgotten, ``analysis.measures.recovery.flow``). What is compared is the *gain*, the score above the control
-of the same corpus and step, where a control was run: text that teaches anybody the answer recovers nothing. Nothing is
-pooled but what the statement names: models and methods each have their own, and seeds alone are the sample.
+of the same corpus and step, where a control was run: text that teaches anybody the answer recovers nothing. A gain is
+never compared with a score that has no control: such a pair is left out. Nothing is pooled but what the statement
+names: models and methods each have their own, and seeds alone are the sample.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ MARGIN = 0.1
 """An effect smaller than this counts as none."""
 ALIKE = 0.1
 """The most by which the retain scores of two models differ that are compared at matched utility."""
+BESIDE = ("value", "queries", "controlled")
+"""What stands beside a gain."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def paired(
         steps: pair at equal relearn steps; False where the axis itself is the steps.
     """
     keys = [name for name in RELEARNING if name != axis] + (["relearn_steps"] if steps else [])
-    first, second = (rows[rows[axis] == value][[*keys, gain, "value", "queries"]] for value in (one, other))
+    first, second = (rows[rows[axis] == value][[*keys, gain, *BESIDE]] for value in (one, other))
     both = first.merge(second, on=keys, suffixes=("_one", "_other"))
     if steps:
         both = both.sort_values("relearn_steps", kind="stable")
@@ -66,6 +69,7 @@ def paired(
 
 
 def _as_pairs(both: pd.DataFrame, gain: str = "gain") -> pd.DataFrame:
+    both = both[both["controlled_one"] == both["controlled_other"]]
     return pd.DataFrame(
         {
             "seed": both["seed"],
@@ -100,7 +104,7 @@ def ends(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
     rows = rows[rows["relearn_steps"] == rows.groupby(keys)["relearn_steps"].transform("max")]
     ordered = rows.sort_values(axis, kind="stable")
     first, last = (ordered.drop_duplicates(keys, keep=keep) for keep in ("first", "last"))
-    columns = [*keys, "gain", "value", "queries"]
+    columns = [*keys, "gain", *BESIDE]
     return _as_pairs(first[columns].merge(last[columns], on=keys, suffixes=("_one", "_other")))
 
 
@@ -191,13 +195,13 @@ def more_steps(rows: pd.DataFrame) -> Iterator[Statement]:
         ordered = part.sort_values("relearn_steps", kind="stable")
         first, last = (ordered.drop_duplicates(keys, keep=keep) for keep in ("first", "last"))
         both = last.merge(first, on=keys, suffixes=("_one", "_other"))
-        both = both[both["relearn_steps_one"] > both["relearn_steps_other"]]
-        if len(both):
+        pairs = _as_pairs(both[both["relearn_steps_one"] > both["relearn_steps_other"]])
+        if len(pairs):
             corpus = place.pop("corpus")
             yield Statement(
                 place,
                 f"{corpus}: more relearn steps bring back more",
-                _as_pairs(both),
+                pairs,
                 f"{pooled_values(part, 'repetitions', 'depth')}; the last step against the first",
             )
 
@@ -206,18 +210,19 @@ def methods(rows: pd.DataFrame) -> Iterator[Statement]:
     """What one method made forget comes back more than what another did, among models that kept as much utility."""
     rows = _last(rows)
     keys = ["scenario", "corpus", "repetitions", "seed", "relearn_steps"]
-    columns = [*keys, "depth", "gain", "value", "queries", "utility"]
+    columns = [*keys, "depth", "gain", *BESIDE, "utility"]
     for place, part in _groups(rows, ("model",)):
         for one, other in combinations(dict.fromkeys(part["method"]), 2):
             first, second = (part[part["method"] == name][columns] for name in (one, other))
             both = first.merge(second, on=keys, suffixes=("_one", "_other"))
             both = both[(both["utility_one"] - both["utility_other"]).abs() <= ALIKE]
-            if len(both):
+            pairs = _as_pairs(both)
+            if len(pairs):
                 kept = both[["utility_one", "utility_other"]].to_numpy(float)
                 yield Statement(
                     {**place, "method": f"{one}, {other}"},
                     f"what {one} made forget comes back more than what {other} did",
-                    _as_pairs(both),
+                    pairs,
                     f"models whose retain scores differ by at most {100 * ALIKE:.0f} points (they keep "
                     f"{100 * kept.min():.0f} to {100 * kept.max():.0f}% of the original's); "
                     f"{pooled_values(part, 'corpus')}",

@@ -38,8 +38,8 @@ def counted_steps(
         rows, steps: of ``flow`` and of ``net_recovery``, where they are at hand.
 
     Returns:
-        The rows of ``net_recovery`` of those relearnings, with ``gain``, ``retain_before`` as a share of the
-        original's, ``before`` and ``last_step``.
+        The rows of ``net_recovery`` of those relearnings, with ``gain``, ``controlled`` (whether a control was run),
+        ``retain_before`` as a share of the original's, ``before`` and ``last_step``.
     """
     steps = net_recovery(study) if steps is None else steps
     rows = flow(study, steps) if rows is None else rows
@@ -48,7 +48,7 @@ def counted_steps(
     beside = rows[[*keys, "before", "relearn_steps"]].rename(columns={"relearn_steps": "last_step"})
     beside = beside.assign(utility=(rows["retain_before"] / rows["retain_original"]).to_numpy(float))
     found = in_declared_order(study, steps.merge(beside, on=keys))
-    return found.assign(gain=found["value"] - found["control"].fillna(0))
+    return found.assign(gain=found["value"] - found["control"].fillna(0), controlled=found["control"].notna())
 
 
 def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:

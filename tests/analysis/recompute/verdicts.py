@@ -115,9 +115,12 @@ def _alone(each: Relearning, step: int) -> Pair:
     return each.seed, value, control, value, control, each.queries
 
 
-def _both(one: Relearning, at: int, other: Relearning, beside: int) -> Pair:
+def _both(one: Relearning, at: int, other: Relearning, beside: int) -> list[Pair]:
+    """A pair; none where one of them has a control and the other has not."""
+    if (one.control[at] is None) != (other.control[beside] is None):
+        return []
     queries = min(one.queries, other.queries)
-    return one.seed, one.gain(at), other.gain(beside), one.steps[at], other.steps[beside], queries
+    return [(one.seed, one.gain(at), other.gain(beside), one.steps[at], other.steps[beside], queries)]
 
 
 def _place(each: Relearning, *without: str) -> tuple[object, ...]:
@@ -131,7 +134,7 @@ def _corpora(mine: list[Relearning], one: str, other: str) -> list[Pair]:
         for beside in (each for each in mine if each.corpus == other):
             steps = set(each.steps) & set(beside.steps)
             if _place(each, "corpus") == _place(beside, "corpus") and steps:
-                found.append(_both(each, max(steps), beside, max(steps)))
+                found += _both(each, max(steps), beside, max(steps))
     return found
 
 
@@ -148,23 +151,24 @@ def _ends(mine: list[Relearning], corpus: str, axis: str, sign: int) -> list[Pai
         if shared:
             there = [each for each in group if max(shared) in each.steps]
             first, last = sorted(there, key=lambda each: sign * getattr(each, axis))[:: len(there) - 1]
-            found.append(_both(first, max(shared), last, max(shared)))
+            found += _both(first, max(shared), last, max(shared))
     return found
 
 
 def _more_steps(mine: list[Relearning], corpus: str) -> list[Pair]:
     chosen = [each for each in mine if each.corpus == corpus and len(each.steps) > 1]
-    return [_both(each, each.last, each, min(each.steps)) for each in chosen]
+    return [pair for each in chosen for pair in _both(each, each.last, each, min(each.steps))]
 
 
 def _methods(mine: list[Relearning], one: str, other: str) -> list[Pair]:
     """Models that keep as much utility, within ten points."""
     return [
-        _both(each, each.last, beside, beside.last)
+        pair
         for each in mine
         for beside in mine
         if (each.method, beside.method) == (one, other)
         and _place(each, "method", "depth") == _place(beside, "method", "depth")
         and each.last == beside.last
         and abs((each.kept or 0) - (beside.kept or 0)) <= 0.1
+        for pair in _both(each, each.last, beside, beside.last)
     ]
