@@ -26,9 +26,9 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_without_ray(STUDY, tmp_path_factory.mktemp("served"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`relearn serve` over it, for the tests of a file."""
+    """`relearn serve` over it, for all tests: it holds the jobs of those before."""
     made = Server(attacked, tmp_path_factory.mktemp("state") / "service")
     yield made
     made.kill()

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -90,6 +92,14 @@ bodies = st.one_of(
     st.binary(max_size=60),
     *(each.map(lambda value: json.dumps(value).encode()) for each in (some_fields, values)),
 )
+
+
+@pytest.fixture(scope="module")
+def server(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One of its own: what is asked here may begin jobs."""
+    made = Server(attacked, tmp_path_factory.mktemp("fuzzed") / "service")
+    yield made
+    made.kill()
 
 
 @pytest.fixture(scope="module")
