@@ -96,15 +96,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """``cluster(2)``: a Ray cluster whose head runs no stage, and so many nodes that run one each.
 
-    ``cluster(2, gpus=1)``: Ray takes them to have a GPU each.
+    ``cluster(2, gpus=1)``: Ray takes them to have a GPU each. ``cluster(1, on_head=1)``: the head runs a stage too.
     """
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
     made = []
 
-    def make(nodes: int, gpus: int = 0) -> Any:
-        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    def make(nodes: int, gpus: int = 0, on_head: int = 0) -> Any:
+        head = {"num_cpus": on_head, "include_dashboard": False}
+        found = Cluster(initialize_head=True, head_node_args=head)
         made.append(found)
         for _ in range(nodes):
             found.add_node(num_cpus=1, num_gpus=gpus)

@@ -34,10 +34,12 @@ def storage(object_server: Callable[[str], ObjectServer]) -> Iterator[Disturbanc
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cluster.storage.retry.PAUSES", (0.0,) * 5)
     monkeypatch.setattr("cluster.storage.objects.bucket.CREATE_PAUSES", (0.0,) * 3)
+    # The client's own, up to two seconds before it asks again.
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 
 @pytest.mark.repeats
-@pytest.mark.parametrize("step", [41, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("step", [61, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
     [
