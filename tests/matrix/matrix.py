@@ -17,8 +17,8 @@ from search_spaces.experiments.miniature import SMALL_MODEL_METHODS
 from study.results.files import read_dataset
 from study.results.schema import COORDINATES
 from study.unlearning import METHODS
+from tests.commands import COMMAND, call
 
-RELEARN = str(Path(sys.executable).parent / "relearn")
 SCORE = {
     "names": "keyword_anywhere",
     "tofu": "keyword_hit",
@@ -41,31 +41,47 @@ SETS = {
 }
 
 
-def run(
-    scenario: str, folder: Path, methods: Collection[str] = METHODS, narrower: Collection[str] = ()
-) -> Path:
-    """The study of one scenario with these methods, finished, with its report.
+def words_of(
+    scenario: str, methods: Collection[str] = METHODS, narrower: Collection[str] = ()
+) -> tuple[str, ...]:
+    """What follows ``relearn run``: the space of one scenario with these methods.
 
     Args:
         narrower: axes with fewer values, as ``relearn run --set`` takes them.
     """
-    space = "names" if scenario == "names" else f"{scenario}-mini"
-    study = folder / scenario
     asked = ",".join(
         each.model_dump_json() for each in SMALL_MODEL_METHODS if each.model_dump()["name"] in methods
     )
     sets = [f"corpus=[{PAPERS_CORPUS[scenario]}]", *SETS[scenario], f"method=[{asked}]", *narrower]
-    changes = [part for change in sets for part in ("--set", change)]
-    subprocess.run([RELEARN, "plan", space, *changes], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([RELEARN, "run", space, "--study", str(study), *changes], check=True)
-    subprocess.run([RELEARN, "report", str(study)], check=True, stdout=subprocess.DEVNULL)
+    space = "names" if scenario == "names" else f"{scenario}-mini"
+    return space, *(part for change in sets for part in ("--set", change))
+
+
+def planned(words: tuple[str, ...], folder: Path) -> None:
+    """Fails where the study cannot be planned."""
+    code, output = call("plan", *words, cwd=folder)
+    assert code == 0, output
+
+
+def run(words: tuple[str, ...], study: Path) -> None:
+    """On a local Ray, in a process of its own."""
+    subprocess.run([*COMMAND, "run", *words, "--study", str(study)], check=True)
+
+
+def reported(study: Path) -> Path:
+    """The study, with its report."""
+    code, output = call("report", study, cwd=study.parent)
+    assert code == 0, output
     return study
 
 
 def run_all(folder: Path) -> dict[str, Path]:
     """All five, two at a time: a study begins with one long chain of stages, during which a core is free."""
+    for scenario in SCORE:
+        planned(words_of(scenario), folder)
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(SCORE, pool.map(lambda scenario: run(scenario, folder), SCORE), strict=True))
+        list(pool.map(lambda scenario: run(words_of(scenario), folder / scenario), SCORE))
+    return {scenario: reported(folder / scenario) for scenario in SCORE}
 
 
 def effects(scenario: str, study: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from study.unlearning import METHODS
-from tests.matrix.matrix import SCORE, effects, run, run_all
+from tests.matrix.matrix import SCORE, effects, planned, reported, run, run_all, words_of
 
 
 class Bound(NamedTuple):
@@ -92,7 +92,10 @@ def test_every_method_on(studies: dict[str, Path], scenario: str) -> None:
 
 
 def test_one_method_on_one_scenario(tmp_path: Path) -> None:
-    study = run("names", tmp_path, ["gradient_ascent"], ["depth=[8,12]", "relearn_steps=[0,20]"])
+    words = words_of("names", ["gradient_ascent"], ["depth=[8,12]", "relearn_steps=[0,20]"])
+    planned(words, tmp_path)
+    run(words, tmp_path / "names")
+    study = reported(tmp_path / "names")
     found = effects("names", study).set_index("method")
     assert list(found.index) == ["gradient_ascent"]
     assert found["original"].min() > 0.6, found

@@ -20,7 +20,6 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 import study.training.batches
 import study.training.trained
 from cluster.storage.local_store import LocalStore
-from cluster.study_folder.event_log import read_events
 from study.models.resident import Resident
 from study.perform import Residents, perform
 from study.training.encoding import encode
@@ -158,16 +157,3 @@ def test_planning_and_scoring_import_nothing_heavy() -> None:
         )
         == []
     )
-
-
-def test_one_process_works_through_all_stages_of_a_slot(relearn, space, tmp_path: Path) -> None:
-    """Each stage one trial, all of them in the one actor that a machine of one slot needs."""
-    cores = len(os.sched_getaffinity(0))
-    call = relearn("run", space(**GRID, execution={"cpus": cores}), "--study", "s")
-    code, output = call.finish()
-    assert code == 0, output
-    started = [event for event in read_events(tmp_path / "s" / "log") if event["event"] == "stage started"]
-    assert len(started) == len({event["stage"] for event in started}) == STAGES
-    assert len({event["trial"] for event in started}) == STAGES
-    assert len({event["pid"] for event in started}) == 1
-    assert f"{STEPS} training steps, {EVALUATIONS} evaluations" in output

@@ -1,7 +1,9 @@
 """Nodes that die without a word, under a study that runs on a cluster of several."""
 
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.commands import Call, published, started, wait_for
@@ -34,6 +36,33 @@ def test_a_node_is_lost_and_another_comes(
     fault.check(study, undisturbed(**LONG), code=code, repeated=1)
 
 
+@pytest.mark.fault("a node lost, a worker SIGKILL, driver SIGKILL, one after the other")
+def test_a_node_a_worker_and_the_driver_are_lost_one_after_the_other(
+    cluster, relearn, resume, space, undisturbed, fault: Fault, tmp_path: Path
+) -> None:
+    """What `make test` has of the three; `make faults` has each by itself."""
+    found = cluster(1, on_head=1)
+    study = tmp_path / "s"
+    fields = {**LONG, "repetitions": [7], "corpus": ["prefix"], "execution": {"retries": 3}}
+    call = on_both_nodes(
+        relearn("run", space(**fields), "--study", "s", "--address", found.address), study, fault
+    )
+    found.remove_node(next(iter(found.worker_nodes)), allow_graceful=False)
+    fault.inject()
+    wait_for(lambda: len(started(study, "finetune")) >= 3)  # the one that was on it, on the head
+    psutil.Process(int(str(started(study, "finetune")[-1]["pid"]))).kill()
+    fault.inject()
+    wait_for(lambda: len(started(study, "finetune")) >= 4)
+    call.process.send_signal(signal.SIGKILL)
+    fault.inject()
+    assert call.finish()[0] == -signal.SIGKILL
+    found.shutdown()  # or its worker might go on for a moment
+    code, output = resume("s")
+    assert code == 0, output
+    fault.check(study, undisturbed(**fields), code=code, repeated=4)
+
+
+@pytest.mark.slow
 @pytest.mark.fault("a node lost without grace")
 def test_a_node_is_lost(cluster, relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     found = cluster(2)

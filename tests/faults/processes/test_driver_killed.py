@@ -22,7 +22,9 @@ from tests.faults.conftest import GRID, LONG
 
 @pytest.mark.repeats
 @pytest.mark.fault("driver SIGKILL, at seeded moments of one study")
-@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.slow  # this and the next: `make test` has them in one study (test_nodes_lost)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [10])
 def test_the_driver_is_killed_again_and_again(
     relearn, resume, space, undisturbed, planned, fault: Fault, tmp_path: Path, kills: int
 ) -> None:
@@ -46,6 +48,7 @@ def test_the_driver_is_killed_again_and_again(
     fault.check(study, undisturbed(**GRID), code=code, repeated=2 * kills)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("worker SIGKILL within a stage")
 def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     fields = {**LONG, "start": ["unlearned"], "repetitions": [7]}  # one finetuning that is long enough to hit

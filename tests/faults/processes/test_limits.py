@@ -15,6 +15,7 @@ HANG = "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(
 EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import time; time.sleep(0.005)"
 
 
+@pytest.mark.slow  # `make test` has one that hangs, and one that diverges, in tests/cluster/test_run.py
 @pytest.mark.parametrize(
     ("does", "limits", "cause"),
     [
@@ -28,7 +29,7 @@ EAT = "held = []\nwhile True:\n    held.append(b'x' * 10_000_000)\n    import ti
             EAT,
             {"memory_limit_gb": 1.5},
             "out of memory",
-            marks=[pytest.mark.fault("a stage that takes all memory, and a memory limit"), pytest.mark.slow],
+            marks=pytest.mark.fault("a stage that takes all memory, and a memory limit"),
         ),
     ],
     ids=["hang", "memory"],
