@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series, span, ticks
-from analysis.charts.curves import axis_label, in_front
+from analysis.charts.curves import axis_label
 from analysis.charts.methods import RULE
+from analysis.charts.panels import in_front
 from analysis.charts.pooled import rows_with, values_present
 from analysis.reading.study_frames import Study
 from study.errors import counted

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series
-from analysis.charts.curves import axis_label, in_front
-from analysis.charts.panels import MOST_COLUMNS
+from analysis.charts.curves import axis_label
+from analysis.charts.panels import MOST_COLUMNS, in_front
 from analysis.charts.pooled import rows_with
 from study.errors import counted
 from study.results.headline import Headline

@@ -122,7 +122,7 @@ def _verdict(claim: Claim, row: "dict[object, object] | str") -> Verdict:
     value, low, high = (round(sign * each + claim.above, 12) for each in (float(str(row["value"])), *ends_of))
     holds = None if row["verdict"] == UNSAID else row["verdict"] == HOLDS
     said = in_words(row).split(" (")[0] if claim.unit == "rate" else in_words(row)
-    words = f"{row['over']}; {counted(row['pairs'], 'pair')}; {said}"
+    words = f"{row['over']}; {counted(int(str(row['pairs'])), 'pair')}; {said}"
     least = float(np.clip(low, 0, 1)) if claim.unit == "rate" else low
     most = float(np.clip(high, 0, 1)) if claim.unit == "rate" else high
     return Verdict(claim.statement, value, least, most, int(str(row["seeds"])), claim.unit, holds, words)

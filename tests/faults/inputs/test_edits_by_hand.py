@@ -111,11 +111,11 @@ def test_study_json_is_edited(finished, space, undisturbed, fault: Fault, tmp_pa
         code, output = call(*words, cwd=tmp_path)
         assert code == (edit.code or 5), (words, output)
         assert "study.json" in output
-    for words in READS:
-        code, output = call(*words, cwd=tmp_path)
-        assert code in (0, 2, 5), (words, output)
-        assert "Traceback" not in output, (words, output)
-        assert contents(study) == before, words
+    for reading in READS:
+        code, output = call(*reading, cwd=tmp_path)
+        assert code in (0, 2, 5), (reading, output)
+        assert "Traceback" not in output, (reading, output)
+        assert contents(study) == before, reading
     renew(path)
     code, output = call("resume", "s", cwd=tmp_path)
     assert code == edit.code, output
