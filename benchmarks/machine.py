@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from study.provenance import environment
+from study.performing.provenance import environment
 
 
 def gpus() -> int:

@@ -16,10 +16,10 @@ import pytest
 
 import relearn
 from cluster.driver.tune_run import TuneRun
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
+from study.performing.self_test.request import Request
+from study.performing.self_test.trial import self_test
 from study.planning.plan import Plan
-from study.self_test.request import Request
-from study.self_test.trial import self_test
 from tests.commands import call
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet
 
 from analysis.export.cube import write_cube
 from analysis.reading.studies import ALL, load
-from study.atomic_write import write_file
+from study.artifacts.atomic_write import write_file
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file
 from study.results.schema import DATASETS

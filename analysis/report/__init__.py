@@ -19,7 +19,7 @@ from analysis.report.chapter import chapter
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.overview import overview
 from analysis.report.page import TITLE, render_markdown, render_page
-from study.atomic_write import whole_folder
+from study.artifacts.atomic_write import whole_folder
 from study.errors import SpecError
 
 WRITTEN = re.compile(r"index\.html|results\.md|[\w-]+\.png|study-\d+")

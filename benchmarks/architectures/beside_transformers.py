@@ -21,9 +21,9 @@ from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.structure import attentions, without_weights
 from study.models.token_ids import split_text
+from study.performing.self_test.request import Request
+from study.performing.self_test.trial import self_test
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
-from study.self_test.request import Request
-from study.self_test.trial import self_test
 from study.settings.optimiser import LoRA, Optimiser
 from study.text.examples import Corpus, Example
 from study.training.loop import train

@@ -19,10 +19,10 @@ from benchmarks.gpu.setting import model_folder
 from benchmarks.machine import described
 from benchmarks.marked_section import replace_between
 from cluster.storage.local_store import LocalStore
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.models.adapters.product import Product
 from study.models.pretrained import fingerprint
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.stages import Checkpoint, Evaluation, Pretrained, Stage, Trajectory
 from study.settings.execution import Execution
 from study.settings.model import Generation

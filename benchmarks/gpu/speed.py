@@ -14,7 +14,7 @@ from benchmarks.gpu.setting import Setting, nobody, synchronised
 from study.evaluation.answering import generation
 from study.evaluation.answering.cast_once import cast_once
 from study.models.hardware import card
-from study.provenance import environment
+from study.performing.provenance import environment
 from study.text.examples import ProbeSet
 from study.training.loop import train
 

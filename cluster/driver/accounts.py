@@ -17,11 +17,11 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from cluster.study_folder.lease import Lease
 from cluster.worker.attempts import Attempts
+from study.performing.provenance import describe_node
 from study.planning.cost import remaining_seconds
 from study.planning.plan import Plan
 from study.planning.stages import Stage
 from study.planning.step_times import StepTimes
-from study.provenance import describe_node
 
 ENDS_THE_STUDY = {Cause.DISK: StorageFullError, Cause.DENIED: StorageRefusedError}
 """What every other stage would meet too: the run ends, and none counts as failed."""

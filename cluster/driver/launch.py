@@ -27,9 +27,9 @@ from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.study_folder.study_plan import Validate, planning_of, recorded_spec
 from cluster.study_folder.working_folder import where_begun
 from study.errors import SpecError, command_line, counted
+from study.performing.self_test.request import untried
 from study.planning.materials import Materials, read_materials
 from study.planning.proposer import Proposer
-from study.self_test.request import untried
 from study.spec import StudySpec
 
 

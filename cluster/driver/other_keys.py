@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from study.artifacts import Record
+from study.artifacts.address import Record
 from study.identity import NUMERICS
+from study.performing.provenance import describe_node
 from study.planning.plan import Plan
 from study.planning.stages import Trajectory
-from study.provenance import describe_node
 
 
 def under_other_keys(plan: Plan, records: Iterable[Record]) -> int:

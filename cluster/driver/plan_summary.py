@@ -15,7 +15,7 @@ from cluster.driver.preflight.shortened_texts import Shortened
 from cluster.driver.preflight.unreachable_scores import UnreachableScore, unreachable_scores
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
-from study.artifacts import Address, Record
+from study.artifacts.address import Address, Record
 from study.errors import IntegrityError, command_line, counted
 from study.models.memory import checkpoint_bytes
 from study.planning.cost import Cost, cost

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from cluster.storage.store import Store
 from cluster.study_folder.study_plan import PlanOf
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.planning.plan import Plan, answers_address
 from study.planning.proposer import Curve, History, Point
 from study.results.schema import COORDINATES, coordinates_of

@@ -23,7 +23,7 @@ from cluster.study_folder.search_record import (
     read_rounds,
 )
 from cluster.study_folder.study_plan import PlanOf
-from study.atomic_write import write_json
+from study.artifacts.atomic_write import write_json
 from study.planning.plan import Plan
 from study.planning.proposer import Answer, History, Point, Proposer
 from study.results.files import read_dataset, write_table

@@ -139,7 +139,7 @@ def _connect(
 
 
 def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    from study.provenance import environment
+    from study.performing.provenance import environment
 
     before = folder.recorded().content["provenance"]
     return {

@@ -28,8 +28,8 @@ from cluster.study_folder.failures import Failure
 from cluster.study_folder.lease import Lease
 from cluster.worker.attempts import Attempts
 from study.errors import ClusterLostError
+from study.performing.self_test.request import untried
 from study.planning.plan import Plan
-from study.self_test.request import untried
 from study.settings.execution import Resources
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.errors import PreflightError
-from study.self_test.request import Request
+from study.performing.self_test.request import Request
 from study.settings.execution import Resources
 
 SECONDS = 900
@@ -33,7 +33,7 @@ def check_models(requests: Sequence[Request], resources: Resources, working_fold
 
 def _refusal(request: str, working_folder: str) -> str | None:
     """Runs on the node: the message of the refusal, or None."""
-    from study.self_test.trial import self_test
+    from study.performing.self_test.trial import self_test
 
     if Path(working_folder).is_dir():
         os.chdir(working_folder)

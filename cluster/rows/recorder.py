@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from cluster.study_folder.lease import Lease
-from study.artifacts import Address, Store
+from study.artifacts.address import Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.serving.errors import RefusedError, no_such
-from study.atomic_write import write_bytes, write_json
+from study.artifacts.atomic_write import write_bytes, write_json
 
 OPEN = ("validating_files", "queued", "running")
 """A job with another status has ended."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.artifacts import Store
+from study.artifacts.address import Store
 from study.errors import PreflightError
 from study.planning.chains import chain_files
 from study.planning.plan import Plan

@@ -23,7 +23,7 @@ from study.settings.optimiser import Optimiser
 from study.text.examples import Corpus
 
 if TYPE_CHECKING:  # torch comes with it
-    from study.perform import Residents
+    from study.performing.perform import Residents
     from study.training.training_state import Progress
 
 
@@ -75,7 +75,7 @@ class Trainer:
 
     def _run(self) -> None:
         from study.models.hardware import use_threads
-        from study.perform import Residents
+        from study.performing.perform import Residents
 
         use_threads(self._threads)
         residents = Residents()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from cluster.storage.store import Damage
-from study.artifacts import UPON, Address, Record
+from study.artifacts.address import UPON, Address, Record
 
 
 class Chains:

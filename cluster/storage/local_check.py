@@ -5,7 +5,7 @@ from pathlib import Path
 from cluster.storage.chains import Chains
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, is_behind_link, strays_in
 from cluster.storage.store import Damage, StoreCheck
-from study.artifacts import Address, Store
+from study.artifacts.address import Address, Store
 from study.errors import IntegrityError
 
 

@@ -7,7 +7,7 @@ STORE/artifacts/KEY[:2]/KEY/STEP/WHAT/record.json      the record: complete, and
 from collections.abc import Iterator
 from pathlib import Path
 
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import IntegrityError
 
 RECORD = "record.json"

@@ -22,8 +22,8 @@ from cluster.storage.quarantine import move_aside
 from cluster.storage.records import changed_file, files_of, read_record, recorded_file, write_record
 from cluster.storage.retry import is_outage
 from cluster.storage.store import StoreCheck
-from study.artifacts import Address, Record
-from study.atomic_write import name_exclusively, sync, write_bytes
+from study.artifacts.address import Address, Record
+from study.artifacts.atomic_write import name_exclusively, sync, write_bytes
 from study.errors import PreflightError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cluster.storage.digests import FORM, digest_of
-from study.artifacts import Address, Record
+from study.artifacts.address import Address, Record
 from study.errors import IntegrityError
 
 RECORD_FORMAT = 3

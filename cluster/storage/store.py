@@ -1,4 +1,4 @@
-"""What the cluster needs of a store: the artifacts of ``study.artifacts.Store``, small texts beside them, and a check.
+"""What the cluster needs of a store: ``study.artifacts.address.Store``, small texts beside it, and a check.
 
 A store is shared by all processes of a study, on every node, and perhaps by several studies. Whoever publishes first
 wins, and nothing that was accepted is changed. A second implementation is one parameter of
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from study import artifacts
+from study.artifacts import address as artifacts
 
 QUARANTINE = "quarantine"
 """Where what is wrong is moved to, within the store or the study's folder."""

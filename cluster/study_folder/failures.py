@@ -20,10 +20,10 @@ from cluster.storage.retry import StorageRefusedError, is_outage
 from cluster.study_folder.gpu_errors import GpuError, gpu_error
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
-from study.atomic_write import write_json
+from study.artifacts.atomic_write import write_json
 from study.errors import DeviceError, DivergedError, GangError, IntegrityError, RelearnError
+from study.performing.service.errors import MissingCheckpointError, ServiceRefusedError, ServiceSilentError
 from study.planning.plan import Plan
-from study.service.errors import MissingCheckpointError, ServiceRefusedError, ServiceSilentError
 
 
 class Cause(StrEnum):

@@ -17,7 +17,7 @@ from cluster.storage.open_store import is_remote
 from cluster.storage.store import Store
 from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import STUDY_FILE, store_of
-from study.atomic_write import write_json
+from study.artifacts.atomic_write import write_json
 from study.errors import IntegrityError, SpecError
 
 STUDIES = "studies"

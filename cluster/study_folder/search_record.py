@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.study_folder.lease import hold
-from study.atomic_write import checksum_file, matches_checksum
+from study.artifacts.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, command_line
 from study.planning.proposer import History, Point
 from study.spec import StudySpec

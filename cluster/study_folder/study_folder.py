@@ -26,7 +26,7 @@ from cluster.storage.store import Store
 from cluster.study_folder.axis_growth import axis_growth
 from cluster.study_folder.lease import Lease
 from cluster.study_folder.redaction import redacted
-from study.atomic_write import checksum_file, matches_checksum, write_json
+from study.artifacts.atomic_write import checksum_file, matches_checksum, write_json
 from study.errors import IntegrityError, PreflightError, SpecError, command_line
 from study.identity import NUMERICS
 from study.planning.cost import train_steps_alone

@@ -32,7 +32,7 @@ def planning_of(
         The fingerprint of each model that was planned so far, by its location, and the planning.
     """
     from study.models.pretrained import fingerprint
-    from study.service.snapshots import snapshots
+    from study.performing.service.snapshots import snapshots
 
     study = StudyFolder(folder)
     asked: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from study.atomic_write import write_bytes
+from study.artifacts.atomic_write import write_bytes
 
 
 class Texts(Protocol):

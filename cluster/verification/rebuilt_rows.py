@@ -3,7 +3,7 @@
 from itertools import groupby
 from pathlib import Path
 
-from study.artifacts import Store
+from study.artifacts.address import Store
 from study.errors import IntegrityError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.evaluation.rows import Row, cell_facts, cell_rows, probe_rows

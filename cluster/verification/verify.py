@@ -17,7 +17,7 @@ from cluster.study_folder.search_record import SEARCH_FOLDER
 from cluster.study_folder.study_folder import DESCRIPTION, STUDY_FILE, StudyFolder
 from cluster.verification.rebuilt_rows import RebuiltRows
 from cluster.verification.report import STUDY_REMEDY, IntegrityReport, Problem
-from study.atomic_write import checksum_file, matches_checksum
+from study.artifacts.atomic_write import checksum_file, matches_checksum
 from study.errors import IntegrityError, SpecError
 from study.planning.plan import Plan
 from study.results.files import dataset_files, dataset_folder

@@ -26,7 +26,7 @@ class Desk:
 
     def write(self, folder: str, name: str, text: str) -> None:
         """Replaces a text, or begins it."""
-        from study.atomic_write import write_bytes
+        from study.artifacts.atomic_write import write_bytes
 
         write_bytes(self._folders[folder] / name, text.encode(), durable=False)
 

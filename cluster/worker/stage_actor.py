@@ -29,7 +29,7 @@ from study.planning.stages import Stage
 from study.settings.execution import Execution
 
 if TYPE_CHECKING:  # torch comes with it
-    from study.stage_work import Tell, Work
+    from study.performing.stage_work import Tell, Work
 
 
 class StageActor(tune.Trainable):
@@ -58,7 +58,7 @@ class StageActor(tune.Trainable):
         self._traces.mkdir(parents=True, exist_ok=True)
         self._log = EventLog(Path(log_folder) if desk is None else ThroughDesk(desk, "log"))
         self._log.write("worker starts")
-        from study.perform import Residents  # after the word, as it takes seconds
+        from study.performing.perform import Residents  # after the word, as it takes seconds
 
         self._attempts = Attempts(Path(attempts_folder) if desk is None else ThroughDesk(desk, "attempts"))
         self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))
@@ -115,7 +115,7 @@ class StageActor(tune.Trainable):
         self, stage: Stage, execution: Execution, tell: "Tell", failed: Callable[[OSError, float], None]
     ) -> "Work":
         """The stage's work; where the GPU's memory was full, by one more attempt with half the batches."""
-        from study.perform import perform
+        from study.performing.perform import perform
 
         def attempt(execution: Execution) -> "Work":
             return with_retries(lambda: perform(stage, self._store, self._residents, execution, tell), failed)

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from study.atomic_write import write_bytes
+from study.artifacts.atomic_write import write_bytes
 from study.identity import file_sha256
 
 SMALLEST = 1 << 24

@@ -10,8 +10,8 @@ Where a chain of adapters stands on a published model, the chain can be written 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study.artifacts import Store
-from study.atomic_write import whole_folder
+from study.artifacts.address import Store
+from study.artifacts.atomic_write import whole_folder
 from study.planning.chains import chain_files
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Pretrained, Trajectory

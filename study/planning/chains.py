@@ -6,7 +6,7 @@ the parent was made again with other bits, on another machine perhaps, the chain
 
 from pathlib import Path
 
-from study.artifacts import UPON, Address, Store
+from study.artifacts.address import UPON, Address, Store
 from study.errors import IntegrityError
 from study.planning.stages import Checkpoint, Trajectory
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.planning.makespan import makespan
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Embedded, Node, Pretrained, Stage, Trajectory

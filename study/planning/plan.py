@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.planning.proposer import Point
 from study.planning.stages import (
     Checkpoint,

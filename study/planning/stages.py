@@ -13,7 +13,7 @@ asks for more steps, depths or corpora later finds all it already has under the 
 from dataclasses import dataclass
 from functools import cached_property
 
-from study.artifacts import ADAPTER_FILE, WEIGHTS_FILE, Address
+from study.artifacts.address import ADAPTER_FILE, WEIGHTS_FILE, Address
 from study.identity import key
 from study.planning.served_nodes import Job, ServedModel
 from study.settings.model import Architecture, Generation

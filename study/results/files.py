@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.atomic_write import write_file
+from study.artifacts.atomic_write import write_file
 from study.errors import IntegrityError, SpecError
 from study.identity import key
 from study.results.schema import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from study.atomic_write import checksum_file
+from study.artifacts.atomic_write import checksum_file
 from study.results.files import dataset_files, read_dataset, read_file, write_table
 
 MERGED_FILE = "cells.parquet"

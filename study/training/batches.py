@@ -7,11 +7,11 @@ import torch
 
 from study.models.attention_mask import ready_mask
 from study.models.resident import Resident
-from study.objective import IGNORED, MicroBatch, Models, Tokens, Translation
 from study.text.examples import Corpus
 from study.training.data_order import batch_indices
 from study.training.encoding import Encoded, encode
 from study.training.share import Share
+from study.unlearning.objective import IGNORED, MicroBatch, Models, Tokens, Translation
 
 
 def collate(rows: Sequence[Encoded], resident: Resident) -> Tokens:

@@ -14,13 +14,13 @@ import torch
 from study.errors import DivergedError
 from study.models.adapters.product import Product
 from study.models.resident import Resident
-from study.objective import MaximumLikelihood, MicroBatch, Objective, Step
 from study.planning.stages import Trajectory
 from study.text.examples import Corpus
 from study.training.batches import Batches
 from study.training.share import Share
 from study.training.trained import Trained, Whole
 from study.training.training_state import Progress, Resumption
+from study.unlearning.objective import MaximumLikelihood, MicroBatch, Objective, Step
 
 
 def train(

@@ -14,10 +14,10 @@ from study.identity import derived_seed
 from study.models.adapters.lora import Adapter
 from study.models.adapters.product import Product
 from study.models.resident import Resident, frozen_copy
-from study.objective import Models
 from study.planning.stages import Trajectory
 from study.training.share import Share
 from study.training.training_state import State, restore, training_state
+from study.unlearning.objective import Models
 
 
 class Trained(Protocol):

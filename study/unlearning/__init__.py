@@ -1,7 +1,7 @@
 """Unlearning methods: one small file each, and the table that names them.
 
 A method is a frozen set of hyperparameters, all of which bear identity, with a ``loss`` to minimise (see
-``study.objective``). A new method is a new file with such a class, and a line in ``METHODS``.
+``study.unlearning.objective``). A new method is a new file with such a class, and a line in ``METHODS``.
 """
 
 from study.settings.part import Part

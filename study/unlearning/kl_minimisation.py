@@ -14,7 +14,7 @@ from study.settings.part import Part
 if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
     from torch import Tensor
 
-    from study.objective import Step
+    from study.unlearning.objective import Step
 
 
 class KLMinimisation(Part):

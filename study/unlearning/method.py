@@ -12,7 +12,7 @@ from study.settings.optimiser import Training
 if TYPE_CHECKING:  # torch is slow to import, and a plan does not compute
     from torch import Tensor
 
-    from study.objective import Step
+    from study.unlearning.objective import Step
 
 
 @runtime_checkable

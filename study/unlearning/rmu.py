@@ -16,7 +16,7 @@ from study.settings.part import Part
 if TYPE_CHECKING:  # torch is slow to import, and a plan needs the hyperparameters only
     from torch import Tensor
 
-    from study.objective import MicroBatch, Step
+    from study.unlearning.objective import MicroBatch, Step
 
 
 class RMU(Part):

@@ -8,7 +8,7 @@ from cluster.driver.other_keys import under_other_keys
 from cluster.storage.local_store import LocalStore
 from study.identity import NUMERICS
 from study.identity import canonical as canonical_now
-from study.provenance import environment
+from study.performing.provenance import environment
 from tests.conftest import TINY
 
 ADAPTED = {"relearn": {**TINY["relearn"], "lora": {"rank": 2}}}
@@ -45,7 +45,7 @@ def test_other_numerics_are_told(planned, work_through, tmp_path, monkeypatch, n
     store = LocalStore(tmp_path / "store")
     with monkeypatch.context() as then:
         then.setattr("study.identity.NUMERICS", numerics)
-        then.setattr("study.provenance.NUMERICS", numerics)
+        then.setattr("study.performing.provenance.NUMERICS", numerics)
         environment.cache_clear()
         before = planned()
         work_through(before, store)

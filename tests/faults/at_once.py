@@ -32,7 +32,7 @@ IMPORTED = (
     "cluster.ray_tune.ready_stages",
     "cluster.rows.rescore",
     "cluster.verification.verify",
-    "study.perform",
+    "study.performing.perform",
     "study.models.model_folders",
     "study.training.loop",
     "transformers.models.llama.modeling_llama",

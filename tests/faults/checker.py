@@ -14,7 +14,7 @@ from cluster.study_folder.lease import holder_of
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from cluster.verification.verify import verify_study
 from search_spaces.loading import validate
-from study.artifacts import Address, Record
+from study.artifacts.address import Address, Record
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan

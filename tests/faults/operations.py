@@ -29,11 +29,11 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import Lease, hold
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from search_spaces.loading import validate
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
+from study.performing.stage_work import missing_addresses
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
-from study.stage_work import missing_addresses
 from tests.conftest import TINY
 
 NAMES = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study.atomic_write import write_json
+from study.artifacts.atomic_write import write_json
 from tests.commands import COMMAND, call
 from tests.front_door.test_bad_texts import AUTHOR, OTHER, write
 

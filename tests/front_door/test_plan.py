@@ -16,6 +16,7 @@ from cluster.study_folder.axis_growth import axis_growth
 from search_spaces.loading import load_space
 from study.errors import SpecError
 from study.models.memory import checkpoint_bytes
+from study.performing.provenance import describe_node
 from study.planning.cost import cost, train_steps_alone
 from study.planning.makespan import makespan
 from study.planning.materials import read_materials
@@ -23,7 +24,6 @@ from study.planning.planner import make_plan
 from study.planning.shipped_times import MACHINE, MEASURED
 from study.planning.stages import characters_of_a_step
 from study.planning.step_times import StepTimes, step_times_of_records
-from study.provenance import describe_node
 from study.spec import AXES
 from tests.commands import call
 from tests.conftest import TINY

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from study.atomic_write import write_json
+from study.artifacts.atomic_write import write_json
 from study.results.files import dataset_files, read_file, write_table
 from study.results.schema import PROBES
 from tests.commands import Call, call

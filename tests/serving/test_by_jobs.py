@@ -13,18 +13,18 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.failures import Cause, Failure
 from cluster.study_folder.study_plan import planning_of
 from search_spaces.loading import validate
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import PreflightError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
+from study.performing.service import client as service_client
+from study.performing.service.client import ServiceClient
+from study.performing.service.errors import MissingCheckpointError, ServiceRefusedError
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.proposer import grid_points
 from study.planning.served_nodes import Job
 from study.planning.stages import Evaluation
-from study.service import client as service_client
-from study.service.client import ServiceClient
-from study.service.errors import MissingCheckpointError, ServiceRefusedError
 from tests.commands import call, rows_of
 from tests.serving.conftest import STUDY
 from tests.serving.faulty_proxy import FaultyProxy
@@ -102,7 +102,7 @@ def test_cells_through_the_api_equal_cells_with_the_weights_to_the_bit(
 def test_an_answer_of_create_that_is_lost_makes_no_second_job(
     server: Server, proxy: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.service.calls.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("study.performing.service.calls.time.sleep", lambda seconds: None)
     plan = plan_of(proxy.url, tmp_path, relearn={"provider": "lost"}, start=["original"])
     before = len(list(server.client().fine_tuning.jobs.list()))
     proxy.rules = {

@@ -92,7 +92,7 @@ def test_a_job_computes_what_the_training_loop_computes_to_the_bit(server: Serve
 def planned_source(attacked: Path):
     from cluster.study_folder.study_plan import recorded_plan
     from search_spaces.loading import validate
-    from study.artifacts import WEIGHTS_FILE, Address
+    from study.artifacts.address import WEIGHTS_FILE, Address
 
     plan = recorded_plan(attacked, validate)
     (checkpoint,) = {

@@ -8,15 +8,15 @@ import pytest
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.study_plan import planning_of
 from search_spaces.loading import validate
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import SpecError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
+from study.performing.service.errors import MissingCheckpointError
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.proposer import grid_points
 from study.planning.served_nodes import Job
-from study.service.errors import MissingCheckpointError
 from tests.conftest import TINY
 from tests.serving.together_stand_in import TogetherStandIn
 

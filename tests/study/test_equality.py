@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.models.resident import Resident
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.chains import chain_files
 from study.planning.plan import Cell
 from study.planning.stages import Trajectory

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import PreflightError
 from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers

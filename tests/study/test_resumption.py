@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import STATE_FILE, Address
-from study.perform import Residents, perform
+from study.artifacts.address import STATE_FILE, Address
+from study.performing.perform import Residents, perform
 from study.planning.plan import Plan
 from study.unlearning import METHODS
 
@@ -124,7 +124,7 @@ def test_states_keep_within_their_share_of_the_time(
     def a_second(*step: object) -> None:
         now[0] += 1.0
 
-    monkeypatch.setattr("study.perform.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("study.performing.perform.time", SimpleNamespace(perf_counter=lambda: now[0]))
     plan = planned(relearn_steps=[0], depth=[130], execution={"checkpoint_every_steps": 5})
     (stage,) = [stage for stage in plan.stages.values() if stage.kind == "unlearn"]
     store = Slow(tmp_path)

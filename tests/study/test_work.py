@@ -21,7 +21,7 @@ import study.training.batches
 import study.training.trained
 from cluster.storage.local_store import LocalStore
 from study.models.resident import Resident
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.training.encoding import encode
 
 GRID = {"depth": [2, 4], "relearn_steps": [0, 1, 3], "corpus": ["prefix", "gibberish"]}
@@ -147,7 +147,7 @@ def heavy_after(statement: str) -> list[str]:
 
 
 def test_a_worker_imports_what_computing_needs_and_no_more() -> None:
-    assert heavy_after("import study.perform") == ["torch", "transformers"]
+    assert heavy_after("import study.performing.perform") == ["torch", "transformers"]
 
 
 def test_planning_and_scoring_import_nothing_heavy() -> None:

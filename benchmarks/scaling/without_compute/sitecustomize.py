@@ -12,7 +12,7 @@ class Finder(importlib.abc.MetaPathFinder):
     """Replaces ``perform`` in the module where it is defined, once that is loaded."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name != "study.perform":
+        if name != "study.performing.perform":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -31,8 +31,8 @@ class Finder(importlib.abc.MetaPathFinder):
 def nothing(stage: Any, store: Any, residents: Any, execution: Any, tell: Any) -> Any:
     """Publishes what a stage owes, without a model."""
     from study.evaluation.answers_file import ANSWERS_FILE, answers_table
+    from study.performing.stage_work import Work, missing_addresses
     from study.results.files import write_pages
-    from study.stage_work import Work, missing_addresses
 
     evaluations = {evaluation.key: evaluation for _, evaluation in stage.evaluate}
     facts = {"train_tokens": 0, "train_seconds": 0.0, "evaluation_seconds": 0.0, "weight_distance": 0.0}

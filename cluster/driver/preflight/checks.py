@@ -8,9 +8,9 @@ from cluster.driver.preflight.service_cost import CHARACTERS_OF_A_TOKEN, check_s
 from cluster.ray_tune.room import Demand, misfit, remedies, this_machine
 from study.errors import PreflightError
 from study.models.adapters.peft_folder import is_adapter
+from study.performing.self_test.request import KEYS
 from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
-from study.self_test.request import KEYS
 from study.spec import StudySpec
 from study.text.examples import Corpus
 
@@ -270,7 +270,7 @@ def _method_name(node: Trajectory) -> str:
 
 
 def _check_embedded(plan: Plan, source: Embedded, *, local: bool) -> None:
-    """A pretrained model is tried as a whole instead, see ``study.self_test``."""
+    """A pretrained model is tried as a whole instead, see ``study.performing.self_test``."""
     if source.attention == "flash_attention_2":
         from study.models.hardware import has_flash_attention
 

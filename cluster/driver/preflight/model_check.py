@@ -9,12 +9,14 @@ from pathlib import Path
 
 import study
 from study.errors import PreflightError
+from study.performing.self_test.request import Request
 from study.planning.plan import Plan
-from study.self_test.request import Request
 
 SECONDS = 600
 """A model that is not through by then is too large to be tried first; its stages will tell."""
-CODE = "import sys; sys.path.insert(0, {root!r}); from study.self_test.__main__ import main; main()"
+CODE = (
+    "import sys; sys.path.insert(0, {root!r}); from study.performing.self_test.__main__ import main; main()"
+)
 
 
 def check_models(plan: Plan, requests: Sequence[Request]) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.served_nodes import Job

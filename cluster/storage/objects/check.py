@@ -12,7 +12,7 @@ from cluster.storage.objects.bucket import Bucket
 from cluster.storage.objects.layout import ARTIFACTS, RECORDS, address_of, home_of, record_of
 from cluster.storage.records import read_record
 from cluster.storage.store import Damage, StoreCheck
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import IntegrityError
 
 

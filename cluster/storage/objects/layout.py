@@ -7,7 +7,7 @@ Records stand apart from the bytes, so that one listing of them, a thousand name
 """
 
 from cluster.storage.objects.bucket import Bucket
-from study.artifacts import Address
+from study.artifacts.address import Address
 
 RECORDS = "records"
 ARTIFACTS = "artifacts"

@@ -20,7 +20,7 @@ from cluster.storage.objects.node_cache import NodeCache
 from cluster.storage.records import changed_file, files_of, read_record, recorded_file, write_record
 from cluster.storage.retry import StorageRefusedError
 from cluster.storage.store import QUARANTINE, StoreCheck
-from study.artifacts import Address, Record
+from study.artifacts.address import Address, Record
 from study.errors import IntegrityError
 
 STATE = "state"

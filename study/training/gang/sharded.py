@@ -10,12 +10,12 @@ from transformers import PreTrainedModel
 
 from study.models.adapters.product import Product
 from study.models.resident import Resident
-from study.objective import Models
 from study.planning.stages import Trajectory
 from study.training.gang.shards import Shards
 from study.training.share import Share
 from study.training.trained import finite_here, uses_a_reference
 from study.training.training_state import WEIGHT, State
+from study.unlearning.objective import Models
 
 Weights = Mapping[str, torch.Tensor]
 

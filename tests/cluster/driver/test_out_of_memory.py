@@ -10,10 +10,10 @@ import torch
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import read_events
 from cluster.worker.stage_actor import StageActor
-from study.objective import Step
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.plan import Plan
 from study.unlearning.gradient_ascent import GradientAscent
+from study.unlearning.objective import Step
 
 ROOM = 1
 """Sequences that the card takes at a time."""

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.storage.objects.layout import record_of
 from cluster.storage.open_store import open_store
-from study.artifacts import Address
+from study.artifacts.address import Address
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])

@@ -16,7 +16,7 @@ import pytest
 import cluster.storage.digests
 from cluster.storage.open_store import open_store
 from cluster.storage.store import Store
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.errors import IntegrityError
 
 ADDRESS = Address("ab" * 16, 3, "weights")

@@ -16,8 +16,8 @@ import pytest
 from cluster.storage.local_layout import RECORD
 from cluster.storage.records import files_of, write_record
 from cluster.study_folder.study_folder import store_of
-from study.artifacts import Address
-from study.atomic_write import checksum_file
+from study.artifacts.address import Address
+from study.artifacts.atomic_write import checksum_file
 from study.identity import file_sha256
 from tests.commands import call
 from tests.faults.checker import Fault

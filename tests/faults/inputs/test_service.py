@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study.service import client as service_client
+from study.performing.service import client as service_client
 from tests.commands import call
 from tests.faults.checker import Fault
 from tests.serving.conftest import attacked, server
@@ -42,7 +42,7 @@ pytestmark = [
 def proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     monkeypatch.setenv("OPENAI_API_KEY", server.token)
     monkeypatch.setattr(service_client, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr("study.service.calls.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("study.performing.service.calls.time.sleep", lambda seconds: None)
     made = FaultyProxy(server.url)
     yield made
     made.close()

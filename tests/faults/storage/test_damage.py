@@ -15,7 +15,7 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification.verify import verify_study
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.plan import Plan
 from study.results.merged_cells import merge_cells
 from tests.commands import call, rows_of

@@ -57,7 +57,7 @@ import sys
 from pathlib import Path
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.lease import hold
-from study.artifacts import Address
+from study.artifacts.address import Address
 folder = Path(sys.argv[1])
 with hold(folder):
     store = LocalStore(folder / "store")

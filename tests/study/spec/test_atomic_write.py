@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.atomic_write import checksum_file, matches_checksum, write_bytes, write_file, write_json
+from study.artifacts.atomic_write import checksum_file, matches_checksum, write_bytes, write_file, write_json
 
 
 def half_a_file(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.storage.local_store import LocalStore
 from study.errors import GangError
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.plan import Plan
 from study.training.gang.orders import MEMBER
 from study.unlearning import METHODS

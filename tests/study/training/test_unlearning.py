@@ -10,7 +10,6 @@ import torch
 
 from study.identity import derived_seed
 from study.models.resident import Resident, frozen_copy
-from study.objective import MicroBatch, Models, Step, Tokens, Translation
 from study.planning.plan import Plan
 from study.planning.stages import Trajectory
 from study.spec import named_part
@@ -19,6 +18,7 @@ from study.training.encoding import Encoded
 from study.training.loop import train
 from study.training.training_state import Progress
 from study.unlearning import METHODS
+from study.unlearning.objective import MicroBatch, Models, Step, Tokens, Translation
 
 FINETUNE = {"steps": 60, "optimiser": {"learning_rate": 1e-2, "batch_size": 12}}
 WIDER = {"architecture": {"layers": 1, "width": 32, "heads": 2},

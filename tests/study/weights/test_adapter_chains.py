@@ -15,9 +15,9 @@ from study.errors import PreflightError
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
+from study.performing.self_test.request import Request
+from study.performing.self_test.trial import self_test
 from study.planning.stages import Pretrained
-from study.self_test.request import Request
-from study.self_test.trial import self_test
 from tests.study.models import folder_of
 
 pytestmark = pytest.mark.filterwarnings(

@@ -12,14 +12,14 @@ from transformers import AutoModelForCausalLM
 
 import study.models.adapters.product
 from cluster.storage.local_store import LocalStore
-from study.artifacts import ADAPTER_FILE, WEIGHTS_FILE, Address
+from study.artifacts.address import ADAPTER_FILE, WEIGHTS_FILE, Address
 from study.errors import IntegrityError
 from study.models.adapters.lora import Adapter
 from study.models.adapters.product import Product
 from study.models.model_folders import export_checkpoints
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 from study.planning.chains import chain_files
 from study.planning.materials import read_materials
 from study.planning.plan import Plan

@@ -8,9 +8,9 @@ from study.evaluation.answering.generation import answer_probes
 from study.models import attention_mask
 from study.models.attention_mask import causal_mask
 from study.models.resident import Resident
-from study.objective import next_token_logits
 from study.training.batches import collate
 from study.training.encoding import Encoded
+from study.unlearning.objective import next_token_logits
 
 
 @pytest.fixture

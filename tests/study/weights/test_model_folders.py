@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from cluster.storage.local_store import LocalStore
-from study.artifacts import WEIGHTS_FILE, Address
+from study.artifacts.address import WEIGHTS_FILE, Address
 from study.errors import PreflightError
 from study.models.model_folders import export_checkpoints
 from study.models.pretrained import fingerprint

@@ -13,11 +13,11 @@ from study.evaluation.answering.generation import answer_ids
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import longest_alike
+from study.performing.self_test.request import Request
+from study.performing.self_test.trial import self_test
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Pretrained
-from study.self_test.request import Request
-from study.self_test.trial import self_test
 from tests.study.models import folder_of
 
 HALF = 4

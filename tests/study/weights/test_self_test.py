@@ -14,9 +14,9 @@ from study.errors import PreflightError
 from study.evaluation.answering.generation import answer_ids
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
+from study.performing.self_test.request import Request, untried
+from study.performing.self_test.trial import self_test
 from study.planning.stages import Pretrained
-from study.self_test.request import Request, untried
-from study.self_test.trial import self_test
 from study.settings.optimiser import LoRA
 from tests.study.models import folder_of
 

@@ -8,10 +8,10 @@ import pytest
 
 import cluster.storage.digests
 from cluster.storage.local_store import LocalStore
-from study.artifacts import WEIGHTS_FILE, Address
+from study.artifacts.address import WEIGHTS_FILE, Address
 from study.errors import IntegrityError
 from study.identity import file_sha256
-from study.perform import Residents, perform
+from study.performing.perform import Residents, perform
 
 
 @pytest.fixture

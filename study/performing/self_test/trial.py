@@ -24,15 +24,15 @@ from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
 from study.models.token_ids import split_text
 from study.models.tokenizer import longest_alike
-from study.objective import IGNORED, next_token_logits, sequence_log_likelihood
+from study.performing.self_test.adapter_chain import peft_logits
+from study.performing.self_test.request import Request
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
-from study.self_test.adapter_chain import peft_logits
-from study.self_test.request import Request
 from study.settings.optimiser import LoRA, Optimiser
 from study.text.examples import Corpus, Example
 from study.training.batches import collate
 from study.training.encoding import Encoded
 from study.training.loop import train
+from study.unlearning.objective import IGNORED, next_token_logits, sequence_log_likelihood
 
 SENTENCES = (
     ("Question: Who wrote the atlas of lost rivers?\nAnswer:", " Hina Ameen wrote it in 1986."),

@@ -8,8 +8,8 @@ import os
 import sys
 
 from study.errors import PreflightError
-from study.self_test.request import Request
-from study.self_test.trial import self_test
+from study.performing.self_test.request import Request
+from study.performing.self_test.trial import self_test
 
 
 def main() -> None:

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from study.artifacts import Address, Store
+from study.artifacts.address import Address, Store
 from study.evaluation.answers_file import ANSWERS_FILE, SERVED, answers_table
+from study.performing.provenance import describe_node, environment
+from study.performing.service.client import ServiceClient
+from study.performing.service.errors import MissingCheckpointError
+from study.performing.service.protocol import Ended, FineTuning
+from study.performing.stage_work import Tell, Work, missing_addresses
 from study.planning.served_nodes import Job, ServedModel
 from study.planning.stages import Evaluation, Stage
-from study.provenance import describe_node, environment
 from study.results.files import write_pages
-from study.service.client import ServiceClient
-from study.service.errors import MissingCheckpointError
-from study.service.protocol import Ended, FineTuning
-from study.stage_work import Tell, Work, missing_addresses
 
 JOB_FILE = "job.json"
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from study.errors import PreflightError
-from study.service.client import ServiceClient
-from study.service.errors import ServiceRefusedError, ServiceSilentError
+from study.performing.service.client import ServiceClient
+from study.performing.service.errors import ServiceRefusedError, ServiceSilentError
 from study.settings.relearning import Relearning
 
 

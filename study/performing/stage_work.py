@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from study.artifacts import Address, Store
+from study.artifacts.address import Address, Store
 from study.planning.stages import Stage
 
 

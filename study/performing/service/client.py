@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from study.performing.service.calls import Calls
+from study.performing.service.dialects import DIALECTS
+from study.performing.service.errors import ServiceRefusedError
+from study.performing.service.probes import asked_by_conversation, asked_by_text
+from study.performing.service.protocol import Answers, Ended
+from study.performing.service.training_lines import training_lines
 from study.planning.served_nodes import Job
 from study.planning.stages import Evaluation
-from study.service.calls import Calls
-from study.service.dialects import DIALECTS
-from study.service.errors import ServiceRefusedError
-from study.service.probes import asked_by_conversation, asked_by_text
-from study.service.protocol import Answers, Ended
-from study.service.training_lines import training_lines
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
 """Seconds between two looks at a job that goes on."""

@@ -8,10 +8,10 @@ target, the rank where the target's tokens are among the likeliest that are told
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from study.performing.service.calls import Calls
+from study.performing.service.errors import ServiceRefusedError
+from study.performing.service.protocol import Answers, Dialect
 from study.planning.stages import Evaluation
-from study.service.calls import Calls
-from study.service.errors import ServiceRefusedError
-from study.service.protocol import Answers, Dialect
 from study.text.examples import Probe
 
 PROMPTS = 16

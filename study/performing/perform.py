@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from study.artifacts import ADAPTER_FILE, STATE_FILE, UPON, WEIGHTS_FILE, Address, Store
+from study.artifacts.address import ADAPTER_FILE, STATE_FILE, UPON, WEIGHTS_FILE, Address, Store
 from study.errors import IntegrityError
 from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
@@ -24,13 +24,13 @@ from study.models.adapters.sum_norm import sum_norm
 from study.models.hardware import describe_device, device_of, kernels, release_memory
 from study.models.resident import CPU, Resident
 from study.models.tokenizer import Source
+from study.performing.provenance import describe_node, environment
+from study.performing.service.perform import perform_at_service
+from study.performing.stage_work import Tell, Work, missing_addresses, silent
 from study.planning.chains import VerifiedFiles, chain_files, link_to
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
-from study.provenance import describe_node, environment
 from study.results.files import write_pages
-from study.service.perform import perform_at_service
 from study.settings.execution import Execution
-from study.stage_work import Tell, Work, missing_addresses, silent
 from study.training.loop import train
 from study.training.training_state import Progress, Resumption, State, StateBudget
 

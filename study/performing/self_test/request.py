@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from study.artifacts import Address
+from study.artifacts.address import Address
 from study.planning.plan import Plan
 from study.planning.stages import Pretrained, Trajectory
 from study.settings.optimiser import LoRA

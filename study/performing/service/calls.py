@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from study.errors import PreflightError, RelearnError
-from study.service.errors import ServiceRefusedError, ServiceSilentError
+from study.performing.service.errors import ServiceRefusedError, ServiceSilentError
 
 RETRIES = 8
 TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
