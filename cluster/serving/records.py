@@ -2,7 +2,8 @@
 
     STATE/files/ID.json, ID.jsonl      an uploaded file: its object, its bytes
     STATE/jobs/ID.json, ID.events      a job with its checkpoints; a line for each event
-    STATE/weights/ID/step-N.safetensors
+    STATE/weights/ID/step-N.safetensors        a checkpoint: all weights, or an adapter
+    STATE/weights/ID/upon-N.safetensors        what earlier jobs made and such adapters stand upon
 
 Every file appears whole or not at all. An id is drawn here and looked up in memory, so that no id of a request ever
 becomes a path. All methods may be called from any thread.
@@ -10,9 +11,10 @@ becomes a path. All methods may be called from any thread.
 
 import json
 import secrets
+import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,30 @@ class Records:
     def weights_of(self, job: str, step: int) -> Path:
         """Where the weights of a checkpoint lie."""
         return self.folder / "weights" / job / f"step-{step}.safetensors"
+
+    def links_of(self, job: str) -> list[Path]:
+        """What earlier jobs made and the adapters of this one stand upon, in order."""
+        folder = self.folder / "weights" / job
+        return [folder / f"upon-{at}.safetensors" for at in range(self.job(job).get("links", 0))]
+
+    def keep_links(self, job: str, made: Sequence[Path]) -> None:
+        """Keeps them for a job, so that the models of earlier jobs can be deleted."""
+        with self.changing(job) as changed:
+            changed["links"] = len(made)
+        for to, path in zip(self.links_of(job), made, strict=True):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.unlink(missing_ok=True)
+            try:
+                to.hardlink_to(path)
+            except OSError:  # a file system without links
+                shutil.copyfile(path, to)
+
+    def drop_weights(self, job: str, step: int) -> None:
+        """Deletes the file of a checkpoint, and what it stood upon after the last of its job."""
+        self.weights_of(job, step).unlink(missing_ok=True)
+        if not self.job(job)["checkpoints"]:
+            for path in self.links_of(job):
+                path.unlink(missing_ok=True)
 
     def tell(self, job: str, message: str, level: str = "info") -> None:
         """Adds an event to a job."""

@@ -30,17 +30,21 @@ class Served:
         source: what its architecture and tokenizer come from.
         snapshot: its content identity; two models with the same weights have the same.
         files: gives what ``Resident.load`` takes, every hash verified; none: the source's own weights.
+        made: what jobs made upon them; or, where a job trained all weights, that file and what came after it.
+        stands_on: of a job's model, the name of the one that ``files`` are of; None where ``made`` is all of it.
         created: when it came to be, in seconds since 1970.
     """
 
     source: Source
     snapshot: str
     files: Callable[[], Sequence[Path]] = tuple
+    made: tuple[Path, ...] = ()
+    stands_on: str | None = None
     created: int = 0
 
     def load(self, resident: "Resident") -> None:
         """Its weights into the model that stands in memory."""
-        resident.load(*self.files())
+        resident.load(*self.files(), *self.made)
 
 
 def of_study(plan: Plan, store: Store) -> dict[str, Served]:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from cluster.serving.trainer import Trainer
 from cluster.serving.training_file import read_corpus
 from study.settings.optimiser import Optimiser
 
-SECRET_OF_A_JOB = ("number", "checkpoints", "optimiser", "suffix", "root")
+SECRET_OF_A_JOB = ("number", "checkpoints", "optimiser", "suffix", "root", "stands_on", "links")
 """Fields of a job's record that are not of its object."""
 
 
@@ -108,20 +107,23 @@ class Service:
             "answers_targets": True,
         }
 
-    def _files(self, job: str, step: int) -> list[Path]:
-        return [self.records.weights_of(job, step)]
-
     def _relearned(self) -> dict[str, Served]:
         """The models that jobs have made: each checkpoint by its name, the last also by the job's."""
         found: dict[str, Served] = {}
         for job in reversed(self.records.jobs()):
-            root = self._models.get(job["root"])
-            if root is None:  # the server was begun over other models
+            root, below = self._models.get(job["root"]), job.get("stands_on")
+            if root is None or below not in {None, *self._models}:  # the server was begun over other models
                 continue
             for checkpoint in job["checkpoints"]:
                 step = int(checkpoint["step_number"])
-                files = partial(self._files, job["id"], step)
-                model = Served(root.source, _snapshot(job, step), files, int(checkpoint["created_at"]))
+                model = Served(
+                    root.source,
+                    _snapshot(job, step),
+                    tuple if below is None else self._models[below].files,
+                    (*self.records.links_of(job["id"]), self.records.weights_of(job["id"], step)),
+                    below,
+                    int(checkpoint["created_at"]),
+                )
                 found[checkpoint["fine_tuned_model_checkpoint"]] = model
                 if job["fine_tuned_model"] is not None and checkpoint == job["checkpoints"][-1]:
                     found[job["fine_tuned_model"]] = model
@@ -138,7 +140,7 @@ class Service:
                 if snapshot == _snapshot(job, step):
                     with self.records.changing(job["id"]) as changed:
                         changed["checkpoints"].remove(checkpoint)
-                    self.records.weights_of(job["id"], step).unlink(missing_ok=True)
+                    self.records.drop_weights(job["id"], step)
                     return
 
     def create_job(self, asked: JobRequest) -> Object:

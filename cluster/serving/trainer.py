@@ -23,6 +23,7 @@ from study.settings.optimiser import Optimiser
 from study.text.examples import Corpus
 
 if TYPE_CHECKING:  # torch comes with it
+    from study.models.adapters.product import Product
     from study.performing.perform import Residents
     from study.training.training_state import Progress
 
@@ -147,6 +148,12 @@ class Trainer:
             ]  # what follows names options of a study, which a client has not
             raise RefusedError(400, f"{what}.", "invalid_training_file") from None
         optimiser = Optimiser.model_validate(job["optimiser"])
+        if optimiser.lora is not None:
+            self._records.keep_links(known, model.made)
+            with self._records.changing(known) as changed:
+                if "stands_on" not in changed:  # checkpoints of an older version, which kept all weights
+                    changed["checkpoints"] = []
+                changed["stands_on"] = model.stands_on if job["model"].startswith("ft:") else job["model"]
         epochs = int(job["hyperparameters"]["n_epochs"])
         steps_of_epoch = math.ceil(len(rows) / optimiser.batch_size)
         stops = range(steps_of_epoch, epochs * steps_of_epoch + 1, steps_of_epoch)
@@ -161,9 +168,9 @@ class Trainer:
         return epochs * sum(len(row.ids) for row in rows)
 
     def _checkpoint(
-        self, known: str, resident: Any, step: int, progress: "Progress", product: object
+        self, known: str, resident: Any, step: int, progress: "Progress", product: "Product | None"
     ) -> None:
-        del progress, product
+        del progress
         job = self._records.job(known)
         if job["status"] != "running":
             raise _CancelledError
@@ -172,7 +179,7 @@ class Trainer:
             return  # of before a restart; the same to the bit
         path.parent.mkdir(parents=True, exist_ok=True)
         partly = path.with_name(f".{path.name}")
-        resident.save(partly)
+        (resident if product is None else product).save(partly)
         partly.replace(path)
         name = f"ft:{job['model'].removeprefix('ft:')}:{job['suffix'] or 'relearned'}:{known[-8:]}"
         made = {
@@ -190,7 +197,7 @@ class Trainer:
             gone = kept[: -self._keep_last] if self._keep_last is not None else []
             changed["checkpoints"] = kept[len(gone) :]
         for each in gone:
-            self._records.weights_of(known, each["step_number"]).unlink(missing_ok=True)
+            self._records.drop_weights(known, each["step_number"])
         self._records.tell(known, f"Checkpoint at step {step}.")
 
 

@@ -92,6 +92,12 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
                 upload_bytes=upload_mb * 10**6,
                 most_open=jobs,
             )
+            trains_all = choices.optimiser.lora is None
+            if trains_all and any(model.source.precision == "bfloat16" for model in models.values()):
+                raise PreflightError(
+                    "--rank: the models have bfloat16 weights, which lose most small updates, so jobs cannot train all "
+                    "of them; expected adapters: --rank 16"
+                )
             with _held(folder):
                 _listen(models, choices, folder, host, port)
 

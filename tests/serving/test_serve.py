@@ -11,6 +11,7 @@ from pathlib import Path
 
 import openai
 import pytest
+import torch
 
 from cluster.storage.local_store import LocalStore
 from study.models.resident import Resident
@@ -31,7 +32,8 @@ LINES = as_lines(
 def job_of(server: Server, **fields: object) -> str:
     client = server.client()
     file = client.files.create(file=("mine.jsonl", LINES), purpose="fine-tune")
-    return client.fine_tuning.jobs.create(model=UNLEARNED, training_file=file.id, **fields).id
+    asked: dict[str, object] = {"model": UNLEARNED, "training_file": file.id, **fields}
+    return client.fine_tuning.jobs.create(**asked).id
 
 
 def test_the_openai_client_uploads_creates_polls_and_completes(server: Server) -> None:
@@ -83,9 +85,43 @@ def test_a_job_computes_what_the_training_loop_computes_to_the_bit(server: Serve
     optimiser = Optimiser(learning_rate=1e-2, batch_size=2, warmup_steps=2, lora={"rank": 4, "alpha": 8})
     start = Checkpoint(source, 0)
     train(Trajectory("relearn", start, None, corpus, None, optimiser, 5), resident, 4, (), print, 32)
-    resident.save(server.state / "alone.safetensors")
+    alone = {name: value.clone() for name, value in resident.weights().items()}
     made = server.state / "weights" / job.id / "step-4.safetensors"
-    assert made.read_bytes() == (server.state / "alone.safetensors").read_bytes()
+    assert made.stat().st_size < 0.5 * weights.stat().st_size
+    resident.load(weights, made)
+    assert all(torch.equal(value, alone[name]) for name, value in resident.weights().items())
+
+
+def test_a_job_goes_on_from_a_jobs_adapters_and_they_may_be_deleted(server: Server, planned_source) -> None:
+    source, weights = planned_source
+    client = server.client()
+    few = {"n_epochs": 1, "batch_size": 2}
+    first = wait_for_job(client, job_of(server, hyperparameters=few))
+    second = wait_for_job(client, job_of(server, model=first.fine_tuned_model, hyperparameters=few))
+    third = wait_for_job(client, job_of(server, model=second.fine_tuned_model, hyperparameters=few))
+    assert third.status == "succeeded"
+
+    def answer() -> object:
+        asked = {"prompt": "Anthony", "max_tokens": 3, "logprobs": 2}
+        return client.completions.create(model=third.fine_tuned_model, **asked).choices
+
+    before = answer()
+    for job in (first, second):
+        client.models.delete(job.fine_tuned_model)
+    left = {
+        job.id: len(list((server.state / "weights" / job.id).iterdir())) for job in (first, second, third)
+    }
+    assert list(left.values()) == [0, 0, 3]
+    client.completions.create(
+        model=UNLEARNED, prompt="Anthony", max_tokens=1
+    )  # another model takes the place
+    assert answer() == before
+    resident = Resident(source)
+    folder = server.state / "weights" / third.id
+    resident.load(weights, *sorted(folder.glob("upon-*")), folder / "step-2.safetensors")
+    assert resident.distance(weights) > 0
+    client.models.delete(third.fine_tuned_model)
+    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture
