@@ -183,11 +183,11 @@ class StudySpec(Part):
             return self
         if self.checkpoints is not None:
             raise ValueError(
-                "checkpoints: by=jobs attacks models that a service holds; name them in relearn.models"
+                f"checkpoints: by={self.relearn.by} attacks models that a service holds; name them in relearn.models"
             )
         if self.execution.asks_for_gpus:
-            raise ValueError("execution.gpus: by=jobs computes nothing here; give 0")
-        if self.relearn.dialect == "openai":
+            raise ValueError(f"execution.gpus: by={self.relearn.by} computes nothing here; give 0")
+        if self.relearn.spoken == "openai":
             for name in ("learning_rate", "rank"):
                 if getattr(self.vary, name):
                     raise ValueError(f"vary.{name}: a service of this dialect takes no {name}")

@@ -43,7 +43,7 @@ def planning_of(
     snapshot = snapshots(relearn, recorded)
 
     def remembered(location: str) -> str:
-        if relearn.by != "weights":
+        if relearn.by != "weights" and location not in materials.spec.model:
             models[location] = asked.get(location) or snapshot(location)
             asked[location] = models[location]
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from study.identity import NUMERICS
-from study.planning.served_nodes import Job, ServedModel
+from study.planning.served_nodes import Job, ServedModel, Steps
 from study.planning.stages import Embedded, Node, Pretrained, characters_of_a_step
 from study.settings.part import Part
 
@@ -39,7 +39,7 @@ def describe_node(node: Node) -> dict[str, Any]:
         }
     if isinstance(node, ServedModel):
         return {"kind": node.kind, **node.identity(), "base_url": node.base_url}
-    if isinstance(node, Job):
+    if isinstance(node, Job | Steps):
         sent = node.sent.model_dump(mode="json")
         return {
             "kind": node.kind,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from study.errors import SpecError
 from study.planning.plan import NO_CORPUS, Cell
 from study.planning.proposer import NO_METHOD, Point
-from study.planning.served_nodes import Job, ServedModel
-from study.planning.stages import Checkpoint, Evaluation
-from study.spec import StudySpec
+from study.planning.served_nodes import Job, ServedModel, Steps
+from study.planning.stages import Checkpoint, Embedded, Evaluation, Pretrained
+from study.spec import EMBEDDED, StudySpec
 from study.text.examples import Corpus, Material
 
 
@@ -16,7 +16,8 @@ class ServedPipeline:
     """As the pipeline by weights; nothing is trained here.
 
     Args:
-        snapshot: what the service says of a model's content, by the model's name there.
+        snapshot: what the service says of a model's content, by the model's name there; of the study's own model,
+            whose tokenizer is used, its fingerprint.
     """
 
     def __init__(
@@ -111,16 +112,28 @@ class ServedPipeline:
                 ) from None
         return ServedModel(
             relearn.named_provider,
-            relearn.dialect,
+            relearn.spoken,
             name,
             self._snapshot(name),
             relearn.form,
             relearn.base_url or "",
+            self._tokenizer() if relearn.by == "steps" else None,
         )
 
-    def _job(self, point: Point, start: ServedModel, data: Corpus) -> Job:
+    def _tokenizer(self) -> Pretrained | Embedded:
+        """The study's model, whose tokenizer the service's models have."""
+        spec, model = self._spec, self._points[0].model
+        if model != EMBEDDED:
+            return Pretrained(model, self._snapshot(model), spec.attention, spec.precision)
+        architecture, words = spec.embedded.architecture, self._material.vocabulary
+        return Embedded(architecture, words, spec.attention, spec.precision, self._points[0].seed)
+
+    def _job(self, point: Point, start: ServedModel, data: Corpus) -> Job | Steps:
         relearn = self._spec.relearn
         optimiser = point.attack.optimiser(relearn.optimiser)
+        if relearn.by == "steps":
+            sent = relearn.sent_by_steps(optimiser)
+            return Steps(start, data, sent, point.seed, self._spec.max_length)
         if relearn.form == "messages" and any(not example.prompt for example in data.examples):
             raise SpecError(
                 f"corpus={point.attack.corpus}: holds plain text, and with relearn.form=messages a service takes "

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from study.artifacts.address import ADAPTER_FILE, WEIGHTS_FILE, Address
 from study.identity import key
-from study.planning.served_nodes import Job, ServedModel
+from study.planning.served_nodes import Job, ServedModel, Steps
 from study.settings.model import Architecture, Generation
 from study.settings.optimiser import Optimiser
 from study.text.examples import Corpus, ProbeSet
@@ -128,7 +128,7 @@ class Trajectory:
     def source(self) -> Pretrained | Embedded:
         """The model at the root: it fixes architecture and tokenizer."""
         above = self.parent.of
-        if isinstance(above, ServedModel | Job):
+        if isinstance(above, ServedModel | Job | Steps):
             raise TypeError("nothing is trained here from a model that a service holds")
         return above.source if isinstance(above, Trajectory) else above
 
@@ -143,7 +143,7 @@ class Trajectory:
         return self.parent
 
 
-Node = Pretrained | Embedded | Trajectory | ServedModel | Job
+Node = Pretrained | Embedded | Trajectory | ServedModel | Job | Steps
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Stage:
     @property
     def source(self) -> Pretrained | Embedded | None:
         """The model that it loads; None where a service computes."""
-        if isinstance(self.node, ServedModel | Job):
+        if isinstance(self.node, ServedModel | Job | Steps):
             return None
         return self.node.source if isinstance(self.node, Trajectory) else self.node
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SerializerFunctionWrapHandler,
@@ -34,6 +35,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Left = Literal["learning_rate", "batch_size", "epochs"]
 
 
+STEPS = "tinker"
+"""The dialect of services by steps, as it stands in keys."""
+
+
 class Hyperparameters(Part):
     """What is sent with a job. None is not sent: the service's choice.
 
@@ -48,11 +53,28 @@ class Hyperparameters(Part):
     lora: LoRA | None = None
 
 
+class StepHyperparameters(Part):
+    """What is sent step by step. The adapter's ``alpha`` is the service's.
+
+    Attributes:
+        gradient_clip: the greatest norm of the whole gradient; 0 clips nothing.
+    """
+
+    rank: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_steps: NonNegativeInt
+    weight_decay: float
+    gradient_clip: float
+    alpha: None = None
+
+
 class Relearning(Optimiser):
     """How a model is relearned.
 
     Attributes:
-        by: ``weights``: trained here; ``jobs``: by a service's fine-tuning jobs.
+        by: ``weights``: trained here; ``jobs``: by a service's fine-tuning jobs; ``steps``: at a service
+            that takes each step by itself (Tinker's protocol).
         base_url: of the service, such as https://api.openai.com/v1. Where it is, not what it is: bears no identity.
         provider: who the service is; None: the host of its URL.
         dialect: ``openai`` (files, fine_tuning/jobs) or ``together`` (fine-tunes).
@@ -64,7 +86,7 @@ class Relearning(Optimiser):
         left_to_the_service: what is not sent.
     """
 
-    by: Literal["weights", "jobs"] = "weights"
+    by: Literal["weights", "jobs", "steps"] = "weights"
     base_url: str | None = None
     provider: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     dialect: Literal["openai", "together"] = "openai"
@@ -92,7 +114,7 @@ class Relearning(Optimiser):
         if url.username is not None or url.password is not None or url.query or url.fragment:
             raise ValueError(
                 f"a base URL holds no key: give {_without_secrets(value)} and put the key into the environment "
-                "(OPENAI_API_KEY, TOGETHER_API_KEY)"
+                "(OPENAI_API_KEY, TOGETHER_API_KEY, TINKER_API_KEY)"
             )
         if url.scheme == "http" and url.hostname not in LOOPBACK:
             raise ValueError(f"http://{url.hostname} would carry the key in plain text: give https://")
@@ -104,13 +126,29 @@ class Relearning(Optimiser):
             named = sorted(self.model_fields_set - set(Optimiser.model_fields) - {"by"})
             given = [name for name in named if getattr(self, name) != type(self).model_fields[name].default]
             if given:
-                raise ValueError(f"{given[0]} belongs to a service: give by=jobs too")
+                raise ValueError(f"{given[0]} belongs to a service: give by=jobs or by=steps too")
             return self
         if self.base_url is None:
-            raise ValueError("by=jobs asks a service: give base_url=https://…/v1")
+            raise ValueError(f"by={self.by} asks a service: give base_url=https://…")
+        if self.by == "steps":
+            self._fits_steps()
         if self.dialect == "together" and self.rate_multiplier is not None:
             raise ValueError("rate_multiplier: this dialect takes a learning_rate; leave it out")
         return self
+
+    def _fits_steps(self) -> None:
+        for name in ("dialect", "form", "epochs", "rate_multiplier", "left_to_the_service"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} belongs to by=jobs; by steps the attacker chooses everything")
+        if self.lora is None or self.lora.targets != "all-linear" or self.lora.dropout:
+            raise ValueError(
+                "by=steps trains an adapter on all linear layers: give lora with a rank, without targets and dropout"
+            )
+
+    @property
+    def spoken(self) -> str:
+        """The dialect, as it stands in keys."""
+        return STEPS if self.by == "steps" else self.dialect
 
     @property
     def optimiser(self) -> Optimiser:
@@ -121,6 +159,21 @@ class Relearning(Optimiser):
     def named_provider(self) -> str:
         """Who the service is."""
         return self.provider or urlsplit(self.base_url or "").hostname or ""
+
+    def sent_by_steps(self, optimiser: Optimiser) -> StepHyperparameters:
+        """What each step is sent.
+
+        Args:
+            optimiser: of this relearning, as an attack changes it.
+        """
+        return StepHyperparameters(
+            rank=optimiser.lora.rank if optimiser.lora is not None else LoRA().rank,
+            batch_size=optimiser.batch_size,
+            learning_rate=optimiser.learning_rate,
+            warmup_steps=optimiser.warmup_steps,
+            weight_decay=optimiser.weight_decay,
+            gradient_clip=optimiser.gradient_clip or 0,
+        )
 
     def sent(self, optimiser: Optimiser, epochs: int | None) -> Hyperparameters:
         """What a job is sent.

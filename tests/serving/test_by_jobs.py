@@ -143,6 +143,23 @@ def test_a_step_without_a_checkpoint_is_missing_with_that_cause(server: Server, 
     ]
 
 
+def test_of_checkpoints_that_a_service_drops_the_last_are_asked(
+    attacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = Server(attacked, tmp_path / "service", "--keep-last", 1)
+    try:
+        monkeypatch.setenv("OPENAI_API_KEY", keeping.token)
+        plan = plan_of(keeping.url, tmp_path, start=["original"], corpus=["prefix"])
+        stage, store = stage_of_a_job(plan), LocalStore(tmp_path / "store")
+        with pytest.raises(MissingCheckpointError, match="relearn_steps=2; it has them at 4"):
+            perform(stage, store, Residents(), plan.spec.execution)
+        (evaluation,) = {evaluation for _, evaluation in stage.evaluate}
+        published = [store.has(Address.of_answers(stage.key, step, evaluation.key)) for step in (2, 4)]
+        assert published == [False, True]
+    finally:
+        keeping.kill()
+
+
 def test_what_the_service_refuses_is_a_result(proxy: FaultyProxy, tmp_path: Path) -> None:
     plan = plan_of(
         proxy.url, tmp_path, relearn={"provider": "refused"}, start=["original"], corpus=["prefix"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from study.artifacts.address import Address
 from study.errors import PreflightError
 from study.planning.plan import Plan
-from study.planning.served_nodes import Job
+from study.planning.served_nodes import Job, Steps
+from study.planning.stages import Stage
 
 CHARACTERS_OF_A_TOKEN = 3
 """Fewer than in English prose, so that tokens are rather told too many."""
@@ -43,7 +44,7 @@ def service_cost(plan: Plan, published: Collection[Address]) -> ServiceCost | No
     """The cost; None of a study by weights."""
     if plan.spec.relearn.by == "weights":
         return None
-    jobs = [stage.node for stage in plan.stages.values() if isinstance(stage.node, Job)]
+    jobs = [stage for stage in plan.stages.values() if isinstance(stage.node, Job | Steps)]
     begun = {address.key for address in published if address.what == "job"}
     each = [_tokens(job) for job in jobs]
     known = [tokens for tokens in each if tokens is not None]
@@ -86,8 +87,13 @@ def check_service_cost(plan: Plan) -> None:
         )
 
 
-def _tokens(job: Job) -> int | None:
-    if job.sent.epochs is None:
+def _tokens(stage: Stage) -> int | None:
+    node = stage.node
+    if isinstance(node, Steps):
+        characters = stage.last_step * node.sent.batch_size * node.data.mean_characters
+        return math.ceil(characters / CHARACTERS_OF_A_TOKEN)
+    if not isinstance(node, Job) or node.sent.epochs is None:
         return None
-    characters = sum(len(example.text) for example in job.data.examples)
-    return job.sent.epochs * math.ceil(characters / CHARACTERS_OF_A_TOKEN)
+    return node.sent.epochs * math.ceil(
+        sum(len(example.text) for example in node.data.examples) / CHARACTERS_OF_A_TOKEN
+    )

@@ -21,15 +21,20 @@ LONGEST_PAUSE = 60.0
 class Calls:
     """One service, one key.
 
+    Args:
+        key_header: where a service reads the key, beside ``Authorization``.
+
     Raises:
         PreflightError: the environment has no key.
     """
 
-    def __init__(self, base_url: str, key_variable: str, retries: int = RETRIES) -> None:
+    def __init__(
+        self, base_url: str, key_variable: str, retries: int = RETRIES, key_header: str | None = None
+    ) -> None:
         key = os.environ.get(key_variable)
         if not key:
             raise PreflightError(
-                f"by=jobs asks {base_url} with a key: put it into the environment as {key_variable}"
+                f"the study asks {base_url} with a key: put it into the environment as {key_variable}"
             )
         from openai import OpenAI, Timeout
 
@@ -38,6 +43,7 @@ class Calls:
             api_key=key,
             base_url=base_url,
             max_retries=retries,
+            default_headers=None if key_header is None else {key_header: key},
             timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
         )
 
@@ -94,6 +100,28 @@ class Calls:
             f"{self._url} did not create a job ({last}); what it may have begun is adopted later"
         )
 
+    def once(self, path: str, body: Mapping[str, Any]) -> Any:
+        """JSON of a request that must not be done twice; None where nobody knows whether it was done.
+
+        Only what the service says it has not taken, with 429, is sent again.
+        """
+        from openai import APIConnectionError, APIStatusError
+
+        pause = 1.0
+        for _ in range(RETRIES):
+            try:
+                return self._client.post(path, cast_to=object, body=dict(body), options={"max_retries": 0})
+            except APIConnectionError:
+                return None
+            except APIStatusError as error:
+                if error.status_code == 408 or error.status_code >= 500:
+                    return None
+                if error.status_code != 429:
+                    raise refused(error) from None
+                time.sleep(max(pause, _asked_to_wait(error.response.headers.get("retry-after"))))
+                pause = min(2 * pause, LONGEST_PAUSE)
+        raise ServiceSilentError(f"{self._url} answers with status 429")
+
     def close(self) -> None:
         """Gives connections back."""
         self._client.close()
@@ -118,7 +146,7 @@ class Calls:
 def refused(error: Any) -> RelearnError:
     """A refusal in the service's own words; of the key, no result but something to mend."""
     body = error.body if isinstance(error.body, Mapping) else {}
-    said = str(body.get("message") or error.message)[:500]
+    said = str(body.get("message") or body.get("detail") or error.message)[:500]
     if error.status_code in (401, 403):
         return PreflightError(f"the service refused the key with status {error.status_code}: {said}")
     return ServiceRefusedError(f"the service refused with status {error.status_code}: {said}")

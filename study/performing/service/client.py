@@ -6,7 +6,7 @@ with the jobs it has paid for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from study.performing.service.calls import Calls
@@ -61,20 +61,23 @@ class ServiceClient:
             note("job adopted", str(found["id"]))
         return str(found["id"])
 
-    def checkpoints(self, known: str) -> Ended:
-        """See ``FineTuning``."""
-        path, pause = f"{self._dialect.jobs}/{known}", FIRST_PAUSE
+    def checkpoints(
+        self, job: Job, known: Sequence[str], steps: Sequence[int], note: Callable[[str, str], None]
+    ) -> Ended:
+        """See ``FineTuning``; the steps are what the service makes of epochs."""
+        del job, steps, note
+        path, pause = f"{self._dialect.jobs}/{known[0]}", FIRST_PAUSE
         while True:
             found = self._calls.get(path)
             if found is None:
-                raise ServiceRefusedError(f"the job {known} is not there any more")
+                raise ServiceRefusedError(f"the job {known[0]} is not there any more")
             outcome = self._dialect.outcome(found)
             if outcome is not None:
                 break
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST_PAUSE)
         if outcome:
-            raise ServiceRefusedError(f"the job {known} {outcome[:500]}")
+            raise ServiceRefusedError(f"the job {known[0]} {outcome[:500]}")
         models = self._dialect.models(found, list(self._listed(f"{path}/checkpoints")))
         begun, ended = found.get("created_at"), found.get("finished_at")
         seconds = float(ended - begun) if isinstance(begun, int) and isinstance(ended, int) else None

@@ -17,10 +17,12 @@ from study.performing.provenance import describe_node, environment
 from study.performing.service.client import ServiceClient
 from study.performing.service.errors import MissingCheckpointError
 from study.performing.service.protocol import Ended, FineTuning
+from study.performing.service.steps import StepClient
 from study.performing.stage_work import Tell, Work, missing_addresses
-from study.planning.served_nodes import Job, ServedModel
+from study.planning.served_nodes import Job, ServedModel, Steps
 from study.planning.stages import Evaluation, Stage
 from study.results.files import write_pages
+from study.settings.relearning import STEPS
 
 JOB_FILE = "job.json"
 
@@ -33,14 +35,18 @@ def perform_at_service(stage: Stage, store: Store, tell: Tell) -> Work:
         PreflightError: the environment has no key.
     """
     node = stage.node
-    if not isinstance(node, ServedModel | Job):
+    if not isinstance(node, ServedModel | Job | Steps):
         raise TypeError(f"a {stage.kind} is computed here")
     missing = missing_addresses(stage, store)
     work = Work()
     if not missing:
         return work
-    model = node.start if isinstance(node, Job) else node
-    service = ServiceClient(model.base_url, model.dialect, model.form)
+    model = node.start if isinstance(node, Job | Steps) else node
+    service: FineTuning[Any] = (
+        StepClient(model.base_url, model.tokenizer)
+        if model.dialect == STEPS
+        else ServiceClient(model.base_url, model.dialect, model.form)
+    )
     try:
         _Performance(stage, store, service, tell, work).run()
     finally:
@@ -49,12 +55,13 @@ def perform_at_service(stage: Stage, store: Store, tell: Tell) -> Work:
 
 
 class _Performance:
-    def __init__(self, stage: Stage, store: Store, service: FineTuning, tell: Tell, work: Work) -> None:
+    def __init__(self, stage: Stage, store: Store, service: FineTuning[Any], tell: Tell, work: Work) -> None:
         self._stage = stage
         self._store = store
         self._service = service
         self._tell = tell
         self._work = work
+        self._ids: list[str] = []
 
     def run(self) -> None:
         node = self._stage.node
@@ -62,10 +69,12 @@ class _Performance:
             for _, evaluation in self._stage.evaluate:
                 self._ask(0, node.model, evaluation, {})
             return
-        if not isinstance(node, Job):
+        if not isinstance(node, Job | Steps):
             raise TypeError("no stage of a service")
         began = time.perf_counter()
-        ended = self._service.checkpoints(self._job(node))
+        known = self._known(node)
+        wanted = [step for step, _ in self._stage.evaluate]
+        ended = self._service.checkpoints(node, known, wanted, self._note)
         seconds = time.perf_counter() - began if ended.seconds is None else ended.seconds
         self._tell("job ended", checkpoints=sorted(ended.models), **ended.facts)
         without = []
@@ -78,18 +87,20 @@ class _Performance:
         if without:
             raise MissingCheckpointError(_in_words(without, ended))
 
-    def _job(self, node: Job) -> str:
-        """The id of the job: as written down, else as the service has it, else of a new one."""
-        address = Address(node.key, 0, "job")
-        if self._store.has(address):
-            return str(json.loads(self._store.file(address, JOB_FILE).read_text(encoding="utf-8"))["job"])
+    def _known(self, node: Job | Steps) -> list[str]:
+        """The ids as written down, else as the service has one, else a new one."""
+        while self._store.has(Address(node.key, len(self._ids), "job")):
+            file = self._store.file(Address(node.key, len(self._ids), "job"), JOB_FILE)
+            self._ids.append(str(json.loads(file.read_text(encoding="utf-8"))["job"]))
+        if not self._ids:
+            self._service.start(node, self._note)
+        return list(self._ids)
 
-        def note(what: str, known: str) -> None:
-            self._tell(f"service: {what}", id=known)
-            if what != "file":
-                self._publish(address, JOB_FILE, {"job": known}, {})
-
-        return self._service.start(node, note)
+    def _note(self, what: str, known: str) -> None:
+        self._tell(f"service: {what}", id=known)
+        if what != "file":
+            self._publish(Address(self._stage.key, len(self._ids), "job"), JOB_FILE, {"job": known}, {})
+            self._ids.append(known)
 
     def _ask(self, step: int, model: str, evaluation: Evaluation, facts: Mapping[str, Any]) -> None:
         address = Address.of_answers(self._stage.key, step, evaluation.key)
@@ -115,7 +126,7 @@ class _Performance:
 
     def _publish(self, address: Address, name: str, content: Any, facts: Mapping[str, Any]) -> bool:
         node = self._stage.node
-        model = node.start if isinstance(node, Job) else node
+        model = node.start if isinstance(node, Job | Steps) else node
         provider = model.provider if isinstance(model, ServedModel) else ""
         with self._store.staging() as folder:
             _write(folder / name, content)

@@ -1,8 +1,8 @@
 """What a fine-tuning service can do, however it is spelled: start, checkpoints, answers, close."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from study.planning.served_nodes import Job
 from study.planning.stages import Evaluation
@@ -27,10 +27,14 @@ Answers = list[dict[str, Any]]
 """Rows of ``answers_file``; what the service does not give is None."""
 
 
-class FineTuning(Protocol):
+Order = TypeVar("Order", contravariant=True)
+"""What is ordered of a service: a ``Job``, or ``Steps``."""
+
+
+class FineTuning(Protocol[Order]):
     """A service. Its methods wait for an answer, and repeat what is safe to repeat."""
 
-    def start(self, job: Job, note: Callable[[str, str], None]) -> str:
+    def start(self, job: Order, note: Callable[[str, str], None]) -> str:
         """A job's id: of the one that exists for this key, else of a new one, which is paid for.
 
         Args:
@@ -42,8 +46,15 @@ class FineTuning(Protocol):
         """
         ...
 
-    def checkpoints(self, known: str) -> Ended:
+    def checkpoints(
+        self, job: Order, known: Sequence[str], steps: Sequence[int], note: Callable[[str, str], None]
+    ) -> Ended:
         """Waits until a job has ended.
+
+        Args:
+            known: every id that was noted for it.
+            steps: at which checkpoints are wanted.
+            note: as of ``start``.
 
         Raises:
             ServiceRefusedError: it failed, was cancelled or is gone.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from study.errors import PreflightError
 from study.performing.service.client import ServiceClient
 from study.performing.service.errors import ServiceRefusedError, ServiceSilentError
+from study.performing.service.steps import StepClient
 from study.settings.relearning import Relearning
 
 
@@ -17,12 +18,17 @@ def snapshots(relearn: Relearning, recorded: Mapping[str, str]) -> Callable[[str
     Raises:
         PreflightError: in the call: no key, no answer, or no such model.
     """
-    client: ServiceClient | None = None
+    client: ServiceClient | StepClient | None = None
 
     def ask(model: str) -> str:
         nonlocal client
         if client is None:
-            client = ServiceClient(relearn.base_url or "", relearn.dialect, relearn.form)
+            url = relearn.base_url or ""
+            client = (
+                StepClient(url, None)
+                if relearn.by == "steps"
+                else ServiceClient(url, relearn.dialect, relearn.form)
+            )
         try:
             found = client.snapshot(model)
         except (ServiceRefusedError, ServiceSilentError) as error:
@@ -30,7 +36,7 @@ def snapshots(relearn: Relearning, recorded: Mapping[str, str]) -> Callable[[str
         found = recorded.get(model) if found is None else found
         if found is None:
             raise PreflightError(
-                f"relearn.models: {relearn.base_url} has no model {model!r}; give the names that it lists at /models"
+                f"relearn.models: {relearn.base_url} has no model {model!r}; give the names that it lists"
             )
         return found
 
