@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from analysis.measures.recovery.flow import STAGES, flow_line
 from analysis.reading.studies import Studies
+from analysis.report.access import access_section
 from analysis.report.elements import Section, Table
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.drivers import drivers_section, prediction_section
@@ -15,6 +16,8 @@ def overview(studies: list[MeasuredStudy], names: list[str]) -> list[Section]:
     if len(studies) < 2:
         return []
     found = [_side_by_side(studies, names), _differences(studies, names)]
+    access = access_section(studies, names)
+    found += [access] if access is not None else []
     every = Studies(tuple(studies))
     if len({study.location.given for study in studies}) < len(studies):
         return found  # what one study has of two devices is neither pooled nor a study not seen
