@@ -26,13 +26,14 @@ def test_a_study_runs_resumes_and_grows(
     relearn, space, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cores = len(os.sched_getaffinity(0))
-    path = space(**{**GRID, "execution": {"retries": 1, "cpus": cores}})
+    execution = {"retries": 1, "cpus": cores}  # threads may alter the last bits
+    path = space(**{**GRID, "execution": execution})
     code, output = relearn("run", path, "--study", "s").finish()
     assert code == 0, output
     assert output.index("times fewer") < output.index("stages run now"), "the plan is shown before it is run"
     study = tmp_path / "s"
     rows = rows_of(study)
-    expected = undisturbed(**GRID)
+    expected = undisturbed(**{**GRID, "execution": execution})
     assert rows["cells"].equals(expected["cells"])
     assert rows["probes"].equals(expected["probes"])
     assert not (study / ".tune").exists()
@@ -125,8 +126,8 @@ def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: 
     cells = pd.read_parquet(tmp_path / "s" / "results" / "cells")
     assert set(cells["start"]) == {"base", "original", "never_learned"}
     tried = Counter(event["stage"] for event in started(tmp_path / "s"))
-    assert tried.pop(hung["stage"]) == 2
-    assert set(tried.values()) == {1}, "an error that comes again is not tried again"
+    assert hung["stage"] in tried
+    assert set(tried.values()) == {1}, "what would come again is not tried again"
 
     # The log tells the same, of the whole study and of one stage by the beginning of its key.
     stage = diverged["stage"]
