@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -147,8 +147,8 @@ def _apply(fields: dict[str, Any], override: str) -> None:
         if isinstance(place, dict):
             if isinstance(place.get(name), str):
                 place[name] = {"name": place[name]}  # scenario: names → scenario.x=…
-            elif name not in place and model is not None:
-                place[name] = {}  # a file of one's own says only what differs from the defaults
+            elif place.get(name) is None and model is not None:
+                place[name] = {}  # not said, or null: what is set here differs from the defaults
         if not isinstance(place, dict) or not isinstance(place.get(name), dict):
             known = (
                 [name for name in place if isinstance(place[name], dict)] if isinstance(place, dict) else []
@@ -170,7 +170,10 @@ def _part(model: Any, name: str) -> Any:
     """The model that a field of a model holds; None where it holds something else, or is no field."""
     field = getattr(model, "model_fields", {}).get(name)
     kind = field.annotation if field is not None else None
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    models = [
+        each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)
+    ]
+    return models[0] if len(models) == 1 else None
 
 
 def _each_key_once(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
