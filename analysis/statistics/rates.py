@@ -68,8 +68,9 @@ def _interval(seeds: tuple[tuple[float, float], ...], confidence: float) -> tupl
     below = np.cumsum(weights) - weights / 2
     low, high = np.interp(np.array([1 - confidence, 1 + confidence]) / 2 * weights.sum(), below, rates)
     yes, of = (sum(column) for column in zip(*seeds, strict=True))
-    # Ends reach the rate that was seen, and 0 or 1 where nothing else was.
-    return min(float(low), yes / of), max(float(high), yes / of)
+    # Ends reach the rate that was seen, and what all answers would say if seeds did not differ: the grid has gaps.
+    least, most = wilson(yes, of, confidence)
+    return min(float(low), yes / of, float(least)), max(float(high), yes / of, float(most))
 
 
 @lru_cache(maxsize=1024)

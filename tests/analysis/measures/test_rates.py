@@ -53,3 +53,10 @@ def test_it_covers_a_known_truth(seeds: int, differ: float) -> None:
     answered = generator.binomial(100, expit(logits))
     ends = np.array([rate_interval(each, [100] * seeds) for each in answered])
     assert ((ends[:, 0] <= 0.5) & (ends[:, 1] >= 0.5)).mean() >= 0.92
+
+
+@pytest.mark.parametrize(("k", "n", "seeds"), [(200, 400, 10), (220, 400, 20), (4, 400, 8)])
+def test_seeds_that_are_all_alike_leave_the_width_of_their_answers(k: int, n: int, seeds: int) -> None:
+    low, high = rate_interval([k] * seeds, [n] * seeds)
+    least, most = wilson(k * seeds, n * seeds)
+    assert low <= least < k / n < most <= high

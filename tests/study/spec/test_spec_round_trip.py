@@ -103,6 +103,8 @@ def test_a_changed_copy_is_validated() -> None:
 
 
 def test_a_part_that_is_null_is_set_by_its_keys() -> None:
-    by_key, whole = (load_space("names", [each]) for each in ("relearn.lora.rank=4", "relearn.lora={rank: 4}"))
+    by_key, whole = (
+        load_space("names", [each]) for each in ("relearn.lora.rank=4", "relearn.lora={rank: 4}")
+    )
     assert text_of(by_key) == text_of(whole)
     assert identities(by_key) == identities(whole)
