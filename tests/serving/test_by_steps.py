@@ -61,6 +61,7 @@ def one_start(service: StepServer, folder: Path, **changes: Any) -> tuple[Any, L
     return stage, LocalStore(folder / "store"), plan
 
 
+@pytest.mark.slow
 def test_cells_by_steps_are_those_with_the_weights(
     service: StepServer, attacked: Path, tmp_path: Path, without_ray: None
 ) -> None:

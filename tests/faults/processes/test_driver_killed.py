@@ -22,7 +22,7 @@ from tests.faults.conftest import GRID, LONG
 
 @pytest.mark.repeats
 @pytest.mark.fault("driver SIGKILL, at seeded moments of one study")
-@pytest.mark.slow  # this and the next: `make test` has them in one study (test_nodes_lost)
+@pytest.mark.slow  # `make test` has a killed search and a killed export
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [10])
 def test_the_driver_is_killed_again_and_again(
@@ -48,7 +48,6 @@ def test_the_driver_is_killed_again_and_again(
     fault.check(study, undisturbed(**GRID), code=code, repeated=2 * kills)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("worker SIGKILL within a stage")
 def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     fields = {**LONG, "start": ["unlearned"], "repetitions": [7]}  # one finetuning that is long enough to hit
