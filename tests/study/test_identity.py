@@ -115,7 +115,7 @@ OVERRIDES: dict[str, tuple[str, list[str]]] = {
     },
 }
 GOLDEN_FILE = Path(__file__).parent / "golden_keys.json"
-"""``python -m tests.study.test_identity`` writes it anew, after identity.NUMERICS was raised."""
+"""``python -m tests.study.test_identity`` writes it again, after identity.NUMERICS was raised."""
 GOLDEN = json.loads(GOLDEN_FILE.read_text())
 
 

@@ -19,7 +19,7 @@ class OrderedSum(DefaultReduceScatter):
         self._before: torch.Tensor | None = None
 
     def forget(self) -> None:
-        """The next sum begins anew: an optimiser step has ended."""
+        """An optimiser step has ended: the next sum begins at nothing."""
         self._before = None
 
     def __call__(
