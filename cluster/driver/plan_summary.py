@@ -12,7 +12,7 @@ from cluster.driver.preflight.checks import local_slots, rough_demands
 from cluster.driver.preflight.first_probe import FirstProbe
 from cluster.driver.preflight.service_cost import ServiceCost, service_cost
 from cluster.driver.preflight.shortened_texts import Shortened
-from cluster.driver.preflight.unreachable_scores import UnreachableScore, unreachable_scores
+from cluster.driver.preflight.unreachable_scores import UnreachableScores, unreachable_scores
 from cluster.ray_tune.room import GIBIBYTE, Demand
 from cluster.storage.store import Store
 from study.artifacts.address import Address, Record
@@ -43,7 +43,7 @@ class PlanSummary:
     cost: Cost
     overrides: Sequence[str]
     shortened: Sequence[Shortened]
-    unreachable: Sequence[UnreachableScore] = ()
+    unreachable: Sequence[UnreachableScores] = ()
     demands: Sequence[Demand] = ()
     first_probe: FirstProbe | None = None
     service: ServiceCost | None = None

@@ -147,8 +147,8 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, *configured: Any) -> tuple[int, 
 def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
     """The ids of one user's message as the model's chat template puts it, ready for the answer.
 
-    Some templates want a message as a text, others as a list of parts: the first form that brings all its words into
-    what is read is taken.
+    Some templates want a message as a text, others as a list of parts: the first form that brings all its words, in
+    their order, into what is read is taken.
 
     Raises:
         PreflightError: neither does.
@@ -160,7 +160,9 @@ def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
             text = str(
                 tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
             )
-            if all(word in text for word in message.split()):
+            if (
+                _holds_in_order(text, message.split()) and "{'type'" not in text
+            ):  # a list, written out as Python does
                 made: Any = tokenizer.apply_chat_template(
                     conversation, tokenize=True, add_generation_prompt=True, return_dict=False
                 )
@@ -173,6 +175,17 @@ def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
         f"its chat template cannot put one message of a user, without a system's before it ({failed}); mend "
         "chat_template in the model's folder, or remove it there: then the message is read as plain text"
     )
+
+
+def _holds_in_order(text: str, words: Iterable[str]) -> bool:
+    """Whether each word stands behind the one before it, with anything in between."""
+    at = 0
+    for word in words:
+        found = text.find(word, at)
+        if found < 0:
+            return False
+        at = found + len(word)
+    return True
 
 
 def _numbers(value: Any) -> Iterable[int]:

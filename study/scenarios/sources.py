@@ -18,7 +18,7 @@ from typing import Any
 
 from study.errors import PreflightError, SpecError
 from study.identity import file_sha256
-from study.scenarios.table_files import FORMATS, Cells, Repeated, read_rows
+from study.scenarios.table_files import FORMATS, Cells, Repeated, Unreadable, read_rows
 from study.text.word_count import in_parts
 from study.text.words import normalised
 
@@ -47,7 +47,8 @@ class Row:
             raise self.refused(
                 f"{what} is {problem}; expected a text or a number: take the row out, or mend it"
             )
-        return str(value).strip()
+        # str() would write a decimal zero as 0E-10.
+        return f"{value:f}" if isinstance(value, Decimal) else str(value).strip()
 
     def refused(self, why: str) -> SpecError:
         """The error that names this row."""
@@ -72,6 +73,8 @@ def _no_text(value: Any) -> str | None:
         return f"a truth value ({value})"
     if isinstance(value, int | float | Decimal):
         return None if isinstance(value, int) or math.isfinite(value) else f"no number ({value})"
+    if isinstance(value, Unreadable):
+        return f"unreadable ({value.why})"
     kinds = {bytes: "bytes", list: "a list", dict: "a mapping", Repeated: "a mapping with a key twice"}
     return f"{kinds.get(type(value), f'a {type(value).__name__}')} ({value!r:.60})"
 

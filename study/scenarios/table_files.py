@@ -31,6 +31,13 @@ class Repeated:
     name: str
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in a column that cannot be read, so that it is refused only where it is asked for."""
+
+    why: str
+
+
 def read_rows(path: Path) -> list[Cells]:
     """The rows of a file, whatever is in their cells.
 
@@ -115,21 +122,37 @@ def _parquet(path: Path) -> list[Cells]:
 
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
-        _refuse_repeated(table.column_names)
-        for index, field in enumerate(table.schema):
-            if pa.types.is_timestamp(field.type) and field.type.tz is not None:
-                # No text either way; a zone that this machine does not know would keep the other columns from it.
-                table = table.set_column(
-                    index, field.name, table.column(index).cast(pa.timestamp(field.type.unit))
-                )
-            if pa.types.is_float16(field.type) or pa.types.is_float32(field.type):
-                # By way of its shortest text: as a longer float, 0.1 would have digits that nobody wrote.
-                exact = table.column(index).cast(pa.float32()).cast(pa.string()).cast(pa.float64())
-                table = table.set_column(index, field.name, exact)
-        rows: list[Cells] = table.to_pylist()
-    except (pa.ArrowException, ArithmeticError) as error:
+    except pa.ArrowException as error:
         raise ValueError(str(error)) from error
-    return rows
+    _refuse_repeated(table.column_names)
+    columns = [_cells(table.column(index)) for index in range(table.num_columns)]
+    return [dict(zip(table.column_names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a Parquet column; a number in short has the digits that its maker wrote, and no more."""
+    import pyarrow as pa
+
+    try:
+        if pa.types.is_float16(column.type):
+            null = column.is_null().to_pylist()
+            written = [
+                str(value) for chunk in column.chunks for value in chunk.to_numpy(zero_copy_only=False)
+            ]
+            return [None if no else float(text) for no, text in zip(null, written, strict=True)]
+        if pa.types.is_float32(column.type):
+            # By way of its shortest text: as a longer float, 0.1 would have digits that nobody wrote.
+            column = column.cast(pa.string()).cast(pa.float64())
+        cells: list[Any] = column.to_pylist()
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        ValueError,
+        KeyError,
+        OSError,
+    ) as error:  # a time out of range …
+        return [Unreadable(f"{column.type}: {error}")] * len(column)
+    return cells
 
 
 def _refuse_repeated(names: Iterable[str]) -> None:

@@ -103,7 +103,8 @@ class WhpKeyword(TextScenario):
             forget=forget,
             retain=retain,
             related=same_text,
-            relearned_retain=Corpus(retain.examples[: len(same_text)]),
+            # As much as of the same text; where each of its parts names her, what there is.
+            relearned_retain=Corpus(retain.examples[: len(same_text) or len(forget)]),
             probes=probes,
             pretraining=self._pretraining(),
             generic=self._generic(forget),

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from search_spaces.presets import PRESETS
 from study.scenarios import SCENARIOS
+from study.settings.search import Budget, Search
 from study.spec import StudySpec
 from study.unlearning import METHODS
 
@@ -72,6 +73,8 @@ def _named(table: Mapping[str, type[BaseModel]]) -> st.SearchStrategy[Any]:
 
 AXES = frozenset({"name", "question", "scenario", "method", "model", "checkpoints", "search", "corpus"})
 
+_CORPORA = st.lists(st.sampled_from(["prefix", "retain", "gibberish"]), min_size=1, max_size=2, unique=True)
+
 SPECS: st.SearchStrategy[dict[str, Any]] = st.builds(
     lambda fields, scenario, methods, corpora: {
         "name": "any",
@@ -83,9 +86,54 @@ SPECS: st.SearchStrategy[dict[str, Any]] = st.builds(
     of_model(StudySpec, without=AXES),
     _named(SCENARIOS),
     st.lists(_named(METHODS), min_size=1, max_size=3, unique_by=repr),
-    st.lists(st.sampled_from(["prefix", "retain", "gibberish"]), min_size=1, max_size=2, unique=True),
+    _CORPORA,
 )
 """Whole specs, mostly valid."""
+
+_GIVEN = st.dictionaries(WHOLE, WORDS, min_size=1, max_size=3).flatmap(
+    lambda at: st.fixed_dictionaries(
+        {
+            "depth": st.lists(st.sampled_from(sorted(at)), min_size=1, max_size=3, unique=True),
+            # A number of a key is a text in JSON, and may be one in YAML.
+            "checkpoints": st.fixed_dictionaries(
+                {"at": st.sampled_from([at, {str(depth): place for depth, place in at.items()}])},
+                optional={"method": st.sampled_from(["given", "v1.0", "7", "1e-4"])},
+            ),
+            "model": st.lists(WORDS, min_size=1, max_size=1),
+            "method": _named(METHODS).map(lambda method: [method]),
+            "start": st.just(["unlearned"]),
+        }
+    )
+)
+
+GIVEN_CHECKPOINTS: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda fields, scenario, given, corpora: {
+        "name": "any",
+        "scenario": scenario,
+        "corpus": corpora,
+        **fields,
+        **given,
+    },
+    of_model(StudySpec, without=AXES | {"depth", "control_depth", "start"}),
+    _named(SCENARIOS),
+    _GIVEN,
+    _CORPORA,
+)
+"""Studies of models that somebody else unlearned."""
+
+SEARCHES: st.SearchStrategy[dict[str, Any]] = of_model(
+    Search, without=frozenset({"metric", "budget"})
+).flatmap(
+    lambda fields: st.fixed_dictionaries(
+        {name: st.just(value) for name, value in fields.items()},
+        optional={
+            "budget": st.sampled_from(["trajectories", "steps", "hours"]).flatmap(
+                lambda name: st.fixed_dictionaries({name: _of_field(Budget.model_fields[name]).filter(bool)})
+            )
+        },
+    )
+)
+"""What a search may be asked; of its metric the scenario has the last word."""
 
 _CHANGES = {
     name: _of_field(StudySpec.model_fields[name])
@@ -94,6 +142,6 @@ _CHANGES = {
 
 CHANGED_PRESETS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.tuples(
     st.sampled_from(sorted(PRESETS)),
-    st.fixed_dictionaries({}, optional={**_CHANGES, "method": _named(METHODS)}),
+    st.fixed_dictionaries({}, optional={**_CHANGES, "method": _named(METHODS), "search": SEARCHES}),
 )
 """A preset, and keys of it that an override replaces."""

@@ -18,20 +18,17 @@ SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
-class UnreachableScore:
-    """A score that some asked answers cannot reach.
+class UnreachableScores:
+    """Scores that some asked answers cannot reach, with one example.
 
     Attributes:
-        score: its column.
-        answers: asked answers that have this score.
-        unreachable: how many of them score less than their own text does.
+        scores: their columns: how many answers have the score, and how many of those score less than their own
+            text does.
         asked, returned: the first of those, and what it comes back as.
         cut: whether it is longer than ``generation.max_new_tokens``.
     """
 
-    score: str
-    answers: int
-    unreachable: int
+    scores: dict[str, tuple[int, int]]
     asked: str
     returned: str
     cut: bool
@@ -41,14 +38,17 @@ class UnreachableScore:
         """On one line."""
         asked, returned = self.asked[:SHOWN_CHARACTERS], self.returned[:SHOWN_CHARACTERS]
         why = "it is longer than generation.max_new_tokens" if self.cut else "by the tokenizer"
+        counts = ", ".join(
+            f"{name} in {lost:,} of {answers:,}" for name, (answers, lost) in self.scores.items()
+        )
         return (
-            f"{self.unreachable:,} of {self.answers:,} asked answers cannot reach their best {self.score}, whatever "
-            f"the model knows: {asked!r} comes back as {returned!r} ({why})"
+            f"whatever the model knows, asked answers cannot reach their best {counts}: {asked!r} comes back as "
+            f"{returned!r} ({why})"
         )
 
 
-def unreachable_scores(plan: Plan) -> tuple[UnreachableScore, ...]:
-    """The scores that some answer of the plan cannot reach, in the order of the columns."""
+def unreachable_scores(plan: Plan) -> tuple[UnreachableScores, ...]:
+    """The scores that some answer of the plan cannot reach, an entry an example."""
     from study.evaluation.scorers import SCORERS
 
     found = [
@@ -58,7 +58,7 @@ def unreachable_scores(plan: Plan) -> tuple[UnreachableScore, ...]:
         for evaluation in evaluations.values()
         for answer in _returned(source, evaluation)
     ]
-    unreachable = []
+    by_example: dict[tuple[str, str, bool], dict[str, tuple[int, int]]] = {}
     for name, score in SCORERS.items():
         scored = [
             ((probe.target, returned, cut), float(best), float(score(probe, returned) or 0.0))
@@ -67,8 +67,8 @@ def unreachable_scores(plan: Plan) -> tuple[UnreachableScore, ...]:
         ]
         lost = [answer for answer, best, value in scored if value < best]
         if lost:
-            unreachable.append(UnreachableScore(name, len(scored), len(lost), *lost[0]))
-    return tuple(unreachable)
+            by_example.setdefault(lost[0], {})[name] = (len(scored), len(lost))
+    return tuple(UnreachableScores(scores, *example) for example, scores in by_example.items())
 
 
 def _returned(source: Embedded | Pretrained, evaluation: Evaluation) -> Iterator[tuple[Probe, str, bool]]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -305,3 +306,29 @@ def test_a_text_file_in_utf_16_without_its_mark_is_refused(tmp_path: Path) -> No
     (tmp_path / "mine.txt").write_bytes("Some text".encode("utf-16-le"))
     with pytest.raises(SpecError, match="holds NUL characters"):
         read_text(str(tmp_path / "mine.txt"), "scenario.corpus_file")
+
+
+def test_numbers_of_parquet_have_the_digits_that_were_written(tmp_path: Path) -> None:
+    columns = {
+        "half": (pa.array(np.array([0.1, 1000.5], np.float16)), ["0.1", "1000.5"]),
+        "single": (pa.array([0.1, 1.5], pa.float32()), ["0.1", "1.5"]),
+        "price": (
+            pa.array([Decimal("1.10"), Decimal(0)], pa.decimal128(20, 10)),
+            ["1.1000000000", "0.0000000000"],
+        ),
+    }
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({name: column for name, (column, _) in columns.items()}), path)
+    rows = read_table(str(path), tuple(columns), "k")
+    assert {name: [row.text(name) for row in rows] for name in columns} == {
+        name: expected for name, (_, expected) in columns.items()
+    }
+
+
+def test_a_column_that_cannot_be_read_is_refused_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    after_the_last_year = pa.array([2**60, 1], pa.timestamp("ms"))
+    pq.write_table(pa.table({"answer": ["a", "b"], "when": after_the_last_year}), path)
+    assert [row.text("answer") for row in read_table(str(path), ("answer",), "k")] == ["a", "b"]
+    with pytest.raises(SpecError, match=r"row 1: when is unreadable \(timestamp\[ms\]"):
+        read_table(str(path), ("answer", "when"), "k")

@@ -29,18 +29,21 @@ def test_a_tokenizer_that_lower_cases_loses_what_asks_for_case(tiny, tmp_path: P
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
     folder_of(tmp_path / "model", "llama", tokenizer)
     found = unreachable_scores(planned(tiny, tmp_path / "model", max_new_tokens=9))
-    scores = {each.score: each for each in found}
-    assert "exact" in scores
-    assert scores["exact"].unreachable == scores["exact"].answers > 0
+    scores = {name: counts for each in found for name, counts in each.scores.items()}
+    answers, lost = scores["exact"]
+    assert answers == lost > 0
     assert "rouge_l" not in scores  # it reads letters without their case
-    assert scores["exact"].returned.strip() == scores["exact"].asked.lower()
-    assert f"{scores['exact'].asked!r} comes back as" in scores["exact"].in_words
+    assert len({each.asked for each in found}) == len(found)  # no example is told twice
+    first = next(each for each in found if "exact" in each.scores)
+    assert first.returned.strip() == first.asked.lower()
+    assert f"exact in {lost:,} of {answers:,}" in first.in_words
+    assert f"{first.asked!r} comes back as" in first.in_words
 
 
 def test_an_answer_longer_than_what_is_generated(tiny, tmp_path: Path) -> None:
     folder_of(tmp_path / "model", "llama")
     plan = planned(tiny, tmp_path / "model", max_new_tokens=1)
-    found = {each.score: each for each in unreachable_scores(plan)}
-    assert found["exact"].unreachable > 0
-    assert "longer than generation.max_new_tokens" in found["exact"].in_words
-    assert found["rouge_l"].unreachable > 0
+    (found,) = unreachable_scores(plan)
+    assert {"exact", "rouge_l"} <= set(found.scores)
+    assert all(lost > 0 for _, lost in found.scores.values())
+    assert "longer than generation.max_new_tokens" in found.in_words

@@ -15,7 +15,7 @@ from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.settings.optimiser import LoRA, Optimiser
 from study.spec import StudySpec
-from tests.study.specs import CHANGED_PRESETS, SPECS
+from tests.study.specs import CHANGED_PRESETS, GIVEN_CHECKPOINTS, SPECS
 
 SOME = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(SOME, max_examples=1000)
@@ -74,8 +74,10 @@ def any_changed_preset(changed: tuple[str, dict[str, Any]]) -> None:
 
 
 test_some_specs = SOME(given(SPECS)(any_spec))
+test_some_given_checkpoints = SOME(given(GIVEN_CHECKPOINTS)(any_spec))
 test_some_changed_presets = SOME(given(CHANGED_PRESETS)(any_changed_preset))
 test_a_thousand_specs = pytest.mark.slow(MANY(given(SPECS)(any_spec)))
+test_a_thousand_given_checkpoints = pytest.mark.slow(MANY(given(GIVEN_CHECKPOINTS)(any_spec)))
 test_a_thousand_changed_presets = pytest.mark.slow(MANY(given(CHANGED_PRESETS)(any_changed_preset)))
 
 

@@ -72,6 +72,22 @@ def test_a_chat_template_is_encoded_once(form: str, family: str) -> None:
     assert found[:2].count(BEGIN_ID) == text.startswith(BEGIN)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0].content.split() | unique | join(' ') }}",
+        "{{ messages[0].content.split() | reverse | join(' ') }}",
+        # Neither form: a text falls apart into letters, and a part comes as Python writes a mapping.
+        "{% for part in messages[0].content %}{{ part }} {% endfor %}",
+    ],
+)
+def test_a_chat_template_that_changes_the_message_is_refused(template: str) -> None:
+    tokenizer = tokenizer_of("byte-level, begin")
+    tokenizer.chat_template = template
+    with pytest.raises(PreflightError, match="lacks words of the message"):
+        chat_ids(tokenizer, "Is it the one that the text names? Is it?")
+
+
 def test_several_tokens_in_front_stand_once() -> None:
     """As GLM's `[gMASK] <sop>` do, whether a template writes both, one or none of them."""
     tokenizer = tokenizer_of("byte-level")
