@@ -21,7 +21,8 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from search_spaces.loading import validate
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan

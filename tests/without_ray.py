@@ -16,7 +16,8 @@ import pytest
 
 import relearn
 from cluster.driver.tune_run import TuneRun
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.performing.self_test.request import Request
 from study.performing.self_test.trial import self_test
 from study.planning.plan import Plan

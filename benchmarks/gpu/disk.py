@@ -22,7 +22,8 @@ from cluster.storage.local_store import LocalStore
 from study.artifacts.address import Address
 from study.models.adapters.product import Product
 from study.models.pretrained import fingerprint
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.stages import Checkpoint, Evaluation, Pretrained, Stage, Trajectory
 from study.settings.execution import Execution
 from study.settings.model import Generation

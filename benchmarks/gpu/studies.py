@@ -16,7 +16,8 @@ from cluster.storage.local_store import LocalStore
 from search_spaces.loading import validate
 from study.models.memory import size_of, stage_need
 from study.models.pretrained import fingerprint
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.planning.stages import Pretrained, Trajectory

@@ -100,7 +100,7 @@ class Answerer:
 
     def _prepare(self, threads: int) -> None:
         from study.models.hardware import use_threads
-        from study.performing.perform import Residents
+        from study.performing.residents import Residents
 
         use_threads(threads)
         self._residents = Residents()

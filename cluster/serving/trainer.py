@@ -24,7 +24,7 @@ from study.text.examples import Corpus
 
 if TYPE_CHECKING:  # torch comes with it
     from study.models.adapters.product import Product
-    from study.performing.perform import Residents
+    from study.performing.residents import Residents
     from study.training.training_state import Progress
 
 
@@ -76,7 +76,7 @@ class Trainer:
 
     def _run(self) -> None:
         from study.models.hardware import use_threads
-        from study.performing.perform import Residents
+        from study.performing.residents import Residents
 
         use_threads(self._threads)
         residents = Residents()

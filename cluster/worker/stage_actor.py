@@ -58,7 +58,7 @@ class StageActor(tune.Trainable):
         self._traces.mkdir(parents=True, exist_ok=True)
         self._log = EventLog(Path(log_folder) if desk is None else ThroughDesk(desk, "log"))
         self._log.write("worker starts")
-        from study.performing.perform import Residents  # after the word, as it takes seconds
+        from study.performing.residents import Residents  # after the word, as it takes seconds
 
         self._attempts = Attempts(Path(attempts_folder) if desk is None else ThroughDesk(desk, "attempts"))
         self._residents = Residents(None if command_began is None else max(0.0, time.time() - command_began))

@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,82 +21,17 @@ from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
 from study.models.adapters.product import Product
 from study.models.adapters.sum_norm import sum_norm
-from study.models.hardware import describe_device, device_of, kernels, release_memory
-from study.models.resident import CPU, Resident
-from study.models.tokenizer import Source
+from study.models.hardware import describe_device, device_of, kernels
 from study.performing.provenance import describe_node, environment
+from study.performing.residents import Residents
 from study.performing.service.perform import perform_at_service
 from study.performing.stage_work import Tell, Work, missing_addresses, silent
-from study.planning.chains import VerifiedFiles, chain_files, link_to
+from study.planning.chains import chain_files, link_to
 from study.planning.stages import Checkpoint, Evaluation, Stage, Trajectory
 from study.results.files import write_pages
 from study.settings.execution import Execution
 from study.training.loop import train
 from study.training.training_state import Progress, Resumption, State, StateBudget
-
-if TYPE_CHECKING:
-    from study.training.gang.gang import Gang
-
-
-class Residents:
-    """The model that a process keeps in memory between stages, the last one used, and which files it has hashed.
-
-    ``start_up_seconds`` is what passed from the user's command until the process could begin, its first model
-    included; None where no command was given.
-    """
-
-    def __init__(self, start_up_seconds: float | None = None) -> None:
-        self._resident: Resident | None = None
-        self._verified: VerifiedFiles | None = None
-        self._gang: Gang | None = None
-        self.loads = 0
-        self.start_up_seconds = start_up_seconds
-
-    def get(self, source: Source, device: torch.device = CPU) -> Resident:
-        """The model of a source on a device; built only when another one is resident."""
-        there = self._resident
-        if there is None or there.source.key != source.key or there.device != device:
-            self._end_gang()
-            there = self._resident = None  # frees the old one first: two may not fit
-            began = time.perf_counter()
-            there = self._resident = Resident(source, device)
-            if self.start_up_seconds is not None and not self.loads:
-                self.start_up_seconds += time.perf_counter() - began
-            self.loads += 1
-        return there
-
-    def verified(self, store: Store) -> VerifiedFiles:
-        """The files of a store whose hashes this process has found."""
-        if self._verified is None or self._verified.store is not store:
-            self._verified = VerifiedFiles(store)
-        return self._verified
-
-    def gang(self, size: int) -> "Gang":
-        """This process and others that train the resident model with it; kept like the model.
-
-        Args:
-            size: processes, this one included.
-        """
-        if self._resident is None:
-            raise TypeError("there is no model to train")
-        there = self._gang
-        if there is None or there.ended or there.size != size:
-            self._end_gang()
-            from study.training.gang.gang import Gang  # a second to import, and most stages need none
-
-            there = self._gang = Gang(self._resident, size)
-        return there
-
-    def release(self) -> None:
-        """Drops the model, ends those that train with it, and gives back what torch keeps of a GPU's memory."""
-        self._end_gang()
-        self._resident = None
-        release_memory()
-
-    def _end_gang(self) -> None:
-        if self._gang is not None:
-            self._gang.end()
-        self._gang = None
 
 
 def perform(
@@ -245,8 +180,7 @@ class _Performance:
             return
         address = Address.of_state(self._stage.key, progress.steps)
         on_cpu = {name: value.cpu().contiguous() for name, value in state.items()}
-        if self._publish(address, lambda path: save_file(on_cpu, path), STATE_FILE, self._facts(progress)):
-            self._tell("state left", step=progress.steps)
+        self._publish(address, lambda path: save_file(on_cpu, path), STATE_FILE, self._facts(progress))
         for step in self._store.steps(address.key, "state"):
             if step < progress.steps:
                 self._store.discard(Address.of_state(address.key, step))
@@ -321,9 +255,9 @@ class _Performance:
         weights = Address.of_weights(self._stage.key, step)
         if step in self._stage.keep and not self._store.has(weights):
             if product is None:
-                self._publish_and_tell(weights, self._resident.save, WEIGHTS_FILE, facts)
+                self._publish(weights, self._resident.save, WEIGHTS_FILE, facts)
             else:
-                self._publish_and_tell(weights, product.save, ADAPTER_FILE, facts, self._upon())
+                self._publish(weights, product.save, ADAPTER_FILE, facts, self._upon())
             self._work.weights_published += 1
         self._started += time.perf_counter() - paused
 
@@ -347,7 +281,7 @@ class _Performance:
         seconds = time.perf_counter() - began
         self._work.evaluations += 1
         self._work.evaluation_seconds += seconds
-        self._publish_and_tell(
+        self._publish(
             address,
             lambda path: write_pages(answers_table([answer.row() for answer in answers]), path),
             ANSWERS_FILE,
@@ -359,17 +293,6 @@ class _Performance:
             },
         )
 
-    def _publish_and_tell(
-        self,
-        address: Address,
-        write: Callable[[Path], None],
-        name: str,
-        facts: Mapping[str, Any],
-        more: Mapping[str, Any] | None = None,
-    ) -> None:
-        if self._publish(address, write, name, facts, more):
-            self._tell("published", step=address.step, what=address.what)
-
     def _publish(
         self,
         address: Address,
@@ -377,10 +300,11 @@ class _Performance:
         name: str,
         facts: Mapping[str, Any],
         more: Mapping[str, Any] | None = None,
-    ) -> bool:
+    ) -> None:
+        """Writes a file and publishes it with the record of how it was made; told where the store accepts it."""
         with self._store.staging() as folder:
             write(folder / name)
-            return self._store.publish(
+            accepted = self._store.publish(
                 address,
                 folder,
                 {
@@ -395,3 +319,6 @@ class _Performance:
                     **(more or {}),
                 },
             )
+        if accepted:
+            told = {"what": address.what} if name != STATE_FILE else {}
+            self._tell("published" if told else "state left", step=address.step, **told)

@@ -29,7 +29,8 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import Lease, hold
 from cluster.study_folder.study_folder import StudyFolder, store_of
 from search_spaces.loading import validate
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.performing.stage_work import missing_addresses
 from study.planning.materials import read_materials
 from study.planning.plan import Plan

@@ -84,7 +84,8 @@ import sys
 from pathlib import Path
 from cluster.storage.local_store import LocalStore
 from search_spaces.loading import load_space
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 plan, residents = make_plan(read_materials(load_space("space.json", [])), str), Residents()

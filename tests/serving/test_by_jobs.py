@@ -16,7 +16,8 @@ from search_spaces.loading import validate
 from study.artifacts.address import Address
 from study.errors import PreflightError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.performing.service import client as service_client
 from study.performing.service.client import ServiceClient
 from study.performing.service.errors import MissingCheckpointError, ServiceRefusedError

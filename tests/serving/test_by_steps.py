@@ -16,7 +16,8 @@ from search_spaces.loading import validate
 from study.errors import PreflightError
 from study.evaluation.answering.generation import answer_probes
 from study.models.hardware import use_threads
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.performing.service.errors import ServiceRefusedError
 from study.performing.service.steps import StepClient
 from study.planning.materials import read_materials

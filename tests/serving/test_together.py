@@ -11,7 +11,8 @@ from search_spaces.loading import validate
 from study.artifacts.address import Address
 from study.errors import SpecError
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.performing.service.errors import MissingCheckpointError
 from study.planning.materials import read_materials
 from study.planning.plan import Plan

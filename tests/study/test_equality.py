@@ -15,7 +15,8 @@ from study.artifacts.address import Address
 from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, read_answers
 from study.models.resident import Resident
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.chains import chain_files
 from study.planning.plan import Cell
 from study.planning.stages import Trajectory

@@ -11,7 +11,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from cluster.storage.local_store import LocalStore
 from study.artifacts.address import STATE_FILE, Address
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.plan import Plan
 from study.unlearning import METHODS
 

@@ -21,7 +21,8 @@ import study.training.batches
 import study.training.trained
 from cluster.storage.local_store import LocalStore
 from study.models.resident import Resident
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.training.encoding import encode
 
 GRID = {"depth": [2, 4], "relearn_steps": [0, 1, 3], "corpus": ["prefix", "gibberish"]}

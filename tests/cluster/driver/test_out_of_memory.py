@@ -10,7 +10,8 @@ import torch
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.event_log import read_events
 from cluster.worker.stage_actor import StageActor
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.plan import Plan
 from study.unlearning.gradient_ascent import GradientAscent
 from study.unlearning.objective import Step

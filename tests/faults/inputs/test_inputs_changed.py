@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from tests.commands import call, rows_of
 from tests.faults.checker import Fault
 from tests.front_door.test_bad_texts import GOOD, OTHER, TOFU, model, place, write

@@ -15,7 +15,8 @@ from cluster.study_folder.event_log import EventLog
 from cluster.study_folder.lease import hold
 from cluster.study_folder.study_folder import StudyFolder
 from cluster.verification.verify import verify_study
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.plan import Plan
 from study.results.merged_cells import merge_cells
 from tests.commands import call, rows_of

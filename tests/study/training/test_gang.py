@@ -10,7 +10,8 @@ import pytest
 
 from cluster.storage.local_store import LocalStore
 from study.errors import GangError
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.plan import Plan
 from study.training.gang.orders import MEMBER
 from study.unlearning import METHODS

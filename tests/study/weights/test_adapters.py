@@ -19,7 +19,8 @@ from study.models.adapters.product import Product
 from study.models.model_folders import export_checkpoints
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.planning.chains import chain_files
 from study.planning.materials import read_materials
 from study.planning.plan import Plan

@@ -10,7 +10,8 @@ from cluster.storage.local_store import LocalStore
 from cluster.study_folder.failures import Cause, Failure
 from study.errors import DeviceError, SpecError
 from study.models import hardware
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 from study.results.files import read_dataset
 
 SHARES: list[float] = []

@@ -11,7 +11,8 @@ from cluster.storage.local_store import LocalStore
 from study.artifacts.address import WEIGHTS_FILE, Address
 from study.errors import IntegrityError
 from study.identity import file_sha256
-from study.performing.perform import Residents, perform
+from study.performing.perform import perform
+from study.performing.residents import Residents
 
 
 @pytest.fixture
