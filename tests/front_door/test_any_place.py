@@ -36,7 +36,7 @@ def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedPro
     [
         pytest.param(COMMAND, [ROOT], id="script", marks=pytest.mark.slow),
         pytest.param([sys.executable, "-m", "relearn"], [ROOT], id="module"),
-        pytest.param(COMMAND, [".", ROOT], id="script and PYTHONPATH"),
+        pytest.param(COMMAND, [".", ROOT], id="script and PYTHONPATH", marks=pytest.mark.slow),
         pytest.param([sys.executable, "-m", "relearn"], [".", ROOT], id="both", marks=pytest.mark.slow),
     ],
 )
@@ -138,7 +138,9 @@ def latin(folder: Path) -> dict[str, str]:
     return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0"}
 
 
-@pytest.mark.parametrize(("locale", "encoding"), [("C", "utf-8"), ("Latin-1", "iso8859-1")])
+@pytest.mark.parametrize(
+    ("locale", "encoding"), [pytest.param("C", "utf-8", marks=pytest.mark.slow), ("Latin-1", "iso8859-1")]
+)
 def test_what_is_typed_and_printed_in_any_locale(tmp_path: Path, locale: str, encoding: str) -> None:
     """A folder, a file and a text beyond ASCII, as the terminal sends them; what it cannot show is escaped."""
     place = tmp_path / "café"

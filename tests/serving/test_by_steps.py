@@ -119,7 +119,16 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("faults", "runs", "steps"), FAULTS.values(), ids=FAULTS)
+QUICK = ("a step is lost", "a saved state is lost")
+
+
+@pytest.mark.parametrize(
+    ("faults", "runs", "steps"),
+    [
+        pytest.param(*fault, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name, fault in FAULTS.items()
+    ],
+)
 def test_no_gradient_is_added_twice(
     service: StepServer, attacked: Path, tmp_path: Path, faults: dict[str, list[str]], runs: int, steps: int
 ) -> None:

@@ -56,7 +56,7 @@ WHOLE: dict[str, tuple[str, Callable[[Path, Path], bool]]] = {
     "verify --repair": ("results", nothing_of_its_own),
     "run, to grow": ("results", nothing_of_its_own),
 }
-QUICK = ("export", "score")
+QUICK = ("score",)
 
 
 @pytest.mark.repeats

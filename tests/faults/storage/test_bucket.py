@@ -44,7 +44,11 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     "mode",
     [
         pytest.param(
-            "crash", marks=pytest.mark.fault("S3: a crash at the N-th storage operation, folder deleted")
+            "crash",
+            marks=[
+                pytest.mark.fault("S3: a crash at the N-th storage operation, folder deleted"),
+                pytest.mark.slow,  # `make test` has a crash over a local store
+            ],
         ),
         pytest.param(
             "report", marks=pytest.mark.fault("S3: the N-th operation takes effect and reports an error")
