@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -91,6 +91,13 @@ def _dump(function: Callable[[], StudySpec]) -> dict[str, Any]:
     except ValidationError as error:
         lines = [_line(problem) for problem in error.errors(include_url=False)]
         raise SpecError("the space returns no valid study:\n" + "\n".join(lines)) from None
+    except SpecError:
+        raise
+    except Exception as error:  # whatever the user's function raises
+        raise SpecError(
+            f"the space raised {type(error).__name__}: {error}; expected a function without arguments that returns a "
+            "StudySpec"
+        ) from error
     if not isinstance(spec, StudySpec):
         raise SpecError(f"a space returns a StudySpec, this one returned a {type(spec).__name__}")
     return spec.model_dump(mode="json")
@@ -117,12 +124,12 @@ def _from_file(path: Path) -> dict[str, Any]:
         if path.suffix.lower() == ".json":
             content = json.loads(text, object_pairs_hook=_each_key_once)
         else:
-            content = yaml.load(text, Loader=_Values)  # noqa: S506 - derives from SafeLoader
+            content = _yaml(text)
     except FileNotFoundError:
         raise SpecError(f"space {path}: no such file") from None
     except RecursionError:
         raise SpecError(f"space {path} cannot be read: its values are nested too deeply") from None
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise SpecError(f"space {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise SpecError(f"space {path}: expected a mapping of the spec's keys, got {content!r:.60}")
@@ -134,8 +141,8 @@ def _apply(fields: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
     try:
-        value = yaml.load(text, Loader=_Values) if text else ""  # noqa: S506 - derives from SafeLoader
-    except (yaml.YAMLError, ValueError) as error:
+        value = _yaml(text) if text else ""
+    except ValueError as error:
         raise SpecError(f"--set {override:.200}: the value is no YAML ({error})") from error
     except RecursionError:
         raise SpecError(f"--set {override:.200}: the value is nested too deeply") from None
@@ -166,14 +173,30 @@ def _apply(fields: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
+def _yaml(text: str) -> Any:
+    """Raises ValueError whatever is wrong: PyYAML's own constructors raise errors of every sort for odd tags."""
+    try:
+        return yaml.load(text, Loader=_Values)  # noqa: S506 - derives from SafeLoader
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"a value is not of the type that its tag (!!…) names: {error}") from error
+
+
 def _part(model: Any, name: str) -> Any:
-    """The model that a field of a model holds; None where it holds something else, or is no field."""
-    field = getattr(model, "model_fields", {}).get(name)
-    kind = field.annotation if field is not None else None
-    models = [
-        each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, BaseModel)
+    """The model or mapping that stands under a key of a model or mapping; None where something else does."""
+    if get_origin(model) is dict:
+        kind = get_args(model)[1]
+    else:
+        field = getattr(model, "model_fields", {}).get(name)
+        kind = field.annotation if field is not None else None
+    held = [kind] if get_origin(kind) is dict else [kind, *get_args(kind)]
+    found = [
+        each
+        for each in held
+        if get_origin(each) is dict or (isinstance(each, type) and issubclass(each, BaseModel))
     ]
-    return models[0] if len(models) == 1 else None
+    return found[0] if len(found) == 1 else None
 
 
 def _each_key_once(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
@@ -196,6 +219,14 @@ class _Values(yaml.SafeLoader):
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for name, _ in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    "a key is a list or a mapping; put a text with braces into quotes",
+                    name.start_mark,
+                )
         try:
             _each_key_once([(name.value, None) for name, _ in node.value])
         except ValueError as error:
@@ -213,6 +244,7 @@ _Values.yaml_implicit_resolvers = {
 }
 _Values.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d+$"), list("-+0123456789"))
 _Values.add_constructor("tag:yaml.org,2002:int", _decimal)
+_Values.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
 _Values.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\.inf|\.nan)$", re.IGNORECASE),

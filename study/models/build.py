@@ -65,6 +65,7 @@ def load_pretrained(source: Pretrained) -> PreTrainedModel:
         use_safetensors=True,
         trust_remote_code=False,
         output_loading_info=True,
+        return_dict=True,  # some config.json ask for tuples
     )
     if missing := sorted(found["missing_keys"]):
         raise PreflightError(

@@ -28,7 +28,7 @@ def number_of(folder: Path, name: str, default: int | None = None) -> int:
         PreflightError: it has none, and there is no default; or what stands there is no number.
     """
     written = read(folder / "config.json").get(name)
-    if isinstance(written, int):
+    if isinstance(written, int) and written > 0:
         return written
     found = getattr(_text_config(folder), name, default)
     if found is None:
@@ -36,11 +36,14 @@ def number_of(folder: Path, name: str, default: int | None = None) -> int:
             f"model={folder}: its config.json has no {name}; take a model whose type has one"
         )
     try:
-        return int(found)
+        number = int(found)
     except (TypeError, ValueError):
+        number = 0
+    if number < 1:
         raise PreflightError(
-            f"model={folder}: {name} is {found!r} in its config.json; expected a number"
-        ) from None
+            f"model={folder}: {name} is {found!r} in its config.json; expected a number above 0"
+        )
+    return number
 
 
 def rotary_border(folder: Path) -> int | None:

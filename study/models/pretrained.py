@@ -23,6 +23,7 @@ from study.models.adapters.peft_folder import (
     is_adapter,
     is_cut_off,
     refuse_misfit,
+    weight_types,
 )
 from study.models.config_json import read
 from study.models.known_hashes import known_sha256
@@ -234,6 +235,7 @@ def _check_folder(folder: Path, shown: str) -> None:
     _refuse_unreadable_settings(folder, shown)
     _refuse_quantised(folder, shown)
     _refuse_incomplete(folder, shown)
+    _refuse_whole_numbers(folder, shown)
 
 
 def _refuse_quantised(folder: Path, shown: str) -> None:
@@ -241,9 +243,9 @@ def _refuse_quantised(folder: Path, shown: str) -> None:
     config = read(folder / "config.json")
     parts = [config, *(part for part in config.values() if isinstance(part, dict))]
     found = next((part["quantization_config"] for part in parts if part.get("quantization_config")), None)
+    method = found.get("quant_method") if isinstance(found, dict) else None
     if found is None and not any((folder / name).is_file() for name in QUANTISED):
         return
-    method = found.get("quant_method") if isinstance(found, dict) else None
     raise PreflightError(
         f"model={shown}: its weights are quantised ({method or 'see quantization_config in config.json'}), and "
         "quantised weights cannot be trained here; take the model that it was made from, or save it once in bfloat16 "
@@ -274,6 +276,17 @@ def _refuse_incomplete(folder: Path, shown: str) -> None:
         raise PreflightError(
             f"model={shown}: incomplete, {cut_off[0]} ends before its last tensor; copy or export it again"
         )
+
+
+def _refuse_whole_numbers(folder: Path, shown: str) -> None:
+    """Quantised weights of which the configuration says nothing would be read as they are, without their scales."""
+    for file in sorted(folder.glob("*.safetensors")):
+        for name, kind in weight_types(file).items():
+            if name.endswith(".weight") and kind.startswith(("I", "U")):
+                raise PreflightError(
+                    f"model={shown}: {name} in {file.name} holds whole numbers ({kind}), as quantised weights do, and "
+                    "config.json has no quantization_config; take the model that it was made from"
+                )
 
 
 def _check_type(folder: Path, shown: str) -> None:

@@ -13,6 +13,7 @@ Deliberately absent: a text whose prompt and continuation share a token is refus
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tokenizers.models import BPE
@@ -50,10 +51,20 @@ def split_text(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: st
     text = prompt + continuation
     if not tokenizer.is_fast:
         return _without_offsets(tokenizer, prompt, text)
-    encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+    if prompt and (gone := _left_out_by_model(tokenizer, text)):
+        raise PreflightError(
+            f"the tokenizer has no token for {gone[0]!r} in {text[-60:]!r} and leaves it out, so that it cannot tell "
+            "where the prompt ends; take a model whose tokenizer knows it, or take the text out of the data"
+        )
+    encoded = _encoded(tokenizer, text, return_offsets_mapping=True, return_special_tokens_mask=True)
     ids, offsets = list(encoded["input_ids"]), list(encoded["offset_mapping"])
     front, behind = _added(list(encoded["special_tokens_mask"]))
     written = _written_again(ids[: len(ids) - behind], front)
+    if any(after[0] < before[0] for before, after in pairwise(offsets[front : len(ids) - behind])):
+        raise PreflightError(
+            f"the tokenizer puts the text {text[-60:]!r} into its tokens twice, or in another order (post_processor in "
+            "tokenizer.json); take a model whose tokenizer keeps the order of a text"
+        )
     front -= written  # the text writes these special tokens itself
     del ids[front : front + written], offsets[front : front + written]
     end = len(ids) - behind
@@ -100,7 +111,9 @@ def unknown_pieces(tokenizer: PreTrainedTokenizerBase, text: str, start: int = 0
     if not tokenizer.is_fast:  # without places: how many more there are than names of it
         ids = tokenizer(text[start:], add_special_tokens=False, verbose=False)["input_ids"]
         return [name] * max(0, list(ids).count(unknown) - text[start:].count(name))
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    if gone := _left_out_by_model(tokenizer, text[start:]):
+        return gone
+    encoded = _encoded(tokenizer, text, add_special_tokens=False, return_offsets_mapping=True)
     left_out = _left_out(text, encoded["offset_mapping"], start)
     pieces = (
         text[max(begin, start) : end]
@@ -108,6 +121,44 @@ def unknown_pieces(tokenizer: PreTrainedTokenizerBase, text: str, start: int = 0
         if each == unknown and end > max(begin, start)
     )
     return [*(piece for piece in pieces if piece.strip() != name), *left_out]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, text: str, **options: bool) -> Any:
+    """What the tokenizer returns for a text.
+
+    Raises:
+        PreflightError: it has no token for something in it, and no unknown token to put there.
+    """
+    try:
+        return tokenizer(text, verbose=False, **options)
+    except Exception as error:  # the library raises this class itself
+        raise PreflightError(
+            f"the tokenizer cannot encode {text[-60:]!r} ({error}); take a model whose tokenizer knows this script, or "
+            "take the text out of the data"
+        ) from error
+
+
+def _left_out_by_model(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+    """Characters that a BPE without unknown token leaves out; behind the first, its places of tokens are wrong."""
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    model = getattr(backend, "model", None)
+    if not isinstance(model, BPE) or model.unk_token or not lacks_characters(tokenizer):
+        return []
+    if backend.normalizer is not None:
+        text = backend.normalizer.normalize_str(text)
+    pieces = [text]
+    if backend.pre_tokenizer is not None:
+        pieces = [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+    front, behind = model.continuing_subword_prefix or "", model.end_of_word_suffix or ""
+
+    def known(character: str) -> bool:
+        forms = {start + character + end for start in ("", front) for end in ("", behind)}
+        in_bytes = [f"<0x{byte:02X}>" for byte in character.encode()] if model.byte_fallback else [""]
+        return any(backend.token_to_id(form) is not None for form in forms) or all(
+            backend.token_to_id(byte) is not None for byte in in_bytes
+        )
+
+    return [character for character in dict.fromkeys("".join(pieces)) if not known(character)]
 
 
 def _left_out(text: str, offsets: Iterable[tuple[int, int]], start: int) -> list[str]:
@@ -123,7 +174,10 @@ def lacks_characters(tokenizer: PreTrainedTokenizerBase) -> bool:
     if tokenizer.unk_token_id is None or (isinstance(model, BPE) and not model.unk_token):
         if not tokenizer.is_fast:
             return False
-        encoded = tokenizer(RARE, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        try:
+            encoded = tokenizer(RARE, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        except Exception:  # it has no unknown token to put there
+            return True
         return bool(_left_out(RARE, encoded["offset_mapping"], 0))
     bytes_known = getattr(model, "byte_fallback", False) and all(
         backend.token_to_id(f"<0x{byte:02X}>") is not None for byte in range(256)

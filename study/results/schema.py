@@ -138,11 +138,12 @@ CORPORA = pa.schema(
 )
 """``DIR/corpora.parquet``: the relearn corpora as the plan found them; see ``study.scenarios.leak_audit``."""
 
-SCORES_VERSION = 4
+SCORES_VERSION = 5
 """Of the scores of texts: 1 knew words of the letters a to z alone; 2 knows every script (``study.text.words``); in 3 a
 particle may follow Latin letters in Korean, signs that may be left unwritten do not count, and ``exact`` does not count
 blanks beside a mark; in 4 marks of letters cut no word, raised signs are apart, and all quotation marks and dashes are
-alike."""
+alike; in 5 the digits of a number belong together in every script and around a decimal sign, a mark that follows makes
+another letter, and circled signs are apart."""
 
 ADDED: dict[str, Any] = {"device": None, "rouge_l_ascii": None, "scores_version": 1}
 """Columns that files of before do not have, and what they are read as."""

@@ -60,6 +60,8 @@ def _no_text(value: Any) -> str | None:
     if isinstance(value, str):
         if not normalised(value):
             return "empty"
+        if "\0" in value:
+            return "a text with a NUL character, as UTF-16 has"
         half = re.search(r"[\ud800-\udfff]", value)
         if half is not None:
             return (
@@ -124,7 +126,8 @@ def read_paragraphs(path: str, key: str, most_words: int) -> list[str]:
     """The lines of a text file that hold words; long ones are cut into parts of at most ``most_words``."""
     found = []
     for line in lines_of(read_text(path, key)):
-        found += in_parts(line, most_words)
+        if normalised(line):  # one of characters that do not show holds no words
+            found += in_parts(line, most_words)
     return found
 
 

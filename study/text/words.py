@@ -4,17 +4,17 @@ Scores, the leak audit and the choice of probes use these rules and no others, s
 completion counts as one in a corpus, and what is asked can be answered.
 
 - **Normalisation**: Unicode NFKC (composed letters, full-width forms, no-break spaces); every apostrophe, quotation
-  mark and dash (by Unicode's properties) in its plain form. A raised sign or a fraction is apart from what it follows:
-  a footnote's number is no part of the name. What does not show is left out (characters without width, variation
-  selectors), and so is what may be left unwritten (vowel signs of Arabic and Hebrew, Quranic marks, the Arabic
-  tatweel); alef wasla is alef, Persian yeh and kaf are the Arabic ones. Each run of blanks and line breaks is one
-  blank, and none between letters of scripts without blanks.
+  mark and dash (by Unicode's properties) in its plain form. A raised or circled sign or a fraction is apart from what
+  it follows: a footnote's number is no part of the name. What does not show is left out (characters without width,
+  variation selectors), and so is what may be left unwritten (vowel signs of Arabic and Hebrew, Quranic marks, the
+  Arabic tatweel); alef wasla is alef, Persian yeh, kaf and digits are the Arabic ones. Each run of blanks and line
+  breaks is one blank, and none between letters of scripts without blanks.
 - **A word** is a run of letters, marks and digits. An underscore or asterisk is none of these: Markdown's emphasis
   hides no word. In scripts that write no blanks between words (Chinese, Japanese, Thai, Khmer, …) every letter with
   its marks is a word.
-- **Borders**: a phrase stands in a text where it is not a part of longer words. In scripts without blanks it may
-  stand anywhere. In Korean, where particles follow a word (a number, or a name in Latin letters) without a blank, only
-  its beginning must be a border.
+- **Borders**: a phrase stands in a text where it is not a part of longer words or numbers: "3" is a part of "3.5". In
+  scripts without blanks it may stand anywhere. In Korean, where particles follow a word (a number, or a name in Latin
+  letters) without a blank, only its beginning must be a border.
 
 Deliberately absent: dictionaries and stemming. What is inflected, or written together with an article as in Arabic,
 is another word; give such forms as further keywords.
@@ -37,26 +37,27 @@ PLAIN = str.maketrans(
         "\u0671": "\u0627",
         "\u06cc": "\u064a",
         "\u06a9": "\u0643",
+        **{chr(0x06F0 + digit): chr(0x0660 + digit) for digit in range(10)},
     }
 )
 """Characters that writers use for one another, by the one that stands for all."""
 
 _RAISED = regex.compile(
-    f"[{''.join(sign for sign in _PLANE if decomposition(sign).startswith(('<super>', '<fraction>')))}]+"
+    f"[{''.join(sign for sign in _PLANE if decomposition(sign).startswith(('<super>', '<fraction>', '<circle>')))}]+"
 )
 
 _SCRIPTS = (
     *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi"),
     *("Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Javanese", "Balinese"),
-    *("Tai_Le", "New_Tai_Lue", "Tai_Tham"),
+    *("Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Tangut", "Nushu"),
 )
 _OWN = "".join(rf"\p{{Script={script}}}" for script in _SCRIPTS)
 _SHARED = "".join(rf"\p{{Script_Extensions={script}}}" for script in _SCRIPTS)
-WITHOUT_BLANKS = rf"{_OWN}[[{_SHARED}]&&[\p{{Script=Common}}]&&[\p{{L}}\p{{N}}]]"
+WITHOUT_BLANKS = rf"[[{_OWN}[[{_SHARED}]&&[\p{{Script=Common}}]&&[\p{{L}}\p{{N}}]]]--[\p{{Nd}}]]"
 """Characters of scripts that write no blanks between words, for a set of a regular expression.
 
-Of what these scripts share with others, letters and digits only: the marks of many Latin and Cyrillic letters are
-shared with Thai or Tai Le.
+Their digits are none: those of a number belong together in every script. Of what these scripts share with others,
+letters and digits only: the marks of many Latin and Cyrillic letters are shared with Thai or Tai Le.
 """
 
 LETTER = rf"[[{WITHOUT_BLANKS}]&&[\p{{L}}\p{{N}}]]"
@@ -130,7 +131,7 @@ def continues(text: str, target: str) -> bool | None:
     for last, piece in pairwise(wanted):
         apart = not (_FREE_BEGIN.match(last[-1]) or _FREE_BEGIN.match(piece[0]))
         pattern += (r"\s+" if apart else r"\s*") + regex.escape(piece)
-    after = "" if _FREE_END.match(wanted[-1][-1]) else r"(?!\p{P}?[\p{L}\p{M}\p{N}])"
+    after = r"(?!\p{M})" if _FREE_END.match(wanted[-1][-1]) else r"(?!\p{P}?[\p{L}\p{M}\p{N}])"
     return regex.compile(f"(?V1){pattern}{after}").match(normalised(text)) is not None
 
 
@@ -156,4 +157,8 @@ def borders(phrase: str) -> tuple[str, str]:
         if _FREE_END.match(phrase[-1])
         else rf"(?:(?![\p{{L}}\p{{N}}])|(?=[{WITHOUT_BLANKS}\p{{Script=Hangul}}]))"
     )
+    if regex.match(r"\p{Nd}", phrase[0]):
+        before = rf"(?<!\p{{Nd}}[.,]){before}"
+    if regex.match(r"\p{Nd}", phrase[-1]):
+        after = rf"(?![.,]\p{{Nd}}){after}"
     return before, rf"(?!\p{{M}}){after}"

@@ -75,6 +75,15 @@ WRONG = [
     (["--set", "relearn_steps=[0,1:30]"], 2, ["relearn_steps.1", "valid integer"]),
     (["--set", f"seed={'9' * 5000}"], 2, ["--set seed=9", "no YAML"]),
     (["--set", f"seed={'[' * 3000}1{']' * 3000}"], 2, ["--set seed=[[", "nested too deeply"]),
+    (["--set", "unlearn.learning_rate=!!timestamp foo"], 2, ["unlearn.learning_rate", "'foo'"]),
+    (["--set", "seed=!!bool foo"], 2, ["--set seed=!!bool foo", "its tag"]),
+    (
+        ["--set", "scenario.template={{question}}"],
+        2,
+        ["scenario.template", "a key is a list or a mapping", "quotes"],
+    ),
+    (["--set", "execution.of_kind.relearn.gpu=1"], 2, ["of_kind.relearn.gpu", "no such key", "gpus"]),
+    (["--set", "execution.of_kind.relern.gpus=1"], 2, ["execution.of_kind.relern", "relearn"]),
     (
         ["--set", "scenario={name: tofu, corpus_files: {direct: a.txt}}"],
         2,
@@ -135,6 +144,7 @@ def test_wrong_specs(place: Path, arguments: list[str], code: int, words: list[s
         ("deep.yaml", ["deep.yaml", "nested too deeply"]),
         ("deep.json", ["deep.json", "nested too deeply"]),
         ("twice.json", ["twice.json", "stands twice"]),
+        ("json:loads", ["TypeError", "without arguments"]),
         ("broken_space:names", ["broken_space:names", "ZeroDivisionError"]),
     ],
 )

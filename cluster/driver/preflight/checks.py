@@ -187,8 +187,6 @@ def _check_texts(
             )
     for evaluation in evaluations.values():
         for probe in evaluation.probes.probes:
-            split = split_text(tokenizer, probe.prompt, f" {probe.target}")
-            highest = max(highest, *split.ids)
             asked = f"{probe.prompt} {probe.target}"
             if lacking and (unknown := unknown_pieces(tokenizer, asked, len(probe.prompt))):
                 raise PreflightError(
@@ -197,6 +195,14 @@ def _check_texts(
                     f"{tokenizer.unk_token or 'nothing at all'}; "
                     "take a model whose tokenizer knows this script, or take the text out of the data"
                 )
+            split = split_text(tokenizer, probe.prompt, f" {probe.target}")
+            if not 0 < split.prompt < len(split.ids):
+                part, of = ("prompt", probe.prompt) if split.prompt == 0 else ("answer", probe.target)
+                raise PreflightError(
+                    f"probe {probe.name}: the tokenizer makes no token of its {part} {of[-60:]!r}, so that nothing can "
+                    "be asked; take a model whose tokenizer knows this script, or take the probe out of the data"
+                )
+            highest = max(highest, *split.ids)
             tokens = max(split.prompt + evaluation.generation.max_new_tokens, len(split.ids))
             if tokens > context:
                 raise PreflightError(

@@ -123,6 +123,11 @@ def weight_shapes(file: Path) -> dict[str, list[int]]:
     return {name: facts["shape"] for name, facts in _header(file)[0].items()}
 
 
+def weight_types(file: Path) -> dict[str, str]:
+    """Name → type of its numbers (``F32``, ``BF16``, ``I8`` …), from the header of a safetensors file."""
+    return {name: facts["dtype"] for name, facts in _header(file)[0].items()}
+
+
 def is_cut_off(file: Path) -> bool:
     """Whether a safetensors file is shorter than its header says."""
     try:

@@ -41,7 +41,9 @@ SENTENCES = (
 )
 """Prompts of different length, with their continuations."""
 NEW_TOKENS = 12
+LEAST_ROOM = 4
 RATE = 1e-4
+LOADING = "loading it"
 
 
 def self_test(request: Request) -> None:
@@ -85,7 +87,7 @@ class _DiffersError(PreflightError):
 
 def _try(request: Request) -> None:
     source = request.source
-    with _in_words(source, "loading it"):
+    with _in_words(source, LOADING):
         resident = Resident(source, device_of(request.gpus))
     rows = _encoded(resident)
     tolerance = TOLERANCE[source.precision]
@@ -120,6 +122,11 @@ def _in_words(source: Pretrained, what: str) -> Iterator[None]:
     except DivergedError as error:
         raise PreflightError(f"model={source.location}: its likelihoods are not finite ({error})") from error
     except Exception as error:
+        if "mismatch" in str(error) and what == LOADING:
+            raise PreflightError(
+                f"model={source.location}: its weights have other sizes than its config.json says (vocab_size, "
+                "hidden_size or another); mend config.json, or take the folder as its maker saved it"
+            ) from error
         raise _DiffersError(
             f"model={source.location}: {what} fails with attention={source.attention}, precision={source.precision} "
             f"({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''})"
@@ -129,6 +136,11 @@ def _in_words(source: Pretrained, what: str) -> Iterator[None]:
 def _encoded(resident: Resident) -> list[Encoded]:
     """The sentences in tokens; a model of few places is asked the ends of their prompts."""
     room = _room(resident) - NEW_TOKENS
+    if room < LEAST_ROOM:
+        raise PreflightError(
+            f"the model's context is {_room(resident)} tokens (max_position_embeddings in its config.json); "
+            f"expected at least {NEW_TOKENS + LEAST_ROOM}"
+        )
     found = []
     for index, (prompt, continuation) in enumerate(SENTENCES):
         split = split_text(resident.tokenizer, prompt, continuation)

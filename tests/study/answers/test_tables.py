@@ -57,7 +57,9 @@ def test_no_line_break_within_a_text_ends_its_row(tmp_path: Path, sign: str) -> 
     assert texts(tmp_path, "t.csv", f'n,answer\n1,"{text}"\n2,"{text}"\n') == [text, text]
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(lambda text: f"a{text}z")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).map(
+    lambda text: f"a{text}z"
+)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.sampled_from(["\n", "\r\n"]), st.booleans())
@@ -182,6 +184,7 @@ def test_a_cell_that_is_no_text(tmp_path: Path, value: Any, words: str) -> None:
         (pa.array([True, False]), "a truth value"),
         (pa.array([1.0, float("nan")]), "row 2: answer is no number"),
         (pa.array(["a", None]), "row 2: answer is null"),
+        (pa.array(["a", "b\0"]), "row 2: answer is a text with a NUL"),
         (pa.array([["a"], ["b"]]), "a list"),
         (pa.array([{"x": "a"}, {"x": "b"}]), "a mapping"),
         (pa.array([0, 1], pa.timestamp("s")), "a datetime"),

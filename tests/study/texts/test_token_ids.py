@@ -84,8 +84,17 @@ def test_a_chat_template_is_encoded_once(form: str, family: str) -> None:
 def test_a_chat_template_that_changes_the_message_is_refused(template: str) -> None:
     tokenizer = tokenizer_of("byte-level, begin")
     tokenizer.chat_template = template
-    with pytest.raises(PreflightError, match="lacks words of the message"):
+    with pytest.raises(PreflightError, match="cannot put one message"):
         chat_ids(tokenizer, "Is it the one that the text names? Is it?")
+
+
+def test_a_text_that_stands_twice_in_its_tokens_is_refused() -> None:
+    tokenizer = tokenizer_of("byte-level")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A </s> $A", special_tokens=[("</s>", END_ID)]
+    )
+    with pytest.raises(PreflightError, match="twice, or in another order"):
+        split_text(tokenizer, "Who?", " Ann sings")
 
 
 def test_several_tokens_in_front_stand_once() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.architectures.tokenizer_forms import FORMS, tokenizer_of
@@ -12,7 +12,7 @@ from cluster.driver.preflight.shortened_texts import shortened_texts
 from search_spaces.loading import load_space
 from study.errors import PreflightError
 from study.models.pretrained import fingerprint
-from study.models.token_ids import lacks_characters, unknown_pieces
+from study.models.token_ids import lacks_characters, split_text, unknown_pieces
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
 from study.scenarios.names import Names
@@ -75,3 +75,48 @@ def test_words_of_a_users_corpus_that_an_embedded_model_does_not_know(tmp_path: 
     spec = load_space("tofu-mini", [files, "corpus=[same_author,weather]", "depth=8", "seed=0"])
     counted = shortened_texts(make_plan(read_materials(spec), str))
     assert [(each.kind, each.texts, each.unknown) for each in counted] == [("relearn", 43, 1)]
+
+
+@pytest.mark.parametrize("behind", ["", "☃", "é☃é"])
+def test_what_a_tokenizer_leaves_out_moves_no_border(behind: str) -> None:
+    """Behind a character that a BPE without unknown token leaves out, the places of its tokens are wrong."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    backend.train_from_iterator(["Who is it? Mark."], trainers.BpeTrainer(vocab_size=40))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    if behind:
+        with pytest.raises(PreflightError, match=f"no token for '{behind[0]}'"):
+            split_text(tokenizer, f"Who is it?{behind}", " Mark.")
+        return
+    split = split_text(tokenizer, "Who is it?", " Mark.")
+    assert tokenizer.decode(split.ids[: split.prompt]).strip() == "Who is it?"
+    assert tokenizer.decode(split.ids[split.prompt :]).strip() == "Mark."
+
+
+def raising_tokenizer() -> PreTrainedTokenizerFast:
+    """Unigram without unknown token: it raises where it has no token."""
+    letters = "▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,:;?!'\"-()\n"
+    backend = Tokenizer(models.Unigram([(letter, -2.0) for letter in letters]))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="z")
+
+
+def test_a_tokenizer_that_raises_is_used_where_it_knows_all_and_refused_where_it_does_not() -> None:
+    tokenizer = raising_tokenizer()
+    assert lacks_characters(tokenizer)
+    assert unknown_pieces(tokenizer, "Who is Mark?") == []
+    assert len(split_text(tokenizer, "Who", " is").ids) == len("▁Who▁is")
+    with pytest.raises(PreflightError, match="cannot encode 'Who is ☃ Mark'"):
+        split_text(tokenizer, "Who is ☃", " Mark")
+
+
+def test_nothing_is_asked_where_a_part_has_no_token(tiny, tmp_path: Path) -> None:
+    """The normaliser takes the answer away, and what is left would be of the highest likelihood there is."""
+    tokenizer = tokenizer_of("byte-level")
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace(Regex(" ?Mark"), "")
+    folder_of(tmp_path / "model", "llama", tokenizer)
+    spec = tiny(model=[str(tmp_path / "model")])
+    with pytest.raises(PreflightError, match="makes no token of its answer 'Mark'"):
+        check_plan(make_plan(read_materials(spec), fingerprint), local=True)

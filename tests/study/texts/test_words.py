@@ -53,6 +53,11 @@ STANDS = [
     ("ٱل\u06e1قَلَمُ", "القلم"),
     ("\u2039Grey Water\u203a, \u300cDune\u300d", "Grey Water"),
     ("in İstanbul.", "İstanbul"),
+    ("ปี๒๕๖๓ครับ", "๒๕๖๓"),
+    ("Mark① and Ann", "Mark"),
+    ("سال ۱۲", "١٢"),
+    ("3. Dune", "3"),
+    ("in 1965, 1969.", "1965"),
     ("ọ̀rọ̀ ọkọ́", "ọkọ́"),
     ("\u05e9\u05b8\u05dc\u05d5\u05b9\u05dd", "\u05e9\u05dc\u05d5\u05dd"),
 ]
@@ -71,6 +76,10 @@ STANDS_NOT = [
     ("10\u00b2", "102"),
     ("กิน", "ก"),
     ("दिल्ली", "दिल"),
+    ("พ.ศ. ๒๕๖๓", "๒๕"),
+    ("໒໐໒໓", "໒໐"),
+    ("π is 3.14", "3"),
+    ("π is 3.14", "14"),
     ("", "Dune"),
     ("Dune", "…"),
 ]
@@ -194,6 +203,10 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
         ("a part of it", "apart", False),
         ("anything", "…", False),
         ("anything", " ", None),
+        ("ที่", "ที", False),
+        ("๒๕๖๓", "๒๕", False),
+        ("๓.๕ กม.", "๓", False),
+        ("๓ กม.", "๓", True),
     ],
 )
 def test_blanks_beside_marks_do_not_count(completion: str, target: str, same: bool | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import log_softmax
 
 from study.errors import PreflightError
@@ -139,6 +140,39 @@ def test_quantised_weights_are_refused(folders: Path, tmp_path: Path, place: str
         )
     with pytest.raises(PreflightError, match="quantised weights cannot be trained"):
         fingerprint(str(folder))
+
+
+def test_whole_numbers_are_no_weights_without_their_scales(folders: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(source_of(folders, "gpt2").location, folder)
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("c_attn.weight"))
+    save_file({**tensors, name: (tensors[name] * 100).to(torch.int8)}, folder / "model.safetensors")
+    with pytest.raises(
+        PreflightError, match=r"c_attn\.weight in model\.safetensors holds whole numbers \(I8\)"
+    ):
+        fingerprint(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"return_dict": False}, None),
+        ({"max_position_embeddings": 1}, r"context is 1 tokens .*expected at least 16"),
+        ({"max_position_embeddings": -1}, "max_position_embeddings is -1"),
+        ({"vocab_size": 77}, "weights have other sizes than its config.json says"),
+    ],
+)
+def test_odd_words_of_a_configuration(folders: Path, tmp_path: Path, said: dict, words: str | None) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(source_of(folders, "llama").location, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | said))
+    if words is None:
+        self_test(request(source_of(tmp_path, "model"), targets=["q_proj"]))
+        return
+    with pytest.raises(PreflightError, match=words):
+        self_test(request(source_of(tmp_path, "model"), targets=["q_proj"]))
 
 
 def test_a_request_travels_as_text(folders: Path) -> None:
