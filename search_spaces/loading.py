@@ -238,13 +238,17 @@ def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(loader.construct_scalar(node))
 
 
+def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
 _Values.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag not in NUMBERS_AND_DATES]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Values.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d+$"), list("-+0123456789"))
 _Values.add_constructor("tag:yaml.org,2002:int", _decimal)
-_Values.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+_Values.add_constructor("tag:yaml.org,2002:timestamp", _text)
 _Values.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\.inf|\.nan)$", re.IGNORECASE),
