@@ -24,6 +24,7 @@ from analysis.paper.published import PAPER
 from analysis.paper.repetitions import repetitions_table
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
+from analysis.report.access import access_section
 from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.page import markdown_table
@@ -330,7 +331,18 @@ TABLES: Mapping[str, Callable[..., str]] = {
 }
 
 
-JOINT_TABLES: Mapping[str, Callable[..., str]] = {"foreseen": foreseen}
+def access(studies: Studies) -> str:
+    """What attackers through an API lose against the one with the weights, as in a report; a table for each service."""
+    found = access_section(studies.parts, [part.name for part in studies.parts])
+    if found is None:
+        return markdown([])
+    return "\n".join(
+        f"{words}\n\n{markdown_table([name for name, _ in table.columns], table.rows)}\n{table.caption}\n"
+        for words, table in zip(found.words[1:], found.tables, strict=True)
+    )
+
+
+JOINT_TABLES: Mapping[str, Callable[..., str]] = {"foreseen": foreseen, "access": access}
 """Of several studies."""
 
 

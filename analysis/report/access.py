@@ -50,8 +50,12 @@ def _relearn(study: Study) -> dict[str, Any]:
 
 
 def _service(study: Study) -> str:
-    left = ", ".join(_relearn(study).get("left_to_the_service") or ()) or "nothing that could be sent"
-    return f"by {_by(study)}; left to the service: {left}"
+    relearn = _relearn(study)
+    left = list(relearn.get("left_to_the_service") or ())
+    if relearn.get("by") == "jobs" and relearn.get("dialect", "openai") == "openai":  # it takes no such thing
+        rate = [] if relearn.get("rate_multiplier") or "learning_rate" in left else ["learning_rate"]
+        left += [*rate, "adapter"]
+    return f"by {_by(study)}; left to the service: {', '.join(left) or 'nothing that could be sent'}"
 
 
 def _relearned(pair: Pair) -> bool:

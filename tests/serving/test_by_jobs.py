@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from cluster.driver.preflight.service_cost import check_service_cost, service_cost
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.failures import Cause, Failure
 from cluster.study_folder.study_plan import planning_of
@@ -26,6 +28,7 @@ from study.planning.plan import Plan
 from study.planning.proposer import grid_points
 from study.planning.served_nodes import Job
 from study.planning.stages import Evaluation
+from study.text.examples import Corpus, Example
 from tests.commands import call, rows_of
 from tests.serving.conftest import STUDY
 from tests.serving.faulty_proxy import FaultyProxy
@@ -90,7 +93,12 @@ def test_cells_through_the_api_equal_cells_with_the_weights_to_the_bit(
     assert rows["weight_distance"].null_count == rows["train_tokens"].null_count == len(rows) > 0
     everything = b"".join(path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert server.token.encode() not in everything and server.token not in output
-    assert len(list(server.client().fine_tuning.jobs.list())) == before + JOBS // 2
+    jobs = list(server.client().fine_tuning.jobs.list())
+    assert len(jobs) == before + JOBS // 2
+    cost = service_cost(plan_of(server.url, tmp_path / "a", corpus=["prefix"]), ())
+    assert cost is not None and cost.training_tokens is not None
+    counted = sum(job.trained_tokens or 0 for job in jobs[: JOBS // 2])
+    assert 0 < counted <= cost.training_tokens < 4 * counted
     # A study that lost its folder goes on with the jobs that it has paid for.
     code, output = run(tmp_path, "again", fields)
     assert code == 0, output
@@ -235,9 +243,61 @@ def test_what_cannot_be_asked_is_refused_before_a_job_begins(
     server: Server, tmp_path: Path, without_ray: None, changes: dict[str, Any], code: int, words: str
 ) -> None:
     fields = by_jobs(server.url, **changes)
+    before = [job.id for job in server.client().fine_tuning.jobs.list(limit=100)]
     found, output = run(tmp_path, "s", fields)
     assert (found, words in output) == (code, True), output
     assert "Traceback" not in output and not (tmp_path / "s" / "study.json").exists()
+    assert [job.id for job in server.client().fine_tuning.jobs.list(limit=100)] == before
+
+
+SCRIPTS = {"English": "a lighthouse keeper wrote", "Chinese": "灯塔看守人写了一封信", "emoji": "🙂🙃🙂🙃"}
+
+
+@pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
+def test_a_study_may_take_its_cap_of_tokens_and_not_one_more(
+    server: Server, tmp_path: Path, text: str
+) -> None:
+    plan = plan_of(server.url, tmp_path, start=["original"], corpus=["prefix"])
+    stage = stage_of_a_job(plan)
+    told = Corpus(tuple(Example(text) for _ in range(3)))
+    job = replace(stage.node, data=told, sent=stage.node.sent.model_copy(update={"epochs": 2}))
+    ordered = replace(stage, node=job)
+
+    def capped(most: int) -> Plan:
+        service = plan.spec.execution.service.model_copy(update={"most_training_tokens": most})
+        execution = plan.spec.execution.model_copy(update={"service": service})
+        spec = plan.spec.model_copy(update={"execution": execution})
+        return replace(plan, spec=spec, stages={job.key: ordered})
+
+    cost = service_cost(capped(1), ())
+    assert cost is not None and cost.training_tokens is not None
+    assert cost.training_tokens >= 2 * 3 * len(text.split()), "a word has a token or more"
+    assert cost.training_tokens >= 2 * 3 * sum(not each.isascii() for each in text), "and so has each sign"
+    check_service_cost(capped(cost.training_tokens))
+    with pytest.raises(PreflightError, match=f"the jobs take about {cost.training_tokens};"):
+        check_service_cost(capped(cost.training_tokens - 1))
+
+
+def test_a_service_that_counts_more_than_expected_gets_no_job_above_the_cap(
+    server: Server, tmp_path: Path, without_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.driver.preflight.service_cost.BYTES_OF_A_TOKEN", 50)
+    same = {"relearn": {"provider": "dear"}, "corpus": ["prefix"]}
+    cost = service_cost(plan_of(server.url, tmp_path, **same), ())
+    assert cost is not None and cost.training_tokens is not None
+    before = len(list(server.client().fine_tuning.jobs.list(limit=100)))
+
+    def go(most: int) -> tuple[int, str]:
+        execution = {"service": {"most_training_tokens": most}}
+        return run(tmp_path, "s", by_jobs(server.url, **same, execution=execution))
+
+    for _ in range(2):
+        code, output = go(cost.training_tokens + 1)
+        assert code == 3 and "for the 1 jobs that have ended, and with the 2 that are left" in output, output
+        assert len(list(server.client().fine_tuning.jobs.list(limit=100))) == before + 1
+    code, output = go(10**6)
+    assert code == 0, output
+    assert len(list(server.client().fine_tuning.jobs.list(limit=100))) == before + JOBS // 2
 
 
 def test_no_key_no_study(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cluster.driver.preflight.service_cost import CHARACTERS_OF_A_TOKEN, check_service_cost
+from cluster.driver.preflight.service_cost import check_service_cost
 from cluster.ray_tune.room import Demand, misfit, remedies, this_machine
 from study.errors import PreflightError
 from study.models.adapters.peft_folder import is_adapter
@@ -13,6 +13,9 @@ from study.planning.plan import Plan
 from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
 from study.spec import StudySpec
 from study.text.examples import Corpus
+
+CHARACTERS_OF_A_TOKEN = 3
+"""Fewer than in English prose, so that texts are rather told too long."""
 
 
 def check_plan(plan: Plan, *, local: bool) -> list[Demand]:

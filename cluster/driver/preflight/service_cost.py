@@ -1,17 +1,22 @@
-"""What a study through a fine-tuning API will be charged for, and whether that is within its caps."""
+"""What a study through a fine-tuning API will be charged for, and whether that is within its caps.
+
+Before any job begins, tokens are estimated from the texts. As jobs end, what the service counted takes the place of the
+estimate, so that a study whose service counts more stops before the next job and not above its cap.
+"""
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from study.artifacts.address import Address
+from study.artifacts.address import Address, Store
 from study.errors import PreflightError
 from study.planning.plan import Plan
 from study.planning.served_nodes import Job, Steps
 from study.planning.stages import Stage
+from study.text.examples import Corpus
 
-CHARACTERS_OF_A_TOKEN = 3
-"""Fewer than in English prose, so that tokens are rather told too many."""
+BYTES_OF_A_TOKEN = 3
+"""Of UTF-8. Fewer than in English prose, so that tokens are rather told too many; a character of Chinese has three."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class ServiceCost:
     Attributes:
         jobs: all of them, those that exist among them.
         begun: those whose id is written down.
-        training_tokens: of all jobs, estimated from characters; None where the epochs are the service's choice.
+        training_tokens: of all jobs, estimated from bytes of UTF-8; None where the epochs are the service's choice.
         price: of the jobs that are not begun; None where no price is given.
     """
 
@@ -87,13 +92,57 @@ def check_service_cost(plan: Plan) -> None:
         )
 
 
+class CountedTokens:
+    """The tokens of a study's jobs: those that ended as the service counted them, the others as estimated."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._store = store
+        self._most = plan.spec.execution.service.most_training_tokens
+        capped = plan.stages if self._most is not None else {}
+        self._jobs = {key: stage for key, stage in capped.items() if isinstance(stage.node, Job)}
+        self._ended: dict[str, int] = {}
+
+    def ended(self, key: str, published: bool) -> None:
+        """A stage ended; what was not published is not counted anywhere, and stays as estimated."""
+        if key not in self._jobs:
+            return
+        stage = self._jobs[key]
+        told = None
+        if published:
+            step, evaluation = stage.evaluate[0]
+            record = self._store.record(Address.of_answers(key, step, evaluation.key))
+            told = (record["facts"].get("job") or {}).get("trained_tokens")
+        self._ended[key] = told if isinstance(told, int) else _tokens(stage) or 0
+
+    def check(self) -> None:
+        """Refuses to begin another job where all together would be above the cap.
+
+        Raises:
+            PreflightError: names the cap.
+        """
+        left = [stage for key, stage in self._jobs.items() if key not in self._ended]
+        if not left or self._most is None:
+            return
+        counted = sum(self._ended.values())
+        whole = counted + sum(_tokens(stage) or 0 for stage in left)
+        if whole > self._most:
+            raise PreflightError(
+                f"execution.service.most_training_tokens={self._most}: the service counted {counted:,} for the "
+                f"{len(self._ended)} jobs that have ended, and with the {len(left)} that are left it would be about "
+                f"{whole:,}; what is done stays: raise the cap and go on, or ask for fewer cells"
+            )
+
+
 def _tokens(stage: Stage) -> int | None:
     node = stage.node
     if isinstance(node, Steps):
-        characters = stage.last_step * node.sent.batch_size * node.data.mean_characters
-        return math.ceil(characters / CHARACTERS_OF_A_TOKEN)
+        seen = stage.last_step * node.sent.batch_size / max(1, len(node.data))
+        return math.ceil(seen * _tokens_of(node.data))
     if not isinstance(node, Job) or node.sent.epochs is None:
         return None
-    return node.sent.epochs * math.ceil(
-        sum(len(example.text) for example in node.data.examples) / CHARACTERS_OF_A_TOKEN
-    )
+    return node.sent.epochs * _tokens_of(node.data)
+
+
+def _tokens_of(data: Corpus) -> int:
+    """Of every text once, each with the end token that a service adds."""
+    return sum(math.ceil(len(each.text.encode()) / BYTES_OF_A_TOKEN) + 1 for each in data.examples)
