@@ -61,7 +61,8 @@ class ServiceLimits(Part):
     Attributes:
         at_once: stages that ask it at a time: a job that is waited for, or a model that is asked.
         most_jobs: jobs of the whole study; a study that needs more is refused before any begins.
-        most_training_tokens: of all its jobs together, as ``relearn plan`` estimates them.
+        most_training_tokens: of all its jobs together, as ``relearn plan`` estimates them, and the service counts those
+            that ended.
         price_per_million_tokens: of training, in any money; shown by ``relearn plan``.
     """
 
