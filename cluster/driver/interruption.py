@@ -42,6 +42,8 @@ class Interruption:
         self._folder = folder
         self._console = console
         self._stopping = False
+        self._done = False
+        self._numbers: list[signal.Signals] = []
         self._main_thread_stopped = threading.Event()
 
     def main_thread_stopped(self) -> None:
@@ -88,10 +90,10 @@ class Interruption:
     @contextmanager
     def signals(self) -> Iterator[None]:
         """Signals mean what the module says while the block runs, in the main thread."""
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
-        before = {number: signal.signal(number, self._signalled) for number in numbers}
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._numbers = [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+        before = {number: signal.getsignal(number) for number in self._numbers}
+        self.handle_signals()
         try:
             yield
         finally:
@@ -99,8 +101,17 @@ class Interruption:
                 # Where the run is being stopped, a second signal must not cut off its end.
                 signal.signal(number, signal.SIG_IGN if self._stopping else handler)
 
+    def handle_signals(self) -> None:
+        """Once more within ``signals``, where somebody has put in a handler of his own."""
+        for number in self._numbers:
+            signal.signal(number, self._signalled)
+
+    def nothing_is_left(self) -> None:
+        """What follows only writes down what has been done, and takes a moment: nothing interrupts it any more."""
+        self._done = True
+
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
-        if self._stopping:
+        if self._stopping or self._done:
             return
         if signum == signal.SIGINT and self.drain is not None and not self.requested:
             self._drain("Finishing the stages that run; press Ctrl-C again to stop at once.")

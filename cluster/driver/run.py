@@ -104,6 +104,7 @@ def _all_rounds(
     except KeyboardInterrupt:
         pass  # the reason stands in ``interruption``
     finally:
+        interruption.nothing_is_left()
         interruption.main_thread_stopped()
         shutil.rmtree(lease.folder / ".tune", ignore_errors=True)
     if interruption.error is not None:
@@ -134,8 +135,7 @@ def _connect(
             f"{where} {idle} GPUs, and the study asks for none: its stages compute on CPUs. To use the GPUs: "
             "--set execution.gpus=1, or a share of one, such as 0.25."
         )
-    # The signals again, since Ray puts in a SIGTERM of its own.
-    session.enter_context(interruption.signals())
+    interruption.handle_signals()  # again, since Ray puts in a handler of its own for SIGTERM
 
 
 def _provenance(folder: StudyFolder, outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from cluster.driver.progress import live_progress
 from cluster.driver.sick_nodes import SickNodes
 from cluster.ray_tune.cluster_monitor import watched_cluster
 from cluster.ray_tune.room import Demand
-from cluster.ray_tune.session import LEFT_OUT, prepare_environment, slots_of
+from cluster.ray_tune.session import LEFT_OUT, delete_files, prepare_environment, slots_of
 from cluster.storage.open_store import is_remote
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog
@@ -124,6 +124,7 @@ class TuneRun:
         self._log.write("run ended", exit_code=ClusterLostError.exit_code)
         shutil.rmtree(self._scratch.parent, ignore_errors=True)
         self._lease.release()
+        delete_files()  # Ray's processes end after this one
 
     def _attempt_lost(self, key: str, failure: Failure, last: bool) -> None:
         self._accounts.attempt_lost(key, failure, last)

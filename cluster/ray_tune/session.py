@@ -1,6 +1,7 @@
 """Connecting to Ray: a cluster that runs already, or a local one of our own that ends with us.
 
-A local one listens on loopback only, lets in only who has its token, and has no dashboard.
+A local one listens on loopback only, lets in only who has its token, keeps its files where nobody else reads them, and
+has no dashboard.
 """
 
 import logging
@@ -47,6 +48,9 @@ SESSION_BYTES = 50_000_000
 LEFT_OUT: dict[str, str] = {}
 """Nodes of the connected cluster where no stage with a GPU is started any more: by id, with their names."""
 
+FOLDERS: list[Path] = []
+"""Where a local Ray of this process keeps its files."""
+
 
 def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -> None:
     """Sets what Ray reads from the environment when it is *imported*; call it before that.
@@ -69,6 +73,9 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         # The address of a node is then loopback, and all of Ray listens on the address of its node. The name is of the
         # systems where Ray does so by itself; on others it works as well.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # That the raylet has ended is seen here. Its head would give up one that is only silent for a minute, as on a
+        # machine under load or suspended, and Ray would then end this process without a word.
+        os.environ.setdefault("RAY_health_check_failure_threshold", "1000")
         # Of the agents, which start with the raylet, and may not at once on a machine under load.
         os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")
         # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
@@ -110,18 +117,16 @@ def _requires_token(address: str) -> bool:
 
 @contextmanager
 def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[None]:
-    """Ray, connected; a local cluster lets in only who has its token, and is gone afterwards.
+    """Ray, connected; a local cluster lets in only who has its token, and is gone afterwards with its files.
 
     Raises:
         PreflightError: nothing answers at the address.
     """
     LEFT_OUT.clear()
-    if address is None:
-        _check_temporary_folder()
     try:
         import ray
     except Exception as error:  # a module of that name where one stands, a broken installation
-        raise _not_started(address, error) from error
+        raise _not_started(address, error, _temporary_folder()) from error
 
     # Tune warns of every trial without result files, and prints a traceback for every worker that is lost; ours
     # publish to the store, and what is lost stands in our log.
@@ -130,8 +135,11 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
     _silence_guesses()
     try:
         if address is None:
+            # Its owner's alone: Ray opens its own folder, with its logs and sockets, to everybody.
+            FOLDERS.append(_private_folder())
             ray.init(
                 address="local",
+                _temp_dir=str(FOLDERS[-1] / "ray"),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -147,13 +155,36 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
+    except (PreflightError, KeyboardInterrupt):
+        delete_files()
+        raise
     except Exception as error:  # a node that starts too slowly is a bare Exception of Ray's
-        raise _not_started(address, error) from error
+        raise _not_started(address, error, FOLDERS[-1] if address is None else _temporary_folder()) from error
     try:
         yield
     finally:
-        if not head_lost():  # Ray would wait for a head that is gone, and then abort the process
-            ray.shutdown()
+        try:
+            if not head_lost():  # Ray would wait for a head that is gone, and then abort the process
+                _shut_down()
+        finally:
+            delete_files()
+
+
+def _shut_down() -> None:
+    import ray
+    from ray._private import worker
+
+    try:
+        ray.shutdown(wait_for_processes=True)
+    finally:
+        if worker._global_node is not None:  # a signal came within
+            worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+
+
+def delete_files() -> None:
+    """Deletes the files of a local Ray; those of a cluster that was joined are not known here."""
+    while FOLDERS:
+        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
 
 
 class _Fixed(list[str]):
@@ -192,13 +223,16 @@ def _silence_guesses() -> None:
     worker.print_to_stdstream = lambda *_, **__: None
 
 
-def _check_temporary_folder() -> None:
-    """Refuses one that is full or cannot be written: Ray would wait there for half a minute."""
+def _private_folder() -> Path:
+    """A new folder for a session of Ray, which no other user enters; in the one for temporary files.
+
+    Raises:
+        PreflightError: that one is full or cannot be written. Ray would wait there for half a minute.
+    """
     folder = _temporary_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        made = Path(tempfile.mkdtemp(prefix="relearn-", dir=folder))
     except OSError as error:
         if is_full(error):
             raise full(folder) from error
@@ -207,23 +241,27 @@ def _check_temporary_folder() -> None:
             "to a session there: name another in RAY_TMPDIR"
         ) from error
     if shutil.disk_usage(folder).free < SESSION_BYTES:
+        made.rmdir()
         raise PreflightError(
             f"the temporary folder {folder} is full ({free(folder)}), and Ray keeps what belongs to a session there, "
             f"{SESSION_BYTES:,} bytes at least: make room, or name another folder in RAY_TMPDIR"
         )
+    return made
 
 
 def _temporary_folder() -> Path:
-    return Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
+    """Ray's own choice but for TMPDIR on macOS, where it is too long for the names of sockets."""
+    system = "/tmp" if sys.platform == "darwin" else tempfile.gettempdir()  # noqa: S108
+    return Path(os.environ.get("RAY_TMPDIR", system)).absolute()
 
 
-def _not_started(address: str | None, error: Exception) -> PreflightError:
+def _not_started(address: str | None, error: Exception, folder: Path) -> PreflightError:
     if is_full(error):
-        return full(_temporary_folder())
+        return full(folder)
     if address is None:
         return PreflightError(
             f"Ray could not be started on this machine ({type(error).__name__}: {error}); the end of the newest logs "
-            f"in {_temporary_folder() / 'ray' / 'session_latest' / 'logs'} says more. What helps most often: more free "
+            f"in {folder / 'ray' / 'session_latest' / 'logs'} says more. What helps most often: more free "
             "memory and more room in /dev/shm, a short and writable folder in RAY_TMPDIR (its sockets' names may have "
             "107 bytes), taking other RAY_ variables out of the environment, or a running cluster with --address"
         )

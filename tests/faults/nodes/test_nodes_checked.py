@@ -75,7 +75,7 @@ def test_a_cluster_with_a_token(relearn, space, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_local_cluster_is_closed(relearn, space, tmp_path: Path) -> None:
-    """It listens on loopback, and lets nobody in without the token of the run, which no file holds."""
+    """It listens on loopback, lets nobody in without the token of the run, which no file holds, and shares no file."""
     fields = {"finetune": {"steps": 6000, "optimiser": {"learning_rate": 1e-3, "batch_size": 5}}}
     call = relearn("run", space(**fields), "--study", "s", environment={"HOME": str(tmp_path)})
     wait_for(lambda: started(tmp_path / "s", "finetune"))
@@ -83,12 +83,16 @@ def test_a_local_cluster_is_closed(relearn, space, tmp_path: Path) -> None:
     port = next(c.laddr.port for c in head.net_connections("inet") if c.status == psutil.CONN_LISTEN)
     ours = {name: head.environ()[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
     assert listening(call) <= LOOPBACK
+    (session,) = [word for word in head.cmdline() if word.startswith("--session-dir=")]
+    folder = Path(session.partition("=")[2]).parents[1]
+    assert folder.stat().st_mode & 0o077 == 0, "nobody else looks into Ray's logs, or connects to its sockets"
     assert lets_in(port, ours)
     assert not lets_in(port, {"RAY_AUTH_MODE": "disabled"})
     assert not lets_in(port, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64})
     assert not (tmp_path / ".ray" / "auth_token").exists()
     call.process.send_signal(signal.SIGTERM)
     assert call.finish()[0] == 130
+    assert not folder.exists()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(ours["RAY_AUTH_TOKEN"].encode() in path.read_bytes() for path in files)
 

@@ -9,7 +9,9 @@ import psutil
 import pytest
 
 from tests.commands import (
+    LOOPBACK,
     call,
+    listening,
     published,
     started,
     wait_for,
@@ -55,6 +57,7 @@ def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: F
     run = relearn("run", space(**fields), "--study", "s")
     wait_for(lambda: bool(within(study, "finetune")))
     fault.before(study, run)
+    assert listening(run) <= LOOPBACK
     psutil.Process(within(study, "finetune")[0]).kill()
     fault.inject()
     code, output = run.finish()
