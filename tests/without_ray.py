@@ -52,7 +52,7 @@ def take_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the patch is undone, a study that is run in this process starts no Ray."""
     monkeypatch.setattr("cluster.driver.launch.check_models", models_tried_here)
     monkeypatch.setattr("cluster.driver.run.TuneRun", RunWithoutRay)
-    monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, head_lost: nullcontext())
+    monkeypatch.setattr("cluster.driver.run.ray_session", lambda address, code_without_head: nullcontext())
     monkeypatch.setattr("cluster.driver.run.gpus_of_cluster", lambda: 0)
     monkeypatch.setattr("cluster.driver.tune_run.prepare_environment", lambda address, wait, gpus: None)
     monkeypatch.setattr("cluster.driver.tune_run.slots_of", lambda needs, wait: 1)

@@ -15,6 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from cluster.driver.outcome import INTERRUPTED
 from study.errors import ClusterLostError, RelearnError, command_line
 
 GRACE_SECONDS = 10.0
@@ -71,11 +72,18 @@ class Interruption:
             f"{words}: what was published stays; go on with `{command_line('resume', self._folder)}`, and with "
             "--address on another cluster"
         )
-        self._stop(error)
+        if not self._stopping:  # a signal to the whole process group ends Ray's processes as well
+            self._stop(error)
         if not self._main_thread_stopped.wait(GRACE_SECONDS):
             self.abandon()
             self._console.print(f"relearn: {error}")
             os._exit(error.exit_code)
+
+    def code_without_head(self) -> int | None:
+        """The exit code where the head is lost; None where it is there."""
+        if not self.head_lost:
+            return None
+        return INTERRUPTED if self.error is None else self.error.exit_code
 
     @contextmanager
     def in_words(self) -> Iterator[None]:

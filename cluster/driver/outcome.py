@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -23,7 +25,7 @@ class Outcome:
     def exit_code(self) -> int:
         """0 all cells accepted, 1 some failed, 130 interrupted."""
         if self.interrupted:
-            return 130
+            return INTERRUPTED
         return 0 if self.cells_recorded == self.cells else 1
 
     def after(self, before: "Outcome | None") -> "Outcome":

@@ -128,7 +128,7 @@ def _connect(
     execution: Execution,
     console: Console,
 ) -> None:
-    session.enter_context(ray_session(address, lambda: interruption.head_lost))
+    session.enter_context(ray_session(address, interruption.code_without_head))
     if not execution.asks_for_gpus and (idle := gpus_of_cluster()):
         where = "This machine has" if address is None else "The cluster has"
         console.print(

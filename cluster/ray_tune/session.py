@@ -4,6 +4,7 @@ A local one listens on loopback only, lets in only who has its token, keeps its 
 has no dashboard.
 """
 
+import atexit
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,8 +117,12 @@ def _requires_token(address: str) -> bool:
 
 
 @contextmanager
-def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[None]:
+def ray_session(address: str | None, code_without_head: Callable[[], int | None]) -> Iterator[None]:
     """Ray, connected; a local cluster lets in only who has its token, and is gone afterwards with its files.
+
+    Args:
+        code_without_head: the exit code with which the process ends where Ray's head is lost, asked when the block has
+            ended; None where the head is there.
 
     Raises:
         PreflightError: nothing answers at the address.
@@ -164,10 +169,24 @@ def ray_session(address: str | None, head_lost: Callable[[], bool]) -> Iterator[
         yield
     finally:
         try:
-            if not head_lost():  # Ray would wait for a head that is gone, and then abort the process
+            code = code_without_head()
+            if code is None:
                 _shut_down()
+            else:
+                atexit.register(_end_at_once, code)
         finally:
             delete_files()
+
+
+def _end_at_once(code: int) -> None:
+    """Ends the process before Ray's own last call, which waits for the head that is lost and then aborts.
+
+    What is left of a local Ray ends after its driver.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _shut_down() -> None:
