@@ -20,6 +20,7 @@ import pytest
 from cluster.status import study_status
 from cluster.study_folder.study_folder import store_of
 from study.errors import ClusterLostError
+from study.planning.plan import Plan
 from tests.commands import COMMAND, ROOT, Call, alive, name_of, published, started, wait_for, wait_until_gone
 from tests.faults.checker import Fault
 from tests.faults.conftest import GRID, LONG
@@ -241,6 +242,11 @@ def test_an_output_that_goes_ends_no_study(
         fault.check(tmp_path / name, undisturbed(**GRID), code=0)
 
 
+def all_is_there(study: Path, plan: Plan, artifacts: int) -> bool:
+    recorded = len(published(study)) == artifacts
+    return recorded and study_status(study, store_of(study), plan).cells_recorded == len(plan.cells)
+
+
 @pytest.mark.fault("a signal within Ray's shutdown, when all cells are there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_when_nothing_is_left_to_do(
@@ -251,10 +257,7 @@ def test_a_signal_when_nothing_is_left_to_do(
     for name, seconds in (("s", 0.2), ("t", 0.6), ("u", 1.2)):
         study = tmp_path / name
         run = relearn("run", space(**GRID), "--study", name)
-        wait_for(lambda study=study: len(published(study)) == whole, 400)
-        wait_for(
-            lambda study=study: study_status(study, store_of(study), plan).cells_recorded == len(plan.cells)
-        )
+        wait_for(partial(all_is_there, study, plan, whole), 400)
         time.sleep(seconds)
         run.process.send_signal(number)
         fault.inject()
