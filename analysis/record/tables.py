@@ -52,7 +52,7 @@ def run(study: Study) -> str:
     partial = "" if not len(study.missing) else " **In part: what is missing is missing, and not 0.**"
     alone = study.train_steps_alone
     factor = f", {alone / steps:.1f} times as many" if alone and steps and not len(study.missing) else ""
-    one_by_one = "" if alone is None else f"; all planned cells one by one would take {alone:,} steps{factor}"
+    one_by_one = "" if not alone else f"; all planned cells one by one would take {alone:,} steps{factor}"
     return (
         f"{study.summary()}.{partial} {len(ends)} stages with {steps:,} training steps and {len(cells):,} "
         f"evaluations{one_by_one}. The stages' own time is {_duration(took)}.\n"

@@ -4,6 +4,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,10 +16,14 @@ class FaultyProxy:
 
     ``lost``: passed on, and its answer never comes back. ``429``, ``500``: not passed on. ``refused``, ``gone``: as a
     service refuses content, or has lost a model. ``hides likelihoods``: a service that gives texts alone.
+
+    ``kill_after``: so many requests from now, who asks is killed by ``kill``; the service has done what was asked.
     """
 
     def __init__(self, behind: str) -> None:
         self.rules: dict[str, list[str]] = {}
+        self.kill_after = 0
+        self.kill: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         proxy = self
 
@@ -40,7 +45,9 @@ class FaultyProxy:
                     status, answer, headers = _asked(
                         f"{behind[:-3]}{self.path}", self.command, body, self.headers
                     )
-                    if fault == "lost":
+                    if fault == "killed":
+                        proxy.kill()
+                    if fault in ("lost", "killed"):
                         self.close_connection = True
                         return
                     if "hides likelihoods" in proxy.rules:
@@ -76,6 +83,9 @@ class FaultyProxy:
 
     def _fault(self, method: str, path: str) -> str | None:
         with self._lock:
+            self.kill_after -= 1
+            if self.kill_after == 0:
+                return "killed"
             for route, faults in self.rules.items():
                 reads = route == "/models" and method == "GET" and "/models/" in path
                 if faults and (reads or (method == "POST" and path.endswith(route))):
