@@ -33,6 +33,7 @@ from cluster.command_line.options import (  # noqa: E402
     SearchOption,
     Space,
     StoreOption,
+    StudiesArgument,
     StudyArgument,
     StudyOption,
     ToleranceOption,
@@ -44,8 +45,16 @@ from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.serving.verb import add_verb as add_serve  # noqa: E402
 from study.errors import PreflightError, RelearnError, command_line  # noqa: E402
 
+
+def _presets() -> list[str]:
+    from search_spaces.presets import PRESETS
+
+    return list(PRESETS)
+
+
 app = typer.Typer(
     cls=GroupedHelp,
+    context_settings={"obj": _presets},  # for the shell's completion
     help="Studies of when forgotten knowledge comes back: unlearn, relearn, ask, over a grid.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -258,7 +267,7 @@ def score(
 
 @app.command()
 def report(
-    folders: Annotated[list[str], typer.Argument(metavar="DIR", help="Folders of studies, or s3://…")],
+    folders: StudiesArgument,
     to: Annotated[
         Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
     ] = None,

@@ -24,6 +24,7 @@ class Heat:
     Attributes:
         values: rows × columns, 0 to 100; NaN is missing and shown as such.
         words: for each cell, in the same shape.
+        absent: what stands in a cell without a value.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Heat:
     columns: tuple[str, ...]
     values: Numbers
     words: tuple[tuple[str, ...], ...]
+    absent: str = "missing"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """A horizontal line across a panel, with a label at its right end.
+    """A horizontal line across a panel.
 
     Attributes:
         strength: 0 to 1, from pale to dark.
@@ -74,7 +76,6 @@ class Bar:
 
     y: float
     strength: float
-    label: str
     words: str
 
 

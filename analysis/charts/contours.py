@@ -114,9 +114,9 @@ def search_chart(found: SearchResult) -> Chart | None:
     return Chart(
         "search",
         "The search",
-        "The depth up to which the attack works, against relearn steps, with its 95% band. Each bar is a trajectory "
-        "that the search asked, at its depth; the darker, the later, with the number of its round at its right end (0: "
-        f"published before). No mark: the attack works at no depth; an open arrow: beyond the deepest.{left_out}",
+        "The depth up to which the attack works, against relearn steps, with its 95% band. Each grey line is a "
+        "trajectory that the search asked, at its depth: the darker, the later, the palest published before. "
+        f"No mark: the attack works at no depth; an open arrow: beyond the deepest.{left_out}",
         f"Line charts of the deepest depth that is undone. {'; '.join(_ends_in_words(panel) for panel in panels)}.",
         "relearn steps",
         "unlearning depth",
@@ -182,7 +182,6 @@ def _of_search(found: SearchResult, context: dict[object, object]) -> Plane:
         Bar(
             row["depth"] + 0.14 * (seeds.index(row["seed"]) - (len(seeds) - 1) / 2),
             row["round"] / last,
-            str(row["round"]),
             f"asked in round {row['round']}: depth {row['depth']}, seed {row['seed']}",
         )
         for row in rows_with(found.asked, **where).to_dict("records")

@@ -1,4 +1,4 @@
-"""What drives recovery: a forest plot, each term's effect in percentage points on a line of its own."""
+"""What drives recovery: a forest plot for each corpus, each term's effect in percentage points on a line of its own."""
 
 import textwrap
 from collections.abc import Iterator
@@ -10,10 +10,14 @@ from analysis.charts.chart import Chart, Plane, Series
 
 WIDTH = 80
 """Letters of a line beside a mark."""
+MOST_PANELS, MOST_LINES = 6, 24
+"""Corpora that have a panel each; of more, the effects that are drawn, in one panel."""
+STEPS = (2, 5, 10, 20, 25, 50, 100, 200, 500)
+"""Points between two ticks."""
 
 
 def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
-    """One picture of a table of ``analysis.drivers``, where an effect could be told.
+    """One picture of a table of ``analysis.drivers``, where an effect could be told: a panel for each corpus.
 
     Args:
         words: the metric's.
@@ -21,46 +25,61 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     there = rows[rows["points"].notna()] if "points" in rows else rows.head(0)
     if there.empty:
         return
-    points, low, high = (there[name].to_numpy(float) for name in ("points", "low", "high"))
-    several = there["corpus"].nunique() > 1
-    changes = [
-        f"{row['corpus']}: {row['change']}" if several else str(row["change"])
-        for row in there.to_dict("records")
-    ]
-    said = tuple(
-        f"{change}: {_points(row)}" for change, row in zip(changes, there.to_dict("records"), strict=True)
-    )
-    place = np.arange(len(there), dtype=np.float64)
-    series = Series("", points, place, low, high, said, 0, joined=False)
-    reach = max(5.0, float(np.nanmax(np.abs(np.concatenate([points, low, high])))))
-    step = next((each for each in (2, 5, 10, 20, 25, 50) if reach / each <= 5), 50)
-    ends = float(np.ceil(reach / step) * step)
+    parts = [(str(corpus), part) for corpus, part in there.groupby("corpus", sort=False, observed=True)]
+    left_out = ""
+    if len(parts) > MOST_PANELS:  # the attacks of a search
+        largest = there["points"].abs().sort_values(ascending=False, kind="stable").index[:MOST_LINES]
+        left_out = (
+            f" The largest {len(largest)} of {len(there)}; the table has all."
+            if len(there) > MOST_LINES
+            else ""
+        )
+        there = there.loc[largest].assign(
+            change=there["corpus"].astype(str) + ": " + there["change"].astype(str)
+        )
+        parts = [("", there)]
+    ends = there[["points", "low", "high"]].to_numpy(float)
+    low, high = min(-5.0, float(np.nanmin(ends))), max(5.0, float(np.nanmax(ends)))
+    step = next((each for each in STEPS if (high - low) / each <= 6), STEPS[-1])
+    span = (float(np.floor(low / step) * step), float(np.ceil(high / step) * step))
+    most = max(len(part) for _, part in parts)
+    several = len(parts) > 1
+    panels = [_of_corpus(corpus if several else "", part, most, span, step) for corpus, part in parts]
+    across = 2 if len(panels) in (2, 4) else 3
+    said = [words for panel in panels for words in panel.series[0].words]
     yield Chart(
         "effects",
         "What drives it",
         f"Effect on {words} in percentage points, averaged over the relearned cells of each corpus, of moving one "
-        f"term and nothing else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}.",
+        f"term and nothing else; {there['fit'].iloc[0]} regression, {_whiskers(int(there['clusters'].iloc[0]))}."
+        f"{left_out}",
         f"Forest plot of effects. {'; '.join(said)}.",
-        "percentage points: left less comes back, right more",
+        "points: left less comes back, right more",
         "",
-        (
-            (
-                Plane(
-                    "",
-                    (series,),
-                    (-ends, ends),
-                    (len(there) - 0.5, -0.5),
-                    x_ticks=tuple(
-                        (float(at), f"{at:+g}" if at else "0") for at in np.arange(-ends, ends + 1e-9, step)
-                    ),
-                    y_ticks=tuple(
-                        (float(at), textwrap.shorten(change, WIDTH, placeholder=" …"))
-                        for at, change in enumerate(changes)
-                    ),
-                    across=True,
-                ),
-            ),
+        tuple(tuple(panels[at : at + across]) for at in range(0, len(panels), across)),
+    )
+
+
+def _of_corpus(corpus: str, rows: pd.DataFrame, most: int, span: tuple[float, float], step: int) -> Plane:
+    """One corpus; all panels have as many lines and the same axis, so that they compare."""
+    made = rows.to_dict("records")
+    points, low, high = (rows[name].to_numpy(float) for name in ("points", "low", "high"))
+    whose = f"{corpus}: " if corpus else ""
+    said = tuple(f"{whose}{row['change']}: {_points(row)}" for row in made)
+    place = np.arange(len(rows), dtype=np.float64)
+    return Plane(
+        corpus,
+        (Series("", points, place, low, high, said, 0, joined=False),),
+        span,
+        (most - 0.5, -0.5),
+        x_ticks=tuple(
+            (float(at), f"{at:+g}" if at else "0") for at in np.arange(span[0], span[1] + 1e-9, step)
         ),
+        y_ticks=tuple(
+            (float(at), textwrap.shorten(str(row["change"]), WIDTH, placeholder=" …"))
+            for at, row in enumerate(made)
+        ),
+        across=True,
     )
 
 

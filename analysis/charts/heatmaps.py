@@ -25,12 +25,14 @@ def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
     seeds, pooled = rows_with(rows.seeds, start="unlearned"), rows_with(rows.pooled, start="unlearned")
     depths, thinned = _thinned(values_present(planned, "depth"))
     steps, also = _thinned(values_present(planned, "relearn_steps"))
+    searched = study.content["spec"].get("search") is not None
+    absent = "not asked" if searched else "missing"
     for part in picture_rows(seeds, pooled, ["model"] if _by_method(pooled) else ["model", "method"]):
         lines = [
             (
                 name,
                 [
-                    (corpus, _heat(f"{corpus}, {name}" if name else corpus, found, depths, steps))
+                    (corpus, _heat(f"{corpus}, {name}" if name else corpus, found, depths, steps, absent))
                     for corpus, found in line
                 ],
             )
@@ -45,8 +47,8 @@ def heatmaps(study: Study, rows: Rows) -> Iterator[Chart]:
             f"heatmap{part.suffix}",
             "The surface",
             f"{in_front(_words(rows.headline), part.whose)} over unlearning depth (steps, downwards) and relearn "
-            "steps, seeds pooled. Relearn steps 0 is the unlearned model before any relearning. A dashed outline: not "
-            "computed."
+            "steps, seeds pooled. Relearn steps 0 is the unlearned model before any relearning. A dashed outline: "
+            f"{'the search did not ask this' if searched else 'not computed'}."
             f"{finer}{part.left_out}",
             _alternative(rows.headline, part),
             "relearn steps",
@@ -74,7 +76,7 @@ def _lines(part: PictureRows) -> Iterator[tuple[str, list[tuple[str, pd.DataFram
         yield name, [(corpus, pooled) for corpus, _, _, pooled in line]
 
 
-def _heat(title: str, pooled: pd.DataFrame, depths: list[int], steps: list[int]) -> Heat:
+def _heat(title: str, pooled: pd.DataFrame, depths: list[int], steps: list[int], absent: str) -> Heat:
     by_place = {(int(row["depth"]), int(row["relearn_steps"])): row for _, row in pooled.iterrows()}
     words = []
     values = np.full((len(depths), len(steps)), np.nan)
@@ -85,9 +87,9 @@ def _heat(title: str, pooled: pd.DataFrame, depths: list[int], steps: list[int])
             place = f"{title}, depth {depth}, {step} relearn steps: "
             if row is not None:
                 values[y, x] = row["percent"]
-            line.append(place + (in_words(row) if row is not None else "missing"))
+            line.append(place + (in_words(row) if row is not None else absent))
         words.append(tuple(line))
-    return Heat(title, tuple(map(str, depths)), tuple(map(str, steps)), values, tuple(words))
+    return Heat(title, tuple(map(str, depths)), tuple(map(str, steps)), values, tuple(words), absent)
 
 
 def _thinned(values: list[object]) -> tuple[list[int], bool]:

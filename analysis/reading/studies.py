@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from analysis.reading.location import Location, locate
 from analysis.reading.row_reader import read_corpora, read_rows
-from analysis.reading.study_frames import Study, ordered
+from analysis.reading.study_frames import NoMeasures, Study, ordered
 from study.errors import SpecError, counted
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
@@ -32,7 +32,7 @@ def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_prop
 
 
 @dataclass(frozen=True, repr=False)
-class Studies:
+class Studies(NoMeasures):
     """Several studies, read together: the frames of a ``Study``, one below the other."""
 
     parts: tuple[Study, ...]

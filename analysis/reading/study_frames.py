@@ -6,11 +6,12 @@ for, and kept with the study. What is said of them, such as which had forgotten,
 (``analysis.measures.recovery.flow``).
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,23 @@ def coordinates(frame: pd.DataFrame) -> tuple[str, ...]:
     return ("study", *COORDINATES) if "study" in frame else COORDINATES
 
 
+class NoMeasures:
+    """What is measured is a function that takes a study, and whoever types it as a method is told its name.
+
+    A study does not know its measures: they build upon it, and there is one way to call each.
+    """
+
+    if not TYPE_CHECKING:  # else any name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            measures = getattr(sys.modules.get("analysis"), "__all__", ())
+            wanted = "plot_surface" if name == "plot" else name
+            hint = f": call analysis.{wanted}(study)" if wanted in measures else ""
+            raise AttributeError(f"a study has no attribute {name!r}{hint}", name=name, obj=self)
+
+
 @dataclass(frozen=True, repr=False)
-class Study:
+class Study(NoMeasures):
     """One study's folder, read.
 
     Attributes:

@@ -60,7 +60,7 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
         means = shown.groupby("corpus", sort=False)["value"].mean()
         corpora = sorted(corpora, key=lambda name: -float(means[name]))
     last_steps: int | None = None
-    last_verb = ""
+    said = False
     for corpus in corpora[:MOST]:
         mine = shown[shown["corpus"] == corpus]
         steps = int(mine["relearn_steps"].max())
@@ -68,12 +68,10 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
         at_steps = "" if steps == last_steps else f"{counted(steps, 'step')} "
         last_steps = steps
         number = _linked(study, rate_over_seeds(mine), mine.iloc[0].to_dict(), anchor)
-        verb = "bring back" if _more_than_before(mine) else "leave"
-        if steps == 1:
-            verb = "brings back" if verb == "bring back" else "leaves"
-        said = f" {verb}" if verb != last_verb else ""
-        last_verb = verb
-        clauses.append(Markup("{}on {}{} {}").format(at_steps, _spoken(corpus), said, number))
+        verb = "" if said else " brings back" if steps == 1 else " bring back"
+        said = True
+        less = "" if _more_than_before(mine) else " no more than before,"
+        clauses.append(Markup("{}on {}{}{} {}").format(at_steps, _spoken(corpus), verb, less, number))
     sentence = Markup("{}, {}").format(place, Markup(", ").join(clauses))
     rest = len(corpora) - MOST
     more = f" ({rest} more bring back less)" if rest > 0 else ""
@@ -84,9 +82,9 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
 
 
 def _more_than_before(rows: pd.DataFrame) -> bool:
-    """Whether relearning ends above where it began, or began at nothing: only then can it bring back."""
-    before = float(rows["before"].mean())
-    return not before > 0 or float(rows["value"].mean()) > before
+    """Whether relearning ends above where it began, or both are nothing, as the page rounds it."""
+    before, after = float(rows["before"].mean()), float(rows["value"].mean())
+    return not before > 0 or after > before or percent(100 * before) == percent(0)
 
 
 def _place(part: pd.DataFrame) -> tuple[int, int, bool, str]:

@@ -1,6 +1,7 @@
 """Arguments and options that several verbs have, what each refuses at once, and the verbs in the groups of the help."""
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +66,29 @@ def named_study(given: Path) -> Path:
     return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
 
 
-Space = Annotated[str, typer.Argument(help="A preset (names), module:function, or a YAML or JSON file.")]
+def _complete_space(context: typer.Context, incomplete: str) -> list[str]:
+    """The presets, which the front door knows, and the spec files of this folder.
+
+    Where nothing is found, as of what holds a slash, the shell completes paths itself.
+    """
+    presets: Callable[[], Iterable[str]] = context.find_root().obj
+    files = sorted(path.name for path in Path().glob("*") if path.suffix in (".yaml", ".yml", ".json"))
+    return [name for name in (*presets(), *files) if name.startswith(incomplete)]
+
+
+def _complete_study(incomplete: str) -> list[str]:
+    """The studies in studies/, by name, and those in this folder."""
+    found = [path.parent.name for place in ("studies", ".") for path in Path(place).glob("*/study.json")]
+    return [name for name in sorted(set(found)) if name.startswith(incomplete)]
+
+
+Space = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=_complete_space,
+        help="A preset (names), module:function, or a YAML or JSON file.",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, e.g. --set depth=[8,12]."),
@@ -104,7 +127,16 @@ WaitOption = Annotated[
     typer.Option("--wait-for-nodes", min=0, help="Seconds to wait for a cluster that still grows."),
 ]
 StudyArgument = Annotated[
-    Path, typer.Argument(callback=named_study, help="A study's folder, or the name of one in studies/.")
+    Path,
+    typer.Argument(
+        autocompletion=_complete_study,
+        callback=named_study,
+        help="A study's folder, or the name of one in studies/.",
+    ),
+]
+StudiesArgument = Annotated[
+    list[str],
+    typer.Argument(autocompletion=_complete_study, metavar="DIR", help="Folders of studies, or s3://…"),
 ]
 AdaptersOption = Annotated[
     bool,

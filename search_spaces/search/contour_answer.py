@@ -19,17 +19,18 @@ def contour_sentences(spec: StudySpec, contexts: Sequence[Context], found: Conto
     made = []
     depths, steps = tuple(sorted(spec.depth)), tuple(sorted(spec.relearn_steps))
     percent = f"{100 * spec.search.level:g}%" if spec.search else ""
+    never = []
     for index, context in enumerate(contexts):
         name = _name(spec, context)
         low, high = found.low[index], found.high[index]
         if (high <= NOWHERE).all():
-            made.append(f"{name}: the attack never reaches {percent}, at no depth and after no steps.")
+            never.append(name)
         elif (low > len(depths) - 1).all():
             made.append(f"{name}: {percent} or more at every depth, whatever the steps.")
         else:
             made.append(
                 f"{name}: after {counted(steps[-1], 'step')} the attack reaches {percent} "
-                f"{_place(found.place[index, -1], depths)} ({_band(low[-1], high[-1], depths)})."
+                f"{_place(found.place[index, -1], depths)}{_band(low[-1], high[-1], depths)}."
             )
         deep = [each for step, each in enumerate(steps) if found.fails_below[index, step] >= SURE]
         if deep:
@@ -42,6 +43,10 @@ def contour_sentences(spec: StudySpec, contexts: Sequence[Context], found: Conto
             made.append(
                 f"{name}: not monotone in steps: what works after {_list(later)} is undone by more relearning."
             )
+    if never:
+        made.append(
+            f"The attack reaches {percent} at no depth, after any number of steps: {'; '.join(never)}."
+        )
     return made
 
 
@@ -93,12 +98,15 @@ def _place(place: float, depths: Sequence[int]) -> str:
 
 
 def _band(low: float, high: float, depths: Sequence[int]) -> str:
+    """In brackets; empty where the whole band lies at no depth."""
+    if high <= NOWHERE:
+        return ""
     words = [
-        "none" if place <= NOWHERE else f"{at_depth(min(place, len(depths) - 1), depths):.1f}"
+        "no depth" if place <= NOWHERE else f"{at_depth(min(place, len(depths) - 1), depths):.1f}"
         for place in (low, high)
     ]
     beyond = " and beyond" if high > len(depths) - 1 else ""
-    return f"95% band {words[0]} to {words[1]}{beyond}"
+    return f" (95% band {words[0]} to {words[1]}{beyond})"
 
 
 def _name(spec: StudySpec, context: Context) -> str:

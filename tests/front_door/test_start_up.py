@@ -1,6 +1,7 @@
 """What each verb imports: the front door counts modules, not seconds."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import call
+from search_spaces.presets import PRESETS
+from tests.commands import ROOT, call
 from tests.conftest import TINY
 from tests.study.test_pretrained import make_folder
 
@@ -120,3 +122,37 @@ def test_no_line_of_the_help_is_cut(tmp_path: Path) -> None:
     code, output = call("--help", cwd=tmp_path)
     assert code == 0 and "relearn plan names" in output
     assert not [line for line in output.splitlines()[1:] if line.endswith("...")]  # the first is the usage
+
+
+TABS = """
+eval "$(_RELEARN_COMPLETE=source_bash relearn)"
+tab() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _relearn_completion relearn; echo "${COMPREPLY[*]}"; }
+tab relearn run ""
+tab relearn plan tofu
+tab relearn status ""
+tab relearn compare first at
+tab relearn export ./stu
+"""
+
+
+def test_the_shell_completes_presets_and_studies(tmp_path: Path) -> None:
+    """In a real bash; where nothing is offered, it completes paths itself."""
+    for name in ("first", "attack"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        (tmp_path / "studies" / name / "study.json").write_text("{}")
+    (tmp_path / "mine.yaml").write_text("")
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", TABS],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": search, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    spaces, tofu, studies, second, path = done.stdout.splitlines()
+    assert spaces.split() == [*PRESETS, "mine.yaml"], done.stderr
+    assert tofu.split() == ["tofu", "tofu-mini"]
+    assert studies.split() == ["attack", "first"]
+    assert second.split() == ["attack"]
+    assert path == ""

@@ -113,7 +113,7 @@ class Drawing:
     def _columns(self) -> str:
         """How narrow a panel may become, and how many stand beside each other: of five three, and two below."""
         first, count = self.chart.panels[0][0], max(len(line) for line in self.chart.panels)
-        if not isinstance(first, Plane) or first.across:
+        if not isinstance(first, Plane):
             return ' whole"'
         width = max(box[2] for _, box in self._panels.values())
         least = LEAST * PAGE_SCALE * POINTS * width

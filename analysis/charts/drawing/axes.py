@@ -34,7 +34,7 @@ def draw_heat(axes: Axes, panel: Heat, marks: Marks, narrow: bool) -> None:
         squares.append(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=face, ec=edge, ls=dash, lw=0.8))
         text, colour = f"{value:.0f}", "#ffffff" if value < 50 else "#111111"
         if gone:
-            text, colour = "–" if narrow else "missing", SOFT
+            text, colour = "–" if narrow else panel.absent, SOFT
         axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=SMALL - gone)
     words = [words for line in panel.words for words in line]
     axes.add_collection(PatchCollection(squares, match_original=True, gid=marks(words)))
@@ -83,11 +83,8 @@ def draw_plane(axes: Axes, panel: Plane, marks: Marks) -> None:
             axes.axhline(value - 0.6, color=LINE, lw=0.5)
             axes.text(panel.x_range[0], value - 0.32, words, fontsize=SMALL, color=INK, va="center")
     for bar in panel.bars:
-        strength = 0.2 + 0.7 * bar.strength
-        axes.plot(panel.x_range, [bar.y] * 2, color=INK, alpha=strength, lw=1.2, gid=marks([bar.words]))
-        axes.text(
-            panel.x_range[1], bar.y, f" {bar.label}", fontsize=5, color=INK, alpha=strength, va="center"
-        )
+        strength = 0.15 + 0.45 * bar.strength
+        axes.plot(panel.x_range, [bar.y] * 2, color=INK, alpha=strength, lw=0.7, gid=marks([bar.words]))
     for series in panel.series:
         _draw_series(axes, series, panel, marks)
 

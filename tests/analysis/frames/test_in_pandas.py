@@ -47,6 +47,20 @@ def test_a_surface_of_a_study_is_that_of_its_cells(study) -> None:
     pd.testing.assert_frame_equal(of_study, of_cells)
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("best_attacks", r"call analysis\.best_attacks\(study\)"),
+        ("plot", r"call analysis\.plot_surface\(study\)"),
+        ("cell", "no attribute 'cell'$"),
+    ],
+)
+def test_a_measure_that_is_typed_as_a_method_is_named(study, typed: str, words: str) -> None:
+    for several in (study, analysis.Studies((study,))):
+        with pytest.raises(AttributeError, match=words):
+            getattr(several, typed)
+
+
 def test_a_repr_is_one_line(study) -> None:
     assert len(repr(study)) < 200
     assert "cells" in repr(study)
