@@ -262,7 +262,8 @@ _Values.add_implicit_resolver(
 
 
 def _line(problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "the study"
+    parts = [str(part) for part in problem["loc"]]
+    place = ".".join(part for part in parts if "[" not in part) or "the study"  # without pydantic's own names
     if problem["type"] == "extra_forbidden":
         return f"  {place}: no such key{did_you_mean(str(problem['loc'][-1]), _siblings(problem))}"
     if problem["type"] == "missing":

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from analysis.reading.location import Location, locate
 from analysis.reading.row_reader import read_corpora, read_rows
 from analysis.reading.study_frames import NoMeasures, Study, ordered
-from study.errors import SpecError, counted
+from study.errors import PreflightError, RelearnError, SpecError, counted
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
 from study.results.links import refuse_links
@@ -116,7 +116,7 @@ def load(*folders: str | Path, device: str | Sequence[str] | None = None) -> Stu
     for root in roots:
         if roots.count(root) > 1:
             raise SpecError(f"{root} is given twice: its cells would count double")
-    read = [_read(each, name) for each, name in zip(locations, _names(roots), strict=True)]
+    read = [_read_there(each, name) for each, name in zip(locations, _names(roots), strict=True)]
     chosen = [_on_device(study, device) for study in read]
     return chosen[0] if len(chosen) == 1 else Studies(tuple(chosen))
 
@@ -184,6 +184,21 @@ def _read(location: Location, name: str) -> Study:
         content=content,
         failures=[json.loads(location.read(path)) for path in location.files(".json", "failures")],
     )
+
+
+def _read_there(location: Location, name: str) -> Study:
+    """``_read``, and what goes wrong on the way to an address in words: each cloud's client has errors of its own."""
+    try:
+        return _read(location, name)
+    except RelearnError:
+        raise
+    except Exception as error:
+        if location.filesystem is None:
+            raise
+        raise PreflightError(
+            f"{location.given} cannot be read ({type(error).__name__}: {error}): mend the address, the network or the "
+            "credentials, or copy the study to a folder here"
+        ) from error
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:

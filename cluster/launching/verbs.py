@@ -73,7 +73,7 @@ def add_verbs(
         gpu_kind: Annotated[str | None, typer.Option("--gpu-kind", help="Which GPU, e.g. A100.")] = None,
         hours: Annotated[float, typer.Option("--hours", help="For how long.")] = 4.0,
         price: Annotated[
-            float | None, typer.Option("--price", help="Of one machine for an hour, in any money.")
+            float | None, typer.Option("--price", min=0, help="Of one machine for an hour, in any money.")
         ] = None,
         image: Annotated[
             str, typer.Option("--image", help="A container image that has relearn.")

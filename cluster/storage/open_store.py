@@ -21,6 +21,8 @@ def open_store(location: str) -> Store:
         SpecError: an address of another kind, or without a bucket or a folder in it.
     """
     scheme, separator, rest = location.partition("://")
+    if not location.removeprefix("file://").strip():  # what a variable that is not set leaves
+        raise SpecError(f"--store {location!r}: expected {EXPECTED}")
     if not separator or scheme == "file":
         return LocalStore(Path(location.removeprefix("file://")))
     if scheme not in BUCKETS:

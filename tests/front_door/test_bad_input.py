@@ -5,14 +5,16 @@ Nothing may have been started: no study folder is left behind by a refused comma
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from study.errors import PreflightError
 from tests.commands import call
 
-WRONG = [
+OF_A_SPEC = [
     (["--set", "dpeth=[8]"], 2, ["dpeth", "did you mean 'depth'"]),
     (["--set", "relearn.lerning_rate=1"], 2, ["relearn.lerning_rate", "did you mean 'learning_rate'"]),
     (["--set", "scenario.frist=Bob"], 2, ["scenario.frist", "no such key"]),
@@ -101,11 +103,147 @@ WRONG = [
     (["--store", "http://host/x"], 2, ["http://host/x", "az://CONTAINER/FOLDER"]),
     (["--study", "s3://bucket/x"], 2, ["s3://bucket/x is no folder", "--store s3://bucket/x"]),
 ]
+"""What is added to ``relearn run names``, the exit code, and words that the message has."""
+
+LINES: list[tuple[str, int, list[str]]] = [
+    ("rum names", 2, ["No such command 'rum'", "Did you mean 'run'"]),
+    ("--nonsense", 2, ["No such option: --nonsense"]),
+    ("run", 2, ["Missing argument 'space'"]),
+    ("run names tofu", 2, ["unexpected extra argument"]),
+    ("run names --sed seed=1", 2, ["No such option: --sed", "--set"]),
+    ("run names --set", 2, ["'--set' requires an argument"]),
+    ("plan names --search", 2, ["'--search' requires an argument"]),
+    ("plan names --search frontier --tolerance abc", 2, ["--tolerance", "valid number"]),
+    ("plan names --search frontier --tolerance nan", 2, ["search.tolerance", "finite number"]),
+    ("plan names --search frontier --budget hours=abc", 2, ["search.budget.hours", "valid number"]),
+    (
+        "plan names --search frontier --budget trajectories=2.5",
+        2,
+        ["search.budget.trajectories", "valid integer"],
+    ),
+    (
+        "plan names --search frontier --budget hours=",
+        2,
+        ["search.budget", "trajectories=…, steps=…, hours=…"],
+    ),
+    ('plan names --set "search={question: frontier, round: 0}"', 2, ["search.round", "greater than 0"]),
+    ("run names --wait-for-nodes -1", 2, ["--wait-for-nodes", "greater than or equal to 0"]),
+    ("run names --wait-for-nodes soon", 2, ["--wait-for-nodes", "valid number"]),
+    ('run names --study ""', 2, ["name an empty or new folder with --study"]),
+    ('run names --store ""', 2, ["--store ''", "expected a folder"]),
+    ("run names --study list.json", 3, ["list.json cannot be written", "--study"]),
+    ("plan names --set =8", 2, ["--set =8", "key=value"]),
+    ("plan names --set depth=", 2, ["depth.0", "valid integer"]),
+    ('plan names --set "depth={a: 1}"', 2, ["depth.0", "valid integer"]),
+    ("plan names --set depth=8.5", 2, ["depth.0", "fractional part"]),
+    ("plan names --set depth=true", 2, ["depth", "truth value"]),
+    ("plan names --set depth=[[8]]", 2, ["depth.0", "valid integer"]),
+    ("plan names --set depth.x=8", 2, ["depth.x", "no keys of its own"]),
+    ("plan names --set seed=-1", 2, ["seed.0", "greater than or equal to 0"]),
+    ("plan names --set repetitions=-1", 2, ["repetitions.0", "greater than or equal to 0"]),
+    ("plan names --set control_depth=-1", 2, ["control_depth.0", "greater than or equal to 0"]),
+    ("plan names --set scenario.queries=0", 2, ["scenario.queries", "greater than 0"]),
+    ("plan names --set scenario.first=", 2, ["scenario.first", "match pattern"]),
+    ('plan names --set "scenario=[names, names]"', 2, ["scenario", "mapping with `name`"]),
+    ('plan names --set "scenario={queries: 6}"', 2, ["scenario", "mapping with `name`"]),
+    ('plan names --set "method=[npo, npo]"', 2, ["method", "stands more than once"]),
+    ('plan names --set "method={name: npo, beta: .nan}"', 2, ["method.0.beta", "finite number"]),
+    ('plan names --set "method={beta: 1}"', 2, ["method.0", "mapping with `name`"]),
+    ("plan names --set method=5", 2, ["method.0", "name of a method"]),
+    ("plan names --set relearn.learning_rate=0", 2, ["relearn.learning_rate", "greater than 0"]),
+    ("plan names --set relearn.learning_rate=.inf", 2, ["relearn.learning_rate", "finite number"]),
+    ("plan names --set relearn.learning_rate=fast", 2, ["relearn.learning_rate", "valid number"]),
+    ("plan names --set relearn=null", 2, ["relearn", "valid dictionary"]),
+    ("plan names --set unlearn=5", 2, ["unlearn", "valid dictionary"]),
+    ("plan names --set relearn.by=fax", 2, ["relearn.by", "'weights', 'jobs' or 'steps'"]),
+    ("plan names --set relearn.by=jobs", 2, ["base_url"]),
+    (
+        "plan names --set relearn.by=jobs --set relearn.base_url=http://h/v1",
+        2,
+        ["relearn.base_url", "plain text"],
+    ),
+    (
+        "plan names --set relearn.by=jobs --set relearn.base_url=ftp://h/v1",
+        2,
+        ["relearn.base_url", "expected a URL"],
+    ),
+    ("plan names --set relearn.base_url=https://h/v1", 2, ["base_url", "by=jobs or by=steps"]),
+    ('plan names --set "relearn.lora={rank: 0}"', 2, ["relearn.lora.rank", "greater than 0"]),
+    ("plan names --set precision=float16", 2, ["precision", "'float32', 'mixed' or 'bfloat16'"]),
+    ("plan names --set precision=bfloat16", 3, ["bfloat16", "precision=mixed"]),
+    ("plan names --set attention=flash", 2, ["attention", "flash_attention_2"]),
+    ("plan names --set leaks=allow", 2, ["leaks", "'refuse' or 'mark'"]),
+    ("plan names --set generation.temperature=1", 2, ["generation.temperature", "no such key"]),
+    ("plan names --set generation.max_new_tokens=0", 2, ["generation.max_new_tokens", "greater than 0"]),
+    ("plan names --set max_length=0", 2, ["max_length", "greater than 0"]),
+    ("plan names --set execution.gpus=1.5", 2, ["execution.gpus", "whole number"]),
+    ("plan names --set execution.gpus=-1", 2, ["execution.gpus", "greater than or equal to 0"]),
+    (
+        'plan names --set "execution.of_kind={fintune: {cpus: 2}}"',
+        2,
+        ["execution.of_kind.fintune: ", "'finetune'"],
+    ),
+    ("plan names --set execution.retries=-1", 2, ["execution.retries", "greater than or equal to 0"]),
+    (
+        "plan names --set embedded.architecture.heads=3",
+        2,
+        ["embedded.architecture", "width 128 over 3 heads"],
+    ),
+    ("plan names --set embedded=null", 2, ["embedded", "valid dictionary"]),
+    ("plan names --set finetune.steps=-1", 2, ["finetune.steps", "greater than 0"]),
+    ("plan names --set name=a/b", 2, ["name", "match pattern"]),
+    ("plan names --set name=..", 2, ["name", "match pattern"]),
+    ("plan names --set question=[a]", 2, ["question", "valid string"]),
+    ('plan names --set "checkpoints={at: {8: gone}}"', 2, ["`checkpoints` has 8"]),
+    ('plan names --set "checkpoints={at: {}}"', 2, ["checkpoints.at", "at least 1"]),
+    ('plan names --set "model=[embedded, embedded]"', 2, ["model", "stands more than once"]),
+    ("plan names --set model=owner/gone", 3, ["model=owner/gone", "while online"]),
+    ("plan names --set vary.rank=[0]", 2, ["vary.rank.0", "greater than 0"]),
+    ("plan names --set vary.learning_rate=[1e-4,1e-4]", 2, ["vary.learning_rate", "each once"]),
+    ("plan names --set vary.speed=[1]", 2, ["vary.speed", "no such key"]),
+    ("plan names --json extra", 2, ["unexpected extra argument"]),
+    ("plan json:dumps", 2, ["TypeError", "without arguments"]),
+    ("plan json:nothing", 2, ["json:nothing", "no attribute"]),
+    ("plan os:getcwd", 2, ["returns a StudySpec"]),
+    ('plan "na mes"', 2, ["'na mes'", "did you mean 'names'"]),
+    ("plan ..", 2, ["'..'", "YAML or JSON file"]),
+    ("cluster slrum names", 2, ["slrum", "did you mean 'slurm'"]),
+    ("cluster slurm nmaes", 2, ["'nmaes'", "did you mean 'names'"]),
+    ("cluster slurm names --nodes 0", 2, ["--nodes 0", "at least 1"]),
+    ("cluster slurm names --hours soon", 2, ["--hours", "valid number"]),
+    ("cluster slurm names --hours -1", 2, ["--hours -1", "more than 0"]),
+    ("cluster slurm names --price -1", 2, ["--price", "greater than or equal to 0"]),
+    ("submit names", 2, ["Missing option '--address'"]),
+    ("submit names --address http://127.0.0.1:1", 2, ["nothing would be left", "--store"]),
+    ("status gone --address nonsense", 2, ["--address nonsense", "http://HEAD:8265"]),
+    ("status s3://bucket/x", 2, ["s3://bucket/x is no folder"]),
+    ("resume gone --store s9://x", 2, ["s9://x", "expected a folder"]),
+    ("score gone", 2, ["Missing option '--metric'"]),
+    ("score gone --metric rouge_l --calls -1", 2, ["--calls", "greater than or equal to 0"]),
+    ("score gone --metric rouge_l --at-once 0", 2, ["--at-once", "greater than or equal to 1"]),
+    ("serve", 2, ["Missing argument"]),
+    ("serve gone", 2, ["--state", "model folder"]),
+    ("serve gone --state x", 2, ["gone", "neither a study nor a model folder"]),
+    ("serve gone --port 99999999", 2, ["--port", "less than or equal to 65535"]),
+    ("report", 2, ["Missing argument 'DIR'"]),
+    ("report s3://bucket/x", 3, ["s3://bucket/x cannot be read", "credentials"]),
+    ("report gone gone", 2, ["gone is given twice"]),
+    ("compare gone", 2, ["Missing argument 'second'"]),
+    ("export gone --format xlsx", 2, ["--format xlsx", "csv, parquet"]),
+    ("verify gone --repare", 2, ["No such option: --repare", "--repair"]),
+]
+"""Whole command lines."""
+
+WRONG = [
+    *((["run", "names", *arguments], code, words) for arguments, code, words in OF_A_SPEC),
+    *((shlex.split(line), code, words) for line, code, words in LINES),
+]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "latin.txt").write_bytes("Zoë Anthony Mark".encode("latin-1"))
     for name in ("bare", "pickled", "mute"):
         (tmp_path / name).mkdir()
@@ -119,10 +257,25 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=lambda value: str(value)[:50])
-def test_wrong_specs(place: Path, arguments: list[str], code: int, words: list[str]) -> None:
+@pytest.mark.parametrize(("line", "code", "words"), WRONG, ids=[" ".join(line)[:60] for line, _, _ in WRONG])
+def test_wrong_inputs(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: list[str],
+    code: int,
+    words: list[str],
+) -> None:
+    """What is not refused computes nothing, and fails here."""
+
+    def stop(*_: object) -> None:
+        raise PreflightError("not refused")
+
+    monkeypatch.setattr("cluster.driver.launch.run_study", stop)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     before = sorted(place.iterdir())
-    found, output = call("run", "names", *arguments, cwd=place)
+    found, output = call(*line, cwd=place)
     assert found == code, output
     for word in words:
         assert word in output
@@ -213,9 +366,3 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert not list(disk.rglob("record.json"))
     finally:
         subprocess.run(["umount", disk], check=True)
-
-
-def test_an_export_format_that_is_none(tmp_path: Path) -> None:
-    code, output = call("export", "gone", "--format", "xlsx", cwd=tmp_path)
-    assert code == 2
-    assert "expected one of csv, parquet" in output

@@ -189,7 +189,7 @@ class Drawing:
                 axes.set_gid(name)
                 self._panels[name] = (
                     panel.title or chart.heading,
-                    (left, top, at.left + at.wide + 0.12, at.down),
+                    (left, top, at.left + at.wide + 0.18, at.down),
                 )
                 if isinstance(panel, Plane):
                     draw_plane(axes, panel, self._marks)

@@ -77,7 +77,7 @@ def panels(chart: Chart, foot: float, folds: int) -> Layout:
     first = chart.panels[0][0]
     beside = [part for words in tick_words(chart, "y") for part in words.split("\n")]
     above = isinstance(first, Plane) and first.across  # then its names stand above its lines
-    left = 0.16 if above else 0.36 + LETTER * max(map(len, beside), default=1)
+    left = 0.3 if above else 0.36 + LETTER * max(map(len, beside), default=1)
     lines = 1 + max((words.count("\n") for words in tick_words(chart, "x")), default=0)
     under, over = 0.26 + 0.13 * lines, 0.26 + 0.16 * folds
     width = max(columns * (left + wide) + 0.2, 3.2)
