@@ -77,14 +77,21 @@ def in_words(seeds: int, probes: int, rows: int, spread: Spread | None) -> str:
     if seeds < 2:
         return (
             f"with 1 seed and {probes} queries you will see nothing of other seeds, each rate of this one to "
-            f"±{now.half_width:.0f}; two more seeds: differences of {then.difference:.0f} points or more "
+            f"±{now.half_width:.0f}; two more seeds: {_seen(then)} "
             f"({source}; 80% power, rates near 50%)"
         )
     return (
-        f"with {seeds} seeds and {probes} queries you will see differences of {now.difference:.0f} points or more, "
-        f"each rate to ±{now.half_width:.0f}; with two more seeds {then.difference:.0f} and ±{then.half_width:.0f} "
+        f"with {seeds} seeds and {probes} queries you will see {_seen(now)}, "
+        f"each rate to ±{now.half_width:.0f}; with two more seeds {_seen(then)}, and ±{then.half_width:.0f} "
         f"({source}; 80% power, rates near 50%)"
     )
+
+
+def _seen(found: Resolution) -> str:
+    """Two rates differ by at most 100 points."""
+    if found.difference > 100:
+        return "no difference, however large"
+    return f"differences of {found.difference:.0f} points or more"
 
 
 def as_dict(seeds: int, probes: int, rows: int, spread: Spread | None) -> dict[str, object]:

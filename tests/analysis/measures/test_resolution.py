@@ -20,6 +20,9 @@ def test_the_formula_says_what_simulated_studies_showed(seeds: int, probes: int,
 def test_one_seed_tells_nothing_of_others() -> None:
     assert np.isnan(resolution(1, 100, 60).difference)
     assert "nothing of other seeds" in in_words(1, 100, 60, None)
+    assert "you will see no difference, however large" in in_words(2, 6, 1, None), (
+        "140 points there cannot be"
+    )
 
 
 def test_the_spread_is_the_earlier_studys(study_folder) -> None:
