@@ -42,6 +42,8 @@ FORMAT = 1
 STUDY_FILE = "study.json"
 WORKING_FOLDER = "working_folder"
 """Where the user stood when the study's paths were given; see ``working_folder``."""
+QUESTION = ("spec", "axes", "models", "inputs", "store", WORKING_FOLDER)
+"""What a study goes on from. No secret belongs there, and a masked word would make it another study."""
 STUDIES_FOLDER = "studies"
 """The folder's name whose studies share a store."""
 DESCRIPTION = (PLANNED_FILE, CORPORA_FILE)
@@ -225,7 +227,9 @@ class StudyFolder:
 
     def _write(self, lease: Lease, content: Mapping[str, Any]) -> None:
         lease.check()
-        write_json(self.folder / STUDY_FILE, redacted(dict(content)), checksum=True)
+        told = {name: value for name, value in content.items() if name not in QUESTION}
+        kept = {**content, **redacted(told)}
+        write_json(self.folder / STUDY_FILE, kept, checksum=True)
 
 
 def _axes(spec: StudySpec) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ A text that ends gets one end token, the first of ``end_ids``.
 Deliberately absent: a text whose prompt and continuation share a token is refused, not guessed at.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -214,9 +215,9 @@ def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
             text = str(
                 tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
             )
-            if (
-                _holds_in_order(text, message.split()) and "{'type'" not in text
-            ):  # a list, written out as Python does
+            # Where the words come in a list that is written out as Python does, its signs would be read as text.
+            written_out = text.count("{'type':") > message.count("{'type':")
+            if _holds_in_order(text, message.split()) and not written_out:
                 made: Any = tokenizer.apply_chat_template(
                     conversation, tokenize=True, add_generation_prompt=True, return_dict=False
                 )
@@ -232,13 +233,14 @@ def chat_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
 
 
 def _holds_in_order(text: str, words: Iterable[str]) -> bool:
-    """Whether each word stands behind the one before it, with anything in between."""
+    """Whether each word stands behind the one before it, with anything in between; as it is, or as JSON writes it."""
     at = 0
     for word in words:
-        found = text.find(word, at)
-        if found < 0:
+        forms = (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1])
+        ends = [found + len(form) for form in forms if (found := text.find(form, at)) >= 0]
+        if not ends:
             return False
-        at = found + len(word)
+        at = min(ends)
     return True
 
 

@@ -7,8 +7,8 @@ ABSENT = "–"
 
 
 def entries(value: Any, path: str = "") -> dict[str, Any]:
-    """Path → leaf, such as ``relearn.learning_rate``; a list is a leaf."""
-    if not isinstance(value, Mapping):
+    """Path → leaf, such as ``relearn.learning_rate``; a list is a leaf, and so is an empty mapping."""
+    if not isinstance(value, Mapping) or (path and not value):
         return {path: value}
     found: dict[str, Any] = {}
     for name, inner in value.items():
@@ -29,5 +29,5 @@ def in_words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(in_words(each) for each in value)
     if isinstance(value, Mapping):
-        return " ".join(f"{name}={in_words(each)}" for name, each in value.items())
+        return " ".join(f"{name}={in_words(each)}" for name, each in value.items()) or "{}"
     return str(value).replace("\n", " ⏎ ")

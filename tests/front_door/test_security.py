@@ -11,6 +11,7 @@ import pytest
 from cluster.study_folder.event_log import EventLog, read_events
 from cluster.study_folder.failures import Cause, Failure, FailureRecords
 from cluster.study_folder.lease import hold
+from cluster.study_folder.redaction import redacted
 from tests.commands import call
 from tests.conftest import TINY
 from tests.without_ray import run_without_ray
@@ -133,6 +134,23 @@ def test_secrets_are_masked(planned, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not any(secret in text or "quote-and-more" in text for text in texts)
     (event,) = read_events(tmp_path)
     assert event["message"] == "401 for Bearer [secret]"
+
+
+def test_what_a_study_asks_is_no_secret(
+    without_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables whose names only look alike, and words of the question that a variable holds too."""
+    (tmp_path / "space.json").write_text(json.dumps(TINY))
+    monkeypatch.setenv("TOKENIZER", "gradient_ascent")
+    monkeypatch.setenv("MY_KEY", "embedded")
+    for _ in range(2):
+        code, output = call("run", "space.json", "--study", "s", cwd=tmp_path)
+        assert code == 0, output
+    assert json.loads((tmp_path / "s" / "study.json").read_text())["spec"]["model"] == ["embedded"]
+    monkeypatch.setenv("HFTOKEN", "hf_abcdefghijklmnop")
+    assert redacted({"a": ["hf_abcdefghijklmnop", "gradient_ascent"]}) == {
+        "a": ["[secret]", "gradient_ascent"]
+    }
 
 
 def test_no_secret_of_a_run_reaches_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,9 @@ def provenance(study: Study) -> Section:
         about.append(("overrides", "; ".join(map(str, study.content["overrides"]))))
     about += [("begun", str(study.content["created"]))] if "created" in study.content else []
     about += [
-        (path.replace("_", " ").replace(".", ": "), _shown(value)) for path, value in entries(facts).items()
+        (path.replace("_", " ").replace(".", ": "), _shown(value))
+        for path, value in entries(facts).items()
+        if value != {}
     ]
     tables = [_named(about, "How it was run")]
     times = stage_times(study)

@@ -110,3 +110,18 @@ def test_a_part_that_is_null_is_set_by_its_keys() -> None:
     )
     assert text_of(by_key) == text_of(whole)
     assert identities(by_key) == identities(whole)
+
+
+def test_methods_that_differ_have_names_that_differ() -> None:
+    """Also in a part whose every key is left to its default."""
+    plain, given_ = (
+        load_space(
+            "whp-keyword-mini",
+            [f"method=[{{name: whp, reinforcement: {{steps: 2, optimiser: {optimiser}}}}}]"],
+        )
+        for optimiser in (
+            "{learning_rate: 1e-4, batch_size: 4}",
+            "{learning_rate: 1e-4, batch_size: 4, lora: {}}",
+        )
+    )
+    assert set(plain.the_methods).isdisjoint(given_.the_methods)

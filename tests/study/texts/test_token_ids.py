@@ -72,6 +72,17 @@ def test_a_chat_template_is_encoded_once(form: str, family: str) -> None:
     assert found[:2].count(BEGIN_ID) == text.startswith(BEGIN)
 
 
+@pytest.mark.parametrize("message", ["Say {'type': 'text'}.", 'He said "no", and\nleft a \\ behind: é.'])
+@pytest.mark.parametrize(
+    "template",
+    ["{{ messages[0].content }}", "{{ messages | tojson }}", "{{ messages[0].content[0]['text'] }}"],
+)
+def test_a_chat_template_takes_any_message(template: str, message: str) -> None:
+    tokenizer = tokenizer_of("byte-level, begin")
+    tokenizer.chat_template = template
+    assert message[:3] in tokenizer.decode(chat_ids(tokenizer, message))
+
+
 @pytest.mark.parametrize(
     "template",
     [
