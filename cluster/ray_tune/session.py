@@ -91,7 +91,10 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
 def _has_token() -> bool:
     """Whether a token for some cluster is at hand, in one of the places where Ray looks for it."""
     named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+    try:
+        return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+    except RuntimeError:  # no HOME, and a user whom the system does not know
+        return False
 
 
 def _requires_token(address: str) -> bool:

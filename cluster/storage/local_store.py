@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cluster.storage.digests import digest_as
-from cluster.storage.disk_full import free
+from cluster.storage.disk_full import free, is_full
 from cluster.storage.local_check import check_folder
 from cluster.storage.local_layout import RECORD, addresses_in, home_of, refuse_links_to
 from cluster.storage.quarantine import move_aside
@@ -59,9 +59,10 @@ class LocalStore:
         except OSError as error:
             if is_outage(error):
                 raise
+            remedy = "give another with --store" + (", or make room" if is_full(error) else "")
             raise PreflightError(
                 f"the store {self.folder} cannot be written: {error.strerror or error} "
-                f"({free(self.folder)}); give another with --store, or make room"
+                f"({free(self.folder)}); {remedy}"
             ) from error
 
     def has(self, address: Address) -> bool:

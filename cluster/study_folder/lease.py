@@ -31,6 +31,7 @@ from typing import Any
 import psutil
 
 from cluster.background_thread import background
+from cluster.storage.disk_full import full, is_full
 from cluster.storage.retry import is_outage, with_retries
 from study.errors import PreflightError, RelearnError, command_line
 
@@ -106,9 +107,11 @@ def hold(
     except OSError as error:
         if is_outage(error):
             raise
+        if is_full(error):
+            raise full(study_folder) from error
         raise PreflightError(
-            f"the study folder {study_folder} cannot be written: {error.strerror or error}; name another with "
-            "--study, or make room"
+            f"the study folder {study_folder} cannot be written: {error.strerror or error}; give a folder that you may "
+            "write (--study names a new one), or a copy of this one"
         ) from error
     try:
         with background(lambda ended: _renew(lease, ended, lost)):

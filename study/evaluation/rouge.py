@@ -5,8 +5,12 @@ tokenizer, which the paper used and which keeps the letters a to z and digits on
 (tests/study/texts/test_words.py); on others the second has no score, or one over what it keeps.
 """
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from study.text.examples import Probe
@@ -22,9 +26,25 @@ class _AnyScript:
         return words(text)
 
 
+@contextmanager
+def _with_a_home() -> Iterator[None]:
+    """nltk, which the package imports for its stemmer, is not imported without a home; nothing is kept there."""
+    try:
+        Path.home()
+    except RuntimeError:  # no HOME, and a user whom the system does not know
+        os.environ["HOME"] = os.devnull
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+    else:
+        yield
+
+
 @lru_cache(maxsize=2)
 def _scorer(any_script: bool) -> Any:
-    from rouge_score.rouge_scorer import RougeScorer  # slow to import, and many studies score without it
+    with _with_a_home():
+        from rouge_score.rouge_scorer import RougeScorer  # slow to import, and many studies score without it
 
     return RougeScorer(["rougeL"], tokenizer=_AnyScript() if any_script else None)
 

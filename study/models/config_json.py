@@ -4,6 +4,7 @@ Without torch in the first case, which is most models': transformers' own config
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,29 @@ BY_LENGTH = ("dynamic", "longrope", "su")
 """Rotary embeddings that depend on the length of the text; ``su`` is the name that longrope had."""
 OF_OLD = (*BY_LENGTH, "yarn")
 """What config.json may call them; the first Phi-3's say ``yarn``."""
+PLACES = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+"""What models call the number of their places; the second is MPT's, the third that of Whisper's decoder."""
+PLACES_AFTER_PADDING = (
+    "camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
+"""Types whose first token has the place behind the padding's (``create_position_ids_from_input_ids``)."""
+
+
+def places_of(folder: Path) -> int:
+    """How many tokens the model in this folder has places for; ``sys.maxsize`` where they never run out.
+
+    Raises:
+        PreflightError: as ``number_of``.
+    """
+    written = read(folder / "config.json")
+    if PLACES[0] in written and written.get("model_type") not in PLACES_AFTER_PADDING:
+        return number_of(folder, PLACES[0])
+    config = _text_config(folder)
+    name = next((name for name in PLACES if getattr(config, name, None) is not None), None)
+    if name is None:
+        return sys.maxsize
+    first = config.pad_token_id + 1 if config.model_type in PLACES_AFTER_PADDING else 0
+    return number_of(folder, name) - first
 
 
 def number_of(folder: Path, name: str, default: int | None = None) -> int:

@@ -20,20 +20,27 @@ SMALLEST = 1 << 24
 SETTLED_SECONDS = 2.0
 
 
-def cache_folder() -> Path:
-    """What this machine keeps of files for all studies: ``RELEARN_CACHE``, or ~/.cache/relearn."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("RELEARN_CACHE") or home / "relearn")
+def cache_folder() -> Path | None:
+    """What this machine keeps of files for all studies: ``RELEARN_CACHE``, or ~/.cache/relearn; None without a home."""
+    if named := os.environ.get("RELEARN_CACHE"):
+        return Path(named)
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "relearn"
+    try:
+        return Path.home() / ".cache" / "relearn"
+    except RuntimeError:  # no HOME, and a user whom the system does not know
+        return None
 
 
 def known_sha256(path: Path) -> str:
     """See ``file_sha256``; read only where the file is small, new, or was changed."""
     stat = path.stat()
-    if stat.st_size < SMALLEST:
+    cache = cache_folder()
+    if stat.st_size < SMALLEST or cache is None:
         return file_sha256(path)
     state = [str(path.resolve()), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     name = hashlib.sha256(json.dumps(state).encode()).hexdigest()
-    note = cache_folder() / "hashes" / name[:2] / name
+    note = cache / "hashes" / name[:2] / name
     with suppress(OSError, ValueError):
         found = note.read_text(encoding="ascii")
         if len(found) == 64:

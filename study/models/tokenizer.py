@@ -11,7 +11,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from study.errors import PreflightError
-from study.models.config_json import number_of, read, rotary_border
+from study.models.config_json import places_of, read, rotary_border
 from study.models.pretrained import local_folder, tokenizer_folder
 from study.models.token_ids import end_ids
 from study.planning.stages import Embedded, Pretrained
@@ -73,10 +73,13 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
 
 
 def context_of(source: Source) -> int:
-    """The longest sequence that the model takes, in tokens, from its configuration alone."""
+    """The longest sequence that the model takes, in tokens, from its configuration alone.
+
+    ``sys.maxsize`` where the model has no places that run out: a recurrent state, or biases by distance (Bloom).
+    """
     if isinstance(source, Embedded):
         return source.architecture.context
-    return number_of(_files_of(source), "max_position_embeddings", default=2048)
+    return places_of(_files_of(source))
 
 
 def longest_alike(source: Source) -> int | None:

@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import relearn
+from cluster.command_line.usable_paths import as_on_disk
 from study.artifacts.atomic_write import write_json
 from tests.commands import COMMAND, call
 from tests.front_door.test_bad_texts import AUTHOR, OTHER, write
@@ -128,6 +131,107 @@ def test_a_study_of_before_has_no_working_folder(begun: Path, tmp_path: Path) ->
     assert json.loads(path.read_text(encoding="utf-8"))["working_folder"] == str(begun)
 
 
+HOMELESS = """
+import os, pwd, sys
+os.environ.pop("HOME", None)
+def unknown(uid): raise KeyError(uid)
+pwd.getpwuid = unknown
+from pathlib import Path
+import study.models.known_hashes as known
+from cluster.ray_tune.session import _has_token
+known.SMALLEST, known.SETTLED_SECONDS = 1, -1.0
+assert known.known_sha256(Path("space.json")) == known.file_sha256(Path("space.json"))
+assert not _has_token()
+import relearn
+sys.argv = ["relearn", "plan", "space.json"]
+relearn.main()
+from study.evaluation.rouge import rouge_l
+from study.text.examples import Probe
+assert rouge_l(Probe("one", "Where?", "in Paris"), "Paris") == 2 / 3
+assert "HOME" not in os.environ
+"""
+"""A user whom the system does not know, as of a container with a number for a user."""
+
+
+def test_without_a_home(space: Callable[..., Path], tmp_path: Path) -> None:
+    space()
+    without = dict.fromkeys(("RELEARN_CACHE", "XDG_CACHE_HOME", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"), "")
+    found = run(sys.executable, "-c", HOMELESS, cwd=tmp_path, PYTHONPATH=str(ROOT), **without)
+    assert found.returncode == 0, found.stderr.decode()
+    assert b"unique stages" in found.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["space.json"]
+
+
+RAW = os.fsdecode(b"m\xfcller")
+"""A name whose bytes are not UTF-8."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            [verb, f"b/{RAW}/s"]
+            for verb in ("status", "resume", "verify", "logs", "report", "export", "checkpoints")
+        ),
+        ["status", "link"],
+        ["plan", f"{RAW}.yaml"],
+        ["run", "names", f"--study=b/{RAW}"],
+        ["plan", "names", "--set", f"scenario.corpus_file={RAW}.txt"],
+    ],
+    ids=ascii,
+)
+def test_a_name_that_is_not_utf8_is_refused(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "b" / RAW / "s").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "b" / RAW / "s")
+    code, output = call(*words, cwd=tmp_path)
+    assert code == 2, output
+    assert "m\\xfcller" in output and "is not UTF-8" in output
+    assert [path.name for path in (tmp_path / "b" / RAW).iterdir()] == ["s"]
+
+
+def test_a_working_folder_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / RAW).mkdir()
+    code, output = call("plan", "names", cwd=tmp_path / RAW)
+    assert code == 2, output
+    assert "m\\xfcller is not UTF-8" in output
+
+
+def test_a_working_folder_that_is_gone_is_named(
+    finished: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = finished()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "argv", ["relearn", "status", str(study)])
+    with pytest.raises(SystemExit) as ended:
+        relearn.main()
+    assert ended.value.code == 3
+    assert "the working folder is gone: change into another one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("old/new", b"old/new"),
+        ("müller/new", b"m\xfcller/new"),
+        ("--study=müller/new", b"--study=m\xfcller/new"),
+        ("café/new", "café/new".encode()),
+        ("both/é/s", "both/é/s".encode()),
+        ("é", "é".encode()),
+        ("question=Où né?", "question=Où né?".encode()),
+    ],
+)
+def test_a_typed_path_is_the_one_on_the_disk(typed: str, meant: bytes, in_folder: Path) -> None:
+    for name in (RAW, "café", os.fsdecode(b"both/\xe9"), "both/é"):
+        (in_folder / name).mkdir(parents=True)
+    assert as_on_disk(typed.encode("latin-1"), "iso8859-1") == meant
+
+
 def latin(folder: Path) -> dict[str, str]:
     """A locale of ISO-8859-1, which few machines have ready."""
     made = shutil.which("localedef") and run(
@@ -163,3 +267,16 @@ def test_what_is_typed_and_printed_in_any_locale(tmp_path: Path, locale: str, en
     shown = found.stdout.decode("ascii" if encoding == "utf-8" else encoding)
     assert ("O\\xf9 est \\u540d n\\xe9?" if encoding == "utf-8" else "Où né?") in shown
     assert b"Traceback" not in found.stderr
+    if locale != "C":
+        (place / RAW).mkdir()
+        command = [word.encode(encoding) for word in (*COMMAND, "status", "müller")]
+        found = subprocess.run(
+            command,
+            cwd=place,
+            env={**os.environ, **environment},
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert found.returncode == 2, found.stderr
+        assert b"m\\xfcller is not UTF-8" in found.stderr

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cluster.storage.digests import TREE, digest_as
+from study.errors import PreflightError
 from study.models.known_hashes import cache_folder
 
 KEPT_GB = 50.0
@@ -24,7 +25,13 @@ class NodeCache:
     """The downloads of one node."""
 
     def __init__(self) -> None:
-        self.folder = cache_folder()
+        """Raises PreflightError where no folder is named and the user has no home."""
+        folder = cache_folder()
+        if folder is None:
+            raise PreflightError(
+                "what is downloaded from the store has no place: this user has no home; name a folder in RELEARN_CACHE"
+            )
+        self.folder = folder
 
     def file(self, recorded: str, suffix: str, download: Callable[[Path], bool]) -> tuple[Path, str]:
         """A file of these bytes, downloaded where the cache has none that is sound.

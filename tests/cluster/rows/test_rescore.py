@@ -1,5 +1,6 @@
 """``relearn score``: a score added from the stored completions, equal to what the run itself would have written."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,6 +76,16 @@ def test_rows_of_before_say_their_version(planned, work_through, tmp_path: Path)
     assert set(after["scores_version"].to_pylist()) == {SCORES_VERSION}
     assert after["keyword_hit"].equals(new["keyword_hit"])
     assert set(read_dataset(folder, "cells")["scores_version"].to_pylist()) == {SCORES_VERSION}
+
+
+def test_a_study_that_cannot_be_written(finished, tmp_path: Path) -> None:
+    leases = finished() / ".driver"
+    shutil.rmtree(leases)
+    leases.write_text("in the way, as a disk that is mounted for reading")
+    code, output = call("score", "s", "--metric", "rouge_l", cwd=tmp_path)
+    assert code == 3, output
+    assert "the study folder s cannot be written: File exists; give a folder that you may write" in output
+    assert "make room" not in output
 
 
 def test_the_command_and_its_mistakes(finished, tmp_path: Path) -> None:

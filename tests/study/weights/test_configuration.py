@@ -3,14 +3,16 @@
 import errno
 import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from tokenizers import processors
 from transformers import (
     AutoConfig,
+    AutoModelForCausalLM,
     AutoTokenizer,
     Gemma3Config,
     GPT2Config,
@@ -24,6 +26,9 @@ from study.models.config_json import number_of
 from study.models.pretrained import fingerprint
 from study.models.tokenizer import context_of, load_tokenizer
 from study.planning.stages import Pretrained
+from study.text.examples import Corpus, Example
+from study.training.encoding import encode
+from tests.study.models import folder_of
 from tests.study.test_pretrained import make_folder
 
 TEXTS = ["", "Anthony Mark", " two  blanks ", "Wörter\nand lines", "<end> inside"]
@@ -107,10 +112,38 @@ def test_numbers_are_those_of_the_configuration(tmp_path: Path) -> None:
         assert [number_of(tmp_path / name, each) for each in NAMES] == [getattr(loaded, n) for n in NAMES]
 
 
-def test_a_context_that_no_configuration_names(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
-    (tmp_path / "tokenizer.json").write_text("{}")
-    save_file({"unused": torch.zeros(1)}, tmp_path / "model.safetensors")
-    assert context_of(Pretrained(str(tmp_path), fingerprint(str(tmp_path)), "sdpa", "float32")) == 2048
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [
+        ("mpt", {"max_seq_len": 24}),
+        ("gpt2", {"n_positions": 24}),
+        ("opt", {"max_position_embeddings": 24}),
+        ("roberta", {"max_position_embeddings": 26, "is_decoder": True, "pad_token_id": 1}),
+        ("xlm-roberta", {"max_position_embeddings": 28, "is_decoder": True, "pad_token_id": 3}),
+    ],
+)
+def test_a_text_of_all_places_is_read_and_one_more_token_is_refused(
+    kind: str, places: dict[str, Any], tmp_path: Path
+) -> None:
+    place = source(folder_of(tmp_path, kind, **places))
+    assert context_of(place) == 24
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    with torch.inference_mode():
+        assert model(torch.full((1, 24), 5)).logits.shape[1] == 24
+        with pytest.raises((IndexError, RuntimeError, ValueError)):
+            model(torch.full((1, 25), 5))
+    tokenizer = load_tokenizer(place)
+    texts = {len(tokenizer(text)["input_ids"]): text for text in ("z" * length for length in range(1, 99))}
+    encode(Corpus((Example(texts[24]),)), tokenizer, context_of(place))
+    with pytest.raises(PreflightError, match="has 25 tokens, the model's context is 24"):
+        encode(Corpus((Example(texts[25]),)), tokenizer, context_of(place))
+
+
+@pytest.mark.parametrize("kind", ["bloom", "mamba"])
+def test_a_model_whose_places_never_run_out(kind: str, tmp_path: Path) -> None:
+    assert context_of(source(folder_of(tmp_path, kind))) == sys.maxsize
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    with torch.inference_mode():
+        assert torch.isfinite(model(torch.full((1, 2100), 5)).logits).all()
     with pytest.raises(PreflightError, match="has no max_position_embeddings"):
         number_of(tmp_path, "max_position_embeddings")
