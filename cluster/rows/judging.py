@@ -28,13 +28,17 @@ def judge_study(
         say: is called with what will be asked, before anything is, and with the outcome.
 
     Raises:
-        SpecError: no judge is named, or the study needs more calls than ``calls``.
+        SpecError: no judge is named, it is a path without a folder, or the study needs more calls than ``calls``.
         StudyHeldError: a driver runs the study; what the judge said is kept, so that scoring again asks nothing twice.
         PreflightError: the judge cannot be reached; what it said before is kept and scored.
     """
-    if named is None:
+    if not named:
         raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
     local = Path(named).is_dir()
+    if not local and named.startswith(("/", "./", "../", "~")):
+        raise SpecError(
+            f"--judge {named}: no such folder; expected a model folder, or the endpoint's model by its name"
+        )
     judge: Judge = FolderJudge(named) if local else EndpointJudge(named, calls)
     replies = JudgeReplies(store)
     answers, cases = _cases(folder, judge.model)

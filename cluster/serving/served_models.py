@@ -1,7 +1,7 @@
 """The models that the service offers: by name, where each one's weights lie.
 
-A study's models are named by their coordinates, ``START/METHOD/repetitions-R/seed-S/depth-D``; a model folder by its
-own name. The jobs' checkpoints come beside them.
+A study's models are named by their coordinates, ``START/METHOD/repetitions-R/seed-S/depth-D``, with a short name of the
+model before them where the study has several; a model folder by its own name. The jobs' checkpoints come beside them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from study.errors import PreflightError
 from study.planning.chains import chain_files
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Embedded, Pretrained, Trajectory
-from study.settings.relearning import own_name
+from study.settings.relearning import own_name, short_names
 
 if TYPE_CHECKING:  # torch comes with it
     from study.models.resident import Resident
@@ -49,12 +49,12 @@ class Served:
 
 def of_study(plan: Plan, store: Store) -> dict[str, Served]:
     """Every model of a study that relearning may start from, and those it came from, as far as they are computed."""
-    several = len({cell.model for cell in plan.cells}) > 1
+    folders = short_names(plan.spec.model)
     found: dict[str, Served] = {}
     for cell in plan.cells:
         if cell.relearn_steps:
             continue
-        prefix = f"{Path(cell.model).name}/" if several else ""
+        prefix = f"{folders[cell.model]}/" if len(folders) > 1 else ""
         name = prefix + own_name(cell.start, cell.method, cell.repetitions, cell.seed, cell.depth)
         model = _of_checkpoint(cell.checkpoint, store)
         if model is not None:
@@ -80,7 +80,7 @@ def of_folder(folder: Path) -> dict[str, Served]:
     source = Pretrained(str(folder), identity, "sdpa", "float32")
     if "sdpa" not in attentions(without_weights(source)):
         source = Pretrained(str(folder), identity, "eager", "float32")
-    return {folder.name: Served(source, f"{source.key}@0")}
+    return {folder.absolute().name: Served(source, f"{source.key}@0")}
 
 
 def _of_checkpoint(checkpoint: Checkpoint, store: Store) -> Served | None:

@@ -11,6 +11,7 @@ from study.planning.materials import Materials, read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.planning.proposer import Point
+from study.planning.served_pipeline import check_told_apart
 from study.spec import StudySpec
 
 PlanOf = Callable[[Sequence[Point]], Plan]
@@ -50,7 +51,12 @@ def planning_of(
             models[location] = models.get(location) or fingerprint(location, weights=computing)
         return models[location]
 
-    return models, lambda points: make_plan(materials, remembered, points)
+    def planned(points: Sequence[Point]) -> Plan:
+        plan = make_plan(materials, remembered, points)
+        check_told_apart(plan.spec, plan.cells)  # here, so that a study begun before can still be read
+        return plan
+
+    return models, planned
 
 
 def recorded_spec(folder: Path, validate: Validate) -> StudySpec:

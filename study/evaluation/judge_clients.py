@@ -125,7 +125,7 @@ class FolderJudge:
         from study.planning.stages import Pretrained
 
         identity = fingerprint(folder)
-        self.model = f"{Path(folder).name}@{identity[:12]}"
+        self.model = f"{Path(folder).absolute().name}@{identity[:12]}"
         source = Pretrained(folder, identity, "sdpa", "float32")
         if "sdpa" not in attentions(without_weights(source)):
             source = replace(source, attention="eager")

@@ -7,6 +7,7 @@ that begins with a dot, and renamed when every byte is on the disk. A second exp
 Where a chain of adapters stands on a published model, the chain can be written as one PEFT adapter instead.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from study.artifacts.atomic_write import whole_folder
 from study.planning.chains import chain_files
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
+from study.settings.relearning import short_names
 
 NO_ADAPTER = (
     "no adapter on a model of the hub or of a folder; without --adapters its whole weights are written"
@@ -26,7 +28,9 @@ class Exported:
     """What an export did.
 
     Attributes:
-        written: the folders, ``TARGET/METHOD/repetitions-R/seed-S/depth-D``; the original is ``original/…/depth-0``.
+        written: the folders, ``TARGET/METHOD/repetitions-R/seed-S/depth-D``; the original is ``original/…/depth-0``. Of
+            a study with several models, ``TARGET/MODEL/METHOD/…``.
+        nothing: why the study has no model to write, where it has none.
         not_kept: the folders of models that the study evaluates and keeps no weights of, as nothing starts there.
         no_adapters: the folders of models that cannot be written as an adapter, where that was asked for.
         not_computed: the folders of models whose weights are not published yet.
@@ -34,6 +38,7 @@ class Exported:
     """
 
     written: list[Path] = field(default_factory=list)
+    nothing: str | None = None
     not_kept: list[Path] = field(default_factory=list)
     no_adapters: list[Path] = field(default_factory=list)
     not_computed: list[Path] = field(default_factory=list)
@@ -44,6 +49,7 @@ class Exported:
         """A line for each folder that was not written, or that lies there unfinished."""
         why = "no relearning starts there, so its weights were not kept"
         return [
+            *([f"nothing to write: {self.nothing}"] if self.nothing else []),
             *(f"not written: {path}: {why}" for path in self.not_kept),
             *(f"not written: {path}: not computed yet" for path in self.not_computed),
             *(f"not written: {path}: {NO_ADAPTER}" for path in self.no_adapters),
@@ -65,8 +71,9 @@ def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool
     from study.models.resident import Resident
 
     resident: Resident | None = None
-    exported = Exported()
-    for checkpoint, name in _named_checkpoints(plan).items():
+    named = _named_checkpoints(plan)
+    exported = Exported(nothing=_why_nothing(plan, named))
+    for checkpoint, name in named.items():
         if not isinstance(checkpoint.of, Trajectory):
             continue  # a given model is a folder already
         if not all(store.has(link.address) for link in checkpoint.chain):
@@ -98,11 +105,25 @@ def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool
 def _named_checkpoints(plan: Plan) -> dict[Checkpoint, Path]:
     """The checkpoints where relearning starts, and the folder of each below the target."""
     found: dict[Checkpoint, Path] = {}
+    folders = short_names(plan.spec.model)
+    several = len(folders) > 1
     for cell in plan.cells:
         if cell.relearn_steps == 0 and cell.start in ("unlearned", "original"):
             model = cell.method if cell.start == "unlearned" else "original"
             name = (
                 Path(model) / f"repetitions-{cell.repetitions}" / f"seed-{cell.seed}" / f"depth-{cell.depth}"
             )
-            found.setdefault(cell.checkpoint, name)
+            found.setdefault(cell.checkpoint, folders[cell.model] / name if several else name)
     return found
+
+
+def _why_nothing(plan: Plan, named: Iterable[Checkpoint]) -> str | None:
+    """Why there is nothing that an export could write, now or later; None where there is something."""
+    if any(isinstance(checkpoint.of, Trajectory) for checkpoint in named):
+        return None
+    spec = plan.spec
+    if spec.relearn.by != "weights":
+        return f"with relearn.by={spec.relearn.by} a service holds the models, and their weights are not here"
+    if spec.checkpoints is not None:
+        return f"`checkpoints` gives the models: {', '.join(dict.fromkeys(spec.checkpoints.at.values()))}"
+    return "nothing is finetuned or unlearned in this study, so its models are those that were given"

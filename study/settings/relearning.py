@@ -5,6 +5,10 @@ sent is in the spec, and what is not sent is the service's choice. A spec by wei
 services.
 """
 
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import PurePath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,12 +27,36 @@ from study.settings.optimiser import LoRA, Optimiser
 from study.settings.part import Part
 
 OWN_NAMES = "{start}/{method}/repetitions-{repetitions}/seed-{seed}/depth-{depth}"
-"""How `relearn serve` names a study's models: by the coordinates of their cells."""
+"""How `relearn serve` names a study's models: by the coordinates of their cells. Before it stands the model's short
+name, where the study has several."""
 
 
 def own_name(start: str, method: str, repetitions: int, seed: int, depth: int) -> str:
     """The name under which `relearn serve` offers a study's model."""
     return OWN_NAMES.format(start=start, method=method, repetitions=repetitions, seed=seed, depth=depth)
+
+
+def short_names(models: Sequence[str]) -> dict[str, str]:
+    """For each model of a study a name that no other one has, and that is safe as one folder's name.
+
+    It is the last part of the model's path; as many parts more as tell all apart, joined by ``-``; and where even whole
+    paths do not, a digest behind each. Names that differ in case alone count as equal, as some file systems take them
+    so.
+    """
+    parts = {model: [part for part in PurePath(model).parts if part not in ("/", ".")] for model in models}
+    names: dict[str, str] = {}
+    for many in range(1, max(map(len, parts.values()), default=0) + 1):
+        names = {model: _as_one_folder("-".join(of_model[-many:])) for model, of_model in parts.items()}
+        if len({name.casefold() for name in names.values()}) == len(names):
+            return names
+    return {
+        model: f"{_as_one_folder(name)}-{sha256(model.encode()).hexdigest()[:8]}"
+        for model, name in names.items()
+    }
+
+
+def _as_one_folder(name: str) -> str:
+    return re.sub(r"[^\w.@+=-]", "-", name).lstrip(".") or "model"
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

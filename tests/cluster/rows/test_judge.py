@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.rows.judging import judge_study
+from cluster.storage.local_store import LocalStore
 from cluster.study_folder.study_folder import StudyFolder
+from study.errors import SpecError
 from study.evaluation.rating import Case, rating
 from study.results.files import read_dataset
 from tests.commands import call
@@ -226,3 +229,9 @@ def test_no_endpoint_and_no_judge(study: Path, monkeypatch: pytest.MonkeyPatch) 
     code, output = call("score", study, "--metric", "judge", cwd=study.parent)
     assert code == 2
     assert "--judge" in output
+
+
+@pytest.mark.parametrize("named", ["./typo", "../typo", "/no/such/folder", "~/typo", ""])
+def test_a_path_without_a_folder_is_no_model_of_an_endpoint(tmp_path: Path, named: str) -> None:
+    with pytest.raises(SpecError, match="model folder"):
+        judge_study(tmp_path, LocalStore(tmp_path / "store"), named, 1000, 1, pytest.fail)

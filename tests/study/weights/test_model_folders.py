@@ -12,10 +12,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from cluster.storage.local_store import LocalStore
+from search_spaces.loading import validate
 from study.artifacts.address import WEIGHTS_FILE, Address
 from study.errors import PreflightError
 from study.models.model_folders import export_checkpoints
 from study.models.pretrained import fingerprint
+from study.planning.materials import read_materials
+from study.planning.planner import make_plan
+from tests.conftest import TINY
 from tests.study.test_pretrained import make_folder
 
 BLOCKED_EXPORT = """
@@ -139,3 +143,22 @@ def test_an_incomplete_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_model.safetensors").write_bytes(b"1234567")
     with pytest.raises(PreflightError, match="incomplete, adapter_model"):
         fingerprint(str(tmp_path))
+
+
+def test_no_export_of_a_study_with_several_models_replaces_another(tmp_path: Path) -> None:
+    spec = validate({**TINY, "model": ["a/final", "b/final"], "start": ["unlearned", "original"]}, "the test")
+    plan, store = make_plan(read_materials(spec), str), LocalStore(tmp_path / "store")
+    exported = export_checkpoints(plan, store, tmp_path / "models")
+    assert len(set(exported.not_computed)) == len(exported.not_computed) == 4
+    assert {path.relative_to(tmp_path / "models").parts[0] for path in exported.not_computed} == {
+        "a-final",
+        "b-final",
+    }
+
+
+def test_where_no_model_is_ours_the_export_says_so(tmp_path: Path) -> None:
+    given = {"at": {2: "theirs/depth-2"}, "method": "unknown"}
+    spec = validate({**TINY, "finetune": None, "checkpoints": given}, "the test")
+    plan = make_plan(read_materials(spec), str)
+    exported = export_checkpoints(plan, LocalStore(tmp_path / "store"), tmp_path / "models")
+    assert exported.left_out == ["nothing to write: `checkpoints` gives the models: theirs/depth-2"]
