@@ -22,6 +22,7 @@ from benchmarks.gpu.page import PAGE, table
 from benchmarks.gpu.setting import nobody
 from benchmarks.marked_section import replace_between
 from study.models.memory import BYTES, PROCESS_BYTES, size_of, stage_need
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
 from study.planning.stages import Checkpoint, Embedded, Pretrained, Stage, Trajectory
@@ -123,7 +124,7 @@ def _model(folder: Path, precision: str) -> Pretrained:
     LlamaForCausalLM(config).save_pretrained(folder)
     words = Embedded(Architecture(layers=1, width=16), WORDS, "sdpa", "float32", 0)
     load_tokenizer(words).save_pretrained(folder)
-    return Pretrained(str(folder), "x", "sdpa", precision)
+    return Pretrained(str(folder), fingerprint(str(folder)), "sdpa", precision)
 
 
 def _status(name: str) -> int:
