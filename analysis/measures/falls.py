@@ -1,11 +1,11 @@
 """Whether relearning longer lowers a score again: every earlier step against the last, all trajectories together.
 
-A peak is the largest of several noisy rates, so what follows it always seems to fall. Whether a fall is real is
-therefore tested over all steps at once: is *any* earlier rate above the last one? Each step has a moderated t test of
-the logits of the seeds' rates, since seeds differ by as much there at every rate (``analysis.statistics.moderated``, of
-all steps of all trajectories at once). A trajectory's p is the least of its steps' times the number of
-steps (Bonferroni), so it holds whichever step is the peak. The interval of the fall is that of the logits, told in
-points at the slope between the two rates. A p above 5% does not say that nothing fell: see ``detectable``.
+A peak is the largest of several noisy rates, so what follows it always seems to fall. Each earlier step therefore has a
+moderated t test of the logits of the seeds' rates, since seeds differ by as much there at every rate
+(``analysis.statistics.moderated``, of all steps of all trajectories at once). A trajectory's p is that of its peak
+times the number of steps (Bonferroni), so it holds whichever step is the peak. The interval of the fall is of the same
+step at the same level: that of the logits, told in points at the slope between the two rates. A p above 5% does not say
+that nothing fell: see ``detectable``.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,8 @@ class Falls:
         points: the rates minus the last.
         tested: on logits, of the same steps.
         slope: points for each unit of ``tested``.
-        p: of no earlier step being above the last; NaN with one seed, and where all scores are the same.
+        p: of the peak not being above the last step, for its having been chosen among all; NaN with one seed, and where
+            all scores are the same.
     """
 
     points: Numbers
@@ -75,7 +76,7 @@ def falls(found: Sequence[Answers]) -> list[Falls]:
         if part is not None:
             rates = one.scores.mean(axis=(1, 2))
             points = rates[:-1] - rates[-1]
-            made.append(Falls(points, part, _slopes(one, part, points), _p(one, part)))
+            made.append(Falls(points, part, _slopes(one, part, points), _p(one, part, int(points.argmax()))))
     return made
 
 
@@ -110,9 +111,8 @@ def _slopes(found: Answers, tested: Table, points: Numbers) -> Numbers:
     return np.where(slope > 0, slope, middle * (1 - middle))
 
 
-def _p(found: Answers, tested: Table) -> float:
+def _p(found: Answers, tested: Table, peak: int) -> float:
     if len(found.seeds) == 1 or np.ptp(found.scores) == 0:
         return float("nan")
-    p = np.where(tested.value > 0, tested.p(), 1.0)
-    p = p[~np.isnan(p)]
-    return float(min(1.0, len(tested.value) * p.min())) if len(p) else float("nan")
+    p = float(tested.p()[peak]) if tested.value[peak] > 0 else 1.0
+    return min(1.0, len(tested.value) * p)

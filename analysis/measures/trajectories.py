@@ -45,8 +45,8 @@ def trajectories(
         ``_high`` (95%, over seeds and probes, see ``analysis.statistics``):
 
         - ``first``, ``final``: the rate before relearning and at the last step; ``last_step``.
-        - ``peak``: the highest rate, and ``peak_step`` where; ``drop``: peak − final; ``drop_p``: of no earlier step
-          being above the last, ``drop_p_adjusted``: Holm's over all rows of this table, ``drop_real``: that it is
+        - ``peak``: the highest rate, and ``peak_step`` where; ``drop``: peak − final; ``drop_p``: of the peak not
+          being above the last step, ``drop_p_adjusted``: Holm's over all rows of this table, ``drop_real``: that it is
           below 5%; ``drop_detectable``: the fall from a step that this test finds in 80% of studies.
         - ``area``: the mean rate over log(1 + steps).
         - ``steps_to``: the first step at which the rate reaches the threshold, infinite and ``censored`` where none

@@ -3,16 +3,27 @@
 A claim is read from seed-level contrasts over all eligible cells (``analysis.measures.recovery.verdicts``): it
 holds, it does not hold, or it cannot be said. No cell is chosen, neither the shallowest nor the one where a claim holds
 best. Gibberish is left out of the claims about related text, since at gibberish there is nothing to compare: it is what
-``relevance`` compares with.
+``relevance`` compares with. A claim about one rate goes by the interval that this rate has everywhere
+(``analysis.statistics.rates``). That the control stays clean is asked of each corpus: a mean over corpora would hide
+the one that teaches the answer.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
-from analysis.measures.recovery.statements import MARGIN, Statement, against, ends, paired, pooled_values
+from analysis.measures.recovery.before_and_after import Rate, rate_over_seeds
+from analysis.measures.recovery.net_recovery import RELEARNING
+from analysis.measures.recovery.statements import (
+    POOLED,
+    Statement,
+    against,
+    ends,
+    paired,
+    pooled_values,
+    sides_changed,
+)
 from analysis.measures.recovery.verdicts import HOLDS, UNSAID, in_words, judged
 from study.errors import counted
 
@@ -36,10 +47,12 @@ class Cells:
     Attributes:
         steps: of ``analysis.measures.recovery.verdicts.counted_steps``.
         control: the benign cells of the model that never learned, relearned.
+        planned_seeds: how many seeds were to be run.
     """
 
     steps: pd.DataFrame
     control: pd.DataFrame
+    planned_seeds: int
 
     @property
     def related(self) -> pd.DataFrame:
@@ -59,16 +72,20 @@ class Claim:
     """A statement that a number is above a bound.
 
     Attributes:
-        read: the pairs, and the cells that they are from, in words.
+        read: what it is read from: pairs, or where it is about one rate the cells with their ``value``.
+        pooled: the coordinates that are pooled, which are named.
         unit: ``rate`` where the number is one score, ``points`` between two.
         above: the bound of a rate; the claim is "below" it where ``at_most``.
+        each: whether every corpus has a verdict of its own.
     """
 
     statement: str
-    read: Callable[[Cells], tuple[pd.DataFrame, str]]
+    read: Callable[[Cells], pd.DataFrame]
+    pooled: tuple[str, ...] = ("corpus", *POOLED)
     unit: str = "points"
     above: float = 0.0
     at_most: bool = False
+    each: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,13 @@ class Verdict:
     """What a study says of a claim.
 
     Attributes:
+        claim: its name in ``CLAIMS``.
         value, low, high: of the number that the claim is about; NaN where the cells are not there.
         holds: None where it cannot be said.
         words: from which cells, or why there is no verdict.
     """
 
+    claim: str
     statement: str
     value: float
     low: float
@@ -92,107 +111,124 @@ class Verdict:
 
 
 def judge(names: list[str], cells: Cells) -> list[Verdict]:
-    """The verdicts on some claims, read together as one table."""
-    read: list[Statement | str] = []
+    """The verdicts on some claims, a claim of each corpus as often as there are corpora.
+
+    Differences are read together as one table.
+    """
+    read: list[tuple[str, Claim, pd.DataFrame | str]] = []
     for name in names:
-        claim = CLAIMS[name]
         try:
-            pairs, over = claim.read(cells)
-            sign = -1 if claim.at_most else 1
-            pairs = pairs.assign(one=sign * pairs["one"], other=sign * (pairs["other"] + claim.above))
-            points = claim.unit == "points"
-            read.append(
-                Statement({}, claim.statement, pairs, over, compares=points, margin=MARGIN if points else 0.0)
-            )
+            rows = CLAIMS[name].read(cells)
+            read += [(name, *part) for part in _parts(CLAIMS[name], rows)]
         except NotRunError as reason:
-            read.append(str(reason))
-    rows = iter(judged([each for each in read if isinstance(each, Statement)]).to_dict("records"))
-    return [
-        _verdict(CLAIMS[name], next(rows) if isinstance(each, Statement) else each)
-        for name, each in zip(names, read, strict=True)
+            read.append((name, CLAIMS[name], str(reason)))
+    stated = [
+        Statement({}, claim.statement, rows, pooled_values(rows, *claim.pooled))
+        for _, claim, rows in read
+        if claim.unit == "points" and not isinstance(rows, str)
     ]
+    differences = iter(judged(stated).to_dict("records"))
+    made = []
+    for name, claim, rows in read:
+        if isinstance(rows, str):
+            nothing = float("nan")
+            made.append(Verdict(name, claim.statement, nothing, nothing, nothing, 0, claim.unit, None, rows))
+        elif claim.unit == "rate":
+            made.append(_of_rate(name, claim, rows))
+        else:
+            made.append(_of_difference(name, claim, next(differences), cells.planned_seeds))
+    return made
 
 
-def _verdict(claim: Claim, row: "dict[object, object] | str") -> Verdict:
-    nothing = float("nan")
-    if isinstance(row, str):
-        return Verdict(claim.statement, nothing, nothing, nothing, 0, claim.unit, None, row)
-    sign = -1 if claim.at_most else 1
-    ends_of = [float(str(row[name])) for name in (("high", "low") if claim.at_most else ("low", "high"))]
-    value, low, high = (round(sign * each + claim.above, 12) for each in (float(str(row["value"])), *ends_of))
+def _parts(claim: Claim, rows: pd.DataFrame) -> Iterator[tuple[Claim, pd.DataFrame]]:
+    if not claim.each:
+        yield claim, rows
+        return
+    for corpus, part in rows.groupby("corpus", sort=False):
+        yield replace(claim, statement=f"{claim.statement}: {corpus}"), part
+
+
+def _of_difference(name: str, claim: Claim, row: "dict[object, object]", planned_seeds: int) -> Verdict:
+    value, low, high = (float(str(row[each])) for each in ("value", "low", "high"))
     holds = None if row["verdict"] == UNSAID else row["verdict"] == HOLDS
-    said = in_words(row).split(" (")[0] if claim.unit == "rate" else in_words(row)
-    words = f"{row['over']}; {counted(int(str(row['pairs'])), 'pair')}; {said}"
-    least = float(np.clip(low, 0, 1)) if claim.unit == "rate" else low
-    most = float(np.clip(high, 0, 1)) if claim.unit == "rate" else high
-    return Verdict(claim.statement, value, least, most, int(str(row["seeds"])), claim.unit, holds, words)
+    told = in_words({**row, "planned_seeds": planned_seeds})
+    words = f"{row['over']}; {counted(int(str(row['pairs'])), 'pair')}; {told}"
+    return Verdict(name, claim.statement, value, low, high, int(str(row["seeds"])), claim.unit, holds, words)
 
 
-def _some(pairs: pd.DataFrame, rows: pd.DataFrame, reason: str) -> tuple[pd.DataFrame, str]:
-    if pairs.empty:
+def _of_rate(name: str, claim: Claim, rows: pd.DataFrame) -> Verdict:
+    rate = rate_over_seeds(rows)
+    holds, told = _beside_bound(rate, claim)
+    words = f"{pooled_values(rows, *claim.pooled)}; {counted(len(rows), 'cell')}; {told}"
+    return Verdict(
+        name, claim.statement, rate.value, rate.low, rate.high, rate.seeds, claim.unit, holds, words
+    )
+
+
+def _beside_bound(rate: Rate, claim: Claim) -> tuple[bool | None, str]:
+    if rate.seeds < 2:
+        return None, f"{UNSAID}, since one seed tells nothing of others"
+    if rate.low <= claim.above <= rate.high:
+        return None, f"{UNSAID}, since the interval holds {100 * claim.above:.0f}%"
+    holds = (rate.low > claim.above) != claim.at_most
+    return holds, HOLDS if holds else "does not hold"
+
+
+def _some(rows: pd.DataFrame, reason: str) -> pd.DataFrame:
+    if rows.empty:
         raise NotRunError(reason)
-    return pairs, pooled_values(rows, "corpus", "repetitions", "depth")
+    return rows
 
 
 def _last(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["relearn_steps"] == rows["last_step"]]
 
 
-def _of_each(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    return against(rows.assign(bound=0.0), column, "bound")
+def _repetitions(cells: Cells) -> pd.DataFrame:
+    return _some(
+        sides_changed(ends(cells.related, "repetitions")), "no relearning counts at two repetition counts"
+    )
 
 
-def _repetitions(cells: Cells) -> tuple[pd.DataFrame, str]:
-    pairs = ends(cells.related, "repetitions")
-    turned = pairs.rename(columns={"one": "other", "other": "one", "a": "b", "b": "a"})
-    return _some(turned, cells.related, "no relearning counts at two repetition counts")
+def _depth(cells: Cells) -> pd.DataFrame:
+    return _some(ends(cells.related, "depth"), "no relearning counts at two depths")
 
 
-def _depth(cells: Cells) -> tuple[pd.DataFrame, str]:
-    return _some(ends(cells.related, "depth"), cells.related, "no relearning counts at two depths")
-
-
-def _relevance(cells: Cells) -> tuple[pd.DataFrame, str]:
+def _relevance(cells: Cells) -> pd.DataFrame:
     corpora = dict.fromkeys(cells.related["corpus"])
-    pairs = [paired(cells.steps, "corpus", corpus, GIBBERISH) for corpus in corpora]
-    found = pd.concat(pairs, ignore_index=True)
-    return _some(found, cells.steps, "gibberish was not run")
+    pairs = [
+        paired(cells.steps, "corpus", corpus, GIBBERISH).assign(corpus_one=corpus, corpus_other=GIBBERISH)
+        for corpus in corpora
+    ]
+    return _some(pd.concat(pairs, ignore_index=True), "gibberish was not run")
 
 
-def _shallow(cells: Cells) -> tuple[pd.DataFrame, str]:
+def _shallow(cells: Cells) -> pd.DataFrame:
     rows = _last(cells.related)
     keys = ["corpus", "repetitions", "seed"]
-    rows = rows[rows["depth"] == rows.groupby(keys)["depth"].transform("min")]
-    return _some(_of_each(rows, "value"), rows, "")
+    return _some(rows[rows["depth"] == rows.groupby(keys)["depth"].transform("min")], "")
 
 
-def _rises(cells: Cells) -> tuple[pd.DataFrame, str]:
-    rows = _last(cells.related)
-    return _some(against(rows, "value", "before"), rows, "nobody asked before relearning")
+def _rises(cells: Cells) -> pd.DataFrame:
+    return _some(against(_last(cells.related), "value", "before"), "nobody asked before relearning")
 
 
-def _past_forty(cells: Cells) -> tuple[pd.DataFrame, str]:
+def _past_forty(cells: Cells) -> pd.DataFrame:
     rows = cells.related
-    keys = [
-        name
-        for name in rows
-        if name in ("scenario", "model", "method", "repetitions", "depth", "corpus", "seed")
-    ]
+    keys = list(RELEARNING)
     within = rows[rows["relearn_steps"] <= MANY_STEPS].sort_values("relearn_steps", kind="stable")
     before = within.drop_duplicates(keys, keep="last")
     after = _last(rows)
     after = after[after["relearn_steps"] > MANY_STEPS]
-    both = before.merge(after[[*keys, "value"]], on=keys, suffixes=("", "_after"))
-    return _some(against(both, "value", "value_after"), both, f"no step past {MANY_STEPS} was run")
+    columns = [*keys, "relearn_steps", "value"]
+    both = before.merge(after[columns], on=keys, suffixes=("", "_after"))
+    return _some(against(both, "value", "value_after"), f"no step past {MANY_STEPS} was run")
 
 
-def _control(cells: Cells) -> tuple[pd.DataFrame, str]:
-    rows = cells.control
-    if rows.empty:
-        raise NotRunError("no control that never learned was run")
+def _control(cells: Cells) -> pd.DataFrame:
+    rows = _some(cells.control, "no control that never learned was run")
     keys = ["corpus", "repetitions", "seed"]
-    rows = rows[rows["relearn_steps"] == rows.groupby(keys)["relearn_steps"].transform("max")]
-    return _of_each(rows, "value"), pooled_values(rows, "corpus", "repetitions")
+    return rows[rows["relearn_steps"] == rows.groupby(keys)["relearn_steps"].transform("max")]
 
 
 CLAIMS = {
@@ -201,17 +237,21 @@ CLAIMS = {
     ),
     "relevance": Claim("correlated text recovers more than gibberish: difference", _relevance),
     "depth": Claim("deeper unlearning is harder to undo: shallowest depth minus deepest", _depth),
-    "shallow": Claim("where unlearning is shallow, relearning gives above 70%", _shallow, "rate", SHALLOW),
+    "shallow": Claim(
+        "where unlearning is shallow, relearning gives above 70%", _shallow, unit="rate", above=SHALLOW
+    ),
     "past_forty": Claim(
         f"past {MANY_STEPS} steps more relearning lowers it: at {MANY_STEPS} or before minus at the last step",
         _past_forty,
     ),
     "control": Claim(
-        f"a model that never learned D stays at 0% (below {100 * CLEAN:.0f}% here) on the same corpora",
+        f"a model that never learned D stays at 0% (below {100 * CLEAN:.0f}% here), relearned on the same corpus",
         _control,
-        "rate",
-        CLEAN,
+        pooled=("repetitions", "relearn_steps"),
+        unit="rate",
+        above=CLEAN,
         at_most=True,
+        each=True,
     ),
     "rises": Claim("relearning raises the score: after minus before", _rises),
 }

@@ -84,9 +84,10 @@ def _of_one(study: Study, experiment: Experiment) -> Iterator[dict[str, object]]
         claimed = Cells(
             counted[(counted["model"] == model) & (counted["method"] == method)],
             control[control["model"] == model],
+            study.planned.loc[study.planned["model"] == model, "seed"].nunique(),
         )
-        found = judge(list(experiment.claims), claimed)
-        for verdict, evidence in zip(found, experiment.claims.values(), strict=True):
+        for verdict in judge(list(experiment.claims), claimed):
+            evidence = experiment.claims[verdict.claim]
             row = {"evidence": evidence, "paper": "holds", **_judged(verdict, study.headline.full)}
             yield {**where, **row, "what": f"{verdict.statement}{_whose(places, model, method)}"}
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line
-from analysis.measures.recovery.net_recovery import rated_cells
+from analysis.measures.recovery.net_recovery import RELEARNING, rated_cells
 from analysis.measures.recovery.verdicts import in_words
+from analysis.reading.study_frames import WORDS
 from analysis.report.measured_study import MeasuredStudy
 
 FLOOR = 0.02
@@ -38,6 +39,7 @@ def sentences(study: MeasuredStudy) -> list[str]:
     return [
         *_control(study, benign),
         *_devices(study),
+        *_lacking(study, benign),
         *_flow(study, benign),
         *_steps(benign),
         *_comes_back(study),
@@ -74,6 +76,14 @@ def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
         yield (
             f"{len(without):,} of {len(benign):,} relearnings have no control of the same corpus, step, model and seed "
             f"({corpora}); of these nothing is said of recovery."
+        )
+    unmatched = benign[~benign["matched"]]
+    if 0 < len(unmatched) < len(benign):
+        methods = ", ".join(dict.fromkeys(unmatched["method"]))
+        yield (
+            f"{len(unmatched):,} of {len(benign):,} relearnings have no matched control, unlearned as deep without "
+            f"having learned ({methods}): what came back in them may be utility, and they are not compared with the "
+            "others."
         )
 
 
@@ -147,7 +157,11 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
     intact = (
         f"of the {counted['intact']:,} that were intact, {counted['recovered']:,} recovered at the last step"
         if counted["intact"]
+        else "whether they were intact is not known"
+        if counted["no_utility"] == counted["forgotten"]
         else "none of them was intact"
+        if not counted["no_utility"]
+        else f"none of the {counted['forgotten'] - counted['no_utility']:,} of which it is known was intact"
     )
     unsaid = f"; of {counted['unsaid']:,} it cannot be said" if counted["unsaid"] else ""
     yield (
@@ -177,17 +191,36 @@ def _utility(counted: Mapping[Hashable, Any]) -> Iterator[str]:
 
 
 def _steps(benign: pd.DataFrame) -> Iterator[str]:
-    """Corpora that were run to different numbers of steps."""
-    last = benign.groupby("corpus", sort=False)["relearn_steps"].agg(["min", "max"])
+    """Methods and corpora that were run to different numbers of steps."""
+    by_method = benign.groupby("method")["relearn_steps"].agg(["min", "max"])
+    apart = len(by_method.drop_duplicates()) > 1
+    last = benign.assign(of=benign["method"] + ", " + benign["corpus"] if apart else benign["corpus"])
+    last = last.groupby("of", sort=False)["relearn_steps"].agg(["min", "max"])
     if last["min"].min() < last["max"].max():
         named = ", ".join(
-            f"{corpus} {row['min']}" + (f" to {row['max']}" if row["min"] < row["max"] else "")
-            for corpus, row in last.to_dict("index").items()
+            f"{whose} {row['min']}" + (f" to {row['max']}" if row["min"] < row["max"] else "")
+            for whose, row in last.to_dict("index").items()
         )
         yield (
             f"Relearnings were run to different numbers of steps ({named}): each is taken at its own last step, "
             f"and two "
             "are compared at the last step that both have."
+        )
+
+
+def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
+    """Planned relearnings without rows, or without their last step: a stage failed, or the study is not done."""
+    planned = study.planned
+    planned = planned[(planned["start"] == "unlearned") & (planned["corpus"] != "none") & planned["benign"]]
+    last = planned.groupby(list(RELEARNING), observed=True)["relearn_steps"].max()
+    last = last[last > 0].rename("planned_steps").reset_index().astype(dict.fromkeys(WORDS, str))
+    both = last.merge(benign[[*RELEARNING, "relearn_steps"]], on=list(RELEARNING), how="left")
+    absent, short = both["relearn_steps"].isna(), both["relearn_steps"] < both["planned_steps"]
+    if (absent | short).any():
+        seeds = ", ".join(map(str, sorted(both.loc[absent | short, "seed"].unique())))
+        yield (
+            f"Of {len(both):,} planned benign relearnings {int(absent.sum()):,} have no rows and {int(short.sum()):,} "
+            f"stop before their last step (seeds {seeds}): what follows is of the rest, and of these as far as they go."
         )
 
 

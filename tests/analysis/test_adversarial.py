@@ -56,6 +56,7 @@ class Case:
         says, says_not: patterns among its sentences.
         back: corpus → the verdicts that may stand on "brings back more than it teaches the control".
         corpora: "one above other" → the verdict.
+        stated: a statement → the verdicts that may stand on it; none where it must not be stated.
         claims: a word of a paper's claim → whether it holds.
         device: whose cells are looked at, of a study that several computed.
     """
@@ -65,6 +66,7 @@ class Case:
     says_not: tuple[str, ...] = ()
     back: dict[str, frozenset[str]] = field(default_factory=dict)
     corpora: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, frozenset[str]] = field(default_factory=dict)
     claims: dict[str, bool | None] = field(default_factory=dict)
     device: str | None = None
 
@@ -287,6 +289,66 @@ CASES = {
         says=("6 are of a model that knew",),
         says_not=(": holds",),
     ),
+    "falls-and-stays-above": Case(
+        Invented(
+            scenario="tofu",
+            metric="keyword_hit",
+            asked=100,
+            depths=(8,),
+            corpora=("prefix", "gibberish"),
+            unlearned=lambda place: {0: 0.2, 5: 0.18, 40: 0.16}[place["relearn_steps"]],
+        ),
+        says=(r"^Relearning prefix .* control: .*does not raise the score \(20% before, 16% after\)",),
+        says_not=(": holds",),
+        back={"prefix": frozenset({DOES_NOT, UNSAID}), "gibberish": frozenset({DOES_NOT, UNSAID})},
+    ),
+    "left-behind-by-shallow-unlearning": Case(
+        Invented(
+            scenario="tofu",
+            metric="keyword_hit",
+            asked=100,
+            unlearned=lambda place: 0.2 if place["depth"] == 8 else 0.0,
+        ),
+        says_not=(": holds",),
+        stated={"prefix: unlearned less deeply, more comes back": frozenset({DOES_NOT, UNSAID})},
+    ),
+    "a-seed-stopped": Case(
+        Invented(
+            seeds=(0, 1, 2, 3),
+            without=lambda place: (
+                place["seed"] == 3
+                and place["start"] == "unlearned"
+                and (place["relearn_steps"] > 5 or place["corpus"] != "prefix")
+            ),
+        ),
+        says=(
+            r"^Relearning prefix .*: holds \(.*, 4 seeds, at 5 to 40 relearn steps",
+            r"^Relearning retain .*: holds \(.*, 3 of 4 seeds",
+        ),
+    ),
+    "methods-of-other-steps": Case(
+        Invented(
+            asked=100,
+            methods=("gradient_ascent", "scrub"),
+            without=lambda place: place["method"] == "gradient_ascent" and place["relearn_steps"] == 40,
+        ),
+        says=("gradient_ascent, prefix 5,",),
+        stated={
+            "what gradient_ascent made forget comes back more than what scrub did": frozenset(
+                {DOES_NOT, UNSAID}
+            )
+        },
+    ),
+    "matched-control-of-one-method": Case(
+        Invented(
+            methods=("gradient_ascent", "scrub"),
+            control_depths=(0, 8, 12),
+            never_learned=lambda place: 0.4 if place["depth"] and place["relearn_steps"] else 0.0,
+            unlearned=lambda place: 0.45 + 0.02 * place["seed"] if place["relearn_steps"] else 0.0,
+        ),
+        says=("^18 of 36 relearnings have no matched control, .*scrub",),
+        stated={"what gradient_ascent made forget comes back more than what scrub did": frozenset()},
+    ),
 }
 
 
@@ -370,6 +432,9 @@ def _check_verdicts(case: Case, study: MeasuredStudy, truth: Truth) -> None:
         assert row["verdict"] == UNSAID or row["seeds"] > 1
         if row["verdict"] == UNSAID and row["seeds"] > 1 and "both sides" not in row["why"]:
             assert row["smallest"] > 0, "what could have been seen stands beside it"
+    for words, verdicts in case.stated.items():
+        found = {row["verdict"] for row in rows if row["statement"] == words}
+        assert found <= verdicts and bool(found) == bool(verdicts), (words, found)
     said = {row["statement"] for row in rows}
     assert {f"{one.replace(' above ', ' brings back more than ')}" for one in case.corpora} <= said
 

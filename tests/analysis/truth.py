@@ -25,7 +25,7 @@ LIMITS = {
 """What counts as forgotten: up to which share; whether of the original."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Relearning:
     """One relearning of one seed, from its first step to its last."""
 
@@ -37,6 +37,7 @@ class Relearning:
     seed: int
     steps: dict[int, float]
     control: dict[int, float | None]
+    kinds: dict[int, str]
     net: dict[int, float | None]
     known: bool | None
     forgotten: bool | None
@@ -56,9 +57,13 @@ class Relearning:
     def last(self) -> int:
         return max(self.steps)
 
+    def floor(self, step: int) -> float:
+        """What stood before, or what the control answers, whichever is more."""
+        return max(self.control[step] or 0.0, self.before or 0.0)
+
     def gain(self, step: int) -> float:
-        """The score above the control; above nothing where there is none."""
-        return self.steps[step] - (self.control[step] or 0.0)
+        """What came back: the score above both."""
+        return self.steps[step] - self.floor(step)
 
 
 class Truth:
@@ -70,8 +75,12 @@ class Truth:
         self._kept = next((name for name in (metric, "utility", "rouge_l") if name in asked), metric)
         rows = [row for row in rows if row["metric"] == (metric if row["split"] == "forget" else self._kept)]
         self.rows = [row for row in rows if device is None or row["device"] in (None, device)]
-        self.elsewhere = len({self._place(row) for row in rows} - {self._place(row) for row in self.rows})
+        elsewhere = {self._place(row) for row in rows} - {self._place(row) for row in self.rows}
+        self.elsewhere = len(elsewhere)
         self._limit = LIMITS[scenario]
+        planned = pq.read_table(folder / "planned.parquet").to_pylist()
+        self.planned = [row for row in planned if self._place(row) not in elsewhere]
+        self.planned_seeds = {row["seed"] for row in self.planned}
         self._scores: dict[tuple[Any, ...], list[float]] = {}
         there = (folder / "results" / "probes").exists()
         for row in pq.ParquetDataset(folder / "results" / "probes").read().to_pylist() if there else []:
@@ -135,10 +144,18 @@ class Truth:
             if row["relearn_steps"]
         }
         control: dict[int, float | None] = {}
+        kinds: dict[int, str] = {}
         net: dict[int, float | None] = {}
         for step, value in steps.items():
             never = self.find(start="never_learned", corpus=place["corpus"], relearn_steps=step, **world)
-            never = [row for row in never if row["depth"] in (0, place["depth"])]
+            never = [
+                row
+                for row in never
+                if row["depth"] == 0 or (row["depth"], row["method"]) == (place["depth"], place["method"])
+            ]
+            kinds[step] = (
+                "" if not never else "matched" if any(row["depth"] for row in never) else "never learned"
+            )
             never += self.find(start="base", model=place["model"], seed=place["seed"]) if never else []
             worst = max(never, key=lambda row: row["value"], default=None)
             control[step] = worst["value"] if worst else None
@@ -161,6 +178,7 @@ class Truth:
             **place,
             steps=steps,
             control=control,
+            kinds=kinds,
             net=net,
             known=known,
             forgotten=forgotten,
@@ -208,7 +226,7 @@ class Truth:
                     beside.seed,
                 ):
                     step = max(set(each.steps) & set(beside.steps))
-                    if (each.control[step] is None) != (beside.control[step] is None):
+                    if each.kinds[step] != beside.kinds[step]:
                         continue
                     found.append((each.seed, each.gain(step) - beside.gain(step)))
         return over_seeds(found)
@@ -270,6 +288,25 @@ def _some_without_control(truth: Truth, mine: list[Relearning], found: "re.Match
     assert (number(found[1]), number(found[2])) == (len(without), len(mine))
 
 
+def _some_unmatched(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    without = [each for each in mine if each.kinds[each.last] != "matched"]
+    assert (number(found[1]), number(found[2])) == (len(without), len(mine))
+    assert set(found[3].split(", ")) == {each.method for each in without}
+
+
+def _lacking(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    last: dict[tuple[Any, ...], int] = {}
+    for row in truth.planned:
+        if row["start"] == "unlearned" and row["corpus"] != "none" and row["benign"] and row["relearn_steps"]:
+            place = tuple(row[name] for name in RELEARNING)
+            last[place] = max(last.get(place, 0), row["relearn_steps"])
+    there = {tuple(getattr(each, name) for name in RELEARNING): each.last for each in mine}
+    absent = set(last) - set(there)
+    short = {place for place, step in there.items() if step < last[place]}
+    assert [number(found[at]) for at in (1, 2, 3)] == [len(last), len(absent), len(short)]
+    assert found[4] == ", ".join(map(str, sorted({place[-1] for place in absent | short})))
+
+
 def _flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     known = [each for each in mine if each.known]
     held = re.search(r"of ([\d,]+) more it holds 50%", found[0])
@@ -311,6 +348,11 @@ def _recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> 
     assert [number(found[at]) for at in (1, 2, 3)] == [len(counted), len(at_last), len(at_best)]
     assert number(found[4] or "0") == sum(each.net[each.last] is None for each in counted)
     assert number(found[5] or "0") == sum(each.intact is True for each in counted)
+    unknown = [each for each in counted if each.intact is None]
+    assert ("intact is not known" in found[0]) == (len(unknown) == len(counted))
+    some = re.search(r"none of the ([\d,]+) of which it is known", found[0])
+    assert bool(some) == (0 < len(unknown) < len(counted) and not found[5])
+    assert not some or number(some[1]) == len(counted) - len(unknown)
     assert number(found[6] or "0") == sum(each.intact is True for each in at_last)
 
 
@@ -323,7 +365,9 @@ def _unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> Non
 def _steps(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     last = {each.last for each in mine}
     assert len(last) > 1
-    assert {number(step) for step in re.findall(r"\d+", found[1])} == last
+    assert {
+        number(step) for step in re.findall(r" (\d+)(?=,|$| to)| to (\d+)", found[1]) for step in step if step
+    } == last
 
 
 def _brings_back(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -340,6 +384,25 @@ def _brings_back(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -
         assert int(seeds) > 1 and (float(high) <= 0 or -10 <= float(low) <= float(high) <= 10)
     if int(seeds) == 1:
         assert verdict == "cannot be said" and low is None
+    _premises(truth, [each for each in counted if each.control[each.last] is not None], None, found)
+
+
+def _premises(truth: Truth, counted: list[Relearning], step: int | None, found: "re.Match[str]") -> None:
+    """Seeds that lack, steps that differ, a score that does not rise: said where it is so, and only there."""
+    at = {each: each.last if step is None else step for each in counted}
+    before = over_seeds([(each.seed, each.before or 0.0) for each in counted])
+    after = over_seeds([(each.seed, each.steps[at[each]]) for each in counted])
+    risen = re.search(r"does not raise the score \((\d+)% before, (\d+)% after\)", found[0])
+    assert bool(risen) == (before > 0 and after <= before and "holds (" not in found[0])
+    if risen:
+        assert abs(100 * before - int(risen[1])) <= 0.5 and abs(100 * after - int(risen[2])) <= 0.5
+    seeds = {each.seed for each in counted}
+    of = re.search(r"(\d+)(?: of (\d+))? seeds?", found[0])
+    assert of and int(of[2] or of[1]) == len(truth.planned_seeds) and int(of[1]) == len(seeds)
+    steps = re.search(r", at (\d+) to (\d+) relearn steps", found[0])
+    assert (steps is not None) == (len(set(at.values())) > 1)
+    if steps:
+        assert (int(steps[1]), int(steps[2])) == (min(at.values()), max(at.values()))
 
 
 def _at_best(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -354,6 +417,8 @@ def _at_best(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> No
         assert int(seeds) > 1 and (float(high) <= 0 or -10 <= float(low) <= float(high) <= 10)
     if int(seeds) == 1:
         assert verdict == "cannot be said" and low is None
+    there = [each for each in mine if each.counts and each.corpus == corpus and int(step) in each.steps]
+    _premises(truth, [each for each in there if each.control[int(step)] is not None], int(step), found)
 
 
 def _one_seed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -381,6 +446,15 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         _some_without_control,
     ),
     (
+        r"([\d,]+) of ([\d,]+) relearnings have no matched control, [^(]* \(([^:]*)\): .*",
+        _some_unmatched,
+    ),
+    (
+        r"of ([\d,]+) planned benign relearnings ([\d,]+) have no rows and ([\d,]+) stop before their last step "
+        r"\(seeds ([\d, ]+)\): .*",
+        _lacking,
+    ),
+    (
         r"of ([\d,]+) benign relearnings, ([\d,]+) are of a model that knew \([^)]*\)"
         r"(?:, and ([\d,]+) of these had forgotten \([^)]*\))?[.:].*|",
         _flow,
@@ -396,7 +470,7 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
     (r"of ([\d,]+) of these no retain probe was asked, .*", _no_retain),
     (
         r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step .*?, ([\d,]+) at their best step"
-        r"(?:; of ([\d,]+) it cannot be said)?; (?:none of them was intact|"
+        r"(?:; of ([\d,]+) it cannot be said)?; (?:none of [^;.]* was intact|whether they were intact is not known|"
         r"of the ([\d,]+) that were intact, ([\d,]+) recovered at the last step)\.",
         _recovered,
     ),
@@ -404,13 +478,13 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
     (r"relearnings were run to different numbers of steps \((.*)\): .*", _steps),
     (
         r"relearning (\S+) brings back more than it teaches the control: (holds|does not hold|cannot be said)"
-        r"(?:, since ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        r"(?:, since (.*?))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+)(?: of \d+)? seeds?.*\)\.",
         _brings_back,
     ),
     (
         r"relearning (\S+) brings back more than it teaches the control, at its best step \((\d+)\): "
         r"(holds|does not hold|cannot be said)"
-        r"(?:, since ([^(]*))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+) seeds?.*\)\.",
+        r"(?:, since (.*?))? \(([+-]\d+) points(?: \(([+-]\d+) to ([+-]\d+)\))?, (\d+)(?: of \d+)? seeds?.*\)\.",
         _at_best,
     ),
     (r"one seed was run, so no verdict is given: .*", _one_seed),

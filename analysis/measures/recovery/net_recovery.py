@@ -81,8 +81,8 @@ def net_recovery(study: Study) -> pd.DataFrame:
     Returns:
         A row per (relearning, seed, relearn step above 0): the coordinates, ``benign``, ``value``, ``queries``;
         ``original`` with ``original_low`` and ``original_high``; ``control`` with ``control_high`` and ``control_is``
-        (``never learned``, ``matched``, ``base``); NaN and empty where there is none; ``net``, NaN where it cannot be
-        shown, and ``why_no_net``.
+        (``never learned``, ``matched``, ``base``); NaN and empty where there is none; ``matched``, whether a matched
+        control was run; ``net``, NaN where it cannot be shown, and ``why_no_net``.
 
     Raises:
         IntegrityError: a cell has two rows.
@@ -139,4 +139,5 @@ def _with_control(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
         control=np.where(relearned, every[best, at], np.nan),
         control_high=np.where(relearned, np.array(highs)[best, at], np.nan),
         control_is=np.where(relearned, np.array(list(kinds))[best], ""),
+        matched=~np.isnan(every[1]),
     )

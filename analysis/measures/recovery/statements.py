@@ -1,10 +1,11 @@
 """What is stated of a study's relearnings: each statement is a contrast, as pairs that differ in nothing else.
 
 A statement is a difference, such as "prefix brings back more than gibberish". Its pairs are of relearnings that count
-(known and forgotten, ``analysis.measures.recovery.flow``). What is compared is the *gain*, the score above the control
-of the same corpus and step, where a control was run: text that teaches anybody the answer recovers nothing. A gain is
-never compared with a score that has no control: such a pair is left out. Nothing is pooled but what the statement
-names: models and methods each have their own, and seeds alone are the sample.
+(known and forgotten, ``analysis.measures.recovery.flow``). What is compared is the *gain*: the score above what the
+model answered before it was relearned, and above the control of the same corpus and step, where one was run. What stood
+before did not come back, and text that teaches anybody the answer recovers nothing. Two gains are compared only where
+they are above the same kind of control: other pairs are left out. Nothing is pooled but what the statement names:
+models and methods each have their own, and seeds alone are the sample. What a statement is over is read off its pairs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,12 +31,12 @@ class Statement:
     Attributes:
         place: what it is about: model, method and whatever else is not pooled.
         words: the statement.
-        pairs: a row per pair: ``seed``; ``one`` and ``other``, two gains; ``a`` and ``b``, the two scores behind them;
-            ``queries``.
-        over: what the pairs differ in, in words.
-        compares: two relearnings, of which nothing can be said where both are at 0 or both at 100%; a relearning and
-        its
-            control at 0 say that nothing came back.
+        pairs: a row per pair: the coordinates that both have, and those in which they differ under ``_one`` and
+            ``_other``; ``one`` and ``other``, two gains; ``a`` and ``b``, the two scores behind them; ``queries``;
+            ``before``, where it is about one relearning.
+        over: what the pairs are of, in words.
+        compares: two relearnings, of which nothing can be said where both are at 0 or both at 100%; a relearning at 0
+            says that nothing came back.
         margin: within which an effect counts as none; 0 where the statement is about a bound.
         choices: among how many steps the one that is told of was chosen, as the largest.
     """
@@ -70,30 +71,25 @@ def paired(
 
 def _as_pairs(both: pd.DataFrame, gain: str = "gain") -> pd.DataFrame:
     both = both[both["controlled_one"] == both["controlled_other"]]
-    return pd.DataFrame(
-        {
-            "seed": both["seed"],
-            "one": both[f"{gain}_one"],
-            "other": both[f"{gain}_other"],
-            "a": both["value_one"],
-            "b": both["value_other"],
-            "queries": both[["queries_one", "queries_other"]].min(axis=1),
-        }
-    ).reset_index(drop=True)
+    measured = [f"{name}_{side}" for name in (gain, *BESIDE) for side in ("one", "other")]
+    return (
+        both.drop(columns=measured)
+        .assign(
+            one=both[f"{gain}_one"],
+            other=both[f"{gain}_other"],
+            a=both["value_one"],
+            b=both["value_other"],
+            queries=both[["queries_one", "queries_other"]].min(axis=1),
+        )
+        .reset_index(drop=True)
+    )
 
 
 def against(rows: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """Each relearning's own two scores, such as its value and its control's."""
-    return pd.DataFrame(
-        {
-            "seed": rows["seed"],
-            "one": rows[one],
-            "other": rows[other],
-            "a": rows[one],
-            "b": rows[other],
-            "queries": rows["queries"],
-        }
-    ).dropna(ignore_index=True)
+    """Each relearning's own two scores, such as its value and what it is held against."""
+    kept = rows[[*RELEARNING, "relearn_steps", "queries", "before"]]
+    pairs = kept.assign(one=rows[one], other=rows[other], a=rows[one], b=rows[other])
+    return pairs.dropna(subset=["one", "other"], ignore_index=True)
 
 
 def ends(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -104,8 +100,9 @@ def ends(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
     rows = rows[rows["relearn_steps"] == rows.groupby(keys)["relearn_steps"].transform("max")]
     ordered = rows.sort_values(axis, kind="stable")
     first, last = (ordered.drop_duplicates(keys, keep=keep) for keep in ("first", "last"))
-    columns = [*keys, "gain", *BESIDE]
-    return _as_pairs(first[columns].merge(last[columns], on=keys, suffixes=("_one", "_other")))
+    alike = [*keys, "relearn_steps"]
+    columns = [*alike, axis, "gain", *BESIDE]
+    return _as_pairs(first[columns].merge(last[columns], on=alike, suffixes=("_one", "_other")))
 
 
 def _groups(rows: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
@@ -118,17 +115,24 @@ def _last(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled_values(rows: pd.DataFrame, *names: str) -> str:
-    """Which values of some coordinates are pooled."""
-    return "; ".join(f"{name} {', '.join(map(str, sorted(rows[name].unique())))}" for name in names)
+    """Which values of some coordinates are pooled; of pairs that differ in one, those of either side."""
+    said = []
+    for name in names:
+        sides = [name] if name in rows else [f"{name}_one", f"{name}_other"]
+        values = (", ".join(map(str, sorted(rows[side].unique()))) for side in sides)
+        said.append(f"{name.replace('_', ' ')} {' against '.join(values)}")
+    return "; ".join(said)
+
+
+POOLED = ("repetitions", "depth", "relearn_steps")
 
 
 def comes_back(rows: pd.DataFrame) -> Iterator[Statement]:
     """Relearning a corpus brings back more than its control, at each relearning's last step."""
-    for place, part in _groups(_last(rows), ("model", "method", "corpus")):
-        pairs = against(part, "value", "control")
-        if len(pairs):
-            words = f"relearning {place.pop('corpus')} brings back more than it teaches the control"
-            yield Statement(place, words, pairs, pooled_values(part, "repetitions", "depth"), compares=False)
+    for place, part in _groups(_last(rows).dropna(subset=["control"]), ("model", "method", "corpus")):
+        pairs = against(part, "value", "floor")
+        words = f"relearning {place.pop('corpus')} brings back more than it teaches the control"
+        yield Statement(place, words, pairs, pooled_values(pairs, *POOLED), compares=False)
 
 
 def comes_back_at_best(rows: pd.DataFrame) -> Iterator[Statement]:
@@ -140,11 +144,12 @@ def comes_back_at_best(rows: pd.DataFrame) -> Iterator[Statement]:
         step = means.index[int(means.argmax())]
         if means.iloc[-1] >= means.max():
             continue  # the last step is the best, and the statement of the last step says it
+        pairs = against(shared[shared["relearn_steps"] == step], "value", "floor")
         yield Statement(
             place,
             f"relearning {place.pop('corpus')} brings back more than it teaches the control, at its best step ({step})",
-            against(shared[shared["relearn_steps"] == step], "value", "control"),
-            f"{pooled_values(part, 'repetitions', 'depth')}; the best of steps {', '.join(map(str, means.index))}",
+            pairs,
+            f"{pooled_values(pairs, 'repetitions', 'depth')}; the best of steps {', '.join(map(str, means.index))}",
             compares=False,
             choices=len(means),
         )
@@ -156,36 +161,35 @@ def corpora(rows: pd.DataFrame) -> Iterator[Statement]:
         for one, other in combinations(dict.fromkeys(part["corpus"]), 2):
             pairs = paired(part, "corpus", one, other)
             if len(pairs):
-                both = part[part["corpus"].isin([one, other])]
                 yield Statement(
-                    place,
-                    f"{one} brings back more than {other}",
-                    pairs,
-                    pooled_values(both, "repetitions", "depth"),
+                    place, f"{one} brings back more than {other}", pairs, pooled_values(pairs, *POOLED)
                 )
 
 
 def depth(rows: pd.DataFrame) -> Iterator[Statement]:
     """Deeper unlearning is harder to undo."""
-    yield from _of_ends(rows, "depth", "unlearned less deeply, more comes back", "repetitions", False)
+    yield from _of_ends(rows, "depth", "unlearned less deeply, more comes back", turned=False)
 
 
 def repetitions(rows: pd.DataFrame) -> Iterator[Statement]:
-    """What was repeated more comes back more, among what was known at all."""
-    yield from _of_ends(rows, "repetitions", "repeated more often, more comes back", "depth", True)
+    """What was repeated more often comes back more."""
+    yield from _of_ends(rows, "repetitions", "repeated more often, more comes back", turned=True)
 
 
-def _of_ends(
-    rows: pd.DataFrame, axis: str, words: str, over: str, largest_first: bool
-) -> Iterator[Statement]:
+def _of_ends(rows: pd.DataFrame, axis: str, words: str, turned: bool) -> Iterator[Statement]:
     for place, part in _groups(rows, ("model", "method", "corpus")):
         pairs = ends(part, axis)
-        if not len(pairs):
-            continue
-        if largest_first:
-            pairs = pairs.rename(columns={"one": "other", "other": "one", "a": "b", "b": "a"})
-        corpus = place.pop("corpus")
-        yield Statement(place, f"{corpus}: {words}", pairs, pooled_values(part, axis, over))
+        if turned:
+            pairs = sides_changed(pairs)
+        if len(pairs):
+            yield Statement(place, f"{place.pop('corpus')}: {words}", pairs, pooled_values(pairs, *POOLED))
+
+
+def sides_changed(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The second of each pair as the first."""
+    turned = {"one": "other", "a": "b"}
+    turned |= {name: f"{name.removesuffix('_one')}_other" for name in pairs if name.endswith("_one")}
+    return pairs.rename(columns={**turned, **{second: first for first, second in turned.items()}})
 
 
 def more_steps(rows: pd.DataFrame) -> Iterator[Statement]:
@@ -194,38 +198,37 @@ def more_steps(rows: pd.DataFrame) -> Iterator[Statement]:
         keys = list(RELEARNING)
         ordered = part.sort_values("relearn_steps", kind="stable")
         first, last = (ordered.drop_duplicates(keys, keep=keep) for keep in ("first", "last"))
-        both = last.merge(first, on=keys, suffixes=("_one", "_other"))
+        columns = [*keys, "relearn_steps", "gain", *BESIDE]
+        both = last[columns].merge(first[columns], on=keys, suffixes=("_one", "_other"))
         pairs = _as_pairs(both[both["relearn_steps_one"] > both["relearn_steps_other"]])
         if len(pairs):
-            corpus = place.pop("corpus")
-            yield Statement(
-                place,
-                f"{corpus}: more relearn steps bring back more",
-                pairs,
-                f"{pooled_values(part, 'repetitions', 'depth')}; the last step against the first",
-            )
+            words = f"{place.pop('corpus')}: more relearn steps bring back more"
+            yield Statement(place, words, pairs, pooled_values(pairs, *POOLED))
 
 
 def methods(rows: pd.DataFrame) -> Iterator[Statement]:
-    """What one method made forget comes back more than what another did, among models that kept as much utility."""
-    rows = _last(rows)
-    keys = ["scenario", "corpus", "repetitions", "seed", "relearn_steps"]
-    columns = [*keys, "depth", "gain", *BESIDE, "utility"]
+    """What one method made forget comes back more than what another did, among models that kept as much utility.
+
+    Depths of two methods are no pairs: of each pair of depths, the last step that both have.
+    """
+    keys = ["scenario", "corpus", "repetitions", "seed"]
+    columns = [*keys, "relearn_steps", "depth", "gain", *BESIDE, "utility"]
     for place, part in _groups(rows, ("model",)):
         for one, other in combinations(dict.fromkeys(part["method"]), 2):
             first, second = (part[part["method"] == name][columns] for name in (one, other))
-            both = first.merge(second, on=keys, suffixes=("_one", "_other"))
+            both = first.merge(second, on=[*keys, "relearn_steps"], suffixes=("_one", "_other"))
             both = both[(both["utility_one"] - both["utility_other"]).abs() <= ALIKE]
-            pairs = _as_pairs(both)
+            both = both.sort_values("relearn_steps", kind="stable")
+            pairs = _as_pairs(both.drop_duplicates([*keys, "depth_one", "depth_other"], keep="last"))
             if len(pairs):
-                kept = both[["utility_one", "utility_other"]].to_numpy(float)
+                kept = pairs[["utility_one", "utility_other"]].to_numpy(float)
                 yield Statement(
                     {**place, "method": f"{one}, {other}"},
                     f"what {one} made forget comes back more than what {other} did",
                     pairs,
                     f"models whose retain scores differ by at most {100 * ALIKE:.0f} points (they keep "
                     f"{100 * kept.min():.0f} to {100 * kept.max():.0f}% of the original's); "
-                    f"{pooled_values(part, 'corpus')}",
+                    f"{pooled_values(pairs, 'corpus', *POOLED)}",
                 )
 
 

@@ -6,7 +6,8 @@ themselves: they cost the others nothing.
 
 - **holds**: the interval lies above 0.
 - **does not hold**: it lies below 0; or wholly within ±10 points, the margin below which an effect counts as none.
-- **cannot be said**: anything else, always with one seed, and where both sides are at 0 or both at 100% in every pair.
+- **cannot be said**: anything else, always with one seed, where both sides are at 0 or both at 100% in every pair, and
+  where all seeds give the same number of graded scores, so that nothing tells how much seeds differ.
   Beside it stands the smallest effect that such a test would have found in 80% of studies; a study without power has
   shown nothing.
 
@@ -32,14 +33,16 @@ HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
 def counted_steps(
     study: Study, rows: pd.DataFrame | None = None, steps: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Every step of the benign relearnings that count, with ``gain``: the score above the control where one was run.
+    """Every step of the benign relearnings that count, with ``gain``: the score above what stood before, and above the
+    control where one was run.
 
     Args:
         rows, steps: of ``flow`` and of ``net_recovery``, where they are at hand.
 
     Returns:
-        The rows of ``net_recovery`` of those relearnings, with ``gain``, ``controlled`` (whether a control was run),
-        ``retain_before`` as a share of the original's, ``before`` and ``last_step``.
+        The rows of ``net_recovery`` of those relearnings, with ``before``; ``floor``, the larger of it and of the
+        control; ``gain``; ``controlled`` (``matched``, ``never learned`` or empty: which controls were run);
+        ``utility``, retain before relearning as a share of the original's; and ``last_step``.
     """
     steps = net_recovery(study) if steps is None else steps
     rows = flow(study, steps) if rows is None else rows
@@ -48,7 +51,11 @@ def counted_steps(
     beside = rows[[*keys, "before", "relearn_steps"]].rename(columns={"relearn_steps": "last_step"})
     beside = beside.assign(utility=(rows["retain_before"] / rows["retain_original"]).to_numpy(float))
     found = in_declared_order(study, steps.merge(beside, on=keys))
-    return found.assign(gain=found["value"] - found["control"].fillna(0), controlled=found["control"].notna())
+    floor = found[["control", "before"]].max(axis=1)
+    controlled = np.where(
+        found["matched"], "matched", np.where(found["control"].notna(), "never learned", "")
+    )
+    return found.assign(floor=floor, gain=found["value"] - floor, controlled=controlled)
 
 
 def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -59,16 +66,32 @@ def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Returns:
         A row per statement: the place, ``statement``, ``over``, ``value`` with ``low`` and ``high`` (shares; NaN
-        without an interval), ``smallest`` (see above), ``seeds``, ``pairs``, ``verdict`` and ``why``.
+        without an interval), ``smallest`` (see above), ``seeds``, ``pairs``, ``verdict`` and ``why``; ``planned_seeds``
+        of its model, and ``unequal``, the relearn steps where they are not the same in all pairs.
     """
     rows = counted_steps(study) if steps is None else steps
-    stated = [each for make in STATED for each in make(rows)]
-    return judged(stated)
+    found = judged([each for make in STATED for each in make(rows)])
+    planned = study.planned.groupby("model", observed=True)["seed"].nunique()
+    return found.assign(planned_seeds=found["model"].map(planned.rename(index=str)))
 
 
 def judged(statements: Sequence[Statement]) -> pd.DataFrame:
     """Statements with their verdicts, read together as one table."""
-    columns = ["statement", "over", "value", "low", "high", "smallest", "seeds", "pairs", "verdict", "why"]
+    columns = [
+        *(
+            "statement",
+            "over",
+            "value",
+            "low",
+            "high",
+            "smallest",
+            "seeds",
+            "pairs",
+            "verdict",
+            "why",
+            "unequal",
+        )
+    ]
     if not statements:
         return pd.DataFrame(columns=["model", "method", *columns])
     hopeless = [_why_untested(each) for each in statements]
@@ -80,7 +103,7 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
     for each, why in zip(statements, hopeless, strict=True):
         row = {} if why else next(found)
         low, high = float(row.get("low_adjusted", np.nan)), float(row.get("high_adjusted", np.nan))
-        verdict, reason = (UNSAID, why) if why else _verdict(low, high, each.margin)
+        verdict, reason = (UNSAID, why) if why else _verdict(low, high, each)
         made.append(
             {
                 **each.place,
@@ -96,6 +119,7 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
                 "pairs": len(each.pairs),
                 "verdict": verdict,
                 "why": reason,
+                "unequal": _unequal_steps(each.pairs),
             }
         )
     return pd.DataFrame(made)
@@ -113,27 +137,59 @@ def _why_untested(statement: Statement) -> str:
     return ""
 
 
-def _verdict(low: float, high: float, margin: float) -> tuple[str, str]:
+def _verdict(low: float, high: float, statement: Statement) -> tuple[str, str]:
+    if np.isnan(low):
+        return UNSAID, "all seeds give the same number, so nothing tells how much seeds differ"
     if low > 0:
         return HOLDS, ""
+    margin = statement.margin
     if high < 0:
-        return DOES_NOT, "it is the other way round"
-    if -margin < low and high < margin:
-        return DOES_NOT, f"any effect is smaller than {100 * margin:.0f} points"
-    return UNSAID, "the interval holds 0 and effects that matter"
+        verdict, why = DOES_NOT, "it is the other way round"
+    elif -margin < low and high < margin:
+        verdict, why = DOES_NOT, f"any effect is smaller than {100 * margin:.0f} points"
+    else:
+        verdict, why = UNSAID, "the interval holds 0 and effects that matter"
+    return verdict, _not_risen(statement) or why
+
+
+def _not_risen(statement: Statement) -> str:
+    """The premise of what comes back that fails: the score does not even rise."""
+    if statement.compares:
+        return ""
+    before, after = (statement.pairs.groupby("seed")[name].mean().mean() for name in ("before", "a"))
+    if not 0 < before >= after:
+        return ""
+    return f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
+
+
+def _unequal_steps(pairs: pd.DataFrame) -> str:
+    """``5 to 40``: at which steps pairs are, where it is not one; empty where it is."""
+    if "relearn_steps" not in pairs or pairs["relearn_steps"].nunique() == 1:
+        return ""
+    return f"{pairs['relearn_steps'].min()} to {pairs['relearn_steps'].max()}"
 
 
 def _contrast(statement: Statement) -> Contrast:
-    """One number for each seed: the mean over its pairs, whatever their number."""
+    """One number for each seed: the mean over its pairs, whatever their number.
+
+    Two scores lie within 1 of each other; what each is held against is taken as it was seen.
+    """
     pairs = statement.pairs
     by_seed = (pairs["one"] - pairs["other"]).groupby(pairs["seed"]).mean().to_numpy(float)
     queries = float(pairs["queries"].min())
     scores = pairs[["a", "b"]].to_numpy(float)
     rate = (float(scores.mean()) * queries + 1) / (queries + 2)
-    most = 2.0 if statement.compares else 1.0  # a gain lies between -1 and 1, and two may lie apart by 2
+    held_against = pairs["one"] - pairs["other"] - (pairs["a"] - pairs["b"])
+    middle = float(held_against.groupby(pairs["seed"]).mean().mean())
     answered = scores * pairs["queries"].to_numpy(float)[:, None]
     floor = (1 / (queries + 2)) ** 2 if are_counts(answered) else 0.0
-    return Contrast(by_seed, rate * (1 - rate), floor=floor, least=-most, most=most)
+    return Contrast(
+        by_seed,
+        rate * (1 - rate),
+        floor=floor,
+        least=min(middle - 1, float(by_seed.min())),
+        most=max(middle + 1, float(by_seed.max())),
+    )
 
 
 def in_words(row: Mapping[Any, Any]) -> str:
@@ -148,4 +204,7 @@ def in_words(row: Mapping[Any, Any]) -> str:
         seen = f"; the smallest effect that could have been seen is {100 * row['smallest']:.0f} points"
         if row["smallest"] > 1:
             seen = "; no effect of up to 100 points could have been seen"
-    return f"{row['verdict']}{why} ({value}, {counted(row['seeds'], 'seed')}{seen})"
+    planned = row.get("planned_seeds", row["seeds"])
+    seeds = f"{row['seeds']} of " if row["seeds"] < planned else ""
+    steps = f", at {row['unequal']} relearn steps" if row["unequal"] else ""
+    return f"{row['verdict']}{why} ({value}, {seeds}{counted(planned, 'seed')}{steps}{seen})"

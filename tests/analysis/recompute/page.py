@@ -218,6 +218,11 @@ def _verdicts(source: Source, rows: list[Line]) -> None:
         Same.text(row["because"], again.because, row)
         Same.text(row["seeds"], again.seeds, row)
         Same.text(row["pairs"], again.pairs, row)
+        told = dict(part.split(" ", 1) for part in row["over"].split("; ") if part[0] in "rd")
+        for name, values in again.over.items():
+            start = name.split()[0]
+            if start in told:  # of a best step the steps are those it was chosen from
+                Same.text(told[start].removeprefix("steps "), values, (name, row))
         Same.interval(row["points"], 100 * again.value, 100 * again.low, 100 * again.high, row)
         if row["could have been seen"] == "> 100 points":
             assert again.smallest > 1, row

@@ -128,21 +128,19 @@ def _falls(scores: np.ndarray, asked: list[str]) -> dict[str, Any]:
 
 
 def _adjust_falls(found: list[dict[str, Any]]) -> None:
-    """One prior for all steps of all curves; the least p of a curve times its steps; Holm over the curves."""
+    """One prior for all steps of all curves; the p of a curve's peak times its steps; Holm over the curves."""
     every = [row for each in found for row in each["falls"]]
     if not every:
         return
     together(every)
     p = []
     for each in found:
-        rows = each["falls"]
-        told = [row for row in rows if not np.isnan(row.found["error"])]
-        if each["seeds"] == 1 or each["alike"] or not told:
+        top = each["falls"][int(np.argmax(each["points"]))].found
+        if each["seeds"] == 1 or each["alike"] or np.isnan(top["error"]):
             p.append(np.nan)
             continue
-        values = [2 * stats.t.sf(abs(r.found["value"] / r.found["error"]), r.found["freedom"]) for r in told]
-        values = [one if row.found["value"] > 0 else 1.0 for one, row in zip(values, told, strict=True)]
-        p.append(min(1.0, len(rows) * min(values)))
+        one = 2 * stats.t.sf(abs(top["value"] / top["error"]), top["freedom"]) if top["value"] > 0 else 1.0
+        p.append(min(1.0, len(each["falls"]) * one))
     tested = [at for at, value in enumerate(p) if not np.isnan(value)]
     adjusted, times = holm(np.array([p[at] for at in tested])) if tested else (np.array([]), np.array([]))
     by = dict(zip(tested, zip(adjusted, times, strict=True), strict=True))

@@ -9,8 +9,8 @@ import numpy as np
 from tests.analysis.recompute.estimators import Row, together
 from tests.analysis.truth import Relearning
 
-Pair = tuple[int, float, float, float, float, float]
-"""Seed, two gains, the two scores behind them, how many were asked."""
+Pair = tuple[int, float, float, float, float, float, tuple[Relearning, int], tuple[Relearning, int] | None]
+"""Seed, two gains, the two scores behind them, how many were asked; the two relearnings, each with its step."""
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Judged:
     pairs: int
     verdict: str
     because: str
+    over: dict[str, str]
 
 
 def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[Judged]:
@@ -45,21 +46,27 @@ def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[J
         why.append(untold)
         queries = min(pair[5] for pair in found)
         rate = (fmean(scores) * queries + 1) / (queries + 2)
-        most = 2.0 if compares else 1.0
         by_seed = np.array([fmean(p[1] - p[2] for p in found if p[0] == seed) for seed in seeds])
         answers = [score * pair[5] for pair in found for score in pair[3:5]]
         floor = (1 / (queries + 2)) ** 2 if all(abs(k - round(k)) < 1e-6 for k in answers) else 0.0
-        rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=-most, most=most, choices=choices))
+        between = np.array([fmean(p[3] - p[4] for p in found if p[0] == seed) for seed in seeds])
+        middle = by_seed.mean() - between.mean()
+        least, most = min(by_seed.min(), middle - 1), max(by_seed.max(), middle + 1)
+        rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=least, most=most, choices=choices))
     together([row for row, untold in zip(rows, why, strict=True) if not untold])
     return [_said(row, found, untold) for row, found, untold in zip(rows, pairs, why, strict=True)]
 
 
 def _said(row: Row, found: list[Pair], untold: str) -> Judged:
     seeds, value = len(row.by_seed), float(row.by_seed.mean())
+    over = _over(found)
     if untold:
-        return Judged(value, np.nan, np.nan, np.nan, seeds, len(found), "cannot be said", untold)
+        return Judged(value, np.nan, np.nan, np.nan, seeds, len(found), "cannot be said", untold, over)
     low, high = row.found["low_adjusted"], row.found["high_adjusted"]
-    if low > 0:
+    if np.isnan(low):
+        verdict = "cannot be said"
+        because = "all seeds give the same number, so nothing tells how much seeds differ"
+    elif low > 0:
         verdict, because = "holds", ""
     elif high < 0:
         verdict, because = "does not hold", "it is the other way round"
@@ -67,7 +74,33 @@ def _said(row: Row, found: list[Pair], untold: str) -> Judged:
         verdict, because = "does not hold", "any effect is smaller than 10 points"
     else:
         verdict, because = "cannot be said", "the interval holds 0 and effects that matter"
-    return Judged(value, low, high, row.found["detectable"], seeds, len(found), verdict, because)
+    if found[0][7] is None and verdict != "holds" and because[:3] != "all":
+        seeds_of = sorted({pair[0] for pair in found})
+        before, after = (
+            fmean(fmean(read(pair) for pair in found if pair[0] == seed) for seed in seeds_of)
+            for read in (lambda pair: pair[6][0].before or 0.0, lambda pair: pair[3])
+        )
+        if 0 < before >= after:
+            because = (
+                f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
+            )
+    return Judged(value, low, high, row.found["detectable"], seeds, len(found), verdict, because, over)
+
+
+def _over(found: list[Pair]) -> dict[str, str]:
+    """Repetitions, depth and relearn steps of the pairs; of both sides where a pair differs in one."""
+    sides = [[pair[6] for pair in found], [pair[7] for pair in found if pair[7]]]
+    read = {
+        "repetitions": lambda side: side[0].repetitions,
+        "depth": lambda side: side[0].depth,
+        "relearn steps": lambda side: side[1],
+    }
+    said = {}
+    for name, of in read.items():
+        apart = bool(sides[1]) and any(of(pair[6]) != of(pair[7]) for pair in found)
+        texts = [", ".join(map(str, sorted({of(side) for side in each}))) for each in sides if each]
+        said[name] = " against ".join(texts) if apart else texts[0]
+    return said
 
 
 def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, int]:
@@ -111,16 +144,17 @@ def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, int]:
 
 
 def _alone(each: Relearning, step: int) -> Pair:
-    value, control = each.steps[step], float(each.control[step] or 0)
-    return each.seed, value, control, value, control, each.queries
+    value, floor = each.steps[step], each.floor(step)
+    return each.seed, value, floor, value, floor, each.queries, (each, step), None
 
 
 def _both(one: Relearning, at: int, other: Relearning, beside: int) -> list[Pair]:
-    """A pair; none where one of them has a control and the other has not."""
-    if (one.control[at] is None) != (other.control[beside] is None):
+    """A pair; none where the two have controls of other kinds."""
+    if one.kinds[at] != other.kinds[beside]:
         return []
     queries = min(one.queries, other.queries)
-    return [(one.seed, one.gain(at), other.gain(beside), one.steps[at], other.steps[beside], queries)]
+    scores = (one.steps[at], other.steps[beside])
+    return [(one.seed, one.gain(at), other.gain(beside), *scores, queries, (one, at), (other, beside))]
 
 
 def _place(each: Relearning, *without: str) -> tuple[object, ...]:
@@ -168,7 +202,8 @@ def _methods(mine: list[Relearning], one: str, other: str) -> list[Pair]:
         for beside in mine
         if (each.method, beside.method) == (one, other)
         and _place(each, "method", "depth") == _place(beside, "method", "depth")
-        and each.last == beside.last
+        and set(each.steps) & set(beside.steps)
         and abs((each.kept or 0) - (beside.kept or 0)) <= 0.1
-        for pair in _both(each, each.last, beside, beside.last)
+        for step in [max(set(each.steps) & set(beside.steps))]
+        for pair in _both(each, step, beside, step)
     ]
