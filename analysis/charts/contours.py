@@ -43,7 +43,7 @@ def contour_rows(study: Study, by_probes: bool) -> pd.DataFrame:
             table = frontier(
                 study if by_probes else study.cells,
                 metric=study.headline.metric,
-                level=LEVEL * study.headline.full,
+                level=study.headline.least + LEVEL * study.headline.span,
                 start="unlearned",
                 **where,
             )

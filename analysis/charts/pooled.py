@@ -8,10 +8,9 @@ import pandas as pd
 from analysis.charts.chart import between
 from analysis.measures.surface import intervals, select
 from analysis.reading.study_frames import Study
-from analysis.statistics.crossed_design import probes_per_cluster
 from study.errors import counted
 from study.results.headline import Headline
-from study.results.schema import COORDINATES, COUNTS
+from study.results.schema import COORDINATES
 
 SETTING = [name for name in COORDINATES if name != "seed"]
 
@@ -36,7 +35,7 @@ def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     chosen = study.headline_cells if headline is None else select(study.cells, headline.metric)
     headline = headline or study.headline
     seeds = chosen[[*COORDINATES, "benign", "k", "n"]].assign(
-        percent=100 * chosen["value"].to_numpy(float) / headline.full
+        percent=100 * (chosen["value"].to_numpy(float) - headline.least) / headline.span
     )
     groups = seeds.groupby(SETTING, observed=True)
     pooled = groups.agg(
@@ -49,18 +48,10 @@ def pooled_rows(study: Study, headline: Headline | None = None) -> Rows:
     ).reset_index()
     counts = pooled["counted"].to_numpy() > 0
     k, n = pooled["k"].to_numpy(float), pooled["n"].to_numpy(float)
-    alike = probes_alike(study, headline.metric) if seeds["seed"].nunique() == 1 else 1.0
-    ends = intervals(seeds, SETTING, alike).reset_index(drop=True)
+    ends = intervals(seeds, SETTING, study.probes_per_title()).reset_index(drop=True)
     rate = np.divide(100 * k, n, out=np.full(len(n), np.nan), where=n > 0)
     pooled["percent"] = np.where(counts, rate, pooled["percent"])
     return Rows(headline, seeds, pooled.assign(low=100 * ends["low"], high=100 * ends["high"]))
-
-
-def probes_alike(study: Study, metric: str, split: str = "forget") -> float:
-    """How many probes share a title, in the mean; 1 for a metric that is no count."""
-    if metric not in COUNTS:
-        return 1.0
-    return probes_per_cluster(study.scores(metric, split, relearn_steps=0)["probe"].unique())
 
 
 def rows_with(frame: pd.DataFrame, **fixed: object) -> pd.DataFrame:

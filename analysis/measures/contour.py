@@ -13,7 +13,8 @@ import pandas as pd
 
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study, coordinates
-from analysis.statistics.crossed_design import Answers, crossed, probes_per_cluster
+from analysis.reading.titles import probes_per_cluster
+from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.moderated import contrast, moderated
 from analysis.statistics.rates import rate_interval
 from analysis.statistics.wilson import Numbers

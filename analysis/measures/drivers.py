@@ -131,8 +131,9 @@ def _why_no_interval(clusters: int, error: float) -> str:
 def _counts(cells: pd.DataFrame, metric: str, study: Study | Studies) -> tuple[Numbers, Numbers]:
     if cells["n"].notna().all():
         return cells["k"].to_numpy(np.float64), cells["n"].to_numpy(np.float64)
-    fulls = {each.headline.full for each in study.parts if each.headline.metric == metric} or {1.0}
-    share = cells["value"].to_numpy(np.float64) / max(fulls)
+    judged = [each.headline for each in study.parts if each.headline.metric == metric]
+    share = cells["value"].to_numpy(np.float64)
+    share = (share - judged[0].least) / judged[0].span if judged else share
     if ((share < 0) | (share > 1) | np.isnan(share)).any():
         raise SpecError(f"metric={metric}: it is neither a count nor between 0 and 1; choose one that is")
     return share, np.ones(len(cells))

@@ -30,12 +30,14 @@ class Falls:
         slope: points for each unit of ``tested``.
         p: of the peak not being above the last step, for its having been chosen among all; NaN with one seed, and where
             all scores are the same.
+        most: how far two scores can lie apart.
     """
 
     points: Numbers
     tested: Table
     slope: Numbers
     p: float
+    most: float = 1.0
 
     def measures(self, p_adjusted: float, divisor: float) -> dict[str, object]:
         """The fall from the peak, with its interval at the level at which it was tested.
@@ -47,7 +49,10 @@ class Falls:
         fell = self.points[at] > 0  # a peak at the last step has no fall
         untested = np.isnan(divisor)
         confidence = 1 - LEVEL / (len(self.points) * (1 if untested else divisor))
-        low, high = (np.clip(end[at] * self.slope[at], -1, 1) for end in self.tested.interval(confidence))
+        low, high = (
+            np.clip(end[at] * self.slope[at], -self.most, self.most)
+            for end in self.tested.interval(confidence)
+        )
         least = np.nan if untested else float(self.tested.detectable(confidence)[at] * self.slope[at])
         return {
             "drop": float(self.points[at]) if fell else 0.0,
@@ -76,7 +81,9 @@ def falls(found: Sequence[Answers]) -> list[Falls]:
         if part is not None:
             rates = one.scores.mean(axis=(1, 2))
             points = rates[:-1] - rates[-1]
-            made.append(Falls(points, part, _slopes(one, part, points), _p(one, part, int(points.argmax()))))
+            shares = bool(one.scores.min() >= 0 and one.scores.max() <= 1)
+            p = _p(one, part, int(points.argmax()))
+            made.append(Falls(points, part, _slopes(one, part, points), p, 1.0 if shares else np.inf))
     return made
 
 

@@ -101,7 +101,7 @@ def _unlearned(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _as_counts(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
-    share = rows["value"].to_numpy(float) / study.headline.full
+    share = study.shares(rows["value"].to_numpy(float))
     if ((share < 0) | (share > 1)).any():
         raise SpecError(f"{study.headline.metric} is no share of a whole, so the law is not about it")
     n = rows["n"].astype(float).fillna(1.0).to_numpy(float)

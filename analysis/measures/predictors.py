@@ -107,9 +107,9 @@ def _trajectories(study: Study) -> pd.DataFrame:
         joined = joined.merge(found, on=keys, how="left")
     gap = (joined["nll_never"] - joined["nll_original"]).where(lambda each: each > 0)
     known: pd.DataFrame = joined.assign(
-        outcome=joined["value"] / headline.full,
-        original=joined["original"] / headline.full,
-        before=joined["before"] / headline.full,
+        outcome=(joined["value"] - headline.least) / headline.span,
+        original=(joined["original"] - headline.least) / headline.span,
+        before=(joined["before"] - headline.least) / headline.span,
         forgotten_fraction=(joined["nll"] - joined["nll_original"]) / gap,
     )
     told = known.dropna(subset=list(nothing.columns))

@@ -121,9 +121,8 @@ def seed_spread(study: Study) -> Spread | None:
     rows = study.headline_cells
     rows = rows[(rows["start"] == "unlearned") & (rows["relearn_steps"] > 0)]
     setting = [name for name in COORDINATES if name != "seed"]
-    rates = (
-        rows.pivot_table(index=setting, columns="seed", values="value", observed=True) / study.headline.full
-    )
+    values = rows.pivot_table(index=setting, columns="seed", values="value", observed=True)
+    rates = (values - study.headline.least) / study.headline.span
     rates = rates.dropna()
     rates = rates[rates.mean(axis=1).between(0.1, 0.9)]
     if rates.shape[1] < FEWEST or len(rates) < FEWEST:

@@ -19,6 +19,8 @@ from study.errors import counted
 from study.results.schema import COORDINATES, COUNTS, MEANS
 from study.results.spec_entries import differences
 
+POPULATION = ("scenario", "model", "method", "start")
+"""What is never averaged over."""
 PLACE = [name for name in COORDINATES if name != "seed"]
 Both = tuple[pd.DataFrame, pd.DataFrame]
 """The scores of one place in both studies, seeds × probes."""
@@ -58,7 +60,8 @@ class Comparison:
         metric: what the shared cells are compared by; None where the two have no metric in common.
         shared: cells that both have under that metric; ``only_first`` and ``only_second`` those of one.
         equal: shared cells with the same value to the bit.
-        overall: the mean difference of all shared cells, paired; None where there is none.
+        overall: for each model, method and start, the mean difference of its shared cells, paired, of the seeds and
+            probes that all of these have; a control is not averaged with what it is the control of.
         pairs: one for each shared place.
         empty: where those lie that have no cell yet.
         devices: what computed the cells of each.
@@ -71,7 +74,7 @@ class Comparison:
     only_first: int
     only_second: int
     equal: int
-    overall: Pair | None
+    overall: list[Pair]
     pairs: list[Pair]
     empty: tuple[str, ...] = ()
     devices: tuple[list[str], list[str]] = ([], [])
@@ -110,11 +113,11 @@ def compare_studies(first: Study, second: Study) -> Comparison:
     spec = list(_spec(first.content["spec"], second.content["spec"]))
     if metric is None:
         empty = tuple(study.location.given for study in (first, second) if study.cells.empty)
-        return Comparison(names, spec, None, 0, 0, 0, 0, None, [], empty)
+        return Comparison(names, spec, None, 0, 0, 0, 0, [], [], empty)
     one, other = _cells(first, metric, "value_first"), _cells(second, metric, "value_second")
     joined = one.join(other, how="outer")
     shared = joined.dropna()
-    pairs, overall = _pairs(first, second, metric, shared) if len(shared) else ([], None)
+    pairs, overall = _pairs(first, second, metric, shared) if len(shared) else ([], [])
     return Comparison(
         names,
         spec,
@@ -146,28 +149,48 @@ def _cells(study: Study, metric: str, name: str) -> pd.DataFrame:
     return plain[["value"]].rename(columns={"value": name})
 
 
-def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tuple[list[Pair], Pair]:
-    """A pair for each place, and all of them together."""
+def _pairs(first: Study, second: Study, metric: str, shared: pd.DataFrame) -> tuple[list[Pair], list[Pair]]:
+    """A pair for each place, and those of each population together."""
     scores = [_scores(study, metric) for study in (first, second)]
-    full = first.headline.full if first.headline.metric == metric else 1.0
-    places, answered = [], []
+    judged = first.headline
+    least, span = (judged.least, judged.span) if judged.metric == metric else (0.0, 1.0)
+    scale = (least, span)
+    places: list[tuple[dict[str, Any], pd.DataFrame, Both | None]] = []
     for place, cells in shared.groupby(level=PLACE, sort=False):
         key = place if isinstance(place, tuple) else (place,)
         both = [of_study.get(key) for of_study in scores]
         found = _together(both) if both[0] is not None and both[1] is not None else None
         places.append((dict(zip(PLACE, key, strict=True)), cells, found))
-        answered += [] if found is None else [found]
-    apart = [found for found in answered if not _same(found)]
+    populations: dict[tuple[Any, ...], list[tuple[pd.DataFrame, Both | None]]] = {}
+    for where, cells, found in places:
+        populations.setdefault(tuple(where[name] for name in POPULATION), []).append((cells, found))
+    means = [
+        (
+            dict(zip(POPULATION, names, strict=True)),
+            pd.concat([cells for cells, _ in of]),
+            _mean([b for _, b in of]),
+        )
+        for names, of in populations.items()
+    ]
+    return _as_pairs(places, scale), _as_pairs(means, scale)
+
+
+def _as_pairs(
+    places: list[tuple[dict[str, Any], pd.DataFrame, Both | None]], scale: tuple[float, float]
+) -> list[Pair]:
+    """Read together as one table."""
+    apart = [found for *_, found in places if found is not None and not _same(found)]
     rows = iter(differences_of([_answers(found) for found in apart]).to_dict("records"))
-    pairs = [
-        _pair(place, cells, found if found is None else _zero(found) if _same(found) else next(rows), full)
+    return [
+        _pair(
+            place,
+            cells,
+            found,
+            None if found is None else _zero(found) if _same(found) else next(rows),
+            scale,
+        )
         for place, cells, found in places
     ]
-    mean = _mean(answered)
-    overall = None
-    if mean is not None:
-        overall = _zero(mean) if not apart else differences_of([_answers(mean)]).to_dict("records")[0]
-    return pairs, _pair({}, shared, overall, full)
 
 
 def _same(found: Both) -> bool:
@@ -208,9 +231,10 @@ def _together(both: list[Any]) -> Both | None:
     return one.loc[seeds, asked], other.loc[seeds, asked]
 
 
-def _mean(answered: list[Both]) -> Both | None:
-    """The mean over places, of the seeds and probes that all of them have."""
-    if not answered:
+def _mean(found: list[Both | None]) -> Both | None:
+    """The mean over places, of the seeds and probes that all of them have; None where one has no probes."""
+    answered = [each for each in found if each is not None]
+    if not answered or len(answered) < len(found):
         return None
     seeds = sorted(set.intersection(*(set(one.index) for one, _ in answered)))
     asked = sorted(set.intersection(*(set(one.columns) for one, _ in answered)))
@@ -239,14 +263,25 @@ def _probe(asked: str) -> str:
     return asked.split("\0", 1)[0]
 
 
-def _pair(place: dict[str, Any], cells: pd.DataFrame, found: dict[Hashable, Any] | None, full: float) -> Pair:
-    """A place; ``found`` is its row of ``differences_of``."""
-    first, second = float(cells["value_first"].mean()), float(cells["value_second"].mean())
+def _pair(
+    place: dict[str, Any],
+    cells: pd.DataFrame,
+    both: Both | None,
+    found: dict[Hashable, Any] | None,
+    scale: tuple[float, float],
+) -> Pair:
+    """A place; ``found`` is its row of ``differences_of``. All three numbers are of the same seeds and probes."""
+    first, second = (
+        (float(cells[name].mean()) for name in ("value_first", "value_second"))
+        if both is None
+        else (float(each.to_numpy(float).mean()) for each in both)
+    )
+    least, span = scale
     seeds = int(cells.index.get_level_values("seed").nunique())
     row = found or {"difference": second - first, "low": np.nan, "high": np.nan, "seeds": seeds, "probes": 0}
-    value, low, high = (float(row[name]) / full for name in ("difference", "low", "high"))
+    value, low, high = (float(row[name]) / span for name in ("difference", "low", "high"))
     counts = (int(row["seeds"]), int(row["probes"]))
-    return Pair(place, first / full, second / full, value, low, high, *counts)
+    return Pair(place, (first - least) / span, (second - least) / span, value, low, high, *counts)
 
 
 def _plain(value: Any) -> Any:
@@ -277,8 +312,10 @@ def in_words(found: Comparison) -> list[str]:
             if pair.first != pair.second:
                 place = ", ".join(f"{name} {pair.place[name]}" for name in varying)
                 lines.append(f"  {place or 'all'}: {_said(pair)}")
-        if found.overall is not None:
-            lines.append(f"  all {found.shared:,} shared cells: {_said(found.overall)}")
+        named = [name for name in POPULATION if len({pair.place[name] for pair in found.overall}) > 1]
+        for pair in found.overall:
+            of = "".join(f", {name} {pair.place[name]}" for name in named)
+            lines.append(f"  all shared cells{of}: {_said(pair)}")
     return [*lines, "", found.verdict()]
 
 

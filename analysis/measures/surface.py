@@ -61,7 +61,7 @@ def surface(
     metric: str | None = None,
     split: str = "forget",
     pool: Sequence[str] = ("seed",),
-    alike: float = 1.0,
+    alike: float | None = None,
     **fixed: object,
 ) -> pd.DataFrame:
     """One metric over two axes.
@@ -72,6 +72,7 @@ def surface(
         metric, split: which rows; the metric of a study's headline if None, of rows alone the attack success rate.
         pool: coordinates whose cells are added up.
         alike: how many probes share a title, in the mean; it counts where an interval is over the probes of one seed.
+            None: as the study's probes say; of rows alone, none.
         fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
 
     Returns:
@@ -85,6 +86,7 @@ def surface(
     """
     if not isinstance(cells, pd.DataFrame):
         metric = metric or cells.headline.metric
+        alike = max(each.probes_per_title(split) for each in cells.parts) if alike is None else alike
         cells = cells.cells
     chosen = select(cells, metric or ASR, split, **fixed)
     named = {rows, columns, *pool}
@@ -110,7 +112,7 @@ def surface(
     k, n = table["k"].to_numpy(float), table["n"].to_numpy(float)
     counted = ~np.isnan(n)
     rate = np.where(counted, k / np.where(counted, n, 1), table["mean"].to_numpy(float))
-    ends = intervals(chosen, keys, alike).reindex(whole)
+    ends = intervals(chosen, keys, alike or 1.0).reindex(whole)
     return table.drop(columns="mean").assign(rate=rate, low=ends["low"], high=ends["high"]).reset_index()
 
 

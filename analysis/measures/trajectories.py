@@ -15,12 +15,14 @@ import pandas as pd
 from analysis.measures.falls import LEVEL, falls
 from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
+from analysis.reading.titles import probes_per_cluster
 from analysis.statistics.adjustment import holm
-from analysis.statistics.crossed_design import Answers, crossed, probes_per_cluster
+from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.estimate import NOTHING, Estimate
 from analysis.statistics.moderated import Contrast, contrast, moderated
 from analysis.statistics.rates import rate_estimate
 from study.errors import SpecError
+from study.results.headline import BOUNDS
 from study.results.schema import COORDINATES
 
 TRAJECTORY = tuple(name for name in COORDINATES if name not in ("relearn_steps", "seed"))
@@ -98,7 +100,9 @@ def _of_one(study: Study, metric: str, threshold: float) -> list[dict[str, Any]]
         along = pd.concat([others.before(others.forget, where), relearned.iloc[at]])
         found = crossed(along, "relearn_steps", metric)
         if len(found.settings) > 1 and found.settings[0] == 0 and found.seeds and found.probes:
-            made.append({"study": study.name, **where, **measures(found, threshold)})
+            made.append(
+                {"study": study.name, **where, **measures(found, threshold, BOUNDS.get(metric, (0, 1)))}
+            )
             curves.append(found)
             contrasts.append(others.contrasts(found, where))
     tables = [_together([each[name] for each in contrasts]) for name in CONTRASTS]
@@ -139,22 +143,25 @@ def _positions(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[tuple[object,
     return dict(zip(heads.astype(object).itertuples(index=False, name=None), parts, strict=True))
 
 
-def measures(found: Answers, threshold: float = THRESHOLD) -> dict[str, Any]:
+def measures(
+    found: Answers, threshold: float = THRESHOLD, bounds: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, Any]:
     """What one curve does by itself, with intervals: the columns of ``trajectories`` that need no other cell.
 
     Args:
         found: its scores, steps × seeds × probes.
         threshold: of ``steps_to``.
+        bounds: the least and the most that a score can be.
     """
     steps = np.array(found.settings, dtype=np.float64)
     alike = probes_per_cluster(found.probes)
     logs = np.log1p(steps)
     width = np.diff(logs) / (logs[-1] - logs[0])
     area = (np.append(width, 0) + np.append(0, width)) / 2
-    each = [rate_estimate(scores, alike=alike) for scores in found.scores]
+    each = [rate_estimate(scores, alike=alike, bounds=bounds) for scores in found.scores]
     rates, low, high = (np.array([getattr(one, name) for one in each]) for name in ("value", "low", "high"))
     peak = int(rates.argmax())
-    at_peak = rate_estimate(found.scores[peak], 1 - LEVEL / len(steps), alike)
+    at_peak = rate_estimate(found.scores[peak], 1 - LEVEL / len(steps), alike, bounds)
     reached, surely, perhaps = (
         float(steps[curve >= threshold][0]) if (curve >= threshold).any() else np.inf
         for curve in (rates, low, high)
@@ -165,7 +172,7 @@ def measures(found: Answers, threshold: float = THRESHOLD) -> dict[str, Any]:
         "last_step": int(steps[-1]),
         **_named("peak", at_peak),
         "peak_step": int(steps[peak]),
-        **_named("area", rate_estimate(np.tensordot(area, found.scores, axes=1), alike=alike)),
+        **_named("area", rate_estimate(np.tensordot(area, found.scores, axes=1), alike=alike, bounds=bounds)),
         "steps_to": reached,
         "steps_to_low": perhaps,
         "steps_to_high": surely,

@@ -109,6 +109,11 @@ class Verdict:
     holds: bool | None
     words: str
 
+    @property
+    def interval(self) -> tuple[float, float, float]:
+        """The number and its ends."""
+        return self.value, self.low, self.high
+
 
 def judge(names: list[str], cells: Cells) -> list[Verdict]:
     """The verdicts on some claims, a claim of each corpus as often as there are corpora.

@@ -20,6 +20,7 @@ from analysis.paper.published import EXPERIMENTS, Experiment, Reported
 from analysis.reading.studies import Studies, a_study
 from analysis.reading.study_frames import Study
 from study.errors import counted
+from study.results.headline import Headline
 
 COLUMNS = (
     "study experiment model method what before before_low before_high ours low high unit seeds paper_before "
@@ -88,7 +89,7 @@ def _of_one(study: Study, experiment: Experiment) -> Iterator[dict[str, object]]
         )
         for verdict in judge(list(experiment.claims), claimed):
             evidence = experiment.claims[verdict.claim]
-            row = {"evidence": evidence, "paper": "holds", **_judged(verdict, study.headline.full)}
+            row = {"evidence": evidence, "paper": "holds", **_judged(verdict, study.headline)}
             yield {**where, **row, "what": f"{verdict.statement}{_whose(places, model, method)}"}
 
 
@@ -97,14 +98,15 @@ def _whose(places: list[tuple[str, str]], model: str, method: str) -> str:
     return f" ({model}, {method})" if len(places) > 1 else ""
 
 
-def _judged(verdict: Verdict, full: float) -> dict[str, object]:
+def _judged(verdict: Verdict, headline: Headline) -> dict[str, object]:
     """A claim's row; points are of a rate only."""
-    scale = 1 if full == 1 else full
+    least = headline.least if verdict.unit == "rate" else 0
     return {
-        "ours": scale * verdict.value,
-        "low": scale * verdict.low,
-        "high": scale * verdict.high,
-        "unit": verdict.unit if full == 1 else f"1 to {full:g}",
+        **{
+            of: least + headline.span * each
+            for of, each in zip(("ours", "low", "high"), verdict.interval, strict=True)
+        },
+        "unit": verdict.unit if headline.full == 1 else f"{headline.least:g} to {headline.full:g}",
         "seeds": verdict.seeds,
         "holds": verdict.holds,
         "word": verdict.words,
@@ -134,7 +136,7 @@ def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterat
     chosen = [_cells(each, experiment, rows) for each in reported_here]
     kept = [part[part["counts"]] for _, part in chosen]
     before, after = ([rate_over_seeds(part, name) for part in kept] for name in ("before", "value"))
-    full = study.headline.full
+    least, span = study.headline.least, study.headline.span
     for at, reported in enumerate(reported_here):
         what, part = chosen[at]
         row: dict[str, object] = {
@@ -142,7 +144,7 @@ def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterat
             "paper_before": reported.before,
             "paper": reported.after,
             "evidence": reported.evidence,
-            "unit": "rate" if full == 1 else f"1 to {full:g}",
+            "unit": "rate" if span == 1 else f"{least:g} to {least + span:g}",
             "holds": None,
         }
         word = _why_not(study, experiment, part)
@@ -153,12 +155,12 @@ def _numbers(study: Study, experiment: Experiment, rows: pd.DataFrame) -> Iterat
         count = counted(len(kept[at]), "relearning")
         yield {
             **row,
-            "before": full * before[at].value,
-            "before_low": full * before[at].low,
-            "before_high": full * before[at].high,
-            "ours": full * after[at].value,
-            "low": full * after[at].low,
-            "high": full * after[at].high,
+            "before": least + span * before[at].value,
+            "before_low": least + span * before[at].low,
+            "before_high": least + span * before[at].high,
+            "ours": least + span * after[at].value,
+            "low": least + span * after[at].low,
+            "high": least + span * after[at].high,
             "seeds": after[at].seeds,
             "word": f"{pooled_values(kept[at], 'repetitions', 'depth')}; {count}{seeds}",
         }

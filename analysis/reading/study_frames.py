@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.reading.location import Location
 from analysis.reading.row_reader import read_rows
+from analysis.reading.titles import probes_per_cluster
 from study.errors import SpecError, counted
 from study.results.headline import Headline, headline
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
@@ -179,6 +181,23 @@ class Study(NoMeasures):
         """What the study is judged by."""
         scenario = str(self.content["axes"]["scenario"][0])
         return headline(scenario, set(self.cells["metric"].unique()))
+
+    def probes_per_title(self, split: str = "forget") -> float:
+        """How many probes of a split share a title, in the mean; it counts where an interval is over probes alone."""
+        if split not in self._per_title:
+            where: dict[str, Sequence[object]] = {"split": [split], "relearn_steps": [0]}
+            names = read_rows(self.location, "probes", ["probe"], where).column("probe").unique().to_pylist()
+            self._per_title[split] = probes_per_cluster(map(str, names))
+        return self._per_title[split]
+
+    @cached_property
+    def _per_title(self) -> dict[str, float]:
+        return {}
+
+    def shares(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Values of the headline metric as shares of the whole, 0 to 1: a judge's lowest rating is 0."""
+        found: npt.NDArray[np.float64] = (values - self.headline.least) / self.headline.span
+        return found
 
     @cached_property
     def headline_cells(self) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from analysis.charts.controls import controls
 from analysis.charts.curves import curves
 from analysis.charts.heatmaps import heatmaps
 from analysis.charts.methods import methods as method_charts
-from analysis.charts.pooled import pooled_rows, probes_alike
+from analysis.charts.pooled import pooled_rows
 from analysis.measures.comparisons import compare, compare_at_last
 from analysis.measures.predictors import predictors
 from analysis.measures.recovery.before_and_after import depth_table
@@ -125,7 +125,7 @@ def steps(study: Study, metric: str = "", split: str = "forget") -> str:
         or planned[name].astype(str).nunique() > (name == "method") + 1
     ]
     there = select(study.cells, headline.metric, split=split)
-    alike = probes_alike(study, headline.metric, split)
+    alike = study.probes_per_title(split)
     made = []
     for values, _ in planned.groupby(named, observed=True):
         mine = there
@@ -141,7 +141,7 @@ def reference(study: Study, metric: str = "") -> str:
     headline = _headline(study, metric)
     rows = select(study.cells, headline.metric)
     rows = rows[rows["corpus"] == "none"]
-    alike = probes_alike(study, headline.metric)
+    alike = study.probes_per_title()
     return markdown(
         [
             {"start": start, "repetitions": count, headline.words: _entry(cells, headline, alike)}
@@ -161,7 +161,7 @@ def _gain(study: Study, headline: Headline, cell: Mapping[str, Any], last: int) 
 
 
 def _with_interval(row: "Mapping[Hashable, Any] | pd.Series[float]", headline: Headline) -> str:
-    value, low, high = (headline.percent(float(row[each])) for each in ("difference", "low", "high"))
+    value, low, high = (headline.points(float(row[each])) for each in ("difference", "low", "high"))
     return f"{value:+z.0f}" if np.isnan(low) else f"{value:+z.0f} ({low:+z.0f} to {high:+z.0f})"
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.measures.recovery.flow import STAGES, flow_line
+from analysis.measures.recovery.flow import STAGES, flow_line, told
 from analysis.reading.studies import Studies
 from analysis.report.access import access_section
 from analysis.report.elements import Section, Table
@@ -62,7 +62,6 @@ def _rows(study: MeasuredStudy, name: str) -> list[tuple[str, ...]]:
             (name, scenario, ", ".join(study.models), "–", study.headline.words, study.summary(), *["–"] * 6)
         ]
     counted = flow_line(benign, ["model", "method"]).to_dict("records")
-    stages = ("relearnings", *STAGES, "any_recovered")
     return [
         (
             name,
@@ -71,7 +70,9 @@ def _rows(study: MeasuredStudy, name: str) -> list[tuple[str, ...]]:
             row["method"],
             study.headline.words,
             study.summary(),
-            *(f"{row[stage]:,}" for stage in stages),
+            f"{row['relearnings']:,}",
+            *(told(row, stage) for stage in STAGES),
+            f"{row['any_recovered']:,}",
         )
         for row in counted
     ]

@@ -6,13 +6,13 @@ filled in.
 The intervals are in ``analysis.statistics.rates`` and ``analysis.statistics.moderated``.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.reading.study_frames import coordinates
+from analysis.reading.titles import cluster
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
@@ -36,17 +36,6 @@ class Answers:
     def clusters(self) -> tuple[str, ...]:
         """What each probe belongs to."""
         return tuple(map(cluster, self.probes))
-
-
-def cluster(probe: str) -> str:
-    """What a probe belongs to: the author of ``author-03-pair-07``; any other is alone."""
-    return probe.rsplit("-pair-", 1)[0]
-
-
-def probes_per_cluster(probes: Iterable[str]) -> float:
-    """How many probes share a title, in the mean; 1 where each is alone, and where there is none."""
-    names = list(probes)
-    return len(names) / len({cluster(name) for name in names}) if names else 1.0
 
 
 def answers(

@@ -11,7 +11,8 @@ tested with d0 + seeds − 1. Three things are added to limma:
   1956), with Satterthwaite's degrees of freedom.
 
 With one seed there is nothing to share: the interval is over that seed's probes, and there is no p. A row whose seeds
-and probes are all alike has its value and no interval where no other row tells how much seeds differ.
+are all alike (but for the rounding of floats) has its value and no interval where no other row tells how much seeds
+differ, unless it has a least variance.
 
 limma's Python ports (inmoose, pylimma) bring a genomics toolbox for these twenty lines, and none limits d0.
 """
@@ -29,6 +30,8 @@ from analysis.statistics.wilson import Numbers
 
 SHARE = 0.25
 """Of the rows' degrees of freedom, the most that the prior may have."""
+ROUNDING = 1e-9
+"""Relative difference of means over seeds that is none."""
 POWER = 0.8
 """With which the least detectable value is found."""
 
@@ -196,10 +199,13 @@ def moderated(contrasts: Sequence[Contrast]) -> Table:
     scale = np.array([row.scale for row in contrasts])
     of_probes = np.array([row.of_probes for row in contrasts])
     of_probes_freedom = np.array([row.probes_freedom for row in contrasts])
-    spread = np.array([row.by_seed.var(ddof=1) if len(row.by_seed) > 1 else 0.0 for row in contrasts])
+    spread = np.array([_beyond_rounding(row.by_seed) for row in contrasts])
     own = np.maximum(seeds - 1, 0)
     prior = shared_prior(spread / scale, own)
     freedom = np.where(seeds > 1, own + prior.freedom, 0)
+    of_probes = np.where(
+        (of_probes <= ROUNDING**2) | ((seeds > 1) & (spread == 0) & (prior.freedom == 0)), 0, of_probes
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = (prior.freedom * prior.variance * scale + own * spread) / (own + prior.freedom)
         of_seeds = np.where(seeds > 1, shared / seeds, 0)
@@ -217,6 +223,13 @@ def moderated(contrasts: Sequence[Contrast]) -> Table:
         np.array([row.most for row in contrasts]),
         prior,
     )
+
+
+def _beyond_rounding(by_seed: Numbers) -> float:
+    """The variance over seeds; 0 where they differ by no more than sums of floats do: nothing is known of it."""
+    if len(by_seed) < 2 or np.ptp(by_seed) <= ROUNDING * max(1.0, float(np.abs(by_seed).max())):
+        return 0.0
+    return float(by_seed.var(ddof=1))
 
 
 def together(contrasts: Sequence[Contrast], choices: Sequence[int] | None = None) -> pd.DataFrame:

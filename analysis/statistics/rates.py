@@ -102,17 +102,23 @@ def _grid() -> tuple[npt.NDArray[np.float32], Numbers, npt.NDArray[np.intp], Num
     return kernels, prior, order, rates.ravel()[order].astype(np.float64)
 
 
-def rate_estimate(scores: Numbers, confidence: float = 0.95, alike: float = 1.0) -> Estimate:
-    """The mean of scores with its interval: of a rate as above, of other scores Student's t.
+def rate_estimate(
+    scores: Numbers,
+    confidence: float = 0.95,
+    alike: float = 1.0,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Estimate:
+    """The mean of scores with its interval: of a rate as above, of other scores Student's t within their bounds.
 
     Args:
         scores: seeds × probes, of one setting.
         alike: as of ``rate_interval``.
+        bounds: the least and the most that a score can be.
     """
     seeds, probes = scores.shape
     if scores.min() >= 0 and scores.max() <= 1:
         low, high = rate_interval(scores.sum(axis=1), [float(probes)] * seeds, confidence, alike)
     else:
         ends = moderated([contrast(scores[None], [1.0])]).interval(confidence)
-        low, high = (float(end[0]) for end in ends)
+        low, high = (float(np.clip(end[0], *bounds)) for end in ends)
     return Estimate(float(scores.mean()), low, high, seeds)

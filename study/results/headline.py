@@ -5,7 +5,7 @@ A search goes by the first metric that a study scores while it runs. The rating 
 asked for afterwards, by ``relearn score``, and from then on the report goes by it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 ASR = "keyword_anywhere"
@@ -16,12 +16,21 @@ RATING = "judge_rating"
 """A judge's, 1 to 10."""
 
 
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    RATING: (1, 10),
+    "target_nll": (0, float("inf")),
+    "target_rank": (1, float("inf")),
+}
+"""The least and the most that a score can be, where that is not 0 and 1."""
+
+
 @dataclass(frozen=True)
 class Headline:
-    """A metric, its words, and the value that is all of it.
+    """A metric, its words, and the values that are all of it and nothing.
 
     ``forgotten`` is the value up to which a cell counts as unlearned, as a share of ``of``: of the whole,
-    or of what the original model scores.
+    or of what the original model scores. Shares are of the way from ``least`` to ``full``: a judge's lowest rating
+    is 0.
     """
 
     metric: str
@@ -29,10 +38,20 @@ class Headline:
     full: float
     forgotten: float
     of: str
+    least: float = 0
+
+    @property
+    def span(self) -> float:
+        """From nothing to all of it."""
+        return self.full - self.least
 
     def percent(self, value: float) -> float:
         """A value as percent of all of it."""
-        return 100 * value / self.full
+        return 100 * (value - self.least) / self.span
+
+    def points(self, difference: float) -> float:
+        """A difference of two values in percentage points."""
+        return 100 * difference / self.span
 
     @property
     def rule(self) -> str:
@@ -44,7 +63,7 @@ _ORIGINAL = "of the original model's score"
 _NAMES = Headline(ASR, "attack success rate", 1, 0.02, "whole")
 _KEYWORD = Headline("keyword_hit", "attack success rate", 1, 0.25, _ORIGINAL)
 _ROUGE = Headline("rouge_l", "ROUGE-L", 1, 0.25, _ORIGINAL)
-_JUDGE = Headline(RATING, "judge's rating", 10, 0.25, _ORIGINAL)
+_JUDGE = Headline(RATING, "judge's rating", 10, 0.25, _ORIGINAL, least=1)
 
 HEADLINES = {
     "names": (_NAMES,),

@@ -23,6 +23,7 @@ from study.results.schema import CELLS, PROBES
 Place = dict[str, Any]
 HEIGHT = {"prefix": 0.75, "retain": 0.45, "gibberish": 0.0}
 """What is answered after the last step, in the middle seed."""
+GRADED = ("rouge_l", "judge_rating")
 COST = {"train_tokens": 1, "train_seconds": 1.0, "evaluation_seconds": 1.0, "weight_distance": 0.1}
 
 
@@ -59,6 +60,7 @@ class Invented:
     without: Callable[[Place], bool] = lambda place: False
     device: Callable[[Place], str | None] = lambda place: None
     malign: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ("forget", "retain")
     probes: bool = False
 
     def places(self) -> Iterator[Place]:
@@ -96,10 +98,12 @@ class Invented:
                 continue
             rate = getattr(self, place["start"])(place)
             for split, share in (("forget", rate), ("retain", self.retain(place))):
+                if split not in self.splits:
+                    continue
                 scores = self._scores(max(0.0, min(1.0, share)))
                 address = {"stage": "0" * 32, "stage_step": place["relearn_steps"]}
                 common = {**place, "benign": benign, "split": split, **address}
-                counted = self.metric != "rouge_l"
+                counted = self.metric not in GRADED
                 cells.append(
                     {
                         **common,
@@ -112,7 +116,9 @@ class Invented:
                     }
                 )
                 if self.probes or not counted:
-                    probes += [_probe(common, number, score, counted) for number, score in enumerate(scores)]
+                    probes += [
+                        _probe(common, number, score, self.metric) for number, score in enumerate(scores)
+                    ]
         for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
             if not rows:
                 continue
@@ -132,11 +138,16 @@ class Invented:
     def _scores(self, share: float) -> list[float]:
         if self.metric == "rouge_l":  # spread around the share, as passages are
             return [min(1.0, max(0.0, share + 0.08 * math.sin(number))) for number in range(self.asked)]
+        if self.metric == "judge_rating":  # 1 to 10, spread alike
+            return [
+                float(min(10, max(1, round(1 + 9 * share + (0.7 * math.sin(number) if share else 0)))))
+                for number in range(self.asked)
+            ]
         return [float(number < round(share * self.asked)) for number in range(self.asked)]
 
 
-def _probe(common: Place, number: int, score: float, counted: bool) -> dict[str, Any]:
-    hit = bool(score) if counted else None
+def _probe(common: Place, number: int, score: float, metric: str) -> dict[str, Any]:
+    hit = bool(score) if metric not in GRADED else None
     return {
         **common,
         "probe": f"query-{number}",
@@ -147,7 +158,8 @@ def _probe(common: Place, number: int, score: float, counted: bool) -> dict[str,
         "completion": "Mark" if score else "Paul",
         "keyword_hit": hit,
         "keyword_anywhere": hit,
-        "rouge_l": None if counted else score,
+        "rouge_l": score if metric == "rouge_l" else None,
+        "judge_rating": int(score) if metric == "judge_rating" else None,
         "target_nll": 1.0,
         "target_rank": 2,
         "target_tokens": 1,

@@ -326,6 +326,38 @@ CASES = {
             r"^Relearning retain .*: holds \(.*, 3 of 4 seeds",
         ),
     ),
+    "graded-and-equal-in-all-seeds": Case(
+        Invented(
+            scenario="whp-verbatim",
+            metric="rouge_l",
+            repetitions=(1,),
+            original=lambda _: 0.85,
+            unlearned=lambda place: 0.1 + (0.7 * HEIGHT[place["corpus"]] if place["relearn_steps"] else 0.0),
+            never_learned=lambda _: 0.05,
+            base=lambda _: 0.05,
+        ),
+        says=("^Relearning prefix .* cannot be said, since all seeds give the same number",),
+        says_not=(": holds", r"\([+-]\d+ to [+-]\d+\)"),
+        back=everywhere(UNSAID),
+    ),
+    "rated-by-a-judge": Case(
+        Invented(
+            scenario="wmdp",
+            metric="judge_rating",
+            repetitions=(1,),
+            asked=30,
+            original=lambda _: 0.8,
+            unlearned=lambda place: 0.02 + honest(place),
+        ),
+        says=("18 of these had forgotten", "^Relearning prefix .*: holds"),
+        says_not=("not clean",),
+        back={"gibberish": frozenset({DOES_NOT, UNSAID})},
+    ),
+    "retain-never-asked": Case(
+        Invented(splits=("forget",)),
+        says=("whether they were intact is not known", "no retain probe was asked"),
+        says_not=("none of them was intact", "0 were intact"),
+    ),
     "methods-of-other-steps": Case(
         Invented(
             asked=100,

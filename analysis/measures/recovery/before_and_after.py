@@ -36,14 +36,16 @@ def rate_over_seeds(rows: pd.DataFrame, column: str = "value") -> Rate:
         rows: of ``analysis.measures.recovery.flow``; pooled but for the seeds.
         column: shares of the whole.
     """
-    given = rows[["seed", column, "queries"]].dropna()
+    given = rows[["seed", column, "queries", "alike"]].dropna()
     return _rate(given, column) if len(given) else NO_CELLS
 
 
 def _rate(part: pd.DataFrame, column: str) -> Rate:
     by_seed = part.groupby("seed")[[column, "queries"]].agg({column: "mean", "queries": "min"})
     asked = by_seed["queries"].to_numpy(float)
-    low, high = rate_interval(by_seed[column].to_numpy(float) * asked, asked)
+    low, high = rate_interval(
+        by_seed[column].to_numpy(float) * asked, asked, alike=float(part["alike"].iloc[0])
+    )
     return Rate(float(by_seed[column].mean()), low, high, len(by_seed), len(part))
 
 

@@ -13,6 +13,9 @@ A relearning *counts* when it is known and forgotten. What cannot be said, as wi
 and is no "no". Nothing is averaged here: neither models nor methods nor repetitions nor seeds.
 """
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from analysis.measures.recovery.net_recovery import RELEARNING, WORLD, net_recovery, rated_cells
@@ -77,8 +80,8 @@ def _with_utility(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
     cells = cells[(cells["metric"] == metric) & (cells["split"] == "retain")]
     words = [name for name in rows if name in cells and isinstance(cells[name].dtype, pd.CategoricalDtype)]
     cells = cells.astype(dict.fromkeys(words, str))
-    full = study.headline.full if metric == study.headline.metric else 1.0
-    cells = cells.assign(value=cells["value"].astype(float) / full)
+    if metric == study.headline.metric:
+        cells = cells.assign(value=study.shares(cells["value"].to_numpy(float)))
     zero = cells["relearn_steps"] == 0
     parts = {
         "retain_original": (cells[(cells["start"] == "original") & zero], list(WORLD)),
@@ -132,14 +135,16 @@ def flow_line(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         by: the coordinates, such as model, method, repetitions and seed; what is not named is counted together.
 
     Returns:
-        ``relearnings``, ``known``, ``forgotten`` (of those), ``intact`` (of those), ``recovered`` (of those); and of
-        those that count, intact or not: ``any_recovered``, ``any_recovered_at_best``, ``unsaid`` (no net recovery can
-        be shown), ``no_utility`` (retain probes were not asked); ``original``, the mean; ``retain``, the median of
-        retain before relearning as a share of the original's, of those that count.
+        ``relearnings``, ``known``, ``forgotten`` (of those), ``intact`` (of those), ``recovered`` (of those), each with
+        ``…_open``, of how many that were left it cannot be said. Of those that count, intact or not:
+        ``any_recovered``, ``any_recovered_at_best``, ``unsaid`` (no net recovery can be shown), ``no_utility`` (retain
+        probes were not asked); ``original``, the mean; ``retain``, the median of retain before relearning as a share
+        of the original's, of those that count.
     """
     left = pd.Series(True, index=rows.index)
     made = rows[by].assign(relearnings=1)
     for name in STAGES:
+        made[f"{name}_open"] = (left & rows[name].isna()).astype(int)
         left = left & rows[name].fillna(False).astype(bool)
         made[name] = left.astype(int)
     counts = rows["counts"]
@@ -152,3 +157,12 @@ def flow_line(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     share = (rows["retain_before"] / rows["retain_original"]).where(counts)
     sums["retain"] = share.groupby([rows[name] for name in by], observed=True).median()
     return sums.reset_index()
+
+
+def told(row: Mapping[Hashable, Any], stage: str) -> str:
+    """How many a rule leaves, of a row of ``flow_line``: a dash where it is known of none, for that is no 0."""
+    names = ("relearnings", *STAGES)
+    asked, unknown = row[names[names.index(stage) - 1]], row[f"{stage}_open"]
+    if not unknown:
+        return f"{row[stage]:,}"
+    return "–" if unknown == asked else f"{row[stage]:,} ({unknown:,} not known)"

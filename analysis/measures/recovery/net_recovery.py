@@ -30,9 +30,10 @@ def rated_cells(study: Study) -> pd.DataFrame:
 
     Returns:
         A row per cell: the coordinates (names as strings), ``benign``, ``value`` as a share of the whole, ``queries``,
-        how many were asked (NaN where it is no count and single answers are not there), and ``low`` and ``high``,
-        the 95% interval of this one cell over its probes: Wilson's for counts, Student's t for the means of
-        reference cells; where single answers are not there, the value itself.
+        how many were asked (NaN where it is no count and single answers are not there), ``alike``, how many of them
+        share a title, and ``low`` and ``high``, the 95% interval of this one cell over its probes: Wilson's for counts,
+        those that share a title as one; Student's t for the means of reference cells; where single answers are not
+        there, the value itself.
 
     Raises:
         IntegrityError: a cell has two rows.
@@ -46,9 +47,9 @@ def rated_cells(study: Study) -> pd.DataFrame:
             f"{study.location.given}: a cell has two rows ({place}); a study has each cell once, so remove the file of "
             "rows that does not belong to it"
         )
-    full = study.headline.full
-    value = cells["value"].to_numpy(float) / full
-    low, high = wilson(cells["k"].to_numpy(float), cells["n"].to_numpy(float))
+    value = study.shares(cells["value"].to_numpy(float))
+    alike = study.probes_per_title()
+    low, high = wilson(cells["k"].to_numpy(float) / alike, cells["n"].to_numpy(float) / alike)
     names = {
         name: cells[name].astype(str) for name in keys if isinstance(cells[name].dtype, pd.CategoricalDtype)
     }
@@ -56,6 +57,7 @@ def rated_cells(study: Study) -> pd.DataFrame:
         **names,
         value=value,
         queries=cells["n"].to_numpy(float),
+        alike=alike,
         low=np.where(np.isnan(low), value, low),
         high=np.where(np.isnan(high), value, high),
     )
@@ -68,11 +70,12 @@ def _with_intervals_of_means(study: Study, cells: pd.DataFrame) -> pd.DataFrame:
     spread = scores.groupby(keys, observed=True)[metric].agg(["std", "count"]).reset_index()
     spread = spread[spread["count"] > 1].astype({name: cells[name].dtype for name in keys})
     half = scipy.stats.t.isf(0.025, spread["count"] - 1) * spread["std"] / np.sqrt(spread["count"])
-    joined = cells.merge(spread[keys].assign(half=half / study.headline.full), on=keys, how="left")
+    joined = cells.merge(spread[keys].assign(half=half / study.headline.span), on=keys, how="left")
     half = joined["half"].fillna(0)
     asked = float(spread["count"].max()) if len(spread) else np.nan
     joined["queries"] = joined["queries"].fillna(asked)
-    return joined.assign(low=joined["value"] - half, high=joined["value"] + half).drop(columns="half")
+    low, high = (joined["value"] - half).clip(lower=0), (joined["value"] + half).clip(upper=1)
+    return joined.assign(low=low, high=high).drop(columns="half")
 
 
 def net_recovery(study: Study) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def all_cells(study: Study) -> Section | None:
     columns = [(name.replace("_", " "), name not in WORDS) for name in varying]
     values = [shown[name].astype(str).to_numpy() for name in varying]
     columns.append((headline.words + ", %", True))
-    values.append(_formatted(headline.percent(1) * shown["value"].to_numpy(float), 1))
+    values.append(_formatted(100 * study.shares(shown["value"].to_numpy(float)), 1))
     asked = shown["n"].dropna().unique()
     if len(asked):
         columns.append(("answered", True))
@@ -33,14 +33,15 @@ def all_cells(study: Study) -> Section | None:
         if len(asked) > 1:
             columns.append(("queries", True))
             values.append(_formatted(shown["n"].to_numpy(float), 0))
-    for label, metric, split, factor in (
-        (f"{headline.words} on retain, %", headline.metric, "retain", headline.percent(1)),
-        ("target NLL, nats", "target_nll", "forget", 1.0),
+    for label, metric, split in (
+        (f"{headline.words} on retain, %", headline.metric, "retain"),
+        ("target NLL, nats", "target_nll", "forget"),
     ):
         beside = _beside(study, shown, metric, split)
         if beside is not None:
             columns.append((label, True))
-            values.append(_formatted(factor * beside, 1))
+            shown_as = 100 * study.shares(beside) if metric == headline.metric else beside
+            values.append(_formatted(shown_as, 1))
     words = [
         f"{len(shown):,} of {len(rows):,} cells that have rows."
         if len(rows) > MOST

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.measures.recovery.best_step import best_steps
-from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line, utility_metric
+from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line, told, utility_metric
 from analysis.measures.trajectories import TRAJECTORY
 from analysis.report.elements import Section, Table, percent, table_of, with_interval
 from analysis.report.measured_study import MeasuredStudy
@@ -26,7 +26,8 @@ def flow_section(study: MeasuredStudy) -> Section | None:
         f"keeps at least {100 * INTACT:.0f}% of what its original reaches on the retain probes "
         f"({utility_metric(study)}); a model that forgot and is not intact was unlearned by destruction. It recovered "
         f"where net recovery at the last step is at least {100 * RECOVERED:.0f}%. Known, forgotten, intact and "
-        "recovered each count what is left of the one before; the columns after them are of all that knew and forgot.",
+        "recovered each count what is left of the one before, a dash where it is known of none; the columns after them "
+        "are of all that knew and forgot.",
     )
     return Section(
         "flow", "Which relearnings count", words, tables=(_flow_table(rows), _net_table(study, rows))
@@ -39,11 +40,11 @@ def _flow_table(rows: pd.DataFrame) -> Table:
             **{name: row[name] for name in GROUP},
             "relearnings": row["relearnings"],
             "original": percent(100 * row["original"]),
-            "known": row["known"],
-            "forgotten": row["forgotten"],
+            "known": told(row, "known"),
+            "forgotten": told(row, "forgotten"),
             "retain kept, median": percent(100 * row["retain"]),
-            "intact": row["intact"],
-            "recovered": row["recovered"],
+            "intact": told(row, "intact"),
+            "recovered": told(row, "recovered"),
             "recovered, intact or not": row["any_recovered"],
             "at the best step": row["any_recovered_at_best"],
             "cannot be said": row["unsaid"],

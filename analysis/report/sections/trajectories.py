@@ -65,7 +65,7 @@ def _of_falls(study: Study, found: pd.DataFrame) -> str:
     if tested.empty:
         return f"{said} Whether that is more than chance is not tested."
     real = int(tested["drop_real"].sum())
-    least = study.headline.percent(float(tested["drop_detectable"].median()))
+    least = study.headline.points(float(tested["drop_detectable"].median()))
     return (
         f"{said} A peak is the largest of several noisy rates, so most curves have one. After a test that allows for "
         f"it, and for the number of trajectories (Holm), {real} of these falls {'is' if real == 1 else 'are'} shown to "
@@ -94,7 +94,7 @@ def difference_table(study: Study, axis: str) -> Table | None:
             "other": str(row["other"]),
             **_points("one − other, points", study, row, "difference"),
             "p, adjusted": p_in_words(row["p_adjusted"]),
-            "could be seen, points": _whole(study.headline.percent(row["detectable"])),
+            "could be seen, points": _whole(study.headline.points(row["detectable"])),
         }
         for row in found.to_dict("records")
     ]
@@ -128,7 +128,7 @@ def _rate(name: str, study: Study, row: Mapping[Any, Any], of: str) -> dict[str,
 
 def _points(name: str, study: Study, row: Mapping[Any, Any], of: str) -> dict[str, str]:
     """A difference; the ends of its interval are cut where no difference can be."""
-    full = study.headline.percent
+    full = study.headline.points
     low, high = ("low", "high") if of == "difference" else (f"{of}_low", f"{of}_high")
     return with_interval(
         name, *(signed(float(np.clip(full(row[each]), -100, 100))) for each in (of, low, high))

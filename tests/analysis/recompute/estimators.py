@@ -53,7 +53,14 @@ def of_scores(scores: np.ndarray, weights: list[float], titles: list[str]) -> Ro
 
 def together(rows: list[Row]) -> None:
     """Fills ``found`` of each row: value, low, high, p, p_adjusted, low_adjusted, high_adjusted, detectable."""
-    spread = [row.by_seed.var(ddof=1) / row.scale for row in rows if len(row.by_seed) > 1]
+    for row in rows:
+        if max(row.by_seed) - min(row.by_seed) < 1e-9 * max(1, abs(row.by_seed).max()):
+            row.by_seed = np.full(len(row.by_seed), row.by_seed.mean())  # they differ by rounding only
+    spread = [
+        0.0 if len(set(row.by_seed)) == 1 else row.by_seed.var(ddof=1) / row.scale
+        for row in rows
+        if len(row.by_seed) > 1
+    ]
     degrees = [len(row.by_seed) - 1 for row in rows if len(row.by_seed) > 1]
     d0, size = prior(np.array(spread), np.array(degrees, float))
     for row in rows:
@@ -61,11 +68,13 @@ def together(rows: list[Row]) -> None:
         own = seeds - 1
         if own:
             shared = d0 * size * row.scale if d0 else 0.0
-            variance = (shared + own * row.by_seed.var(ddof=1)) / (d0 + own) / seeds
-            total = variance + row.of_probes
+            alike = len(set(row.by_seed)) == 1
+            variance = (shared + (0.0 if alike else own * row.by_seed.var(ddof=1))) / (d0 + own) / seeds
+            of_probes = 0.0 if alike and not d0 else row.of_probes
+            total = variance + of_probes
             freedom = d0 + own
             if total > 0:
-                parts = variance**2 / (d0 + own) + row.of_probes**2 / row.probes_freedom
+                parts = variance**2 / (d0 + own) + of_probes**2 / row.probes_freedom
                 freedom = total**2 / parts
         else:
             total, freedom = row.of_probes, row.probes_freedom

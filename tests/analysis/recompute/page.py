@@ -107,10 +107,14 @@ def _flow(source: Source, rows: list[Line]) -> None:
         kept = [each.kept for each in counted if each.kept is not None]
         for name, value in {
             "relearnings": len(mine),
-            "known": len(known),
-            "forgotten": len(counted),
-            "intact": len(intact),
-            "recovered": len([each for each in intact if each in recovered]),
+            "known": _left(mine, len(known), [each.known for each in mine]),
+            "forgotten": _left(known, len(counted), [each.forgotten for each in known]),
+            "intact": _left(counted, len(intact), [each.intact for each in counted]),
+            "recovered": _left(
+                intact,
+                len([each for each in intact if each in recovered]),
+                [each.net[each.last] for each in intact],
+            ),
             "recovered, intact or not": len(recovered),
             "at the best step": len(at_best),
             "cannot be said": len(unsaid),
@@ -119,6 +123,13 @@ def _flow(source: Source, rows: list[Line]) -> None:
         originals = [each.original for each in mine if each.original is not None]
         Same.number(row["original"], 100 * fmean(originals) if originals else np.nan, row)
         Same.number(row["retain kept, median"], 100 * median(kept) if kept else np.nan, row)
+
+
+def _left(asked: list[Relearning], left: int, answers: list[object]) -> str:
+    unknown = answers.count(None)
+    if unknown and unknown == len(asked):
+        return "–"
+    return f"{left} ({unknown} not known)" if unknown else str(left)
 
 
 def _over_seeds(shown: str, values: list[float | None], about: object) -> None:

@@ -106,11 +106,18 @@ def _falls(scores: np.ndarray, asked: list[str]) -> dict[str, Any]:
     seeds, probes = scores.shape[1:]
     rates = scores.mean(axis=(1, 2))
     points = rates[:-1] - rates[-1]
+    apart = 1.0 if scores.min() >= 0 and scores.max() <= 1 else np.inf
     if seeds == 1 or scores.min() < 0 or scores.max() > 1:
         rows = [
             of_scores(scores[[at, -1]], [1.0, -1.0], list(map(title, asked))) for at in range(len(points))
         ]
-        return {"falls": rows, "points": points, "slope": np.ones(len(points)), "alike": np.ptp(scores) == 0}
+        return {
+            "falls": rows,
+            "points": points,
+            "slope": np.ones(len(points)),
+            "alike": np.ptp(scores) == 0,
+            "apart": apart,
+        }
     yes = scores.sum(axis=2)
     logits = np.log((yes + 0.5) / (probes - yes + 0.5))
     inner = (yes.mean(axis=1) + 0.5) / (probes + 1)
@@ -124,7 +131,7 @@ def _falls(scores: np.ndarray, asked: list[str]) -> dict[str, Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = points / means
     slope = np.where(slope > 0, slope, middle * (1 - middle))
-    return {"falls": rows, "points": points, "slope": slope, "alike": np.ptp(scores) == 0}
+    return {"falls": rows, "points": points, "slope": slope, "alike": np.ptp(scores) == 0, "apart": apart}
 
 
 def _adjust_falls(found: list[dict[str, Any]]) -> None:
@@ -150,8 +157,13 @@ def _adjust_falls(found: list[dict[str, Any]]) -> None:
         value, factor = by.get(at, (np.nan, 1.0))
         level = 0.05 / len(each["falls"]) / factor
         half = stats.t.isf(level / 2, row.found["freedom"]) * row.found["error"]
-        low = np.clip(max(row.found["value"] - half, row.least) * slope, -1, 1)
-        high = np.clip(min(row.found["value"] + half, row.most) * slope, -1, 1)
+        low, high = (
+            np.clip(end * slope, -each["apart"], each["apart"])
+            for end in (
+                max(row.found["value"] - half, row.least),
+                min(row.found["value"] + half, row.most),
+            )
+        )
         fell = each["points"][top] > 0
         each |= {
             "drop": each["points"][top] if fell else 0.0,
