@@ -23,7 +23,7 @@ from analysis.reading.location import Location
 from analysis.reading.row_reader import read_rows
 from analysis.reading.titles import probes_per_cluster
 from study.errors import SpecError, counted
-from study.results.headline import Headline, headline
+from study.results.headline import BOUNDS, Headline, headline
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
 WORDS = ("scenario", "model", "method", "start", "corpus")
@@ -51,6 +51,18 @@ class NoMeasures:
             wanted = "plot_surface" if name == "plot" else name
             hint = f": call analysis.{wanted}(study)" if wanted in measures else ""
             raise AttributeError(f"a study has no attribute {name!r}{hint}", name=name, obj=self)
+
+
+def of_scored_cells(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The probes of cells in which one is scored; a judge may have rated some answers of a cell and not others."""
+    scored = probes[metric].notna().to_numpy(bool)
+    if scored.all() or not scored.any():
+        return probes[scored]
+    keys = [*coordinates(probes), "split"]
+    cells = probes.loc[scored, keys].drop_duplicates().assign(scored=True)
+    beside = probes.loc[~scored, keys].merge(cells, on=keys, how="left")["scored"].notna().to_numpy(bool)
+    scored[~scored] = beside
+    return probes[scored]
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,8 +122,8 @@ class Study(NoMeasures):
             fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
 
         Returns:
-            A row per scored (cell, probe): ``study``, the coordinates, ``benign``, ``split``, ``probe`` and the
-            metric as a float.
+            A row per (cell, probe) of cells that are scored: ``study``, the coordinates, ``benign``, ``split``,
+            ``probe`` and the metric as a float; NaN where others of its cell have a score, and this one has none.
 
         Raises:
             SpecError: no such metric of probes, no such coordinate, or a value of another kind.
@@ -129,12 +141,13 @@ class Study(NoMeasures):
         """The scores under one metric as they lie in the files, of the rows whose columns have one of the values."""
         columns = [*COORDINATES, "benign", "split", "probe", metric]
         rows = read_rows(self.location, "probes", columns, where)
-        scored = rows.filter(pc.is_valid(rows.column(metric)))
-        numbers = scored.column(metric)
+        if metric not in BOUNDS:  # only a judge leaves out single answers of a cell
+            rows = rows.filter(pc.is_valid(rows.column(metric)))
+        numbers = rows.column(metric)
         if pa.types.is_boolean(numbers.type):
             numbers = numbers.cast(pa.int8())  # there is no cast from truth values to floats
-        at = scored.schema.get_field_index(metric)
-        return self._framed(scored.set_column(at, metric, numbers.cast(pa.float64())))
+        at = rows.schema.get_field_index(metric)
+        return of_scored_cells(self._framed(rows.set_column(at, metric, numbers.cast(pa.float64()))), metric)
 
     def _framed(self, rows: pa.Table) -> pd.DataFrame:
         frame = ordered(rows.to_pandas(), self.content, self.name)

@@ -14,6 +14,7 @@ from analysis.measures.recovery.net_recovery import RELEARNING, rated_cells
 from analysis.measures.recovery.verdicts import in_words
 from analysis.reading.study_frames import WORDS
 from analysis.report.measured_study import MeasuredStudy
+from study.results.headline import BOUNDS
 
 FLOOR = 0.02
 """A control whose lower end is above this is not clean."""
@@ -40,6 +41,7 @@ def sentences(study: MeasuredStudy) -> list[str]:
         *_control(study, benign),
         *_devices(study),
         *_lacking(study, benign),
+        *_unscored(study),
         *_flow(study, benign),
         *_steps(benign),
         *_comes_back(study),
@@ -221,6 +223,19 @@ def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
         yield (
             f"Of {len(both):,} planned benign relearnings {int(absent.sum()):,} have no rows and {int(short.sum()):,} "
             f"stop before their last step (seeds {seeds}): what follows is of the rest, and of these as far as they go."
+        )
+
+
+def _unscored(study: MeasuredStudy) -> Iterator[str]:
+    """Answers without a score in cells that have one."""
+    if study.headline.metric not in BOUNDS or not study.by_answers:
+        return
+    scores = study.scores(study.headline.metric)[study.headline.metric]
+    without = int(scores.isna().sum())
+    if without:
+        yield (
+            f"{without:,} of {len(scores):,} answers have no {study.headline.words}: every number is of those that "
+            "have one."
         )
 
 

@@ -1,8 +1,9 @@
 """The scores of a crossed design: settings × seeds × probes, as one array.
 
 All seeds are asked the same probes, and all cells of a scenario too. So two settings are compared within each pair
-(seed, probe), and what the two share cancels. Only seeds and probes that every setting has are kept; nothing is
-filled in.
+(seed, probe), and what the two share cancels. Only seeds and probes that every setting has are kept. An answer that has
+no score, as a judge gives none to some, stands at the mean of its setting and seed, so that each mean is of the answers
+that have one; what the choice of probes adds to an error is then a little too small.
 The intervals are in ``analysis.statistics.rates`` and ``analysis.statistics.moderated``.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.reading.study_frames import coordinates
+from analysis.reading.study_frames import coordinates, of_scored_cells
 from analysis.reading.titles import cluster
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
@@ -58,7 +59,7 @@ def answers(
     unknown = [name for name in (axis, *fixed) if name not in coordinates(probes)]
     if unknown:
         raise SpecError(f"{unknown[0]} is no coordinate: choose from {', '.join(coordinates(probes))}")
-    rows = probes[(probes["split"] == split) & probes[metric].notna()]
+    rows = of_scored_cells(probes[probes["split"] == split], metric)
     for name, value in fixed.items():
         rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
     if rows.empty:
@@ -100,8 +101,13 @@ def crossed(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
             f"with another "
             "score: these rows mix cells that differ in something else; choose one value of it"
         )
-    there = ~np.isnan(scores)
-    seeds = there.any(axis=2).all(axis=0)
+    there = np.zeros(scores.shape, dtype=bool)
+    there[tuple(positions)] = True
+    seeds = (~np.isnan(scores)).any(axis=2).all(axis=0)
+    kept_scores = scores[:, seeds]
+    if np.isnan(kept_scores[there[:, seeds]]).any():
+        means = np.nanmean(kept_scores, axis=2, keepdims=True)
+        scores[:, seeds] = np.where(np.isnan(kept_scores), means, kept_scores)
     probes = there[:, seeds].all(axis=(0, 1)) if seeds.any() else np.zeros(scores.shape[2], dtype=bool)
     return Answers(
         scores[:, seeds][:, :, probes],

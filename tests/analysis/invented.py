@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -60,6 +61,7 @@ class Invented:
     without: Callable[[Place], bool] = lambda place: False
     device: Callable[[Place], str | None] = lambda place: None
     malign: tuple[str, ...] = ()
+    unrated: Callable[[Place, int], bool] = lambda place, number: False
     splits: tuple[str, ...] = ("forget", "retain")
     probes: bool = False
 
@@ -110,14 +112,17 @@ class Invented:
                         "metric": self.metric,
                         "k": int(sum(scores)) if counted else None,
                         "n": len(scores) if counted else None,
-                        "value": sum(scores) / len(scores),
+                        "value": fmean(
+                            score for number, score in enumerate(scores) if not self.unrated(place, number)
+                        ),
                         "device": self.device(place),
                         **COST,
                     }
                 )
                 if self.probes or not counted:
                     probes += [
-                        _probe(common, number, score, self.metric) for number, score in enumerate(scores)
+                        _probe(common, number, None if self.unrated(place, number) else score, self.metric)
+                        for number, score in enumerate(scores)
                     ]
         for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
             if not rows:
@@ -146,7 +151,7 @@ class Invented:
         return [float(number < round(share * self.asked)) for number in range(self.asked)]
 
 
-def _probe(common: Place, number: int, score: float, metric: str) -> dict[str, Any]:
+def _probe(common: Place, number: int, score: float | None, metric: str) -> dict[str, Any]:
     hit = bool(score) if metric not in GRADED else None
     return {
         **common,
@@ -159,7 +164,7 @@ def _probe(common: Place, number: int, score: float, metric: str) -> dict[str, A
         "keyword_hit": hit,
         "keyword_anywhere": hit,
         "rouge_l": score if metric == "rouge_l" else None,
-        "judge_rating": int(score) if metric == "judge_rating" else None,
+        "judge_rating": int(score) if metric == "judge_rating" and score is not None else None,
         "target_nll": 1.0,
         "target_rank": 2,
         "target_tokens": 1,

@@ -353,6 +353,19 @@ CASES = {
         says_not=("not clean",),
         back={"gibberish": frozenset({DOES_NOT, UNSAID})},
     ),
+    "a-judge-that-gives-none-for-some": Case(
+        Invented(
+            scenario="wmdp",
+            metric="judge_rating",
+            repetitions=(1,),
+            asked=30,
+            original=lambda _: 0.8,
+            unlearned=lambda place: 0.02 + honest(place),
+            unrated=lambda place, number: (number + place["seed"] + place["relearn_steps"]) % 3 == 0,
+        ),
+        says=("18 of these had forgotten", r"^[\d,]+ of [\d,]+ answers have no judge's rating"),
+        says_not=("not clean",),
+    ),
     "retain-never-asked": Case(
         Invented(splits=("forget",)),
         says=("whether they were intact is not known", "no retain probe was asked"),
@@ -526,3 +539,18 @@ def test_two_models_make_a_page_that_keeps_them_apart(tmp_path: Path) -> None:
     table = experiments(study)
     numbers = table[(table["paper"] != "holds") & table["ours"].notna()]
     assert set(numbers["model"]) == {"a", "b"}, "neither is dropped"
+
+
+def test_answers_without_a_rating_take_no_other_away(tmp_path: Path) -> None:
+    """Each rate of a trajectory is the mean that stands in its cell, over all seeds, probes that lack one included."""
+    made = CASES["a-judge-that-gives-none-for-some"].study
+    study = analysis.load(made.write(tmp_path / "some")).parts[0]
+    (row,) = (
+        analysis.trajectories(study)
+        .query("start == 'unlearned' and depth == 8 and corpus == 'prefix'")
+        .to_dict("records")
+    )
+    cells = study.headline_cells.query("start == 'unlearned' and depth == 8 and corpus == 'prefix'")
+    last = cells.loc[cells["relearn_steps"] == 40, "value"]
+    assert (row["final"], row["seeds"], row["probes"]) == (pytest.approx(last.mean()), 3, made.asked)
+    assert 1 <= row["final_low"] < row["final"] < row["final_high"] <= 10

@@ -89,9 +89,12 @@ class Truth:
         self._scores: dict[tuple[Any, ...], list[float]] = {}
         there = (folder / "results" / "probes").exists()
         asked: set[str] = set()
+        self.answers = self.unscored = 0
         for row in pq.ParquetDataset(folder / "results" / "probes").read().to_pylist() if there else []:
             if row["split"] == "forget":
                 asked.add(row["probe"])
+                self.answers += 1
+                self.unscored += row[metric] is None
             if row[metric] is not None and row["split"] == "forget":
                 self._scores.setdefault(self._place(row), []).append(
                     (float(row[metric]) - 1) / 9 if rated else float(row[metric])
@@ -313,6 +316,10 @@ def _some_unmatched(truth: Truth, mine: list[Relearning], found: "re.Match[str]"
     assert set(found[3].split(", ")) == {each.method for each in without}
 
 
+def _unscored(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert (number(found[1]), number(found[2])) == (truth.unscored, truth.answers)
+
+
 def _lacking(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     last: dict[tuple[Any, ...], int] = {}
     for row in truth.planned:
@@ -467,6 +474,10 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
     (
         r"([\d,]+) of ([\d,]+) relearnings have no matched control, [^(]* \(([^:]*)\): .*",
         _some_unmatched,
+    ),
+    (
+        r"([\d,]+) of ([\d,]+) answers have no judge's rating: every number is of those that have one\.",
+        _unscored,
     ),
     (
         r"of ([\d,]+) planned benign relearnings ([\d,]+) have no rows and ([\d,]+) stop before their last step "

@@ -56,8 +56,8 @@ def test_every_number_of_a_recorded_study_is_recomputed(name: str) -> None:
 OF_ONE_DEVICE = [
     name for name, case in CASES.items() if case.device is None and case.study.metric != "judge_rating"
 ]
-"""The page of several devices has a chapter for each: tests/analysis/test_devices.py. Of a judge's ratings the sentences
-and verdicts are checked, not yet the tables over single answers."""
+"""The page of several devices has a chapter for each: tests/analysis/test_devices.py. Of a judge's ratings the
+sentences and verdicts are checked, not yet the tables over single answers."""
 SOON_MISLEADING = (
     "control-dirty-on-gibberish",
     "fewer-steps-on-one-corpus",
