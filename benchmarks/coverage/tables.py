@@ -6,6 +6,7 @@ Rows of a study share their seeds, so the error is that of the batches' means.
 from pathlib import Path
 from statistics import fmean, stdev
 
+from benchmarks.coverage.headline import WORLDS
 from benchmarks.marked_section import replace_between
 
 SHOWN = {
@@ -24,15 +25,42 @@ Row = dict[str, str]
 Sizes = dict[tuple[float, int, int], list[Row]]
 
 
-def write(rows: list[Row], document: Path) -> None:
-    """Both tables and what lies outside the promise, between their marks."""
+def write(rows: list[Row], of_claims: list[Row], document: Path) -> None:
+    """All tables and what lies outside the promise, between their marks."""
+    sizes = _by_size(rows)
+    replace_between(document, "claims", _claims(_by_size(of_claims)))
+    replace_between(document, "coverage", _coverage(sizes))
+    replace_between(document, "power", _power(sizes))
+    replace_between(document, "outside", _outside(sizes))
+
+
+def _by_size(rows: list[Row]) -> Sizes:
     sizes: Sizes = {}
     for row in sorted(rows, key=lambda row: [float(row[name]) for name in ("differ", "seeds", "probes")]):
         size = (float(row["differ"]), int(row["seeds"]), int(row["probes"]))
         sizes.setdefault(size, []).append(row)
-    replace_between(document, "coverage", _coverage(sizes))
-    replace_between(document, "power", _power(sizes))
-    replace_between(document, "outside", _outside(sizes))
+    return sizes
+
+
+def _claims(sizes: Sizes) -> str:
+    """In percent; the last line is over all sizes."""
+    false = [name for name, world in WORLDS.items() if not world.true]
+    true = [name for name, world in WORLDS.items() if world.true]
+    head = [
+        *("seeds differ", "seeds", "probes", *(f"holds, though {WORLDS[name].words}" for name in false)),
+        "one of three holds, though nothing comes back",
+        *(f"holds: {WORLDS[name].words}" for name in true),
+        *(f"does not hold, though {WORLDS[name].words}" for name in true),
+    ]
+    names = [f"{name}_holds" for name in false] + ["nothing_any"]
+    names += [f"{name}_{what}" for what in ("holds", "does_not") for name in true]
+    every = [row for rows in sizes.values() for row in rows]
+    lines = [
+        [*map(str, size), *(f"{_of(rows, name)[0]:.1f}" for name in names)] for size, rows in sizes.items()
+    ]
+    lines.append(["all", "", "", *(_with_error(*_of(every, name)) for name in names)])
+    counts = sorted({sum(int(row["studies"]) for row in rows) for rows in sizes.values()})
+    return f"{' or '.join(map(str, counts))} studies of each size and world.\n\n{_table(head, lines)}"
 
 
 def _of(rows: list[Row], name: str) -> tuple[float, float]:

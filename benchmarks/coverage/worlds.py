@@ -68,7 +68,12 @@ def simulated(generator: np.random.Generator, seeds: int, probes: int, differ: f
 @cache
 def _logit(rate: float, spread: float) -> float:
     """The middle at which seeds and probes that differ so have this mean rate."""
-    return next(float(each) for each in np.arange(0, 20, 0.02) if mean_rate(np.array(each), spread) >= rate)
+    return next(float(each) for each in np.arange(0, 40, 0.02) if mean_rate(np.array(each), spread) >= rate)
+
+
+def middle_of(rate: float, spread: float) -> float:
+    """The same of any rate."""
+    return _logit(rate, spread) if rate >= 0.5 else -_logit(1 - rate, spread)
 
 
 def pair(
