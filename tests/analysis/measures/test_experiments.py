@@ -114,10 +114,9 @@ def test_the_claims_of_tofu(study_folder) -> None:
     assert claim(table, "deeper unlearning")["ours"] == pytest.approx(0.15), "over prefix, 0.3, and retain, 0"
     assert claim(table, "deeper unlearning")["holds"] is True
     assert claim(table, "above 70%")["holds"] is False
-    assert claim(table, "never learned")["holds"] is True
     assert (
-        claim(table, "never learned")["word"]
-        == "corpus gibberish, prefix, retain; repetitions 1; 9 pairs; holds"
+        claim(table, "the same corpus: retain")["word"]
+        == "repetitions 1; relearn steps 60; 3 cells; cannot be said, since the interval holds 5%"
     )
 
 
@@ -125,7 +124,7 @@ def test_a_control_that_knows_breaks_the_claim(study_folder) -> None:
     knowing = lambda start, **at: 0.3 if start == "never_learned" else tofu(start=start, **at)  # noqa: E731
     folder = make_tofu(study_folder, knowing, depths=(2, 8), steps=(0, 15, 30))
     table = experiments(analysis.load(folder))
-    assert claim(table, "never learned")["holds"] is False
+    assert claim(table, "the same corpus: gibberish")["holds"] is False
     assert claim(table, "past 40 steps")["word"] == "no step past 40 was run"
 
 
@@ -150,7 +149,9 @@ def test_another_metric_is_not_compared(study_folder) -> None:
 )
 def test_edges_have_words(study_folder, rate, word: str) -> None:
     table = experiments(analysis.load(study_folder(rate)))
-    assert len(table) == len(EXPERIMENTS["names"].reported) + len(EXPERIMENTS["names"].claims)
+    of_control = table["what"].str.contains("never learned")
+    assert of_control.sum() in (1, 3), "one for each corpus that was run"
+    assert (~of_control).sum() == len(EXPERIMENTS["names"].reported) + len(EXPERIMENTS["names"].claims) - 1
     assert table.loc[~table["what"].str.contains("never learned"), "ours"].isna().all()
     assert claim(table, "repeated")["word"] == word
     assert (table["word"] != "").all()
