@@ -188,7 +188,8 @@ def _of_ends(rows: pd.DataFrame, axis: str, words: str, turned: bool) -> Iterato
 def sides_changed(pairs: pd.DataFrame) -> pd.DataFrame:
     """The second of each pair as the first."""
     turned = {"one": "other", "a": "b"}
-    turned |= {name: f"{name.removesuffix('_one')}_other" for name in pairs if name.endswith("_one")}
+    names = map(str, pairs.columns)
+    turned |= {name: f"{name.removesuffix('_one')}_other" for name in names if name.endswith("_one")}
     return pairs.rename(columns={**turned, **{second: first for first, second in turned.items()}})
 
 
