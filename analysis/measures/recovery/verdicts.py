@@ -24,7 +24,7 @@ from analysis.measures.recovery.flow import flow, in_declared_order
 from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
 from analysis.measures.recovery.statements import STATED, Statement
 from analysis.reading.study_frames import Study
-from analysis.statistics.moderated import Contrast, are_counts, together
+from analysis.statistics.moderated import ROUNDING, Contrast, are_counts, together
 from study.errors import counted
 
 HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
@@ -139,7 +139,8 @@ def _why_untested(statement: Statement) -> str:
 
 def _verdict(low: float, high: float, statement: Statement) -> tuple[str, str]:
     if np.isnan(low):
-        return UNSAID, "all seeds give the same number, so nothing tells how much seeds differ"
+        alike = "all seeds give the same number, so nothing tells how much seeds differ"
+        return UNSAID, _not_risen(statement) or alike
     if low > 0:
         return HOLDS, ""
     margin = statement.margin
@@ -157,7 +158,7 @@ def _not_risen(statement: Statement) -> str:
     if statement.compares:
         return ""
     before, after = (statement.pairs.groupby("seed")[name].mean().mean() for name in ("before", "a"))
-    if not 0 < before >= after:
+    if not before > 0 or after > before + ROUNDING:
         return ""
     return f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
 

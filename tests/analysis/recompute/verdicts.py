@@ -74,13 +74,13 @@ def _said(row: Row, found: list[Pair], untold: str) -> Judged:
         verdict, because = "does not hold", "any effect is smaller than 10 points"
     else:
         verdict, because = "cannot be said", "the interval holds 0 and effects that matter"
-    if found[0][7] is None and verdict != "holds" and because[:3] != "all":
+    if found[0][7] is None and verdict != "holds":
         seeds_of = sorted({pair[0] for pair in found})
         before, after = (
             fmean(fmean(read(pair) for pair in found if pair[0] == seed) for seed in seeds_of)
             for read in (lambda pair: pair[6][0].before or 0.0, lambda pair: pair[3])
         )
-        if 0 < before >= after:
+        if before > 0 and after <= before + 1e-9:
             because = (
                 f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
             )
