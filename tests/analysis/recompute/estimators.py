@@ -142,7 +142,7 @@ def _grid() -> tuple[np.ndarray, ...]:
     at = np.linspace(-5, 5, 241)
     weights = stats.norm.pdf(at) / stats.norm.pdf(at).sum()
     middle, spread = (
-        each.ravel() for each in np.meshgrid(np.linspace(-11, 11, 133), np.linspace(0.02, 8, 41))
+        each.ravel() for each in np.meshgrid(np.linspace(-11, 11, 133), np.linspace(0.02, 8, 81))
     )
     logits = middle[:, None] + spread[:, None] * at
     yes, no = special.log_expit(logits), special.log_expit(-logits)
