@@ -55,7 +55,7 @@ class NoMeasures:
 
 def of_scored_cells(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The probes of cells in which one is scored; a judge may have rated some answers of a cell and not others."""
-    scored = probes[metric].notna().to_numpy(bool)
+    scored = probes[metric].notna().to_numpy(bool, copy=True)
     if scored.all() or not scored.any():
         return probes[scored]
     keys = [*coordinates(probes), "split"]
