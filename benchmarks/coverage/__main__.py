@@ -23,9 +23,14 @@ def main() -> None:
     """The intervals and tests, and the verdict on the first claim."""
     batches = int(sys.argv[1]) if len(sys.argv) > 1 else BATCHES
     of_claims = _batches(
-        PERFORMANCE / "headline.csv", headline.batch, headline.COLUMNS, batches, headline.STUDIES
+        PERFORMANCE / "headline.csv",
+        headline.batch,
+        headline.COLUMNS,
+        headline.SIZES,
+        batches,
+        headline.STUDIES,
     )
-    rows = _batches(PERFORMANCE / "coverage.csv", batch.batch, batch.COLUMNS, batches, STUDIES)
+    rows = _batches(PERFORMANCE / "coverage.csv", batch.batch, batch.COLUMNS, SIZES, batches, STUDIES)
     write(rows, of_claims, DOCS / "STATISTICS.md")
 
 
@@ -33,6 +38,7 @@ def _batches(
     path: Path,
     batch: Callable[[int, int, float, int, int], dict[str, float]],
     columns: Sequence[str],
+    sizes: Sequence[tuple[int, int, float]],
     batches: int,
     studies: int,
 ) -> list[dict[str, str]]:
@@ -40,7 +46,7 @@ def _batches(
     rows = list(csv.DictReader(path.open())) if path.exists() else []
     done = {(int(row["seeds"]), int(row["probes"]), float(row["differ"]), int(row["batch"])) for row in rows}
     for number in range(batches):
-        for size in SIZES:
+        for size in sizes:
             if (*size, number) in done:
                 continue
             found = batch(*size, number, studies)
