@@ -180,7 +180,7 @@ def _net(source: Source, rows: list[Line]) -> None:
             shown = [each for each in mine if None not in each.net.values()]
             low, high, gap = _net_of_rate(shown, step, level)
             low, high = 100 * min(low, told["low"]), 100 * max(high, told["high"])
-            low, high = (low, high) if several else (np.nan, np.nan)
+            low, high = (low, high) if several and not np.isnan(told["low"]) else (np.nan, np.nan)
             Same.interval(row[name], 100 * found[step].found["value"], low, high, (name, row), OF_GRIDS / gap)
 
 
