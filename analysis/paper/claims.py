@@ -123,8 +123,7 @@ def judge(names: list[str], cells: Cells) -> list[Verdict]:
     read: list[tuple[str, Claim, pd.DataFrame | str]] = []
     for name in names:
         try:
-            rows = CLAIMS[name].read(cells)
-            read += [(name, *part) for part in _parts(CLAIMS[name], rows)]
+            read += [(name, *part) for part in _parts(CLAIMS[name], CLAIMS[name].read(cells))]
         except NotRunError as reason:
             read.append((name, CLAIMS[name], str(reason)))
     stated = [

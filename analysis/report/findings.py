@@ -215,8 +215,8 @@ def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
     planned = study.planned
     planned = planned[(planned["start"] == "unlearned") & (planned["corpus"] != "none") & planned["benign"]]
     last = planned.groupby(list(RELEARNING), observed=True)["relearn_steps"].max()
-    last = last[last > 0].rename("planned_steps").reset_index().astype(dict.fromkeys(WORDS, str))
-    both = last.merge(benign[[*RELEARNING, "relearn_steps"]], on=list(RELEARNING), how="left")
+    asked = last[last > 0].rename("planned_steps").reset_index().astype(dict.fromkeys(WORDS, str))
+    both = asked.merge(benign[[*RELEARNING, "relearn_steps"]], on=list(RELEARNING), how="left")
     absent, short = both["relearn_steps"].isna(), both["relearn_steps"] < both["planned_steps"]
     if (absent | short).any():
         seeds = ", ".join(map(str, sorted(both.loc[absent | short, "seed"].unique())))

@@ -108,7 +108,9 @@ def crossed(rows: pd.DataFrame, axis: str, metric: str) -> Answers:
     if np.isnan(kept_scores[there[:, seeds]]).any():
         means = np.nanmean(kept_scores, axis=2, keepdims=True)
         scores[:, seeds] = np.where(np.isnan(kept_scores), means, kept_scores)
-    probes = there[:, seeds].all(axis=(0, 1)) if seeds.any() else np.zeros(scores.shape[2], dtype=bool)
+    probes = np.zeros(scores.shape[2], dtype=bool)
+    if seeds.any():
+        probes[:] = there[:, seeds].all(axis=(0, 1))
     return Answers(
         scores[:, seeds][:, :, probes],
         tuple(names[0]),
