@@ -123,8 +123,8 @@ class Records:
                 "checkpoints": [],
                 **fields,
             }
+            self._keep(made)  # first on the disk: where that is full, there is no job
             self._jobs[made["id"]] = made
-            self._keep(made)
         self.tell(made["id"], "The job was created and waits in the queue.")
         return made
 
@@ -146,8 +146,8 @@ class Records:
         with self._lock:
             job = json.loads(json.dumps(self._jobs[known]))
             yield job
-            self._jobs[known] = job
             self._keep(job)
+            self._jobs[known] = job
 
     def weights_of(self, job: str, step: int) -> Path:
         """Where the weights of a checkpoint lie."""
@@ -196,7 +196,10 @@ class Records:
         known = self.job(name)["id"]
         found = []
         with self._lock:
-            for line in (self.folder / "jobs" / f"{known}.events").read_text(encoding="utf-8").splitlines():
+            path = self.folder / "jobs" / f"{known}.events"
+            # There is none where the server was killed between the job and its first event.
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            for line in lines:
                 try:
                     found.append(json.loads(line))
                 except ValueError:  # the line that a killed server was writing

@@ -139,7 +139,9 @@ class Service:
                 step = checkpoint["step_number"]
                 if snapshot == _snapshot(job, step):
                     with self.records.changing(job["id"]) as changed:
-                        changed["checkpoints"].remove(checkpoint)
+                        changed["checkpoints"] = [
+                            each for each in changed["checkpoints"] if each["step_number"] != step
+                        ]
                     self.records.drop_weights(job["id"], step)
                     return
 

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:  # torch comes with it
     from study.models.adapters.product import Product
     from study.performing.residents import Residents
     from study.training.training_state import Progress
+
+
+PAUSE_SECONDS = 5.0
 
 
 class _CancelledError(Exception):
@@ -86,7 +90,18 @@ class Trainer:
             if not queued:
                 self._wake.wait()
                 continue
-            self._train(queued[-1], residents)
+            try:
+                self._train(queued[-1], residents)
+            except Exception:  # its end could not be written down, as on a full disk
+                traceback.print_exc(file=sys.stderr)
+                time.sleep(PAUSE_SECONDS)
+                self._queue_again(queued[-1]["id"])
+
+    def _queue_again(self, known: str) -> None:
+        """A job whose end is not known begins again, as after a restart, once there is room."""
+        with suppress(OSError), self._records.changing(known) as changed:
+            if changed["status"] == "running":
+                changed["status"] = "queued"
 
     def _train(self, job: Object, residents: "Residents") -> None:
         known = job["id"]
@@ -107,14 +122,20 @@ class Trainer:
             with self._records.changing(known) as changed:
                 if changed["status"] != "running":
                     return
-                last = changed["checkpoints"][-1]["fine_tuned_model_checkpoint"]
-                changed |= {
-                    "status": "succeeded",
-                    "fine_tuned_model": last.rpartition(":ckpt-")[0],
-                    "finished_at": int(time.time()),
-                    "trained_tokens": tokens,
-                }
-            self._records.tell(known, "The job has succeeded.")
+                made = [each["fine_tuned_model_checkpoint"] for each in changed["checkpoints"]]
+                if made:
+                    changed |= {
+                        "status": "succeeded",
+                        "fine_tuned_model": made[-1].rpartition(":ckpt-")[0],
+                        "finished_at": int(time.time()),
+                        "trained_tokens": tokens,
+                    }
+            if made:
+                self._records.tell(known, "The job has succeeded.")
+            else:
+                self._fail(
+                    known, "checkpoints_deleted", "All checkpoints of the job were deleted before its end."
+                )
 
     def _fail(self, known: str, code: str, message: str) -> None:
         with self._records.changing(known) as changed:

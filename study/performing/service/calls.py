@@ -50,12 +50,12 @@ class Calls:
     def get(self, path: str, **query: str | int) -> Any:
         """JSON; None where there is no such thing."""
         return self._asked(
-            lambda: self._client.get(path, cast_to=object, options={"params": query}), absent=True
+            lambda: self._client.get(path, cast_to=object, options=_here(params=query)), absent=True
         )
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """JSON; repeated, so for what costs nothing to do twice."""
-        return self._asked(lambda: self._client.post(path, cast_to=object, body=dict(body)))
+        return self._asked(lambda: self._client.post(path, cast_to=object, body=dict(body), options=_here()))
 
     def upload(self, path: str, name: str, content: bytes) -> Any:
         """JSON of the file. Uploaded twice, it is there twice, which costs nothing."""
@@ -67,7 +67,7 @@ class Calls:
                 if path.endswith("/upload")
                 else {"purpose": "fine-tune"},
                 files=[("file", (name, content))],
-                options={"headers": {"Content-Type": "multipart/form-data"}},
+                options=_here(headers={"Content-Type": "multipart/form-data"}),
             )
         )
 
@@ -82,7 +82,7 @@ class Calls:
         pause = 1.0
         for attempt in range(RETRIES):
             try:
-                return self._client.post(path, cast_to=object, body=dict(body), options={"max_retries": 0})
+                return self._client.post(path, cast_to=object, body=dict(body), options=_here(max_retries=0))
             except APIStatusError as error:
                 if error.status_code not in (408, 409, 429) and error.status_code < 500:
                     raise refused(error) from None
@@ -110,7 +110,7 @@ class Calls:
         pause = 1.0
         for _ in range(RETRIES):
             try:
-                return self._client.post(path, cast_to=object, body=dict(body), options={"max_retries": 0})
+                return self._client.post(path, cast_to=object, body=dict(body), options=_here(max_retries=0))
             except APIConnectionError:
                 return None
             except APIStatusError as error:
@@ -143,10 +143,25 @@ class Calls:
             raise refused(error) from None
 
 
+def _here(**options: Any) -> Any:
+    """Options of a request that follows no redirect: one would take the key to wherever it points."""
+    return {"follow_redirects": False, **options}
+
+
 def refused(error: Any) -> RelearnError:
     """A refusal in the service's own words; of the key, no result but something to mend."""
     body = error.body if isinstance(error.body, Mapping) else {}
-    said = str(body.get("message") or body.get("detail") or error.message)[:500]
+    said = str(body.get("message") or body.get("detail") or error.message)
+    for header in ("authorization", "x-api-key"):  # some services quote the key that they refuse
+        if sent := error.request.headers.get(header, "").removeprefix("Bearer "):
+            said = said.replace(sent, "[secret]")
+    said = said[:500]
+    if error.status_code in (301, 302, 303, 307, 308):
+        return PreflightError(
+            f"the service sends elsewhere with status {error.status_code}, to "
+            f"{error.response.headers.get('location')}; the key goes nowhere else: give the address that answers as "
+            "relearn.base_url"
+        )
     if error.status_code in (401, 403):
         return PreflightError(f"the service refused the key with status {error.status_code}: {said}")
     return ServiceRefusedError(f"the service refused with status {error.status_code}: {said}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from study.performing.service.calls import Calls
 from study.performing.service.dialects import DIALECTS
-from study.performing.service.errors import ServiceRefusedError
+from study.performing.service.errors import ServiceRefusedError, shape_expected
 from study.performing.service.probes import asked_by_conversation, asked_by_text
 from study.performing.service.protocol import Answers, Ended
 from study.performing.service.training_lines import training_lines
@@ -48,6 +48,10 @@ class ServiceClient:
 
     def start(self, job: Job, note: Callable[[str, str], None]) -> str:
         """See ``FineTuning``."""
+        with shape_expected("a job's"):
+            return self._started(job, note)
+
+    def _started(self, job: Job, note: Callable[[str, str], None]) -> str:
         path = self._dialect.jobs
         found = self._existing(job.key)
         if found is None:
@@ -66,29 +70,35 @@ class ServiceClient:
     ) -> Ended:
         """See ``FineTuning``; the steps are what the service makes of epochs."""
         del job, steps, note
-        path, pause = f"{self._dialect.jobs}/{known[0]}", FIRST_PAUSE
+        with shape_expected("a job's"):
+            return self._ended(known[0])
+
+    def _ended(self, known: str) -> Ended:
+        path, pause = f"{self._dialect.jobs}/{known}", FIRST_PAUSE
         while True:
             found = self._calls.get(path)
             if found is None:
-                raise ServiceRefusedError(f"the job {known[0]} is not there any more")
+                raise ServiceRefusedError(f"the job {known} is not there any more")
             outcome = self._dialect.outcome(found)
             if outcome is not None:
                 break
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST_PAUSE)
         if outcome:
-            raise ServiceRefusedError(f"the job {known[0]} {outcome[:500]}")
+            raise ServiceRefusedError(f"the job {known} {outcome[:500]}")
         models = self._dialect.models(found, list(self._listed(f"{path}/checkpoints")))
         begun, ended = found.get("created_at"), found.get("finished_at")
-        seconds = float(ended - begun) if isinstance(begun, int) and isinstance(ended, int) else None
+        timed = isinstance(begun, int) and isinstance(ended, int) and ended >= begun
+        seconds = float(ended - begun) if timed else None
         told = ("id", "model", "hyperparameters", "trained_tokens", "seed", "created_at", "finished_at")
         return Ended(models, seconds, {name: found.get(name) for name in told})
 
     def answers(self, model: str, evaluation: Evaluation) -> Answers:
         """See ``FineTuning``."""
-        if self._form == "messages":
-            return asked_by_conversation(self._calls, model, evaluation)
-        return asked_by_text(self._calls, self._dialect, model, evaluation)
+        with shape_expected("a completion's"):
+            if self._form == "messages":
+                return asked_by_conversation(self._calls, model, evaluation)
+            return asked_by_text(self._calls, self._dialect, model, evaluation)
 
     def close(self) -> None:
         """See ``FineTuning``."""
@@ -108,4 +118,9 @@ class ServiceClient:
             yield from data
             if not page.get("has_more") or not data:
                 return
-            after = {"after": str(data[-1]["id"])}
+            last = str(data[-1]["id"])
+            if after.get("after") == last:
+                raise ServiceRefusedError(
+                    f"the service's list {path} has no end: a page repeats the one before"
+                )
+            after = {"after": last}

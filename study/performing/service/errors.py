@@ -1,5 +1,8 @@
 """How a service ends a stage."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from study.errors import RelearnError
 
 
@@ -13,3 +16,16 @@ class ServiceSilentError(RelearnError):
 
 class MissingCheckpointError(RelearnError):
     """The job has no checkpoint at a step that the study asks for."""
+
+
+@contextmanager
+def shape_expected(what: str) -> Iterator[None]:
+    """What is read in the block is a service's answer: of another shape, it is the cause that is named."""
+    try:
+        yield
+    except RelearnError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ServiceRefusedError(
+            f"the service's answer has another shape than {what} ({type(error).__name__}: {error})"[:500]
+        ) from error

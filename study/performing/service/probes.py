@@ -5,6 +5,7 @@ off the log-probabilities of an echoed prompt, where a service gives those: the 
 target, the rank where the target's tokens are among the likeliest that are told. What is not given is None.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from study.text.examples import Probe
 
 PROMPTS = 16
 """Prompts in one request to a service that is not ours; the most that is taken everywhere."""
+NOISE = 1e-3
+"""What rounding may leave below 0 in a negative log-likelihood."""
 TOP = 5
 """The likeliest tokens that are asked for; OpenAI gives no more."""
 
@@ -67,6 +70,10 @@ def asked_by_conversation(calls: Calls, model: str, evaluation: Evaluation) -> A
 def _row(
     probe: Probe, text: str, nll: float | None = None, rank: int | None = None, tokens: int | None = None
 ) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise ServiceRefusedError(f"the service gave {text!r:.80} in place of a text")
+    if nll is not None and (not math.isfinite(nll) or nll < -NOISE):
+        raise ServiceRefusedError(f"the service gave a target the negative log-likelihood {nll}")
     return {
         "probe": probe.name,
         "completion": text,
@@ -80,6 +87,8 @@ def _in_order(answer: Mapping[str, Any], count: int) -> list[Mapping[str, Any]]:
     choices = sorted(answer.get("choices") or [], key=lambda each: int(each["index"]))
     if len(choices) != count:
         raise ServiceRefusedError(f"the service gave {len(choices)} answers to {count} prompts")
+    if [int(each["index"]) for each in choices] != list(range(count)):
+        raise ServiceRefusedError("the service does not tell which answer belongs to which prompt")
     return choices
 
 
