@@ -78,19 +78,17 @@ def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
 def judged(statements: Sequence[Statement]) -> pd.DataFrame:
     """Statements with their verdicts, read together as one table."""
     columns = [
-        *(
-            "statement",
-            "over",
-            "value",
-            "low",
-            "high",
-            "smallest",
-            "seeds",
-            "pairs",
-            "verdict",
-            "why",
-            "unequal",
-        )
+        "statement",
+        "over",
+        "value",
+        "low",
+        "high",
+        "smallest",
+        "seeds",
+        "pairs",
+        "verdict",
+        "why",
+        "unequal",
     ]
     if not statements:
         return pd.DataFrame(columns=["model", "method", *columns])
