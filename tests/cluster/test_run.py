@@ -90,6 +90,7 @@ def test_a_study_runs_resumes_and_grows(
     assert "Traceback" not in output
 
 
+@pytest.mark.slow  # `make test` has a lost node on a real Ray
 def test_a_failed_stage_is_named_and_the_rest_goes_on(relearn, space, tmp_path: Path) -> None:
     """One method diverges, another hangs with a child process until its time is over; the control does neither.
 

@@ -84,13 +84,18 @@ class Hub:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:40]
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    good = make_folder(tmp_path / "good")
-    pickled = tmp_path / "pickled"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hub")
+
+
+@pytest.fixture(scope="module")
+def hub(place: Path) -> Iterator[Hub]:
+    good = make_folder(place / "good")
+    pickled = place / "pickled"
     shutil.copytree(good, pickled)
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    own_code = tmp_path / "own-code"
+    own_code = place / "own-code"
     shutil.copytree(good, own_code)
     config = json.loads((own_code / "config.json").read_text())
     config |= {"model_type": "wondrous", "auto_map": {"AutoModelForCausalLM": "modeling.Wondrous"}}
@@ -114,38 +119,48 @@ def commands(hub: Hub, place: Path, offline: str = "0") -> OneByOne:
     return OneByOne(place, environment)
 
 
-def test_what_cannot_be_loaded_is_told_apart(hub: Hub, tmp_path: Path) -> None:
-    with commands(hub, tmp_path) as relearn:
-        for name, words in (
-            ("someone/gated", ["gated on the hub", "hf auth login"]),
-            ("someone/missing", ["neither a folder here nor a model on the hub"]),
-            ("someone/pickled", ["only as pickles", "pytorch_model.bin"]),
-            ("someone/own-code", ["code of its own", "wondrous"]),
-        ):
-            (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": [name]}))
-            code, output = relearn("run", "space.json", "--study", "s")
-            assert code == 3, output
-            assert f"model={name}" in output
-            for word in words:
-                assert word in output
-            assert "Traceback" not in output
-            assert not (tmp_path / "s").exists()
+@pytest.fixture(scope="module")
+def online(hub: Hub, place: Path) -> Iterator[OneByOne]:
+    """One process for all tests: its imports take longer than its commands."""
+    with commands(hub, place) as relearn:
+        yield relearn
 
 
-def test_a_model_stays_at_the_revision_it_began_with(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / "space.json").write_text(json.dumps({**TINY, "model": ["someone/good"]}))
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("someone/gated", ["gated on the hub", "hf auth login"]),
+        ("someone/missing", ["neither a folder here nor a model on the hub"]),
+        ("someone/pickled", ["only as pickles", "pytorch_model.bin"]),
+        ("someone/own-code", ["code of its own", "wondrous"]),
+    ],
+)
+def test_what_cannot_be_loaded_is_told_apart(
+    online: OneByOne, place: Path, name: str, words: list[str]
+) -> None:
+    (place / "refused.json").write_text(json.dumps({**TINY, "model": [name]}))
+    code, output = online("run", "refused.json", "--study", "refused")
+    assert code == 3, output
+    assert f"model={name}" in output
+    for word in words:
+        assert word in output
+    assert "Traceback" not in output
+    assert not (place / "refused").exists()
+
+
+def test_a_model_stays_at_the_revision_it_began_with(online: OneByOne, hub: Hub, place: Path) -> None:
+    (place / "space.json").write_text(json.dumps({**TINY, "model": ["someone/good"]}))
     to_grow = ("run", "space.json", "--study", "s", "--set")
-    with commands(hub, tmp_path) as relearn:
-        code, output = relearn("run", "space.json", "--study", "s")
-        assert code == 0, output
-        assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
-        hub.revision = SECOND
-        code, output = relearn(*to_grow, "relearn_steps=[0,2,3]")
-        assert code == 0, output
-        assert json.loads((tmp_path / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
+    code, output = online("run", "space.json", "--study", "s")
+    assert code == 0, output
+    assert json.loads((place / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
+    hub.revision = SECOND
+    code, output = online(*to_grow, "relearn_steps=[0,2,3]")
+    assert code == 0, output
+    assert json.loads((place / "s" / "study.json").read_text())["models"] == {"someone/good": FIRST}
     # Offline, from the cache: nobody is asked.
     hub.asked.clear()
-    with commands(hub, tmp_path, offline="1") as relearn:
+    with commands(hub, place, offline="1") as relearn:
         code, output = relearn(*to_grow, "relearn_steps=[0,2,3,4]")
         assert code == 0, output
         assert hub.asked == []

@@ -36,7 +36,6 @@ HELD = ("run, to grow", "resume", "score", "verify --repair")
 PAIRS = list(itertools.combinations_with_replacement(VERBS, 2))
 QUICK = [
     ("run, to grow", "resume"),
-    ("run, to grow", "score"),
     ("verify --repair", "report"),
 ]
 

@@ -51,6 +51,7 @@ def test_the_driver_is_killed_again_and_again(
 
 
 @pytest.mark.fault("worker SIGKILL within a stage")
+@pytest.mark.slow  # `make test` has a lost node, whose workers are gone with it
 def test_a_worker_is_killed_within_a_stage(relearn, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
     fields = {**LONG, "start": ["unlearned"], "repetitions": [7]}  # one finetuning that is long enough to hit
     study = tmp_path / "s"

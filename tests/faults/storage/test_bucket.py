@@ -39,6 +39,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.repeats
+@pytest.mark.slow  # `make test` has a crash over a local store, and requests that fail
 @pytest.mark.parametrize("step", [61, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
@@ -47,7 +48,6 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
             "crash",
             marks=[
                 pytest.mark.fault("S3: a crash at the N-th storage operation, folder deleted"),
-                pytest.mark.slow,  # `make test` has a crash over a local store
             ],
         ),
         pytest.param(

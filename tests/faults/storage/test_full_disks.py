@@ -45,7 +45,7 @@ def fill(folder: Path) -> Path:
     "place",
     [
         pytest.param("s", marks=[pytest.mark.fault("disk full under the rows"), pytest.mark.slow]),
-        pytest.param("store", marks=pytest.mark.fault("disk full under the checkpoints")),
+        pytest.param("store", marks=[pytest.mark.fault("disk full under the checkpoints"), pytest.mark.slow]),
     ],
 )
 def test_a_disk_fills_up_while_a_study_runs(

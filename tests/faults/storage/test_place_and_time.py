@@ -18,6 +18,7 @@ HARMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.fault("study folder moved between two runs")
 def test_a_moved_study_goes_on(
     relearn, resume, on_ray: bool, space, undisturbed, fault: Fault, tmp_path: Path
