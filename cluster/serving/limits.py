@@ -31,7 +31,7 @@ class Guard:
 
     def __init__(self, app: App, token: str, upload_bytes: int) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = token.encode()
         self._upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,8 +40,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(b"authorization", b"")
-        if not hmac.compare_digest(given, self._expected):
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        right = hmac.compare_digest(given.strip(), self._expected)
+        if not right or scheme.lower() != b"bearer":  # whatever its case, RFC 9110, 11.1
             refused = RefusedError(
                 401,
                 "The token is wrong or missing; send `Authorization: Bearer TOKEN` with the token that `relearn serve` "

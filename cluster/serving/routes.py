@@ -59,6 +59,7 @@ def application(service: Service, token: str) -> App:
         exception_handlers={HTTPException: _http_error, RefusedError: _refused, Exception: _failed},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a redirection would lead wherever the client's Host header says
     return Guard(app, token, service.choices.upload_bytes)
 
 

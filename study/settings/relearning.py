@@ -137,6 +137,12 @@ class Relearning(Optimiser):
         if value is None:
             return None
         url = urlsplit(value)
+        try:
+            _ = url.port
+        except ValueError:  # whose words quote it, and it may be a key
+            raise ValueError(
+                "the port is no number from 0 to 65535: expected a URL such as https://HOST:8000/v1"
+            ) from None
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"expected a URL such as https://HOST/v1, got {_without_secrets(value)!r}")
         if url.username is not None or url.password is not None or url.query or url.fragment:

@@ -167,6 +167,11 @@ LINES: list[tuple[str, int, list[str]]] = [
         2,
         ["relearn.base_url", "expected a URL"],
     ),
+    (
+        "plan names --set relearn.by=jobs --set relearn.base_url=https://h:sk-a-key/v1",
+        2,
+        ["relearn.base_url", "the port is no number"],
+    ),
     ("plan names --set relearn.base_url=https://h/v1", 2, ["base_url", "by=jobs or by=steps"]),
     ('plan names --set "relearn.lora={rank: 0}"', 2, ["relearn.lora.rank", "greater than 0"]),
     ("plan names --set precision=float16", 2, ["precision", "'float32', 'mixed' or 'bfloat16'"]),

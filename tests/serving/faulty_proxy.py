@@ -17,12 +17,16 @@ class FaultyProxy:
     ``lost``: passed on, and its answer never comes back. ``429``, ``500``: not passed on. ``refused``, ``gone``: as a
     service refuses content, or has lost a model. ``hides likelihoods``: a service that gives texts alone.
 
+    ``lag``: so many times from the next creation, the list of jobs is read as it was before it.
+
     ``kill_after``: so many requests from now, who asks is killed by ``kill``; the service has done what was asked.
     """
 
     def __init__(self, behind: str) -> None:
         self.rules: dict[str, list[str]] = {}
         self.kill_after = 0
+        self.lag = 0
+        self._listed: Any = None
         self.kill: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         proxy = self
@@ -45,6 +49,7 @@ class FaultyProxy:
                     status, answer, headers = _asked(
                         f"{behind[:-3]}{self.path}", self.command, body, self.headers
                     )
+                    answer = proxy._as_listed(self.command, self.path, answer)
                     if fault == "killed":
                         proxy.kill()
                     if fault in ("lost", "killed"):
@@ -80,6 +85,17 @@ class FaultyProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def _as_listed(self, method: str, path: str, answer: Any) -> Any:
+        """A list of jobs that lags behind what was created."""
+        if method != "GET" or not path.partition("?")[0].endswith("/fine_tuning/jobs"):
+            return answer
+        with self._lock:
+            if self._listed is not None and self.lag > 0 and answer != self._listed:
+                self.lag -= 1
+                return self._listed
+            self._listed = answer
+            return answer
 
     def _fault(self, method: str, path: str) -> str | None:
         with self._lock:

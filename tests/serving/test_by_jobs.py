@@ -120,6 +120,7 @@ def test_an_answer_of_create_that_is_lost_makes_no_second_job(
         "/completions": ["429", "lost", "500"],
         "/models": ["500"],
     }
+    proxy.lag = 3  # the list shows a job when it was read three times without it
     store = LocalStore(tmp_path / "store")
     for stage in plan.stages.values():
         perform(stage, store, Residents(), plan.spec.execution)

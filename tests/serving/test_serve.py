@@ -177,6 +177,18 @@ def test_a_wrong_token_is_refused_on_every_route(server: Server, given: str | No
         assert status == 401 and body["error"]["code"] == "invalid_api_key"
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
+def test_the_scheme_of_a_token_has_no_case(server: Server, scheme: str) -> None:
+    status, _, _ = server.call("GET", "/models", headers={"Authorization": f"{scheme} {server.token}"})
+    assert status == 200
+
+
+def test_no_answer_sends_elsewhere(server: Server) -> None:
+    for route in ("/files/", "/models/", "/fine_tuning/jobs/"):
+        status, _, headers = server.call("GET", route, headers={"Host": "elsewhere.example.com"})
+        assert status == 404 and headers["location"] is None, route
+
+
 def test_the_token_is_its_owners_and_stands_in_no_output(server: Server) -> None:
     assert stat.S_IMODE((server.state / "token").stat().st_mode) == 0o600
     assert server.token not in server.said()

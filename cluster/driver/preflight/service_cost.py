@@ -101,6 +101,8 @@ class CountedTokens:
         capped = plan.stages if self._most is not None else {}
         self._jobs = {key: stage for key, stage in capped.items() if isinstance(stage.node, Job)}
         self._ended: dict[str, int] = {}
+        self._factor = 1.0
+        """By this the service counted more than was estimated, at most."""
 
     def ended(self, key: str, published: bool) -> None:
         """A stage ended; what was not published is not counted anywhere, and stays as estimated."""
@@ -112,7 +114,11 @@ class CountedTokens:
             step, evaluation = stage.evaluate[0]
             record = self._store.record(Address.of_answers(key, step, evaluation.key))
             told = (record["facts"].get("job") or {}).get("trained_tokens")
-        self._ended[key] = told if isinstance(told, int) else _tokens(stage) or 0
+        estimated = _tokens(stage) or 0
+        counted = isinstance(told, int) and told >= 0
+        self._ended[key] = told if counted else estimated
+        if counted and estimated:
+            self._factor = max(self._factor, told / estimated)
 
     def check(self) -> None:
         """Refuses to begin another job where all together would be above the cap.
@@ -124,7 +130,7 @@ class CountedTokens:
         if not left or self._most is None:
             return
         counted = sum(self._ended.values())
-        whole = counted + sum(_tokens(stage) or 0 for stage in left)
+        whole = counted + math.ceil(self._factor * sum(_tokens(stage) or 0 for stage in left))
         if whole > self._most:
             raise PreflightError(
                 f"execution.service.most_training_tokens={self._most}: the service counted {counted:,} for the "

@@ -16,6 +16,8 @@ from study.performing.service.errors import ServiceRefusedError, ServiceSilentEr
 RETRIES = 8
 TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
 LONGEST_PAUSE = 60.0
+LATER_LOOKS = (2.0, 4.0, 8.0)
+"""Seconds before the list is read again where nobody knows whether a job was created: it may lag behind."""
 
 
 class Calls:
@@ -80,7 +82,8 @@ class Calls:
         from openai import APIConnectionError, APIStatusError
 
         pause = 1.0
-        for attempt in range(RETRIES):
+        for _ in range(RETRIES):
+            taken = True  # for all that is known
             try:
                 return self._client.post(path, cast_to=object, body=dict(body), options=_here(max_retries=0))
             except APIStatusError as error:
@@ -88,14 +91,15 @@ class Calls:
                     raise refused(error) from None
                 pause = max(pause, _asked_to_wait(error.response.headers.get("retry-after")))
                 last = f"status {error.status_code}"
+                taken = error.status_code not in (409, 429)
             except APIConnectionError as error:
                 last = type(error).__name__
-            if attempt + 1 < RETRIES:
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            found = look()
-            if found is not None:
-                return found
+            for wait in (pause, *(LATER_LOOKS if taken else ())):
+                time.sleep(wait)
+                found = look()
+                if found is not None:
+                    return found
+            pause = min(2 * pause, LONGEST_PAUSE)
         raise ServiceSilentError(
             f"{self._url} did not create a job ({last}); what it may have begun is adopted later"
         )
