@@ -1,8 +1,9 @@
-"""``python -m benchmarks.gpu.disk [--write]``: the bytes that checkpoints take, and that a relearning reads.
+"""``python -m benchmarks.gpu.disk [MODEL] [--write]``: the bytes that checkpoints take, and that a relearning reads.
 
-One chain is computed with all weights and with adapters, on random weights of SmolLM2-135M's shape in a folder: a
-finetuning, an unlearning and a relearning of a step each, evaluated with one probe. Counted are the checkpoint files
-of the store, and the files that the relearning asks it for. Beside it: what merging an adapter takes, a weight.
+One chain is computed with all weights and with adapters, on a model's folder, or on random weights of SmolLM2-135M's
+shape: a finetuning, an unlearning and a relearning of a step each, evaluated with one probe. Counted are the
+checkpoint files of the store, and the files that the relearning asks it for. Beside it: what merging an adapter
+takes, a weight.
 """
 
 import argparse
@@ -61,10 +62,9 @@ class CountingStore(LocalStore):
         return path
 
 
-def measure(title: str, small: bool = False) -> Taken:
-    """One of ``WAYS``."""
+def measure(title: str, model: Path) -> Taken:
+    """One of ``WAYS``, on a model's folder."""
     with tempfile.TemporaryDirectory() as folder:
-        model = model_folder(Path(folder) / "model", small)
         source = Pretrained(str(model), fingerprint(str(model)), "sdpa", "float32")
         store = CountingStore(Path(folder) / "store")
         for stage in _stages(source, WAYS[title]):
@@ -107,9 +107,13 @@ def merge_nanoseconds(rows: int = 1536, columns: int = 576, rank: int = 16) -> f
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.disk")
+    parser.add_argument("model", type=Path, nargs="?", metavar="MODEL", help="its folder")
     parser.add_argument("--write", action="store_true", help="put the table into docs/GPU.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or model_folder(Path(folder), small=False)
+        taken = [measure(title, model) for title in WAYS]
     rows = [
         (
             each.title,
@@ -117,7 +121,7 @@ def main() -> None:
             f"{each.read / MEGABYTE:.1f}",
             f"{each.seconds:.1f}",
         )
-        for each in map(measure, WAYS)
+        for each in taken
     ]
     text = table(
         ("what is trained", "MB a checkpoint", "MB that a relearning reads", "seconds of the relearning"),

@@ -13,7 +13,7 @@ import torch
 from benchmarks.gpu import disk
 from benchmarks.gpu.__main__ import PARTS, measure
 from benchmarks.gpu.page import page
-from benchmarks.gpu.setting import prepare
+from benchmarks.gpu.setting import model_folder, prepare
 from benchmarks.gpu_science import SPACE, sizes
 from search_spaces.loading import load_space
 
@@ -50,8 +50,9 @@ def test_a_cpu_gives_the_same_bits(measured: dict[str, Any], kind: str) -> None:
     assert found["two micro-batches"] < 0.1
 
 
-def test_what_checkpoints_take() -> None:
-    whole, adapters = (disk.measure(title, small=True) for title in disk.WAYS)
+def test_what_checkpoints_take(tmp_path: Path) -> None:
+    model = model_folder(tmp_path, small=True)
+    whole, adapters = (disk.measure(title, model) for title in disk.WAYS)
     assert whole.read == 2 * whole.checkpoint, "its parent's and the origin's"
     assert adapters.read == 2 * adapters.checkpoint, "the two links of its chain"
     assert 4 * adapters.checkpoint < whole.checkpoint

@@ -27,7 +27,7 @@ from study.errors import IntegrityError
 
 SCALE = "scale"
 """Names the scale within the file's metadata, in hexadecimal."""
-PIECE = {"cpu": 1 << 14}
+PIECE = {"cpu": 1 << 17}
 PIECE_ELSEWHERE = 1 << 24
 """Elements that are summed at once, by kind of device: on a CPU they stay in its cache."""
 BASE = "base_layer"
