@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from study.models.memory import Need
+from study.models.memory import CONTEXT_BYTES, Need
 from study.settings.execution import Resources
 
 GIBIBYTE = 2**30
@@ -17,12 +17,14 @@ class Demand:
         kind: of the stages.
         model: its location, for messages.
         need: of the one that needs most.
+        trains_all_weights: whether one of them does.
     """
 
     kind: str
     model: str
     resources: Resources
     need: Need
+    trains_all_weights: bool
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ def misfit(demand: Demand, machine: Machine) -> str | None:
     if resources.gpus:
         share = min(1.0, resources.gpus)
         at_once = max(1, min(at_once, int(machine.cards / resources.gpus)))
-        there = int(machine.card_memory * share)
+        there = int(machine.card_memory * share) - CONTEXT_BYTES
         if need.device > there:
             of = "the GPU has" if share == 1 else f"{share:g} of the GPU is"
-            return f"{what} {need.device / GIBIBYTE:.1f} GiB on its GPU, and {of} {there / GIBIBYTE:.1f} GiB"
+            return (
+                f"{what} {need.device / GIBIBYTE:.1f} GiB on its GPU, and {of} {max(0, there) / GIBIBYTE:.1f} GiB "
+                "beside what CUDA itself takes"
+            )
     there = machine.memory // at_once
     if need.host > there:
         return (
@@ -75,12 +80,26 @@ def misfit(demand: Demand, machine: Machine) -> str | None:
 
 def remedies(demands: Sequence[Demand]) -> str:
     """What lowers the memory that stages need."""
-    kinds = dict.fromkeys(_optimiser_key(demand.kind) for demand in demands)
-    adapters = ", ".join(f"--set {key}.lora={{}}" for key in kinds)
-    return (
-        f"train adapters ({adapters}), --set precision=mixed, --set execution.activation_checkpointing=true, a smaller "
-        "execution.micro_batch or execution.evaluation_batch, or let fewer stages run at once (a higher "
-        "execution.cpus, or a larger share execution.gpus)"
+    kinds = dict.fromkeys(demand.kind for demand in demands if demand.trains_all_weights)
+    found = []
+    if kinds:
+        adapters = ", ".join(f"--set {_optimiser_key(kind)}.lora={{}}" for kind in kinds)
+        found.append(f"train adapters ({adapters})")
+    if on_cards := {
+        demand.kind: demand for demand in demands if demand.kind in kinds and demand.resources.gpus
+    }:
+        more = ", ".join(
+            f"{kind}: {{gpus: {2 * max(1, int(each.resources.gpus))}}}" for kind, each in on_cards.items()
+        )
+        found.append(f"let several GPUs of a node train together (--set 'execution.of_kind={{{more}}}')")
+    return ", ".join(
+        (
+            *found,
+            "--set precision=mixed",
+            "--set execution.activation_checkpointing=true",
+            "a smaller execution.micro_batch or execution.evaluation_batch",
+            "or let fewer stages run at once (a higher execution.cpus, or a larger share execution.gpus)",
+        )
     )
 
 

@@ -16,12 +16,10 @@ from typing import Any
 import torch
 
 from study.errors import DeviceError
+from study.models.memory import CONTEXT_BYTES
 
 GPU = "cuda"
 """What torch calls the device of a stage that asked for one; also AMD's."""
-
-CONTEXT_BYTES = int(0.7 * 2**30)
-"""What CUDA itself takes for a process, beside all tensors."""
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 WITHOUT_BFLOAT16 = ("AVX2", "DEFAULT")

@@ -41,6 +41,9 @@ CACHED = {"float32": 8, "mixed": 6, "bfloat16": 4}
 PROCESS_BYTES = 2**29
 """What Python and the libraries take of the machine."""
 
+CONTEXT_BYTES = int(0.7 * 2**30)
+"""What CUDA itself takes of a card for a process, beside all tensors."""
+
 GROUPS_AT_ONCE = 5
 """Of a gang: groups of weights or of gradients that are whole at once."""
 
@@ -80,7 +83,7 @@ class Need:
     """The most bytes that a stage needs at once.
 
     Attributes:
-        device: on its GPU; 0 for a stage that computes on the CPU.
+        device: on its GPU, beside what CUDA itself takes; 0 for a stage that computes on the CPU.
         host: of the machine's main memory.
     """
 
@@ -163,13 +166,19 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
         training = _step(node, size, execution, precision, longest)
         at_a_stop, states = _kept(node, size, precision)
         computing = frozen + max(weights + training, computing + at_a_stop)
-        every = execution.checkpoint_every_steps
-        states = weights + states if every is not None and every < stage.last_step else 0
-    # The process's own copy of the model, and a file that is read or written beside it.
-    host = PROCESS_BYTES + 2 * weights
+        if not _leaves_states(stage, execution):
+            states = 0
+    # The process's own copy of the model.
+    host = PROCESS_BYTES + weights
     if not execution.resources(stage.kind).gpus:
-        return Need(0, PROCESS_BYTES + weights + max(computing, weights))
-    return Need(computing, host + states)
+        return Need(0, host + max(computing, weights))
+    # Beside it what was fetched from the card to be written, or is on its way there: a checkpoint, or a state.
+    return Need(computing, host + max(weights, states))
+
+
+def _leaves_states(stage: Stage, execution: Execution) -> bool:
+    every = execution.checkpoint_every_steps
+    return every is not None and every < stage.last_step
 
 
 def _of_gang(stage: Stage, node: Trajectory, size: Size, execution: Execution, longest: int) -> Need:
@@ -187,13 +196,12 @@ def _of_gang(stage: Stage, node: Trajectory, size: Size, execution: Execution, l
     pieces = max(1, min(execution.micro_batch, node.optimiser.batch_size // members))
     passes = _passes(node, size, execution, precision, longest, pieces) + GROUPS_AT_ONCE * group
     at_a_stop = weights + _evaluation(stage, size, execution, precision, longest)
-    every = execution.checkpoint_every_steps
-    state = 3 * weights if every is not None and every < stage.last_step else 0
+    state = 3 * weights if _leaves_states(stage, execution) else 0
     processes = members * PROCESS_BYTES
     if execution.resources(stage.kind).gpus:
         device = (frozen + 3 * weights) // members + max(weights // members + passes, at_a_stop)
         # Each reads the whole model before it is cut; then the first has its own copy, and a file on its way.
-        return Need(device, processes + max(members * weights, 2 * weights + state))
+        return Need(device, processes + max(members * weights, weights + max(weights, state)))
     computing = frozen + 3 * weights + max(weights + members * passes, at_a_stop, state)
     return Need(0, processes + weights + max(computing, 2 * members * weights))
 

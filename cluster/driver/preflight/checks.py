@@ -317,13 +317,17 @@ def _demands(plan: Plan, source: Pretrained, longest: int) -> list[Demand]:
     size = size_of(source)
     execution = plan.spec.execution
     most: dict[str, Need] = {}
+    of_all_weights = set()
     for stage in plan.stages.values():
         if stage.source == source:
+            if isinstance(stage.node, Trajectory) and stage.node.optimiser.lora is None:
+                of_all_weights.add(stage.kind)
             need = stage_need(stage, size, execution, longest)
             known = most.get(stage.kind, need)
             most[stage.kind] = Need(max(known.device, need.device), max(known.host, need.host))
     return [
-        Demand(kind, source.location, execution.resources(kind), need) for kind, need in sorted(most.items())
+        Demand(kind, source.location, execution.resources(kind), need, kind in of_all_weights)
+        for kind, need in sorted(most.items())
     ]
 
 

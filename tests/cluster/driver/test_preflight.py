@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from cluster.driver.preflight.checks import check_plan
+from cluster.ray_tune.room import Demand, Machine, misfit, remedies
 from study.errors import PreflightError
 from study.models.pretrained import fingerprint
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.planning.stages import Trajectory
+from study.settings.execution import Resources
 from study.text.examples import Corpus, Example
 from tests.study.test_pretrained import make_folder
+from tests.study.weights.test_memory import GIBIBYTE, LLAMA_2_7B, R16, need
 
 REINFORCEMENT = {"steps": 1, "optimiser": {"learning_rate": 1e-4, "batch_size": 2}}
 
@@ -79,3 +82,35 @@ def test_what_processes_cannot_train_together(planned, execution, changes, words
     else:
         with pytest.raises(PreflightError, match=words):
             check_plan(plan, local=False)
+
+
+H100 = Machine(cores=64, memory=1024 * GIBIBYTE, cards=8, card_memory=int(79.1 * GIBIBYTE))
+
+
+def of_7b(kind: str, gpus: float, trains_all_weights: bool = False, **changes) -> Demand:
+    """Of Llama-2-7b in mixed precision, batches of 8 x 512 tokens."""
+    told = need(LLAMA_2_7B, longest=512, gpus=gpus, **changes)
+    return Demand(kind, "7b", Resources(gpus=gpus), told, trains_all_weights)
+
+
+def test_7b_on_cards_of_80_gb() -> None:
+    """Adapters fit one card, all weights two; what would help is said for what it helps."""
+    assert misfit(of_7b("relearn", 1, lora=R16), H100) is None
+    assert misfit(of_7b("finetune", 2, trains_all_weights=True, micro_batch=2), H100) is None
+    half = misfit(of_7b("relearn", 0.5, lora=R16), H100)
+    assert half is not None
+    assert "and 0.5 of the GPU is 38.9 GiB beside what CUDA itself takes" in half
+    assert "lora" not in remedies([of_7b("relearn", 0.5, lora=R16)])
+    whole = of_7b("finetune", 1, trains_all_weights=True)
+    assert "the GPU has 78.4 GiB" in (misfit(whole, H100) or "")
+    assert "finetune.optimiser.lora={}" in remedies([whole])
+    assert "--set 'execution.of_kind={finetune: {gpus: 2}}'" in remedies([whole])
+
+
+def test_what_cuda_itself_takes_is_no_room() -> None:
+    """A stage that needs all but half a GiB of a card would end there."""
+    told = need(LLAMA_2_7B, lora=R16)
+    card = replace(H100, card_memory=told.device + GIBIBYTE // 2)
+    demand = Demand("relearn", "7b", Resources(gpus=1), told, trains_all_weights=False)
+    assert misfit(demand, card) is not None
+    assert misfit(demand, replace(card, card_memory=told.device + GIBIBYTE)) is None
