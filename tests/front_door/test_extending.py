@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.commands import OneByOne
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("study", "search_spaces", "cluster", "analysis")
 
 
+@pytest.mark.slow
 def test_a_method_and_a_scenario_are_a_file_and_a_line_each(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "EXTENDING.md").read_text(encoding="utf-8")
     copy = tmp_path / "project"

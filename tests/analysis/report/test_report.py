@@ -190,7 +190,13 @@ def test_every_mark_says_its_numbers(unasked) -> None:
 
 
 @pytest.mark.parametrize(
-    "rate", [lambda **_: None, lambda **_: 0.0, lambda **_: 1.0, lambda seed, **_: 0.5 if seed else None]
+    "rate",
+    [
+        pytest.param(lambda **_: None, id="none"),
+        pytest.param(lambda **_: 0.0, id="zero", marks=pytest.mark.slow),
+        pytest.param(lambda **_: 1.0, id="one", marks=pytest.mark.slow),
+        pytest.param(lambda seed, **_: 0.5 if seed else None, id="some", marks=pytest.mark.slow),
+    ],
 )
 def test_edges_make_a_page_and_no_crash(study_folder, rate) -> None:
     _, read = page(study_folder(rate, **SMALL))
@@ -285,6 +291,7 @@ def test_hostile_names_stay_text(study_folder) -> None:
     assert evil in read.words["study-1-cells"]
 
 
+@pytest.mark.slow  # `make test` opens a page of several studies in Chromium
 def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp_path: Path) -> None:
     first = study_folder(lawful, original=0.95).rename(tmp_path / "one")
     second = study_folder(
