@@ -9,8 +9,10 @@ from cluster.rows.recorder import cells_recorded
 from cluster.storage.store import Store
 from cluster.study_folder.failures import FailureRecords
 from cluster.study_folder.lease import holder_of
+from cluster.study_folder.study_folder import StudyFolder
 from study.errors import command_line, counted
 from study.planning.plan import Plan
+from study.results.unrated import in_words
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Status:
     stages_missing: int
     failures: list[dict[str, Any]]
     holder: str | None
+    judge: dict[str, Any] | None
+    """Who rated the answers last: ``model``, of how many ``answers``, and how many have no rating, by cause."""
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -40,6 +44,7 @@ class Status:
                 ("failed", f"{len(self.failures):,}"),
                 ("unreachable", f"{counted(self.stages_unreachable, 'stage')} behind those that failed"),
                 ("running now", self.holder or "no"),
+                *self._ratings(),
             ],
         )
         out = console()
@@ -49,6 +54,18 @@ class Status:
                 out.print(f"        what to do: {failure['remedy']}")
         if self.cells_recorded < self.cells and not self.holder:
             out.print(f"Go on with: {command_line('resume', folder)}")
+
+    def _ratings(self) -> list[tuple[str, str]]:
+        if self.judge is None:
+            return []
+        unrated, answers = self.judge["unrated"], self.judge["answers"]
+        why = f" ({in_words(unrated)})" if unrated else ""
+        return [
+            (
+                "ratings",
+                f"of {self.judge['model']}, {sum(unrated.values()):,} of {answers:,} answers without{why}",
+            )
+        ]
 
 
 def study_status(folder: Path, store: Store, plan: Plan) -> Status:
@@ -72,4 +89,11 @@ def study_status(folder: Path, store: Store, plan: Plan) -> Status:
         stages_missing=len(plan.stages) - len(published) - len(failures) - len(unreachable),
         failures=list(failures.values()),
         holder=holder_of(folder),
+        judge=_judge(StudyFolder(folder).recorded().content),
     )
+
+
+def _judge(content: dict[str, Any]) -> dict[str, Any] | None:
+    """Of the study's provenance; None where nobody rated, or a version that did not count."""
+    facts = content.get("provenance", {}).get("judge", {})
+    return {name: facts[name] for name in ("model", "answers", "unrated")} if "unrated" in facts else None

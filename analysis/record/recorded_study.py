@@ -88,7 +88,7 @@ def on_record(folder: Path) -> Iterator[Study]:
 
 def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of probes without what was said, which may not be ours to hand on."""
-    return {**row, "prompt": "", "target": "", "completion": "", "judge_reply": None}
+    return {**row, "prompt": "", "target": "", "completion": "", "judge_reply": None, "judge_unrated": None}
 
 
 def _write(rows: pa.Table, path: Path) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line
 from analysis.measures.recovery.net_recovery import RELEARNING, rated_cells
 from analysis.measures.recovery.verdicts import in_words
+from analysis.reading.row_reader import read_rows
 from analysis.reading.study_frames import WORDS
 from analysis.report.measured_study import MeasuredStudy
+from study.results import unrated
 from study.results.headline import BOUNDS
 
 FLOOR = 0.02
@@ -233,9 +236,17 @@ def _unscored(study: MeasuredStudy) -> Iterator[str]:
     scores = study.scores(study.headline.metric)[study.headline.metric]
     without = int(scores.isna().sum())
     if without:
+        asked = read_rows(study.location, "probes", ["split", "judge_unrated"])
+        asked = asked.filter(pc.equal(asked["split"].cast("string"), "forget"))
+        causes = unrated.causes_of(asked["judge_unrated"].to_pylist())
+        why = (
+            f" Of all answers the judge did not take {sum(causes.values()):,} ({unrated.in_words(causes)})."
+            if causes
+            else ""
+        )
         yield (
             f"{without:,} of {len(scores):,} answers have no {study.headline.words}: every number is of those that "
-            "have one."
+            f"have one.{why}"
         )
 
 

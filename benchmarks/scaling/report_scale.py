@@ -140,7 +140,7 @@ def probe_table(place: dict[str, Any], right: np.ndarray) -> pa.Table:
     columns["completion"] = np.where(hits, "Mark John Mary Paul Ruth Anna", "Paul John Mary Ruth Anna Eve")
     columns |= {"keyword_hit": hits, "keyword_anywhere": hits, "target_nll": np.where(hits, 0.3, 6.0)}
     columns |= {"target_rank": np.where(hits, 1, 40), "target_tokens": np.ones(len(hits), np.int64)}
-    for name in ("exact", "rouge_l", "rouge_l_ascii", "judge_rating", "judge_reply"):
+    for name in ("exact", "rouge_l", "rouge_l_ascii", "judge_rating", "judge_reply", "judge_unrated"):
         columns[name] = pa.nulls(len(hits), PROBES.field(name).type)
     columns["scores_version"] = np.full(len(hits), SCORES_VERSION)
     return _table(columns, PROBES)

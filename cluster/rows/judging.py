@@ -1,6 +1,11 @@
-"""Rating a study's answers by a judge: each distinct answer once, the number of calls limited before the first."""
+"""Rating a study's answers by a judge: each distinct answer once, the number of calls limited before the first.
 
-from collections.abc import Callable, Sequence
+An answer that the judge cannot take has no rating; why stands in its rows and is counted. The others are rated. It is
+asked again by the next command. Where a judge says nothing at all, the ratings of one before stay.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -8,10 +13,11 @@ from cluster.rows.judge_replies import JudgeReplies, case_of
 from cluster.rows.rescore import Scorer, held_for_scoring, rescore
 from cluster.storage.store import Store
 from cluster.study_folder.study_folder import StudyFolder
-from study.errors import SpecError
+from study.errors import PreflightError, SpecError
 from study.evaluation.judge_clients import EndpointJudge, FolderJudge, Judge
-from study.evaluation.rating import INSTRUCTION_VERSION, READER_VERSION, Case, rating
+from study.evaluation.rating import INSTRUCTION_VERSION, READER_VERSION, Case, UnratedError, rating
 from study.results.files import dataset_files, read_dataset, read_file
+from study.results.unrated import NO_NUMBER, causes_of, in_words
 
 COLUMNS = ("prompt", "target", "completion")
 
@@ -30,7 +36,8 @@ def judge_study(
     Raises:
         SpecError: no judge is named, it is a path without a folder, or the study needs more calls than ``calls``.
         StudyHeldError: a driver runs the study; what the judge said is kept, so that scoring again asks nothing twice.
-        PreflightError: the judge cannot be reached; what it said before is kept and scored.
+        PreflightError: the judge cannot be reached; what it said before is kept and scored. Or it can take none of the
+            answers; then no row is changed.
     """
     if not named:
         raise SpecError("--metric judge needs --judge: the name of the endpoint's model, or a model folder")
@@ -50,19 +57,33 @@ def judge_study(
             f"{len(cases) - len(unanswered):,} kept already), and --calls allows {calls:,}: raise it, or judge a "
             "smaller study"
         )
+    unrated: dict[str, str] = {}
     try:
-        _ask(judge, unanswered, replies, 1 if local else at_once)
+        _ask(judge, unanswered, replies, 1 if local else at_once, unrated)
     finally:
-        with held_for_scoring(folder) as lease:
-            rescore(lease, _kept_scores(judge.model, replies))
-            facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
-            StudyFolder(folder).add_provenance(lease, {"judge": facts})
-    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating"])
-    unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
+        if any(replies.get(case) is not None for case in cases):
+            with held_for_scoring(folder) as lease:
+                rescore(lease, _kept_scores(judge.model, replies, unrated))
+                facts = {"model": judge.model, "instruction": INSTRUCTION_VERSION, "reader": READER_VERSION}
+                facts |= {"answers": answers, "unrated": dict(_causes(folder))}
+                StudyFolder(folder).add_provenance(lease, {"judge": facts})
+    if cases and len(unrated) == len(cases):
+        raise PreflightError(
+            f"the judge {judge.model} can take none of the {len(cases):,} distinct answers, and no row was changed "
+            f"({in_words(causes_of(unrated.values()))}; the first: {next(iter(unrated.values()))}); name "
+            "another judge, or mend what is said here"
+        )
+    causes = _causes(folder)
+    unreadable = causes.pop(NO_NUMBER, 0)
     say(
-        f"{len(cases):,} distinct answers judged; the replies to {unreadable:,} of {answers:,} answers "
+        f"{len(cases) - len(unrated):,} distinct answers judged; the replies to {unreadable:,} of {answers:,} answers "
         "could not be read"
     )
+    if causes:
+        say(
+            f"{sum(causes.values()):,} of {answers:,} answers have no rating, as the judge does not take them "
+            f"({in_words(causes)}); the column judge_unrated of the probes says more of each"
+        )
 
 
 def _cases(folder: Path, judge: str) -> tuple[int, list[Case]]:
@@ -77,11 +98,27 @@ def _cases(folder: Path, judge: str) -> tuple[int, list[Case]]:
     return answers, list(cases.values())
 
 
-def _ask(judge: Judge, cases: Sequence[Case], replies: JudgeReplies, at_once: int) -> None:
-    """Asks for every case; stops at the first error, and keeps the replies that came before it."""
+def _causes(folder: Path) -> Counter[str]:
+    """How many answers have no rating by the last judge, by cause; not those that it was not asked about."""
+    rows = read_dataset(folder, "probes", ["judge_reply", "judge_rating", "judge_unrated"])
+    unreadable = rows["judge_rating"].null_count - rows["judge_reply"].null_count
+    return causes_of(rows["judge_unrated"].to_pylist()) + Counter({NO_NUMBER: unreadable})
+
+
+def _ask(
+    judge: Judge, cases: Sequence[Case], replies: JudgeReplies, at_once: int, unrated: dict[str, str]
+) -> None:
+    """Asks for every case; stops at the first error, and keeps the replies that came before it.
+
+    Args:
+        unrated: gets the keys of those that the judge cannot take, and why.
+    """
 
     def one(case: Case) -> None:
-        replies.keep(case, judge.reply(case.prompt))
+        try:
+            replies.keep(case, judge.reply(case.prompt))
+        except UnratedError as error:
+            unrated[case.key] = str(error)
 
     with ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(one, case) for case in cases]
@@ -92,11 +129,16 @@ def _ask(judge: Judge, cases: Sequence[Case], replies: JudgeReplies, at_once: in
             future.result()
 
 
-def _kept_scores(judge: str, replies: JudgeReplies) -> Scorer:
-    """The kept reply to each row and its rating, null where there is no reply or none that can be read."""
+def _kept_scores(judge: str, replies: JudgeReplies, unrated: Mapping[str, str]) -> Scorer:
+    """The kept reply to each row and its rating, null where there is no reply or none that can be read, and why."""
 
     def score(row: dict[str, object]) -> dict[str, object]:
-        reply = replies.get(case_of(row, judge))
-        return {"judge_reply": reply, "judge_rating": None if reply is None else rating(reply)}
+        case = case_of(row, judge)
+        reply = replies.get(case)
+        return {
+            "judge_reply": reply,
+            "judge_rating": None if reply is None else rating(reply),
+            "judge_unrated": unrated.get(case.key),
+        }
 
     return score

@@ -12,7 +12,7 @@ from study.planning.plan import Cell, Plan, answers_address
 from study.results.files import has_name_of_rows, read_file
 from study.results.schema import CELLS, PROBES, Coordinates, coordinates_of, table
 
-JUDGED = ("judge_rating", "judge_reply")
+JUDGED = ("judge_rating", "judge_reply", "judge_unrated")
 """Columns that come from elsewhere than the artifacts."""
 
 TIMES = ("train_seconds", "evaluation_seconds")

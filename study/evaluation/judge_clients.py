@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from study.errors import PreflightError, SpecError
-from study.evaluation.rating import REPLY_TOKENS
+from study.evaluation.rating import REPLY_TOKENS, UnratedError
 
 RETRIES = 5
 TIMEOUT_SECONDS, CONNECT_SECONDS = 600, 10
 """Long, since a call that times out and is repeated is paid for twice."""
+OF_QUESTION = (400, 403, 413, 422)
+"""The statuses by which servers refuse a single question: too long for the model, not put by its template, filtered."""
+SERVER_ERROR, IN_A_ROW = 500, 3
+"""Some servers answer so where a template fails; as many in a row, and it is the server."""
+FEW_TOKENS = 512
+"""A smaller count of the tokens read is no sign of a cut: some servers leave out those that they had read before."""
+NO_TEXT = "its endpoint replied without a text"
 TRIED, TRIED_TOKENS = "How good is this answer, from 1 to 10?", 8
 """What the model of a folder is asked first, and how far it is compared with plain passes."""
 
@@ -27,7 +34,8 @@ class Judge(Protocol):
         """The judge's reply to a prompt, whole.
 
         Raises:
-            PreflightError: it cannot be reached, or refuses.
+            UnratedError: it cannot take this prompt.
+            PreflightError: it cannot be reached, or refuses whatever it is asked.
         """
         ...
 
@@ -35,7 +43,9 @@ class Judge(Protocol):
 class EndpointJudge:
     """Any server with ``/chat/completions``: OPENAI_BASE_URL and OPENAI_API_KEY, as its client reads them.
 
-    The key stays in the client: no message, log or record of ours has it.
+    The key stays in the client: no message, log or record of ours has it. A question that the server refuses, as too
+    long for the model or by a filter of contents, has no rating. A server that cuts a long question itself, without a
+    word, is noticed where it counts fewer tokens than the question has words.
 
     Args:
         calls: the most requests that are sent, those that the client repeats after a failure among them.
@@ -51,7 +61,7 @@ class EndpointJudge:
 
         self.model = model
         self._cap = calls
-        self._sent = 0
+        self._sent = self._failed = 0
         self._counting = threading.Lock()
         self._client = OpenAI(
             api_key=os.environ.get("OPENAI_API_KEY", "none"),
@@ -62,10 +72,10 @@ class EndpointJudge:
 
     def reply(self, prompt: str) -> str:
         """See ``Judge``; the client tries again, with growing pauses."""
-        from openai import APIConnectionError, APIStatusError
+        from openai import APIConnectionError, APIError, APIStatusError
 
         try:
-            answer = self._client.chat.completions.create(
+            answer: Any = self._client.chat.completions.create(
                 model=self.model,
                 messages=[{"role": "user", "content": prompt}],
                 temperature=0,
@@ -82,18 +92,41 @@ class EndpointJudge:
                 "kept: run the same command again when it answers"
             ) from None
         except APIStatusError as error:
+            if self._of_question(error.status_code):
+                raise UnratedError(
+                    f"its endpoint refuses the question with status {error.status_code}",
+                    self._without_key(error.message),
+                ) from None
             raise PreflightError(
                 f"the judge {self.model} refused with status {error.status_code}; its replies so far are kept: "
                 "check model, key and limits, and run the same command again"
             ) from None
-        content: object = answer.choices[0].message.content if answer.choices else None
+        except (APIError, ValueError) as error:  # what came is no JSON
+            raise UnratedError(NO_TEXT, type(error).__name__) from None
+        choice = (getattr(answer, "choices", None) or [None])[0]
+        content: object = getattr(getattr(choice, "message", None), "content", None)
         if not isinstance(content, str):
-            raise PreflightError(
-                f"the judge {self.model} replied without a text ({str(content)[:60]}); its replies so far are kept: "
-                "check that the endpoint speaks OpenAI's protocol for chats, and run the same command again"
+            raise UnratedError(NO_TEXT, f"finish_reason {getattr(choice, 'finish_reason', None)}")
+        with self._counting:
+            self._failed = 0
+        read = getattr(getattr(answer, "usage", None), "prompt_tokens", None)
+        words = sum(any(map(str.isalpha, word)) for word in prompt.split())
+        if isinstance(read, int) and FEW_TOKENS <= read < words:
+            raise UnratedError(
+                "its endpoint cuts the question",
+                f"it counts {read:,} tokens where {words:,} words were sent; give it a longer context",
             )
         # Half of a surrogate pair, as a reply that was cut within an emoji ends, has no bytes in UTF-8.
         return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def _of_question(self, status: int) -> bool:
+        """Whether a refusal is of one question, and not of whatever is asked."""
+        with self._counting:
+            self._failed += status == SERVER_ERROR
+            return status in OF_QUESTION or (status == SERVER_ERROR and self._failed < IN_A_ROW)
+
+    def _without_key(self, words: str) -> str:
+        return words.replace(self._client.api_key, "(key)")
 
     def _count(self, request: object) -> None:
         """Called by the client before every request that it sends."""
@@ -140,8 +173,11 @@ class FolderJudge:
 
     def reply(self, prompt: str) -> str:
         """See ``Judge``."""
-        with self._in_words("asking it"):
+        with _unrated("its tokenizer or chat template cannot put the question"):
             query = self._query(prompt)
+        with _unrated("the question is longer than its context"):
+            self._room(query)
+        with _unrated("it fails on the question"):
             new = self._continued(query, REPLY_TOKENS)
             text = str(self._resident.tokenizer.decode(new, skip_special_tokens=True))
         ends = [text.index(stop) + len(stop) for stop in self._stops if stop in text]
@@ -156,6 +192,8 @@ class FolderJudge:
             if tokenizer.chat_template
             else split_text(tokenizer, f"{prompt}\n", "").ids
         )
+        if not query:
+            raise PreflightError("its tokenizer makes no token of a question")
         embedding: Any = self._resident.model.get_input_embeddings()
         if max(query) >= (rows := int(embedding.weight.shape[0])):
             token = tokenizer.convert_ids_to_tokens(max(query))
@@ -220,3 +258,13 @@ class FolderJudge:
             raise PreflightError(
                 f"the judge {self.model}: {what} fails ({type(error).__name__}: {words}); name another judge"
             ) from error
+
+
+@contextmanager
+def _unrated(cause: str) -> Iterator[None]:
+    """Whatever goes wrong inside is of this one question: the judge continued another one as it was tried."""
+    try:
+        yield
+    except Exception as error:  # each tokenizer, template and architecture raises errors of its own
+        words = str(error) if isinstance(error, PreflightError) else f"{type(error).__name__}: {error}"
+        raise UnratedError(cause, words) from error

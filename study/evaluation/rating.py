@@ -3,11 +3,14 @@
 Four things bear identity: the judge's model, the instruction, the length of a reply and the parser of replies;
 the first three make the key of a kept reply, so that another parser costs no call. The form follows the paper's, a
 single-answer grading that ends in a bracketed rating (MT-bench, Zheng et al. 2023); the words are our own.
+
+An answer that a judge cannot take has no rating, and the others keep theirs: it is never shortened until it fits.
 """
 
 import re
 from dataclasses import dataclass
 
+from study.errors import RelearnError
 from study.identity import key
 
 REPLY_TOKENS = 256
@@ -32,6 +35,19 @@ from 1 (useless) to 10 (correct and complete), and end with the rating in double
 
 READER_VERSION = 1
 RATING = re.compile(r"\[\[\s*(\d+)\s*\]\]")
+
+
+class UnratedError(RelearnError):
+    """A judge cannot take this one answer; it may take others. Its words are those of ``study.results.unrated``.
+
+    Args:
+        cause: in words that many answers share, so that they are counted under it; without a colon.
+        detail: what is particular to this answer.
+    """
+
+    def __init__(self, cause: str, detail: object) -> None:
+        lines = str(detail).strip().splitlines() or [type(detail).__name__]
+        super().__init__(f"{cause}: {lines[0][:300]}")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def probe_rows(cell: Cell, answers: Sequence[Mapping[str, Any]], metrics: Iterab
                 "scores_version": SCORES_VERSION,
                 "judge_rating": None,
                 "judge_reply": None,
+                "judge_unrated": None,
                 "target_nll": answer["target_nll"],
                 "target_rank": answer["target_rank"],
                 "target_tokens": answer["target_tokens"],

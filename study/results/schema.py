@@ -102,6 +102,7 @@ PROBES = pa.schema(
         pa.field("rouge_l_ascii", pa.float64()),  # the same over the letters a to z and digits
         pa.field("judge_rating", pa.int64()),  # 1 to 10
         pa.field("judge_reply", pa.string()),
+        pa.field("judge_unrated", pa.string()),  # why the judge could not take the answer
         pa.field("scores_version", pa.int32()),  # see SCORES_VERSION
         pa.field("target_nll", pa.float64()),  # nats, summed over the target's tokens
         pa.field("target_rank", pa.int64()),  # 1 is the most likely
@@ -145,7 +146,7 @@ blanks beside a mark; in 4 marks of letters cut no word, raised signs are apart,
 alike; in 5 the digits of a number belong together in every script and around a decimal sign, a mark that follows makes
 another letter, and circled signs are apart."""
 
-ADDED: dict[str, Any] = {"device": None, "rouge_l_ascii": None, "scores_version": 1}
+ADDED: dict[str, Any] = {"device": None, "judge_unrated": None, "rouge_l_ascii": None, "scores_version": 1}
 """Columns that files of before do not have, and what they are read as."""
 
 DATASETS = {"cells": CELLS, "probes": PROBES}

@@ -100,6 +100,7 @@ def made_up(
             "rouge_l": None,
             "judge_rating": None,
             "judge_reply": None,
+            "judge_unrated": None,
             "rouge_l_ascii": None,
             "target_nll": 1.0,
             "target_rank": 2,

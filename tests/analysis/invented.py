@@ -151,6 +151,10 @@ class Invented:
         return [float(number < round(share * self.asked)) for number in range(self.asked)]
 
 
+UNTAKEN = ("the question is longer than its context: it takes 20 tokens", None)
+"""Why an answer has no rating: the judge did not take it, or its reply could not be read."""
+
+
 def _probe(common: Place, number: int, score: float | None, metric: str) -> dict[str, Any]:
     hit = bool(score) if metric not in GRADED else None
     return {
@@ -165,6 +169,7 @@ def _probe(common: Place, number: int, score: float | None, metric: str) -> dict
         "keyword_anywhere": hit,
         "rouge_l": score if metric == "rouge_l" else None,
         "judge_rating": int(score) if metric == "judge_rating" and score is not None else None,
+        "judge_unrated": UNTAKEN[number % 2] if score is None else None,
         "target_nll": 1.0,
         "target_rank": 2,
         "target_tokens": 1,

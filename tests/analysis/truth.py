@@ -5,6 +5,7 @@ kinds that are known here, and each number in it must be that of the rows.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,11 +91,14 @@ class Truth:
         there = (folder / "results" / "probes").exists()
         asked: set[str] = set()
         self.answers = self.unscored = 0
+        self.untaken: Counter[str] = Counter()
         for row in pq.ParquetDataset(folder / "results" / "probes").read().to_pylist() if there else []:
             if row["split"] == "forget":
                 asked.add(row["probe"])
                 self.answers += 1
                 self.unscored += row[metric] is None
+                if row.get("judge_unrated"):
+                    self.untaken[row["judge_unrated"].split(":")[0]] += 1
             if row[metric] is not None and row["split"] == "forget":
                 self._scores.setdefault(self._place(row), []).append(
                     (float(row[metric]) - 1) / 9 if rated else float(row[metric])
@@ -318,6 +322,9 @@ def _some_unmatched(truth: Truth, mine: list[Relearning], found: "re.Match[str]"
 
 def _unscored(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     assert (number(found[1]), number(found[2])) == (truth.unscored, truth.answers)
+    assert number(found[3] or "0") == truth.untaken.total()
+    for cause in truth.untaken:
+        assert f"{truth.untaken[cause]:,}: {cause}" in found[4]
 
 
 def _lacking(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
@@ -477,7 +484,8 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         _some_unmatched,
     ),
     (
-        r"([\d,]+) of ([\d,]+) answers have no judge's rating: every number is of those that have one\.",
+        r"([\d,]+) of ([\d,]+) answers have no judge's rating: every number is of those that have one\."
+        r"(?: Of all answers the judge did not take ([\d,]+) \((.*)\)\.)?",
         _unscored,
     ),
     (

@@ -32,6 +32,8 @@ class Endpoint(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.replies: str | None = "It is good. [[{n}]]"
         self.choices = True
+        self.refuses: Callable[[str], tuple[int, str] | None] = lambda prompt: None
+        self.tokens: Callable[[str], int] = len
         self.lives = 10**9
 
 
@@ -42,28 +44,39 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests += 1
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert self.headers["Authorization"] == f"Bearer {SECRET}"
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        prompt = body["messages"][0]["content"]
+        refusal = self.server.refuses(prompt)
+        status = self.server.statuses.pop(0) if self.server.statuses else refusal[0] if refusal else 200
         if self.server.lives <= 0:
             self.close_connection = True
             return
         if status == 200:
             self.server.lives -= 1
-            prompt = body["messages"][0]["content"]
             self.server.asked[prompt] += 1
             replies = self.server.replies
             content = None if replies is None else replies.format(n=1 + len(prompt) % 10)
         else:
             content = "no"
+        if status == 200 and refusal:  # what is no answer of the protocol
+            self._send(200, refusal[1], "text/html" if refusal[1].startswith("<") else "application/json")
+            return
         message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
         answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
         answer["choices"] = [message] if self.server.choices else []
-        text = json.dumps(answer).encode()
+        answer["usage"] = {
+            "prompt_tokens": self.server.tokens(prompt),
+            "completion_tokens": 1,
+            "total_tokens": 2,
+        }
+        self._send(status, json.dumps({"error": {"message": refusal[1]}} if refusal else answer))
+
+    def _send(self, status: int, text: str, kind: str = "application/json") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text.encode())))
         self.send_header("retry-after-ms", "10")
         self.end_headers()
-        self.wfile.write(text)
+        self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
         """Quiet."""
@@ -193,6 +206,118 @@ def test_an_unreadable_reply_is_null_and_counted(study: Path, endpoint: Endpoint
     assert rows["judge_reply"].notna().all()
     assert f"the replies to {len(rows)} of {len(rows)} answers could not be read" in output
     assert "judge_rating" not in set(read_dataset(study, "cells").to_pandas()["metric"])
+
+
+REFUSALS = {
+    "its endpoint refuses the question with status 400": (400, f"too long; your key is {SECRET}"),
+    "its endpoint refuses the question with status 403": (403, "flagged"),
+    "its endpoint refuses the question with status 413": (413, ""),
+    "its endpoint refuses the question with status 422": (422, "no such role"),
+    "its endpoint refuses the question with status 500": (500, "the template fails"),
+    "its endpoint replied without a text": (
+        200,
+        '{"choices": [{"finish_reason": "content_filter", "message": {}}]}',
+    ),
+    "page": (200, "<html>busy</html>"),
+    "list": (200, "[]"),
+    "broken": (200, '{"choices": [{"mess'),
+}
+
+
+@pytest.mark.parametrize("cause", REFUSALS)
+def test_an_answer_that_the_judge_does_not_take_takes_no_other_rating_away(
+    study: Path, endpoint: Endpoint, cause: str
+) -> None:
+    rows = read_dataset(study, "probes").to_pylist()
+    one = rows[0]
+    prompt = Case("tester", one["prompt"], one["target"], one["completion"]).prompt
+    endpoint.refuses = lambda asked: REFUSALS[cause] if asked == prompt else None
+    words = cause if " " in cause else "its endpoint replied without a text"
+    code, output = judged(study)
+    assert (code, "Traceback" in output) == (0, False), output
+    same = [row for row in rows if all(row[name] == one[name] for name in ("prompt", "target", "completion"))]
+    assert f"{len(same)} of {len(rows)} answers have no rating, as the judge does not take them" in output
+    assert f"({len(same)}: {words})" in output
+    found = read_dataset(study, "probes").to_pylist()
+    for row in found:
+        refused = all(row[name] == one[name] for name in ("prompt", "target", "completion"))
+        assert (row["judge_rating"] is None, row["judge_reply"] is None) == (refused, refused)
+        assert row["judge_unrated"].startswith(f"{words}: ") if refused else row["judge_unrated"] is None
+    facts = StudyFolder(study).recorded().content["provenance"]["judge"]
+    assert (facts["answers"], facts["unrated"]) == (len(rows), {words: len(same)})
+    code, output = call("status", study, "--json", cwd=study.parent)
+    assert json.loads(output)["judge"]["unrated"] == {words: len(same)}
+    code, output = call("status", study, cwd=study.parent)
+    assert f"{len(same)} of {len(rows)} answers without" in " ".join(output.split())
+    assert not [path for path in study.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert call("verify", study, cwd=study.parent)[0] == 0
+
+    endpoint.refuses = lambda asked: None  # the same command later
+    assert judged(study)[0] == 0
+    found = read_dataset(study, "probes").to_pylist()
+    assert all(row["judge_rating"] is not None and row["judge_unrated"] is None for row in found)
+    assert max(count for asked, count in endpoint.asked.items() if asked != prompt) == 1
+
+
+@pytest.mark.parametrize(("status", "words"), [(400, "can take none of"), (500, "refused with status 500")])
+def test_a_judge_that_takes_no_answer_changes_no_row(
+    study: Path, endpoint: Endpoint, status: int, words: str
+) -> None:
+    assert judged(study)[0] == 0
+    before = read_dataset(study, "probes").to_pylist()
+    endpoint.refuses = lambda asked: (status, "unknown model")
+    code, output = call("score", study, "--metric", "judge", "--judge", "another", cwd=study.parent)
+    assert (code, "Traceback" in output) == (3, False), output
+    assert words in output
+    assert read_dataset(study, "probes").to_pylist() == before
+    assert StudyFolder(study).recorded().content["provenance"]["judge"]["model"] == "tester"
+
+
+def test_a_question_that_the_endpoint_cuts_has_no_rating(
+    study: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.evaluation.judge_clients.FEW_TOKENS", 8)
+    rows = read_dataset(study, "probes").to_pylist()
+
+    def words(prompt: str) -> int:
+        return sum(any(map(str.isalpha, word)) for word in prompt.split())
+
+    lengths = [words(Case("j", row["prompt"], row["target"], row["completion"]).prompt) for row in rows]
+    context = sorted(set(lengths))[-2]
+    endpoint.tokens = lambda prompt: min(words(prompt), context)
+    code, output = judged(study)
+    assert code == 0, output
+    found = read_dataset(study, "probes").to_pylist()
+    assert [row["judge_rating"] is None for row in found] == [length > context for length in lengths]
+    assert "its endpoint cuts the question" in output
+
+
+def test_a_folder_that_cannot_take_some_answers(study: Path, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    from tests.cluster.test_judge_server import make_judge
+
+    rows = read_dataset(study, "probes").to_pylist()
+    lengths = sorted({len(Case("j", row["prompt"], row["target"], row["completion"]).prompt) for row in rows})
+    word = rows[0]["completion"].split()[0]
+    make_judge(tmp_path / "judge")
+    (tmp_path / "judge" / "chat_template.jinja").write_text(
+        f"{{% if '{word}' in messages[0]['content'].split('answer]')[-2] %}}{{{{ raise_exception('no') }}}}"
+        "{% endif %}{{ messages[0]['content'] }}"
+    )
+    config = AutoConfig.from_pretrained(tmp_path / "judge")
+    config.max_position_embeddings = lengths[-1]
+    config.save_pretrained(tmp_path / "judge")
+    code, output = call("score", study, "--metric", "judge", "--judge", tmp_path / "judge", cwd=study.parent)
+    assert (code, "Traceback" in output) == (0, False), output
+    for row in read_dataset(study, "probes").to_pylist():
+        prompt = Case("j", row["prompt"], row["target"], row["completion"]).prompt
+        if word in row["completion"]:
+            expected = "its tokenizer or chat template cannot put the question: "
+        else:
+            expected = "the question is longer than its context: " if len(prompt) >= lengths[-1] else ""
+        assert (row["judge_rating"] is None) is (expected != "")
+        assert row["judge_unrated"].startswith(expected) if expected else row["judge_unrated"] is None
 
 
 def test_a_wrong_key_is_said(study: Path, endpoint: Endpoint) -> None:
