@@ -11,7 +11,7 @@ from study.planning.materials import Materials, read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
 from study.planning.proposer import Point
-from study.planning.served_pipeline import check_told_apart
+from study.planning.served_names import check_told_apart
 from study.spec import StudySpec
 
 PlanOf = Callable[[Sequence[Point]], Plan]

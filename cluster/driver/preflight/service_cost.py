@@ -115,10 +115,10 @@ class CountedTokens:
             record = self._store.record(Address.of_answers(key, step, evaluation.key))
             told = (record["facts"].get("job") or {}).get("trained_tokens")
         estimated = _tokens(stage) or 0
-        counted = isinstance(told, int) and told >= 0
-        self._ended[key] = told if counted else estimated
-        if counted and estimated:
-            self._factor = max(self._factor, told / estimated)
+        if not isinstance(told, int) or told < 0:
+            told = estimated
+        self._ended[key] = told
+        self._factor = max(self._factor, told / max(1, estimated))
 
     def check(self) -> None:
         """Refuses to begin another job where all together would be above the cap.

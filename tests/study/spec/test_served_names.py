@@ -9,8 +9,8 @@ from study.errors import SpecError
 from study.planning.materials import read_materials
 from study.planning.plan import Plan
 from study.planning.planner import make_plan
+from study.planning.served_names import check_told_apart
 from study.planning.served_nodes import ServedModel
-from study.planning.served_pipeline import check_told_apart
 from study.settings.relearning import short_names
 from tests.conftest import TINY
 
