@@ -5,8 +5,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving.loopback import JsonHandler, Loopback
 
 HIDDEN = ("answers_targets", "snapshot", "logprobs", "target")
 
@@ -31,20 +32,18 @@ class FaultyProxy:
         self._lock = threading.Lock()
         proxy = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(JsonHandler):
             def _pass(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = self.body()
                 fault = proxy._fault(self.command, self.path)
                 if fault == "429":
-                    self._answer(429, {"error": {"message": "slower"}}, {"Retry-After": "0"})
+                    self.say(429, {"error": {"message": "slower"}}, {"Retry-After": "0"})
                 elif fault == "500":
-                    self._answer(500, {"error": {"message": "broken"}})
+                    self.say(500, {"error": {"message": "broken"}})
                 elif fault == "refused":
-                    self._answer(400, {"error": {"message": "against our policy"}})
+                    self.say(400, {"error": {"message": "against our policy"}})
                 elif fault == "gone":
-                    self._answer(404, {"error": {"message": "no such model"}})
+                    self.say(404, {"error": {"message": "no such model"}})
                 else:
                     status, answer, headers = _asked(
                         f"{behind[:-3]}{self.path}", self.command, body, self.headers
@@ -59,32 +58,13 @@ class FaultyProxy:
                         if b'"echo"' in body:
                             status, answer = 400, {"error": {"message": "echo is not taken"}}
                         answer = _without_likelihoods(answer)
-                    self._answer(status, answer, headers)
+                    self.say(status, answer, headers)
 
-            def _answer(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+            got = posted = _pass
 
-            do_GET = do_POST = do_DELETE = _pass  # noqa: N815
-
-            def log_message(self, *words: object) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server = Loopback(Handler)
+        self.url = f"{self._server.address}/v1"
+        self.close = self._server.close
 
     def _as_listed(self, method: str, path: str, answer: Any) -> Any:
         """A list of jobs that lags behind what was created."""

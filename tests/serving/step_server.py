@@ -11,7 +11,6 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from study.settings.optimiser import LoRA
 from study.training.batches import collate
 from study.training.encoding import Encoded
 from study.unlearning.objective import MaximumLikelihood, MicroBatch, Models, Step
+from tests.serving.loopback import JsonHandler, Loopback
 
 ALPHA = 8
 """Of every adapter: the service's choice."""
@@ -107,53 +107,30 @@ class StepServer:
         self._lock = threading.Lock()
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
+        class Handler(JsonHandler):
+            def got(self) -> None:
                 server.keys.append(self.headers["X-API-Key"])
                 path, _, query = self.path.removeprefix("/api/v1").partition("?")
-                self._answer(
-                    200, server.told(path, dict(each.split("=") for each in query.split("&") if each))
-                )
+                self.say(200, server.told(path, dict(each.split("=") for each in query.split("&") if each)))
 
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            def posted(self) -> None:
+                body = json.loads(self.body())
                 path = self.path.removeprefix("/api/v1")
                 with server._lock:
                     fault = server.faults[path].pop(0) if server.faults.get(path) else ""
                     found = None if fault in NOT_TAKEN else server.done(path, body)
                 if fault in NOT_TAKEN:
-                    self._answer(NOT_TAKEN[fault], {"detail": "against our policy"}, {"Retry-After": "0"})
+                    self.say(NOT_TAKEN[fault], {"detail": "against our policy"}, {"Retry-After": "0"})
                 elif fault:
                     if fault == "killed":
                         server.kill()
                     self.close_connection = True
                 else:
-                    self._answer(200, found)
+                    self.say(200, found)
 
-            def _answer(self, status: int, found: Any, headers: Mapping[str, str] | None = None) -> None:
-                body = json.dumps(found).encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *words: object) -> None:
-                """Says nothing."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self._server = Loopback(Handler)
+        self.url = self._server.address
+        self.close = self._server.close
 
     def told(self, path: str, query: Mapping[str, str]) -> Any:
         if path == "/get_server_capabilities":

@@ -1,9 +1,6 @@
 """A service whose answers are not what was agreed: it is named as the cause, and nothing of it becomes a row."""
 
-import json
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from study.planning.stages import Evaluation
 from study.settings.model import Generation
 from study.settings.relearning import Hyperparameters
 from study.text.examples import Corpus, Probe, ProbeSet
+from tests.serving.loopback import JsonHandler, Loopback
 
 SECRET = "sk-abcdefghijklmnop"
 PROBES = tuple(Probe(f"p{index}", "forget", "Who sings?", "Ann") for index in range(2))
@@ -36,35 +34,19 @@ class Lying:
         self.heard: list[tuple[str, str | None]] = []
         lying = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(JsonHandler):
             def _answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.body()
                 path = self.path.partition("?")[0].removeprefix("/v1")
                 lying.heard.append((path, self.headers.get("X-API-Key") or self.headers.get("Authorization")))
                 status, headers, content = lying.said.get(path, (404, {}, {}))
-                body = json.dumps(content).encode()
-                self.send_response(status)
-                for name, value in {
-                    **headers,
-                    "Content-Type": "application/json",
-                    "Content-Length": str(len(body)),
-                }.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
+                self.say(status, content, headers)
 
-            do_GET = do_POST = _answer  # noqa: N815
+            got = posted = _answer
 
-            def log_message(self, *arguments: object) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server = Loopback(Handler)
+        self.url = f"{self._server.address}/v1"
+        self.close = self._server.close
 
 
 @pytest.fixture

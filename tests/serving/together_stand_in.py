@@ -1,9 +1,9 @@
 """Speaks Together's dialect from its documentation, and trains nothing: what is sent to it is kept, and looked at."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving.loopback import JsonHandler, Loopback
 
 
 class TogetherStandIn:
@@ -14,57 +14,39 @@ class TogetherStandIn:
         self.jobs: dict[str, dict[str, Any]] = {}
         stand_in = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def _say(self, answer: Any, status: int = 200) -> None:
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self) -> None:
+        class Handler(JsonHandler):
+            def got(self) -> None:
                 path = self.path.partition("?")[0]
                 if path == "/v1/models":
-                    self._say([{"id": "acme/model", "created": 7}])
+                    self.say(200, [{"id": "acme/model", "created": 7}])
                 elif path == "/v1/fine-tunes":
-                    self._say({"data": list(stand_in.jobs.values())})
+                    self.say(200, {"data": list(stand_in.jobs.values())})
                 elif path.endswith("/checkpoints"):
-                    self._say({"data": [{"step": 2}, {"step": 4}]})
+                    self.say(200, {"data": [{"step": 2}, {"step": 4}]})
                 elif path.startswith("/v1/fine-tunes/"):
                     job = stand_in.jobs[path.rpartition("/")[2]]
                     job["status"] = "completed"
-                    self._say(job)
+                    self.say(200, job)
                 else:
-                    self._say({"error": {"message": "no such route"}}, 404)
+                    self.say(404, {"error": {"message": "no such route"}})
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+            def posted(self) -> None:
+                body = self.body()
                 sent = {} if self.path.endswith("/upload") else json.loads(body)
                 stand_in.posted.append((self.path, sent or body))
                 if self.path.endswith("/upload"):
-                    self._say({"id": "file-1"})
+                    self.say(200, {"id": "file-1"})
                 elif self.path.endswith("/fine-tunes"):
                     known = f"ft-{len(stand_in.jobs)}"
                     name = f"acme/{sent['model']}-{sent['suffix']}"
                     stand_in.jobs[known] = {"id": known, "status": "pending", "model_output_name": name}
-                    self._say(stand_in.jobs[known])
+                    self.say(200, stand_in.jobs[known])
                 else:
-                    self._say(_completed(sent))
+                    self.say(200, _completed(sent))
 
-            def log_message(self, *words: object) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server = Loopback(Handler)
+        self.url = f"{self._server.address}/v1"
+        self.close = self._server.close
 
 
 def _completed(sent: dict[str, Any]) -> dict[str, Any]:
