@@ -19,8 +19,9 @@ from cluster.driver.preflight.service_cost import check_service_cost
 from cluster.driver.progress import live_progress
 from cluster.driver.sick_nodes import SickNodes
 from cluster.ray_tune.cluster_monitor import watched_cluster
+from cluster.ray_tune.environment import prepare_environment
 from cluster.ray_tune.room import Demand
-from cluster.ray_tune.session import LEFT_OUT, delete_files, prepare_environment, slots_of
+from cluster.ray_tune.session import LEFT_OUT, delete_files, slots_of
 from cluster.storage.open_store import is_remote
 from cluster.storage.store import Store
 from cluster.study_folder.event_log import EventLog

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.ray_tune.environment import check_listens
 from cluster.ray_tune.node_checks import OFFLINE
-from cluster.ray_tune.session import check_listens
 from study.errors import PreflightError, SpecError
 from study.spec import StudySpec
 

@@ -7,10 +7,7 @@ has no dashboard.
 import atexit
 import logging
 import os
-import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,22 +24,6 @@ from study.settings.execution import Resources
 if TYPE_CHECKING:  # Ray reads the environment when it is imported, which is prepared here first
     from ray.job_config import JobConfig
 
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_DEDUP_LOGS": "1",
-    # Within a job of Ray: a variable that both the job and the driver give its workers would else end the driver.
-    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a spec are relative to where the user stands
-}
-
-CONNECT_SECONDS = 5
-HEALTH_SECONDS = 60
 LOOK_EVERY_SECONDS = 1.0
 SESSION_BYTES = 50_000_000
 
@@ -51,72 +32,6 @@ LEFT_OUT: dict[str, str] = {}
 
 FOLDERS: list[Path] = []
 """Where a local Ray of this process keeps its files."""
-
-
-def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -> None:
-    """Sets what Ray reads from the environment when it is *imported*; call it before that.
-
-    Args:
-        wait: the seconds for which a head that does not listen yet is waited for.
-        gpus: whether stages compute on GPUs.
-
-    Raises:
-        PreflightError: nobody listens at the address.
-    """
-    if address is not None:
-        check_listens(address, wait)
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    if gpus:
-        # Ray lets its workers yield to any other process; one that launches a GPU's work would leave the card idle.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-    if address is None:
-        # The address of a node is then loopback, and all of Ray listens on the address of its node. The name is of the
-        # systems where Ray does so by itself; on others it works as well.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        # That the raylet has ended is seen here. Its head would give up one that is only silent for a minute, as on a
-        # machine under load or suspended, and Ray would then end this process without a word.
-        os.environ.setdefault("RAY_health_check_failure_threshold", "1000")
-        # Of the agents, which start with the raylet, and may not at once on a machine under load.
-        os.environ.setdefault("RAY_agent_register_timeout_ms", "60000")
-        # Ray would start a process for each core at once, of which Tune takes none: it gives its own an environment.
-        os.environ.setdefault("RAY_enable_worker_prestart", "0")
-        # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif "RAY_AUTH_MODE" not in os.environ and address != "auto" and _has_token():
-        os.environ["RAY_AUTH_MODE"] = "token" if _requires_token(address) else "disabled"
-
-
-def _has_token() -> bool:
-    """Whether a token for some cluster is at hand, in one of the places where Ray looks for it."""
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    try:
-        return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
-    except RuntimeError:  # no HOME, and a user whom the system does not know
-        return False
-
-
-def _requires_token(address: str) -> bool:
-    """Whether the cluster there refuses a driver without a token.
-
-    Ray does not find out by itself where an address is given, and a cluster without tokens drops a driver that has
-    one, without a message. It is tried in another process, since Ray decides once a process.
-    """
-    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=HEALTH_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return "InvalidAuthToken" in done.stderr + done.stdout
 
 
 @contextmanager
@@ -292,28 +207,6 @@ def _not_started(address: str | None, error: Exception, folder: Path) -> Preflig
         "--address out for a local one; a cluster with a token lets in only who has it (RAY_AUTH_MODE=token, and "
         "RAY_AUTH_TOKEN or the file that `ray start` wrote on its head)"
     )
-
-
-HEAD = "HOST:PORT of a Ray head, `auto`, or no --address for a local cluster"
-
-
-def check_listens(address: str, wait: float = 0.0, expected: str = HEAD) -> None:
-    """Refuses an address where nobody listens after ``wait`` seconds: Ray would wait there for minutes."""
-    host, colon, port = address.rpartition("/")[2].rpartition(":")
-    if not colon:
-        return  # `auto`, or a name that Ray resolves
-    until = time.monotonic() + wait
-    while True:
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-            return
-        except (OSError, ValueError, OverflowError) as error:
-            if isinstance(error, OSError) and time.monotonic() < until:
-                time.sleep(LOOK_EVERY_SECONDS)
-                continue
-            raise PreflightError(
-                f"--address {address}: nobody listens there ({error}); expected {expected}"
-            ) from error
 
 
 def slots_of(needs: Sequence[Resources], wait: float = 0.0) -> int:

@@ -138,7 +138,7 @@ def unknown(uid): raise KeyError(uid)
 pwd.getpwuid = unknown
 from pathlib import Path
 import study.models.known_hashes as known
-from cluster.ray_tune.session import _has_token
+from cluster.ray_tune.environment import _has_token
 known.SMALLEST, known.SETTLED_SECONDS = 1, -1.0
 assert known.known_sha256(Path("space.json")) == known.file_sha256(Path("space.json"))
 assert not _has_token()

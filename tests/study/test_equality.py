@@ -82,6 +82,7 @@ ON_ADAPTERS = {
     "unlearn": {"learning_rate": 1e-2, "batch_size": 3, "lora": {**LORA, "targets": ["q_proj", "v_proj"]}},
     "relearn": {"learning_rate": 1e-2, "batch_size": 3, "lora": {**LORA, "dropout": 0.2}},
 }
+LEFT = {"learning_rate": 1e-2, "batch_size": 3, "lora": {}}
 SMALLER = {**GRID, "repetitions": [7], "seed": [0], "start": ["unlearned"]}
 CHANGES = {
     "full": {**GRID, "seed": [0]},
@@ -91,6 +92,8 @@ CHANGES = {
     "lora, with a helper and a reference": {**SMALLER, **ON_ADAPTERS, "method": ["whp", "kl_minimisation"],
                                             "corpus": ["prefix"]},
     "lora below and above all weights": {**SMALLER, **ON_ADAPTERS, "unlearn": TINY["unlearn"], "corpus": ["prefix"]},
+    "lora left to its defaults": {**SMALLER, "corpus": ["prefix"], "finetune": {"steps": 3, "optimiser": LEFT},
+                                  "unlearn": LEFT, "relearn": LEFT},
     "lora, bfloat16": {**SMALLER, **ON_ADAPTERS, "precision": "bfloat16",
                        "method": ["gradient_ascent", "kl_minimisation"], "corpus": ["prefix"]},
     "every method": {**SMALLER, "method": list(METHODS), "corpus": ["prefix"]},

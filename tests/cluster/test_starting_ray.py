@@ -1,0 +1,40 @@
+"""What keeps Ray from starting is refused in words with a remedy; here as far as no Ray is started."""
+
+import os
+
+import pytest
+
+from cluster.ray_tune.environment import prepare_environment
+from study.errors import PreflightError
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test sets is gone after it."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+def test_a_setting_that_ends_whoever_imports_ray_is_named() -> None:
+    """Ray's parser of its settings ends the process with a signal, and says nothing."""
+    os.environ |= {"RAY_worker_niceness": "much", "RAY_event_stats": "true"}
+    with pytest.raises(
+        PreflightError, match=r"with RAY_worker_niceness=much in the environment.*take the variable"
+    ):
+        prepare_environment(None, gpus=False)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "local", "head", "127.0.0.1", "ray://127.0.0.1:10001", "http://head:8265"]
+)
+def test_an_address_is_that_of_a_head(address: str) -> None:
+    with pytest.raises(
+        PreflightError, match=r"--address .*: expected HOST:PORT of a Ray head, `auto`, or no"
+    ):
+        prepare_environment(address, gpus=False)
+
+
+def test_settings_that_ray_reads_are_left_alone() -> None:
+    ours = {"RAY_worker_niceness": "3"}
+    os.environ |= ours
+    prepare_environment(None, gpus=True)
+    assert ours.items() <= os.environ.items()
