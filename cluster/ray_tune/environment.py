@@ -28,6 +28,7 @@ QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a spec are relative to where the user stands
 }
 
+LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 5
 HEALTH_SECONDS = 60
 LOOK_EVERY_SECONDS = 1.0
@@ -41,11 +42,14 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         gpus: whether stages compute on GPUs.
 
     Raises:
-        PreflightError: the address is none or nobody listens there, or Ray cannot be imported with what is set already.
+        PreflightError: the address is none or nobody listens there, this machine does not reach itself,
+            or Ray cannot be imported with what is set already.
     """
     if address is not None:
         _check_form(address)
         check_listens(address, wait)
+    else:
+        _check_loopback()
     _refuse_unreadable()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -83,6 +87,19 @@ def _check_form(address: str) -> None:
         else ""
     )
     raise PreflightError(f"--address {address}: expected {HEAD}{client}")
+
+
+def _check_loopback() -> None:
+    """Refuses a machine that does not reach itself: the parts of a local Ray would look for each other for minutes."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise PreflightError(
+            f"this machine does not reach itself at {LOOPBACK} ({error}), where the parts of a local Ray find each "
+            "other: bring the loopback up (`ip link set lo up`) and let it pass the firewall, or join a running "
+            "cluster with --address"
+        ) from error
 
 
 def _refuse_unreadable() -> None:

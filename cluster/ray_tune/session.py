@@ -199,8 +199,9 @@ def _not_started(address: str | None, error: Exception, folder: Path) -> Preflig
         return PreflightError(
             f"Ray could not be started on this machine ({type(error).__name__}: {error}); the end of the newest logs "
             f"in {folder / 'ray' / 'session_latest' / 'logs'} says more. What helps most often: more free "
-            "memory and more room in /dev/shm, a short and writable folder in RAY_TMPDIR (its sockets' names may have "
-            "107 bytes), taking other RAY_ variables out of the environment, or a running cluster with --address"
+            "memory and more room in /dev/shm, higher limits of open files, processes and addresses (ulimit -n, -u, "
+            "-v), a short and writable folder in RAY_TMPDIR (its sockets' names may have 107 bytes), taking other RAY_ "
+            "variables out of the environment, or a running cluster with --address"
         )
     return PreflightError(
         f"--address {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, or leave "

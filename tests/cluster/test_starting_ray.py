@@ -1,6 +1,9 @@
 """What keeps Ray from starting is refused in words with a remedy; here as far as no Ray is started."""
 
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +24,17 @@ def test_a_setting_that_ends_whoever_imports_ray_is_named() -> None:
         PreflightError, match=r"with RAY_worker_niceness=much in the environment.*take the variable"
     ):
         prepare_environment(None, gpus=False)
+
+
+def test_a_machine_that_does_not_reach_itself() -> None:
+    """In a network of its own, whose loopback is down; Ray would try for minutes."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("no network of one's own here")
+    code = "from cluster.ray_tune.environment import prepare_environment as p; p(None, gpus=False)"
+    done = subprocess.run([*alone, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "PreflightError: this machine does not reach itself at 127.0.0.1" in done.stderr
+    assert "ip link set lo up" in done.stderr
 
 
 @pytest.mark.parametrize(
