@@ -164,9 +164,14 @@ def _private_folder() -> Path:
     """A new folder for a session of Ray, which no other user enters; in the one for temporary files.
 
     Raises:
-        PreflightError: that one is full or cannot be written. Ray would wait there for half a minute.
+        PreflightError: that one is full, cannot be written or has a name that Ray does not take. It would wait there.
     """
     folder = _temporary_folder()
+    if not str(folder).isascii():
+        raise PreflightError(
+            f"the temporary folder {folder} has letters beyond ASCII in its name, and Ray keeps there what it can name "
+            "in ASCII alone: name another in RAY_TMPDIR"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix="relearn-", dir=folder))

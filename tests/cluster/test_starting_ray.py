@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cluster.ray_tune.environment import prepare_environment
+from cluster.ray_tune.session import ray_session
 from study.errors import PreflightError
 
 
@@ -45,6 +47,14 @@ def test_an_address_is_that_of_a_head(address: str) -> None:
         PreflightError, match=r"--address .*: expected HOST:PORT of a Ray head, `auto`, or no"
     ):
         prepare_environment(address, gpus=False)
+
+
+@pytest.mark.parametrize(("name", "words"), [("über", "beyond ASCII"), ("file", "cannot be written")])
+def test_a_temporary_folder_that_ray_cannot_use(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "file").touch()
+    os.environ["RAY_TMPDIR"] = str(tmp_path / name)
+    with pytest.raises(PreflightError, match=f"{words}.*name another in RAY_TMPDIR"), ray_session(None, int):
+        pytest.fail("connected")
 
 
 def test_settings_that_ray_reads_are_left_alone() -> None:
