@@ -77,7 +77,7 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
 def _check_form(address: str) -> None:
     """Refuses what Ray takes as an address and the driver cannot use: another way to it, or a Ray without our settings.
 
-    ``local`` and an empty address start one that listens to the network; a Ray Client (``ray://``) runs Tune elsewhere.
+    ``local`` starts one of Ray's own, without what closes ours off; a Ray Client (``ray://``) has its driver elsewhere.
     """
     if address == "auto" or ("://" not in address and ":" in address):
         return
