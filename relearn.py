@@ -6,6 +6,7 @@ at once. A RelearnError ends in its message and its exit code, without a traceba
 
 import json
 import sys
+import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
@@ -39,6 +40,7 @@ from cluster.command_line.options import (  # noqa: E402
     ToleranceOption,
     VersionOption,
     WaitOption,
+    WhereStoreOption,
     named_study,
 )
 from cluster.launching.verbs import add_verbs  # noqa: E402
@@ -54,7 +56,10 @@ def _presets() -> list[str]:
 
 app = typer.Typer(
     cls=GroupedHelp,
-    context_settings={"obj": _presets},  # for the shell's completion
+    context_settings={
+        "obj": _presets,
+        "help_option_names": ["--help", "-h"],
+    },  # obj: for the shell's completion
     help="Studies of when forgotten knowledge comes back: unlearn, relearn, ask, over a grid.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -134,7 +139,7 @@ def run(
 @app.command()
 def resume(
     folder: StudyArgument,
-    store: StoreOption = None,
+    store: WhereStoreOption = None,
     address: AddressOption = None,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -152,7 +157,7 @@ def resume(
 
 @app.command()
 def status(
-    folder: StudyArgument, store: StoreOption = None, address: JobsOption = None, as_json: Json = False
+    folder: StudyArgument, store: WhereStoreOption = None, address: JobsOption = None, as_json: Json = False
 ) -> None:
     """Say how far a study is, what failed and why."""
     if address is not None:
@@ -191,7 +196,7 @@ def cancel(folder: StudyArgument, address: JobsOption = None) -> None:
 @app.command()
 def verify(
     folder: StudyArgument,
-    store: StoreOption = None,
+    store: WhereStoreOption = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Move what is wrong aside, to be computed again.")
     ] = False,
@@ -210,7 +215,7 @@ def verify(
             f"Go on with: {command_line('resume', folder)}"
         )
         return
-    kept = begun_store(folder, store)
+    kept = begun_store(folder, store, needed=True)
     found = verify_study(folder, kept, lambda: recorded_plan(folder, validate), repair=repair)
     if as_json:
         _print_json(found.as_dict())
@@ -280,7 +285,7 @@ def report(
         [folder if "://" in folder else str(named_study(Path(folder))) for folder in folders], to
     )
     print(page)
-    if show and typer.launch(str(page)) != 0:
+    if show and not webbrowser.open(page.resolve().as_uri()):
         raise PreflightError(f"no browser opens here: open {page} yourself")
 
 
@@ -322,13 +327,13 @@ def checkpoints(
     adapters: AdaptersOption = False,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""
-    from cluster.study_folder.study_folder import store_of
+    from cluster.study_folder.study_folder import store_that_is_there
     from cluster.study_folder.study_plan import recorded_plan
     from cluster.study_folder.working_folder import where_begun
     from search_spaces.loading import validate
     from study.models.model_folders import export_checkpoints
 
-    plan, store = recorded_plan(folder, validate), store_of(folder.resolve())
+    plan, store = recorded_plan(folder, validate), store_that_is_there(folder.resolve())
     absolute = (target := to or folder / "checkpoints").absolute()
     with where_begun(folder) as there:
         exported = export_checkpoints(plan, store, target if there == folder else absolute, adapters=adapters)

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from study.errors import did_you_mean
-from study.results.headline import RATING, headline
+from study.results.headline import BOUNDS, RATING, headline
 from study.results.spec_entries import entries
 from study.scenarios import SCENARIOS, Scenario
 from study.settings.attack import Vary
@@ -203,6 +203,12 @@ class StudySpec(Part):
             raise ValueError(
                 f"search.metric={metric}: the scenario {self.the_scenario.name} is scored by {', '.join(metrics)}"
                 f"{did_you_mean(metric, metrics)}"
+            )
+        least, most = BOUNDS.get(self.objective, (0, 1))
+        if not least <= self.search.level <= most:
+            raise ValueError(
+                f"search.level={self.search.level:g}: {self.objective} lies between {least:g} and {most:g}; give a "
+                "level that it can reach"
             )
         if "unlearned" not in self.start:
             raise ValueError("a search asks unlearned models: put unlearned into `start`")

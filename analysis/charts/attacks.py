@@ -7,6 +7,8 @@ from analysis.reading.search_result import SearchResult
 from study.errors import counted
 
 MOST = 20
+MOST_IN_A_PANEL = 8
+"""Attacks; more stand in two panels, beside each other where the page has room."""
 
 
 def attack_chart(found: SearchResult) -> Chart | None:
@@ -33,7 +35,23 @@ def attack_chart(found: SearchResult) -> Chart | None:
         f"{name}: {value:.0f}% ({least:.0f} to {most:.0f} over {counted(row['seeds'], 'seed')})"
         for name, value, least, most, row in zip(names, success, low, high, made, strict=True)
     )
-    place = np.arange(len(made), dtype=np.float64)
+    cut = len(made) if len(made) <= MOST_IN_A_PANEL else -(-len(made) // 2)
+    panels = []
+    for part in (slice(0, cut), slice(cut, None)):
+        if shown := names[part]:
+            place = np.arange(len(shown), dtype=np.float64)
+            marks = Series("", success[part], place, low[part], high[part], words[part], joined=False)
+            panels.append(
+                Plane(
+                    "",
+                    (marks,),
+                    (0.0, 100.0),
+                    (cut - 0.5, -0.5),
+                    x_ticks=tuple((float(at), f"{at}") for at in (0, 25, 50, 75, 100)),
+                    y_ticks=tuple((float(at), name) for at, name in enumerate(shown)),
+                    across=True,
+                )
+            )
     left_out = f" The best {MOST} of {len(rows)}; the table has all." if len(rows) > MOST else ""
     return Chart(
         "attacks",
@@ -43,19 +61,7 @@ def attack_chart(found: SearchResult) -> Chart | None:
         f"Dot chart of attacks. {'; '.join(words)}.",
         "success, %",
         "",
-        (
-            (
-                Plane(
-                    "",
-                    (Series("", success, place, low, high, words, joined=False),),
-                    (0.0, 100.0),
-                    (len(made) - 0.5, -0.5),
-                    x_ticks=tuple((float(at), f"{at}") for at in (0, 25, 50, 75, 100)),
-                    y_ticks=tuple((float(at), name) for at, name in enumerate(names)),
-                    across=True,
-                ),
-            ),
-        ),
+        (tuple(panels),),
     )
 
 

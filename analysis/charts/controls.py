@@ -8,6 +8,10 @@ from analysis.charts.panels import in_front, picture_rows
 from analysis.charts.pooled import Rows, rows_with
 
 STYLES = {"original": False, "never_learned": True}
+DASHED = (
+    "Dashed: a model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
+    "relearning."
+)
 
 
 def controls(rows: Rows) -> Iterator[Chart]:
@@ -16,6 +20,7 @@ def controls(rows: Rows) -> Iterator[Chart]:
         each[each["start"].isin(list(STYLES)) & (each["depth"] == 0)] for each in (rows.seeds, rows.pooled)
     )
     for part in picture_rows(seeds, pooled, ["model"]):
+        dashed_too = "never_learned" in set(part.pooled["start"])
         line = []
         for corpus in part.corpora:
             found = [
@@ -36,13 +41,11 @@ def controls(rows: Rows) -> Iterator[Chart]:
             f"controls{part.suffix}",
             "The controls",
             f"{in_front('solid', part.whose)}: the finetuned model, relearned without having been unlearned. "
-            "Dashed: a model that never saw the forget set, relearned on the same corpus; whatever it reaches is "
-            "learning, not "
-            f"relearning.{part.left_out}",
+            f"{DASHED if dashed_too else ''}{part.left_out}".rstrip(),
             alternative(rows.headline, (part, rows_with(part.pooled, start="never_learned"))).replace(
                 "depths averaged", "of the model that never learned"
             )
-            if "never_learned" in set(part.pooled["start"])
+            if dashed_too
             else alternative(rows.headline, (part, part.pooled)),
             "relearn steps",
             axis_label(rows.headline),

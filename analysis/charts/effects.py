@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series
 
-WIDTH = 80
+WIDTH = 70
 """Letters of a line beside a mark."""
 MOST_PANELS, MOST_LINES = 6, 24
 """Corpora that have a panel each; of more, the effects that are drawn, in one panel."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from analysis.measures.study_comparison import Comparison, Pair, compare_studies
 from analysis.reading.study_frames import Study
-from analysis.report.elements import Section, Table, percent, signed, table_of, with_interval
+from analysis.report.elements import Section, Table, percent, plain_words, signed, table_of, with_interval
+from study.errors import counted
 
 VARYING = ("model", "method", "repetitions", "depth", "corpus", "relearn_steps")
 
@@ -66,10 +67,13 @@ def _in_words(found: Comparison, pairs: Sequence[Pair], names: tuple[str, str], 
     apart = [pair for pair in pairs if pair.apart]
     lost = sum(pair.difference < 0 for pair in apart)
     gained = len(apart) - lost
+    rest = len(pairs) - len(apart)
+    where = "it" if len(pairs) == 1 else f"all {rest}" if not apart else f"the other {rest}"
+    unsaid = f"; in {where} it holds 0 or there is none, which does not say that nothing is lost there"
     return (
-        f"{names[1]} ({service}) beside {names[0]}, by {found.metric}: of {len(pairs)} places that both have, the "
-        f"interval of the difference lies below 0 in {lost} and above 0 in {gained}; in {len(pairs) - len(apart)} it "
-        "holds 0 or there is none, which does not say that nothing is lost there."
+        f"{names[1]} ({service}) beside {names[0]}, by {found.metric}: of {counted(len(pairs), 'place')} that both "
+        f"have, the interval of the difference lies below 0 in {lost or 'none'} and above 0 in {gained or 'none'}"
+        f"{unsaid if rest else ''}."
     )
 
 
@@ -77,7 +81,7 @@ def _table(pairs: Sequence[Pair], names: tuple[str, str]) -> Table:
     varying = [name for name in VARYING if len({pair.place[name] for pair in pairs}) > 1]
     rows = [
         {
-            **{name: str(pair.place[name]) for name in varying},
+            **{plain_words(name): str(pair.place[name]) for name in varying},
             names[0]: percent(100 * pair.first, 1),
             names[1]: percent(100 * pair.second, 1),
             **with_interval(

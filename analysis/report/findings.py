@@ -222,10 +222,16 @@ def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
     both = asked.merge(benign[[*RELEARNING, "relearn_steps"]], on=list(RELEARNING), how="left")
     absent, short = both["relearn_steps"].isna(), both["relearn_steps"] < both["planned_steps"]
     if (absent | short).any():
-        seeds = ", ".join(map(str, sorted(both.loc[absent | short, "seed"].unique())))
+        seeds = sorted(both.loc[absent | short, "seed"].unique())
+        without, stopped = int(absent.sum()), int(short.sum())
+        said = [
+            *([f"{without:,} {'has' if without == 1 else 'have'} no rows"] if without else []),
+            *([f"{stopped:,} {'stops' if stopped == 1 else 'stop'} before the last step"] if stopped else []),
+        ]
+        named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
         yield (
-            f"Of {len(both):,} planned benign relearnings {int(absent.sum()):,} have no rows and {int(short.sum()):,} "
-            f"stop before their last step (seeds {seeds}): what follows is of the rest, and of these as far as they go."
+            f"Of {len(both):,} planned benign relearnings {' and '.join(said)} ({named}): what follows is of the "
+            f"rest{', and of these as far as they go' if stopped else ''}."
         )
 
 
@@ -262,7 +268,7 @@ def _devices(study: MeasuredStudy) -> Iterator[str]:
 
 def _comes_back(study: MeasuredStudy) -> Iterator[str]:
     found = study.verdicts
-    if found.empty:
+    if found.empty or study.flow["seed"].nunique() == 1:  # then no verdict is given, and a sentence says so
         return
     found = found[found["statement"].str.contains(" brings back more than it teaches the control")]
     several = len(study.flow[["model", "method"]].drop_duplicates()) > 1

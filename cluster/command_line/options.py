@@ -115,6 +115,10 @@ StoreOption = Annotated[
         "--store", help="Where artifacts are kept: a folder or s3://…, gs://…, az://… [studies/store]."
     ),
 ]
+WhereStoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="Where its artifacts are now [default: where study.json says]."),
+]
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster [default: a local one].")
 ]

@@ -106,7 +106,7 @@ def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], 
     """The models, and what the service chooses: as the study relearns."""
     from cluster.serving.served_models import of_folder, of_study
     from cluster.serving.service import Choices
-    from cluster.study_folder.study_folder import STUDY_FILE, store_of
+    from cluster.study_folder.study_folder import STUDY_FILE, store_that_is_there
     from cluster.study_folder.study_plan import recorded_plan
     from study.settings.optimiser import LoRA, Optimiser
 
@@ -122,7 +122,7 @@ def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], 
         micro_batch=spec.execution.micro_batch,
         threads=spec.execution.resources("relearn").cpus,
     )
-    return of_study(plan, store_of(what)), choices
+    return of_study(plan, store_that_is_there(what)), choices
 
 
 def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, host: str, port: int) -> None:

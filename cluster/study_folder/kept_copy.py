@@ -8,6 +8,7 @@ The folder stays the truth for whoever has it; the copy is read only where there
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from cluster.storage.open_store import is_remote
 from cluster.storage.store import Store
 from cluster.study_folder.lease import hold
-from cluster.study_folder.study_folder import STUDY_FILE, store_of
+from cluster.study_folder.study_folder import STUDY_FILE, gone, store_of, store_that_is_there
 from study.artifacts.atomic_write import write_json
 from study.errors import IntegrityError, SpecError
 
@@ -69,13 +70,19 @@ def fetch_copy(store: Store, folder: Path) -> None:
             write_json(path, content, checksum=True)
 
 
-def begun_store(folder: Path, given: str | None) -> Store:
+def begun_store(folder: Path, given: str | None, needed: bool = False) -> Store:
     """The store of a begun study; where its folder is lost and the store lies in a bucket, its study.json comes back.
 
     Args:
         given: where the user says that the store is; None: as study.json says.
+        needed: refuses a store that is not there, though the study has rows; else a line on stderr says so.
+
+    Raises:
+        SpecError: as ``store_of``, and where the store is needed and gone.
     """
-    store = store_of(folder, given)
+    store = store_that_is_there(folder, given) if needed else store_of(folder, given)
     if given is not None and is_remote(store.location):
         fetch_copy(store, folder)
+    elif not needed and (words := gone(folder, store)):
+        sys.stderr.write(f"{words}. Until then its stages count as not computed.\n")
     return store

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cluster.storage.open_store import open_store
+from cluster.storage.open_store import is_remote, open_store
 from cluster.storage.store import Store
 from cluster.study_folder.axis_growth import axis_growth
 from cluster.study_folder.lease import Lease
@@ -31,8 +31,9 @@ from study.errors import IntegrityError, PreflightError, SpecError, command_line
 from study.identity import NUMERICS
 from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
-from study.results.files import CORPORA_FILE, PLANNED_FILE, write_table
+from study.results.files import CORPORA_FILE, PLANNED_FILE, dataset_folder, write_table
 from study.results.links import refuse_links
+from study.results.near_studies import meant_instead
 from study.results.recorded_spec import read_study
 from study.results.schema import COORDINATES, CORPORA, PLANNED, table
 from study.results.spec_entries import differences
@@ -84,9 +85,9 @@ class StudyFolder:
                 )
             return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
         except (FileNotFoundError, NotADirectoryError):
+            start = f"; start one with `{command_line('run', 'names', '--study', self.folder)}`"
             raise SpecError(
-                f"{self.folder} is no study: it has no {STUDY_FILE}; start one with "
-                f"`{command_line('run', 'names', '--study', self.folder)}`"
+                f"{self.folder} is no study: it has no {STUDY_FILE}{meant_instead(self.folder) or start}"
             ) from None
         except (ValueError, KeyError, AttributeError) as error:
             raise SpecError(
@@ -279,6 +280,30 @@ def store_of(folder: Path, given: str | None = None) -> Store:
         _is_shared(Path(location)) and not Path(location).exists()
     )  # with its folder of studies, most likely
     return open_store(default_store(folder) if moved else location)
+
+
+def gone(folder: Path, store: Store) -> str | None:
+    """What to do where the store of a study that has rows is not there, as after a move; None where all is well."""
+    if is_remote(store.location) or Path(store.location).exists():
+        return None
+    if not any(dataset_folder(folder, "cells").glob("*.parquet")):
+        return None  # nothing was computed, so nothing has been moved away
+    return (
+        f"{store.location}, the store of {folder}, is not there: put it back, or say where it is now with --store NEW "
+        f"({command_line('resume', folder)} --store NEW records it)"
+    )
+
+
+def store_that_is_there(folder: Path, given: str | None = None) -> Store:
+    """The store, for a verb that only reads it.
+
+    Raises:
+        SpecError: it is not there, though the study has rows.
+    """
+    store = store_of(folder, given)
+    if words := gone(folder, store):
+        raise SpecError(words)
+    return store
 
 
 def default_store(folder: Path) -> str:

@@ -26,6 +26,10 @@ def differences(*specs: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def in_words(value: Any) -> str:
     """A leaf on one line."""
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ", ".join(in_words(each) for each in value)
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """How a study is executed: devices, batch sizes, limits, retries. None of it bears identity."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -12,6 +12,11 @@ Kind = Literal["base", "finetune", "reinforce", "unlearn", "relearn", "pretraine
 """The kinds of stage, see ``study.planning.stages``."""
 
 WITHOUT_TRAINING = ("pretrained", "embedded", "served")
+
+LEAST_SHARE = 0.0001
+"""Of a GPU: Ray counts in units of it."""
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+"""No longer than thirty years, which a clock can wait."""
 
 
 class Resources(Part):
@@ -31,8 +36,10 @@ class Resources(Part):
     @field_validator("gpus")
     @classmethod
     def _a_share_or_whole(cls, gpus: float) -> float:
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"expected a share of one GPU (below 1) or a whole number of them, got {gpus:g}")
+        if (gpus > 1 and gpus != int(gpus)) or 0 < gpus < LEAST_SHARE:
+            raise ValueError(
+                f"expected a share of one GPU ({LEAST_SHARE} to 1) or a whole number of them, got {gpus:g}"
+            )
         return gpus
 
     @model_validator(mode="after")
@@ -90,8 +97,8 @@ class Execution(Resources):
         keep_relearned: whether relearned weights are kept too.
         checkpoint_every_steps: optimiser steps between two states, from which a trajectory goes on that was cut off;
             None keeps none. A state takes three times the trained weights on disk, until its stage ends.
-        checkpoint_share: how much of the time that training took may go into states; one that would take more is left
-            out. None: as often as the steps say.
+        checkpoint_share: how much of the time that training took may go into states, up to 1; one that would take more
+            is left out. None: as often as the steps say.
         time_limit_seconds: how long one attempt at a stage may take.
         memory_limit_gb: main memory that a worker may hold, in units of 10⁹ bytes.
         patience_seconds: how long no worker may be there until the cluster counts as lost.
@@ -106,10 +113,10 @@ class Execution(Resources):
     deterministic: bool = False
     keep_relearned: bool = False
     checkpoint_every_steps: PositiveInt | None = 100
-    checkpoint_share: PositiveFloat | None = 0.05
-    time_limit_seconds: PositiveFloat | None = None
+    checkpoint_share: Annotated[float, Field(gt=0, le=1)] | None = 0.05
+    time_limit_seconds: Seconds | None = None
     memory_limit_gb: PositiveFloat | None = None
-    patience_seconds: PositiveFloat = 300
+    patience_seconds: Seconds = 300
     service: ServiceLimits = ServiceLimits()
 
     @model_validator(mode="before")

@@ -38,7 +38,7 @@ class GivenCheckpoints(Part):
         method: what stands in the rows as the method that made them.
     """
 
-    at: dict[int, str] = Field(min_length=1)
+    at: dict[PositiveInt, str] = Field(min_length=1)
     method: str = Field(default="given", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 

@@ -4,13 +4,19 @@ Defaults and changed copies are validated like what a user types, so that a valu
 given as ``0`` is ``0.0``) however it came to be: the key of what runs is the key of what is written down.
 ``study.identity`` refuses a value for which that does not hold.
 
-A truth value is no number here, though it is one to Python; a number is finite; a text can be written as UTF-8.
+A truth value is no number here, though it is one to Python; a number is finite, and one that 64 bits (a whole number)
+or float32 (any other) hold; a text can be written as UTF-8.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+MOST = 2**63
+"""Above every whole number."""
+LEAST_FLOAT, MOST_FLOAT = 1.18e-38, 3.4e38
+"""What is nearer to 0 is 0 in float32, and what is greater is infinite."""
 
 
 class Part(BaseModel):
@@ -24,7 +30,18 @@ class Part(BaseModel):
         kind = cls.model_fields[info.field_name or ""].annotation
         for each in _leaves(value):
             if isinstance(each, bool) and bool not in (kind, *get_args(kind)):
-                raise ValueError(f"a truth value is neither number nor text; expected no {each} here")
+                raise ValueError(
+                    f"got the truth value {str(each).lower()}; give a number or a text (true, yes and on are truth "
+                    "values in YAML, and so are false, no and off: a text of that name stands in quotes)"
+                )
+            if isinstance(each, int) and abs(each) >= MOST:
+                raise ValueError(
+                    f"expected a whole number less than 2**63, got one of {len(str(abs(each)))} digits"
+                )
+            if isinstance(each, float) and each and not LEAST_FLOAT <= abs(each) <= MOST_FLOAT:
+                raise ValueError(
+                    f"expected a finite number from {LEAST_FLOAT} to {MOST_FLOAT:g}, which float32 holds, got {each}"
+                )
             if isinstance(each, str) and not _is_utf8(each):
                 raise ValueError(
                     f"{each!r} holds what is no text (half of a character, or bytes that are not UTF-8)"

@@ -118,7 +118,7 @@ class Relearning(Optimiser):
     base_url: str | None = None
     provider: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     dialect: Literal["openai", "together"] = "openai"
-    models: str | dict[int, str] = OWN_NAMES
+    models: str | dict[NonNegativeInt, str] = OWN_NAMES
     form: Literal["text", "messages"] = "text"
     epochs: PositiveInt | None = None
     rate_multiplier: PositiveFloat | None = None

@@ -336,7 +336,7 @@ def _lacking(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> No
     there = {tuple(getattr(each, name) for name in RELEARNING): each.last for each in mine}
     absent = set(last) - set(there)
     short = {place for place, step in there.items() if step < last[place]}
-    assert [number(found[at]) for at in (1, 2, 3)] == [len(last), len(absent), len(short)]
+    assert [number(found[at] or "0") for at in (1, 2, 3)] == [len(last), len(absent), len(short)]
     assert found[4] == ", ".join(map(str, sorted({place[-1] for place in absent | short})))
 
 
@@ -489,8 +489,8 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         _unscored,
     ),
     (
-        r"of ([\d,]+) planned benign relearnings ([\d,]+) have no rows and ([\d,]+) stop before their last step "
-        r"\(seeds ([\d, ]+)\): .*",
+        r"of ([\d,]+) planned benign relearnings(?: ([\d,]+) ha(?:ve|s) no rows)?(?: and)?"
+        r"(?: ([\d,]+) stops? before the last step)? \(seeds? ([\d, ]+)\): .*",
         _lacking,
     ),
     (

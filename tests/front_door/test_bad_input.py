@@ -71,7 +71,7 @@ OF_A_SPEC = [
     ),
     (["--search", "cheapest", "--set", "vary.rank={low: 8, high: 2}"], 2, ["vary.rank", "low below high"]),
     (["--search", "cheapest", "--set", "vary.fraction=[0.5, 2]"], 2, ["vary.fraction", "at most 1"]),
-    (["--set", "seed=99999999999999999999"], 2, ["seed.0", "less than"]),
+    (["--set", "seed=99999999999999999999"], 2, ["seed: ", "less than 2**63"]),
     (["--set", "depth=3000000000"], 2, ["depth.0", "less than"]),
     (["--set", "seed=0x_"], 2, ["seed.0", "valid integer"]),
     (["--set", "relearn_steps=[0,1:30]"], 2, ["relearn_steps.1", "valid integer"]),
@@ -136,7 +136,7 @@ LINES: list[tuple[str, int, list[str]]] = [
     ("plan names --set depth=", 2, ["depth.0", "valid integer"]),
     ('plan names --set "depth={a: 1}"', 2, ["depth.0", "valid integer"]),
     ("plan names --set depth=8.5", 2, ["depth.0", "fractional part"]),
-    ("plan names --set depth=true", 2, ["depth", "truth value"]),
+    ("plan names --set depth=true", 2, ["depth: got the truth value true", "in quotes"]),
     ("plan names --set depth=[[8]]", 2, ["depth.0", "valid integer"]),
     ("plan names --set depth.x=8", 2, ["depth.x", "no keys of its own"]),
     ("plan names --set seed=-1", 2, ["seed.0", "greater than or equal to 0"]),
@@ -188,6 +188,21 @@ LINES: list[tuple[str, int, list[str]]] = [
         2,
         ["execution.of_kind.fintune: ", "'finetune'"],
     ),
+    ("plan names --set execution.gpus=0.00001", 2, ["execution.gpus", "0.0001 to 1"]),
+    (
+        "plan names --set execution.checkpoint_share=2",
+        2,
+        ["execution.checkpoint_share", "less than or equal to 1"],
+    ),
+    (
+        "plan names --set execution.time_limit_seconds=1e10",
+        2,
+        ["execution.time_limit_seconds", "less than or equal"],
+    ),
+    ("plan names --set relearn.learning_rate=1e-300", 2, ["relearn.learning_rate", "float32"]),
+    ('plan names --set "search={question: frontier, level: 2}"', 2, ["search.level=2", "between 0 and 1"]),
+    ('plan names --set "checkpoints={at: {-8: gone}}"', 2, ["checkpoints.at.-8", "greater than 0"]),
+    ('plan names --set "relearn.models={-1: gone}"', 2, ["relearn.models", "greater than or equal to 0"]),
     ("plan names --set execution.retries=-1", 2, ["execution.retries", "greater than or equal to 0"]),
     (
         "plan names --set embedded.architecture.heads=3",
@@ -337,6 +352,25 @@ def test_a_folder_that_is_no_study(tmp_path: Path, verb: str, what: str) -> None
     assert code == 2, output
     assert "is no study" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("frist", "did you mean 'first'?"),
+        ("studies/frist", "did you mean 'first'?"),
+        ("studies", "name one, as studies/first (2 in all)"),
+        ("studies/first/study.json", "name its folder: studies/first"),
+    ],
+)
+def test_the_study_that_was_meant_is_named(tmp_path: Path, verb: str, given: str, meant: str) -> None:
+    for name in ("first", "other"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        (tmp_path / "studies" / name / "study.json").write_text("{}")
+    code, output = call(verb, given, cwd=tmp_path)
+    assert code == 2, output
+    assert meant in output
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -329,6 +329,9 @@ def test_one_server_a_folder_and_words_for_what_cannot_be_served(
     assert code == 2 and "--state" in output
     empty = tmp_path / "empty"
     shutil.copytree(attacked, empty)
-    shutil.rmtree(empty / "store")
+    shutil.rmtree(empty / "store" / "artifacts")
     code, output = call("serve", empty, "--port", 0, cwd=tmp_path)
     assert code == 3 and "no model to serve" in output
+    shutil.rmtree(empty / "store")
+    code, output = call("serve", empty, "--port", 0, cwd=tmp_path)
+    assert code == 2 and "is not there" in output and "--store NEW" in output

@@ -15,6 +15,8 @@ from analysis.statistics.wilson import Numbers
 SMALL = 7.5
 HEAT = "cividis"
 """Holds for colour-blind readers; every cell carries its number as well."""
+BELOW_NAME = -0.14
+"""Where a name above its line ends, of the height of a line."""
 Marks = Callable[[Sequence[str]], str]
 """Gives a group of marks with these words its name."""
 
@@ -74,12 +76,16 @@ def draw_plane(axes: Axes, panel: Plane, marks: Marks) -> None:
         named = put == axes.set_xticks or not panel.across
         put(values.tolist(), [words if named else "" for _, words in ticks], fontsize=SMALL)
     axes.set_axisbelow(True)
-    axes.grid(axis="x" if panel.across else "y", color=LINE, lw=0.5)
     axes.spines[:].set_visible(False)
-    if panel.across:
-        axes.axvline(0, color=SOFT, lw=0.8)
-        # Each name above its line and not beside it: a narrow screen has room for one of them.
+    if not panel.across:
+        axes.grid(axis="y", color=LINE, lw=0.5)
+    else:
+        # Each name above its line and not beside it: a narrow screen has room for one of them. The ticks' lines stop
+        # below the names, so that none is crossed.
         for value, words in panel.y_ticks:
+            for place, _ in panel.x_ticks:
+                colour, thick = (LINE, 0.5) if place else (SOFT, 0.8)
+                axes.vlines(place, value + BELOW_NAME, value + 0.4, color=colour, lw=thick, zorder=1)
             axes.axhline(value - 0.6, color=LINE, lw=0.5)
             axes.text(panel.x_range[0], value - 0.32, words, fontsize=SMALL, color=INK, va="center")
     for bar in panel.bars:

@@ -16,8 +16,8 @@ BAR = 0.85
 """Of the colour bar and its numbers."""
 LETTER = 0.062
 """Of a small letter."""
-FOREST = {1: 4.6, 2: 4.4, 3: 2.9}
-"""Of a panel of a forest plot, by how many stand beside each other."""
+FOREST = {1: 4.4, 2: 4.4, 3: 2.9}
+"""Of a panel of a forest plot, by how many stand beside each other; the widest just fits a phone."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def panel_size(chart: Chart) -> tuple[float, float]:
             map(len, tick_words(chart, "y")), default=1
         )  # above the lines, within the panel
         lines = max(len(panel.y_ticks) for line in chart.panels for panel in line if isinstance(panel, Plane))
-        return min(4.6, max(longest, FOREST[min(len(chart.panels[0]), 3)])), 0.32 * lines
+        return min(FOREST[1], max(longest, FOREST[min(len(chart.panels[0]), 3)])), 0.32 * lines
     few = count <= 2
     ticks = first.x_ticks if isinstance(first, Plane) else ()
     named = max((len(part) for _, words in ticks for part in words.split("\n")), default=1)

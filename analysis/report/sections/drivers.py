@@ -47,9 +47,12 @@ def drivers_section(study: Study | Studies) -> Section | None:
     ]
     columns = {name: name not in ("corpus", "term", "remark") for name in rows[0]}
     words = study.headline.words
-    caption = (
-        f"Effects on {words}, with their intervals over seeds; intervals and p adjusted by Holm over the rows"
+    over = (
+        "with their intervals over seeds; intervals and p adjusted by Holm over the rows"
+        if found["low"].notna().any()
+        else "of one seed, so without intervals"
     )
+    caption = f"Effects on {words}, {over}"
     return Section(
         "drivers",
         "What drives it",

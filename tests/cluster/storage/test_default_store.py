@@ -11,6 +11,8 @@ from cluster.study_folder.study_folder import StudyFolder, store_of
 from search_spaces.loading import load_space
 from study.planning.materials import read_materials
 from study.planning.planner import make_plan
+from study.results.files import write_table
+from study.results.schema import CELLS
 from tests.commands import call
 
 README = Path(__file__).parents[3] / "README.md"
@@ -63,6 +65,34 @@ def test_a_moved_study_finds_its_store(planned, tmp_path: Path, what: str) -> No
     (tmp_path / "studies").rename(tmp_path / "elsewhere" / "studies")
     found = store_of(tmp_path / "elsewhere" / "studies" / "one")
     assert found.location == str((tmp_path / "elsewhere" / "studies" / "store").resolve())
+
+
+def test_a_store_that_was_moved_away_is_named(planned, tmp_path: Path) -> None:
+    """Verbs that need it refuse; those that can do without say it. Where no rows are, nothing was moved."""
+    folder = begun(tmp_path / "one", planned(), "store")
+    for rows in (False, True):
+        if rows:
+            (folder / "results" / "cells").mkdir(parents=True)
+            write_table(CELLS.empty_table(), folder / "results" / "cells" / "x.parquet")
+        code, output = call("checkpoints", folder, cwd=tmp_path)
+        assert ("is not there" in output) is rows
+        assert code == (2 if rows else 0)
+    for verb, given, refused in (
+        ("verify", [], True),
+        ("verify", ["--store", "typo"], True),
+        ("serve", [], True),
+        ("status", [], False),
+        ("status", ["--store", "typo"], False),
+    ):
+        code, output = call(verb, folder, *given, cwd=tmp_path)
+        assert code == (2 if refused else 0), output
+        assert re.search(rf"{'typo' if given else 'store'}, the store of \S+one, is not there", output), (
+            output
+        )
+        assert "--store NEW" in output
+    assert not (tmp_path / "typo").exists()
+    (folder / "store").mkdir()
+    assert "is not there" not in call("status", folder, cwd=tmp_path)[1]
 
 
 def test_what_one_study_computed_the_next_has(work_through, planned, space, tmp_path: Path) -> None:

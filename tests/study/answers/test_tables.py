@@ -247,10 +247,10 @@ def test_a_table_is_no_file_of_text(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("seed=[0, true]", "seed: a truth value"),
-        ("depth=yes", "depth: a truth value"),
-        ("vary.rank=true", "vary.rank: a truth value"),
-        ("relearn.learning_rate=on", "relearn.learning_rate: a truth value"),
+        ("seed=[0, true]", "seed: got the truth value"),
+        ("depth=yes", "depth: got the truth value"),
+        ("vary.rank=true", "vary.rank: got the truth value"),
+        ("relearn.learning_rate=on", "relearn.learning_rate: got the truth value"),
         ("relearn.learning_rate=.inf", "finite number"),
         ("relearn.weight_decay=.nan", "finite number"),
         ("relearn.lora={rank: 4, rank: 8}", "'rank' stands twice"),
