@@ -8,10 +8,11 @@ from analysis.charts.panels import in_front, picture_rows
 from analysis.charts.pooled import Rows, rows_with
 
 STYLES = {"original": False, "never_learned": True}
-DASHED = (
-    "Dashed: a model that never saw the forget set, relearned on the same corpus; whatever it reaches is learning, not "
-    "relearning."
-)
+SAID = {
+    "original": "solid: the finetuned model, relearned without having been unlearned.",
+    "never_learned": "Dashed: a model that never saw the forget set, relearned on the same corpus; whatever it reaches "
+    "is learning, not relearning.",
+}
 
 
 def controls(rows: Rows) -> Iterator[Chart]:
@@ -20,7 +21,7 @@ def controls(rows: Rows) -> Iterator[Chart]:
         each[each["start"].isin(list(STYLES)) & (each["depth"] == 0)] for each in (rows.seeds, rows.pooled)
     )
     for part in picture_rows(seeds, pooled, ["model"]):
-        dashed_too = "never_learned" in set(part.pooled["start"])
+        there = set(part.pooled["start"])
         line = []
         for corpus in part.corpora:
             found = [
@@ -40,12 +41,12 @@ def controls(rows: Rows) -> Iterator[Chart]:
         yield Chart(
             f"controls{part.suffix}",
             "The controls",
-            f"{in_front('solid', part.whose)}: the finetuned model, relearned without having been unlearned. "
-            f"{DASHED if dashed_too else ''}{part.left_out}".rstrip(),
+            in_front(" ".join(words for start, words in SAID.items() if start in there), part.whose)
+            + part.left_out,
             alternative(rows.headline, (part, rows_with(part.pooled, start="never_learned"))).replace(
                 "depths averaged", "of the model that never learned"
             )
-            if dashed_too
+            if "never_learned" in there
             else alternative(rows.headline, (part, part.pooled)),
             "relearn steps",
             axis_label(rows.headline),

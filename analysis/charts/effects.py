@@ -43,7 +43,7 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
     step = next((each for each in STEPS if (high - low) / each <= 6), STEPS[-1])
     span = (float(np.floor(low / step) * step), float(np.ceil(high / step) * step))
     most = max(len(part) for _, part in parts)
-    several = len(parts) > 1
+    several = rows["corpus"].nunique() > 1 and bool(parts[0][0])  # of those that could not be told as well
     panels = [_of_corpus(corpus if several else "", part, most, span, step) for corpus, part in parts]
     across = 2 if len(panels) in (2, 4) else 3
     said = [words for panel in panels for words in panel.series[0].words]
