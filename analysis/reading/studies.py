@@ -112,6 +112,12 @@ def load(*folders: str | Path, device: str | Sequence[str] | None = None) -> Stu
     """
     if not folders:
         raise SpecError("nothing to load: give a study's folder, or several")
+    for each in folders:
+        if not isinstance(each, str | Path):
+            raise SpecError(
+                "expected a study's folder, or several beside each other, as load('studies/a', 'studies/b'); got a "
+                f"{type(each).__name__}"
+            )
     locations = [locate(each) for each in folders]
     roots = [os.path.realpath(each.root) if each.filesystem is None else each.given for each in locations]
     for root in roots:

@@ -358,8 +358,8 @@ def test_a_folder_that_is_no_study(tmp_path: Path, verb: str, what: str) -> None
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ("frist", "did you mean 'first'?"),
-        ("studies/frist", "did you mean 'first'?"),
+        ("frist", "did you mean 'studies/first'?"),
+        ("studies/frist", "did you mean 'studies/first'?"),
         ("studies", "name one, as studies/first (2 in all)"),
         ("studies/first/study.json", "name its folder: studies/first"),
     ],
