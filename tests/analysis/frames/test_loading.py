@@ -124,7 +124,7 @@ def test_what_is_no_study_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read here"):
         analysis.load("nosuchscheme://x")
     with pytest.raises(SpecError, match=r"load\('studies/a', 'studies/b'\); got a list"):
-        analysis.load([tmp_path])  # type: ignore[call-overload]
+        analysis.load([tmp_path])
 
 
 def test_a_torn_file_is_named(study_folder) -> None:

@@ -86,7 +86,7 @@ def test_every_number_of_the_first_sentence_is_the_mean_of_the_rows_one_click_aw
         rows = shown(page)
         values = [float(row[RATE]) for row in rows]
         assert values in (sorted(values), sorted(values, reverse=True)), "sorted, up and then down"
-        assert re.match(r"(\d+)%", words)[1] == f"{sum(values) / len(values):.0f}", (words, values)  # type: ignore[index]
+        assert re.match(r"(\d+)%", words)[1] == f"{sum(values) / len(values):.0f}", (words, values)
         assert page.ask(IN_SIGHT), "they are what a reader sees there"
         learned = at < 3
         place = {"start": "unlearned" if learned else "never_learned", "repetitions": 7, "relearn_steps": 40}
