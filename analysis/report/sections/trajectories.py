@@ -60,6 +60,8 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
 def _of_falls(study: Study, found: pd.DataFrame) -> str:
     """How many fall, how many are shown to, and what could have been shown."""
     falling = found[found["drop"] > 0]
+    if falling.empty:
+        return "In no trajectory does the last step lie below the peak."
     said = f"In {len(falling)} of {len(found)} trajectories the last step lies below the peak."
     tested = falling[falling["drop_p"].notna()]
     if tested.empty:
@@ -68,8 +70,8 @@ def _of_falls(study: Study, found: pd.DataFrame) -> str:
     least = study.headline.points(float(tested["drop_detectable"].median()))
     return (
         f"{said} A peak is the largest of several noisy rates, so most curves have one. After a test that allows for "
-        f"it, and for the number of trajectories (Holm), {real} of these falls {'is' if real == 1 else 'are'} shown to "
-        f"be more than chance. In the others nothing is shown, which is not to say that nothing fell: half of the "
+        f"it, and for the number of trajectories (Holm), {real or 'none'} of these falls {'are' if real > 1 else 'is'} shown "
+        f"to be more than chance. In the others nothing is shown, which is not to say that nothing fell: half of the "
         f"tests would have needed a fall of {least:.0f} points or more"
         + (", which no score can have." if least > 100 else ".")
     )
