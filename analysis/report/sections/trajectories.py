@@ -70,9 +70,9 @@ def _of_falls(study: Study, found: pd.DataFrame) -> str:
     least = study.headline.points(float(tested["drop_detectable"].median()))
     return (
         f"{said} A peak is the largest of several noisy rates, so most curves have one. After a test that allows for "
-        f"it, and for the number of trajectories (Holm), {real or 'none'} of these falls "
-        f"{'are' if real > 1 else 'is'} shown to be more than chance. In the others nothing is shown, which is not to say that nothing fell: half of the "
-        f"tests would have needed a fall of {least:.0f} points or more"
+        f"it, and for the number of trajectories (Holm), {real or 'none'} of these falls {'are' if real > 1 else 'is'} "
+        "shown to be more than chance. In the others nothing is shown, which is not to say that nothing fell: half of "
+        f"the tests would have needed a fall of {least:.0f} points or more"
         + (", which no score can have." if least > 100 else ".")
     )
 
