@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.measures.study_comparison import Comparison, Pair, compare_studies
 from analysis.reading.study_frames import Study
-from analysis.report.elements import Section, Table, percent, plain_words, signed, table_of, with_interval
+from analysis.report.elements import Section, Table, percent, signed, table_of, with_interval
 from study.errors import counted
 
 VARYING = ("model", "method", "repetitions", "depth", "corpus", "relearn_steps")
@@ -81,7 +81,7 @@ def _table(pairs: Sequence[Pair], names: tuple[str, str]) -> Table:
     varying = [name for name in VARYING if len({pair.place[name] for pair in pairs}) > 1]
     rows = [
         {
-            **{plain_words(name): str(pair.place[name]) for name in varying},
+            **{name.replace("_", " "): str(pair.place[name]) for name in varying},
             names[0]: percent(100 * pair.first, 1),
             names[1]: percent(100 * pair.second, 1),
             **with_interval(
