@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -25,11 +26,16 @@ IN_SIGHT = (
 pytestmark = pytest.mark.skipif(BINARY is None, reason=WHY_NOT)
 
 
+EVERY = {"repetitions": (0, 1, 3, 5, 7), "depth": (0, 6, 7, 8, 10, 12)}
+SOME = {"repetitions": (7,), "depth": (0, 10, 12)}
+"""Where the first sentence stands, and the next depth: an eighth of the study, and so less of the time."""
+
+
 @pytest.fixture(
-    scope="module", params=[(7,), pytest.param((1, 3, 5, 7), marks=pytest.mark.slow)], ids=["r-7", "whole"]
+    scope="module", params=[SOME, pytest.param(EVERY, marks=pytest.mark.slow)], ids=["part", "whole"]
 )
-def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`names` on record, whole or the cells of one repetition count: a fourth of it, and so of the time."""
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`names` on record, whole or in part."""
     folder = tmp_path_factory.mktemp("path") / "names"
     with on_record(NAMES) as recorded:
         shutil.copytree(recorded.folder, folder)
@@ -38,12 +44,13 @@ def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         *(dataset_folder(folder, n) / "all.parquet" for n in ("cells", "probes")),
     ):
         table = pq.read_table(path)
-        kept = table.filter(pc.is_in(table["repetitions"], pc.cast(request.param, table["repetitions"].type)))
+        for name, values in request.param.items():
+            table = table.filter(pc.is_in(table[name], pa.array(values, table[name].type)))
         if path.name == "planned.parquet":
-            pq.write_table(kept, path, write_page_checksum=True)
+            pq.write_table(table, path, write_page_checksum=True)
         else:
-            write_table(kept, path)
-    yield folder
+            write_table(table, path)
+    return folder
 
 
 @pytest.fixture(scope="module")
