@@ -284,10 +284,10 @@ def store_of(folder: Path, given: str | None = None) -> Store:
 
 def gone(folder: Path, store: Store) -> str | None:
     """What to do where the store of a study that has rows is not there, as after a move; None where all is well."""
-    if is_remote(store.location) or Path(store.location).exists():
-        return None
     if not any(dataset_folder(folder, "cells").glob("*.parquet")):
         return None  # nothing was computed, so nothing has been moved away
+    if is_remote(store.location) or Path(store.location).exists():
+        return None
     return (
         f"{store.location}, the store of {folder}, is not there: put it back, or say where it is now with --store NEW "
         f"({command_line('resume', folder)} --store NEW records it)"

@@ -40,7 +40,7 @@ def test_what_is_lost_is_told_with_its_interval(tmp_path: Path) -> None:
     assert rows["gibberish"][3] == "+0.0"
     assert (
         "left to the service: epochs, learning_rate, adapter" in section.words[1]
-        and "below 0 in 2 and above 0 in 0" in section.words[1]
+        and "below 0 in 2 and above 0 in none" in section.words[1]
     )
 
 
