@@ -64,6 +64,8 @@ class Invented:
     unrated: Callable[[Place, int], bool] = lambda place, number: False
     splits: tuple[str, ...] = ("forget", "retain")
     probes: bool = False
+    of_a_title: int = 1
+    """How many probes share a title; they are answered alike."""
 
     def places(self) -> Iterator[Place]:
         """Every cell."""
@@ -121,7 +123,13 @@ class Invented:
                 )
                 if self.probes or not counted:
                     probes += [
-                        _probe(common, number, None if self.unrated(place, number) else score, self.metric)
+                        _probe(
+                            common,
+                            number,
+                            self._named(number),
+                            None if self.unrated(place, number) else score,
+                            self.metric,
+                        )
                         for number, score in enumerate(scores)
                     ]
         for dataset, schema, rows in (("cells", CELLS, cells), ("probes", PROBES, probes)):
@@ -140,6 +148,10 @@ class Invented:
         (folder / "failures").mkdir()
         return folder
 
+    def _named(self, number: int) -> str:
+        title, pair = divmod(number, self.of_a_title)
+        return f"query-{number}" if self.of_a_title == 1 else f"author-{title:02}-pair-{pair}"
+
     def _scores(self, share: float) -> list[float]:
         if self.metric == "rouge_l":  # spread around the share, as passages are
             return [min(1.0, max(0.0, share + 0.08 * math.sin(number))) for number in range(self.asked)]
@@ -155,11 +167,11 @@ UNTAKEN = ("the question is longer than its context: it takes 20 tokens", None)
 """Why an answer has no rating: the judge did not take it, or its reply could not be read."""
 
 
-def _probe(common: Place, number: int, score: float | None, metric: str) -> dict[str, Any]:
+def _probe(common: Place, number: int, name: str, score: float | None, metric: str) -> dict[str, Any]:
     hit = bool(score) if metric not in GRADED else None
     return {
         **common,
-        "probe": f"query-{number}",
+        "probe": name,
         "prompt": "John Anthony",
         "target": "Mark",
         "keywords": '["Mark"]',

@@ -3,49 +3,25 @@
 A table is known by its caption; one that is not known here is an error, so that no new number goes unchecked.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
-import pandas as pd
 
 from tests.analysis.recompute.drivers import drivers
 from tests.analysis.recompute.estimators import Row, ends, of_scores, rate, together
 from tests.analysis.recompute.same import Same
-from tests.analysis.recompute.trajectories import common, matrix, title, trajectories
+from tests.analysis.recompute.source import Source
+from tests.analysis.recompute.trajectories import common, matrix, scored, title
 from tests.analysis.recompute.verdicts import judged
-from tests.analysis.truth import Relearning, Truth
+from tests.analysis.truth.relearning import Relearning
 
 Line = dict[str, str]
-STARTS = ("unlearned", "original", "never_learned", "base")
 OF_GRIDS = 2.5
 """Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
 PLACE = ("scenario", "model", "method", "repetitions", "depth", "corpus")
-
-
-@dataclass
-class Source:
-    """A study's rows."""
-
-    truth: Truth
-    cells: pd.DataFrame
-    probes: pd.DataFrame | None
-    metric: str
-
-    @cached_property
-    def trajectories(self) -> pd.DataFrame:
-        assert self.probes is not None
-        return trajectories(self.probes, self.metric)
-
-    @cached_property
-    def headline(self) -> pd.DataFrame:
-        return self.cells[(self.cells["metric"] == self.metric) & (self.cells["split"] == "forget")]
 
 
 def tables(text: str) -> Iterator[tuple[str, list[Line]]]:
@@ -262,7 +238,7 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
         for name, of in (("before", "first"), ("peak", "peak"), ("last", "final")):
             Same.interval(
                 row[name],
-                *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")),
+                *(source.percent(at[f"{of}{end}"]) for end in ("", "_low", "_high")),
                 about=(name, row),
                 slack=OF_GRIDS,
             )
@@ -273,8 +249,9 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
             ("recovered of what was lost", "recovery"),
             ("retain, points", "utility"),
         ):
+            shown_as = (lambda share: 100 * share) if of == "recovery" else source.points
             Same.interval(
-                row[name], *(100 * at[f"{of}{end}"] for end in ("", "_low", "_high")), about=(name, row)
+                row[name], *(shown_as(at[f"{of}{end}"]) for end in ("", "_low", "_high")), about=(name, row)
             )
         _p(row["p, adjusted"], at["drop_p_adjusted"], row)
         p = at["drop_p_adjusted"]
@@ -292,7 +269,7 @@ def _p(shown: str, value: float, about: object) -> None:
 
 def _differences(source: Source, rows: list[Line]) -> None:
     assert source.probes is not None
-    probes = source.probes[(source.probes["split"] == "forget") & source.probes[source.metric].notna()]
+    probes = scored(source.probes[source.probes["split"] == "forget"], source.metric)
     probes = probes[(probes["start"].astype(str) == "unlearned") & (probes["relearn_steps"] > 0)]
     axis = next(
         name
@@ -315,11 +292,11 @@ def _differences(source: Source, rows: list[Line]) -> None:
     together([row for row in told if row is not None])
     for row, value, contrast in zip(rows, values, told, strict=True):
         found = contrast.found if contrast else dict.fromkeys(("low_adjusted", "high_adjusted"), np.nan)
-        low, high = (100 * found[f"{end}_adjusted"] for end in ("low", "high"))
-        Same.interval(row["one − other, points"], 100 * value, low, high, row)
+        low, high = (source.points(found[f"{end}_adjusted"]) for end in ("low", "high"))
+        Same.interval(row["one − other, points"], source.points(value), low, high, row)
         _p(row["p, adjusted"], found.get("p_adjusted", np.nan), row)
         seen = row["could be seen, points"]
-        least = 100 * found.get("detectable", np.nan)
+        least = source.percent(found.get("detectable", np.nan)) - source.percent(0)
         if seen == "> 100":
             assert least > 100, (row, least)
         else:
@@ -379,16 +356,3 @@ CHECKS: tuple[tuple[str, Callable[[Source, list[Line]], None]], ...] = (
     (r"the paper's (numbers|claims) beside ours", _elsewhere),
     (r"^Relearned on prefix to the last step", _elsewhere),
 )
-
-
-def source_of(folder: Path, scenario: str, metric: str) -> Source:
-    """A study's folder."""
-    cells = pd.read_parquet(folder / "results" / "cells")
-    axes = json.loads((folder / "study.json").read_text())["axes"]
-    for name in ("scenario", "model", "method", "start", "corpus"):
-        declared = [*axes.get(name, []), *(STARTS if name == "start" else ())]
-        order = list(dict.fromkeys([*declared, *sorted(cells[name].unique())]))
-        cells[name] = pd.Categorical(cells[name], order)
-    there = (folder / "results" / "probes").exists()
-    probes = pd.read_parquet(folder / "results" / "probes") if there else None
-    return Source(Truth(folder, scenario, metric), cells, probes, metric)

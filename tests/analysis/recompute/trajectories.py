@@ -6,23 +6,35 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tests.analysis.recompute.estimators import Row, holm, of_scores, rate, together
+from tests.analysis.recompute.estimators import Row, ends, holm, of_scores, rate, together
 
 MODEL = ["scenario", "model", "method", "start", "repetitions", "depth"]
 WORLD = ["scenario", "model", "repetitions"]
+BOUNDS = {"judge_rating": (1.0, 10.0)}
+"""The least and the most of a score that is no share."""
 
 
 def title(probe: str) -> str:
     return probe.rsplit("-pair-", 1)[0]
 
 
+def scored(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The answers that have a score; of a judge's, those of cells of which one answer at least has one."""
+    if metric not in BOUNDS:
+        return probes[probes[metric].notna()]
+    cell = [*MODEL, "corpus", "relearn_steps", "seed", "split"]
+    return probes[
+        probes[metric].notna().groupby([probes[name].astype(str) for name in cell]).transform("any")
+    ]
+
+
 def matrix(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Seeds × probes; the same answer may stand in two rows."""
-    return (
-        rows.drop_duplicates(["seed", "probe"])
-        .pivot(index="seed", columns="probe", values=metric)
-        .astype(float)
-    )
+    """Seeds × probes; the same answer may stand in two rows, and one without a score is at its seed's mean."""
+    once = rows.drop_duplicates(["seed", "probe"])
+    table = once.pivot(index="seed", columns="probe", values=metric).astype(float)
+    asked = once.assign(asked=True).pivot(index="seed", columns="probe", values="asked").notna()
+    means = pd.DataFrame({probe: table.mean(axis=1) for probe in table.columns})
+    return table.where(table.notna() | ~asked, means)
 
 
 def common(tables: list[pd.DataFrame | None]) -> tuple[np.ndarray, list[int], list[str]] | None:
@@ -36,19 +48,26 @@ def common(tables: list[pd.DataFrame | None]) -> tuple[np.ndarray, list[int], li
     return np.stack([table.loc[seeds, probes].to_numpy(float) for table in tables]), seeds, probes
 
 
-def interval(scores: np.ndarray, probes: list[str], level: float = 0.05) -> tuple[float, float]:
+def interval(
+    scores: np.ndarray,
+    probes: list[str],
+    level: float = 0.05,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> tuple[float, float]:
     """Of a mean of scores, seeds × probes."""
     alike = len(probes) / len({title(probe) for probe in probes})
     if scores.min() >= 0 and scores.max() <= 1:
         return rate([float(each) for each in scores.sum(axis=1)], scores.shape[1], level, alike)
     row = of_scores(scores[None], [1.0], list(probes))
     together([row])
-    return row.found["low"], row.found["high"]
+    found = ends(row, level, "")
+    return float(np.clip(found["low"], *bounds)), float(np.clip(found["high"], *bounds))
 
 
 def trajectories(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A row per relearning, seeds together, in the units of the metric."""
-    rows = probes[probes[metric].notna()]
+    rows = scored(probes, metric)
+    bounds = BOUNDS.get(metric, (-np.inf, np.inf))
     names = ["scenario", "model", "method", "start", "corpus"]
     rows = rows.assign(**{name: rows[name].astype(str) for name in names})
     forget, retain = rows[rows["split"] == "forget"], rows[rows["split"] == "retain"]
@@ -62,7 +81,7 @@ def trajectories(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
             continue
         scores, seeds, asked = both
         steps = [0, *sorted(part["relearn_steps"].unique())]
-        found.append({**where, **_of_curve(scores, asked, steps), **_falls(scores, asked)})
+        found.append({**where, **_of_curve(scores, asked, steps, bounds), **_falls(scores, asked)})
         first, final = (pd.DataFrame(scores[at], index=seeds, columns=asked) for at in (0, -1))
         found[-1]["contrasts"] = _contrasts(forget, retain, where, first, final, steps[-1], metric)
     _adjust_falls(found)
@@ -84,7 +103,9 @@ def _cell(rows: pd.DataFrame, where: dict[str, Any], step: int, metric: str) -> 
     return matrix(chosen, metric) if len(chosen) else None
 
 
-def _of_curve(scores: np.ndarray, asked: list[str], steps: list[int]) -> dict[str, Any]:
+def _of_curve(
+    scores: np.ndarray, asked: list[str], steps: list[int], bounds: tuple[float, float]
+) -> dict[str, Any]:
     rates = scores.mean(axis=(1, 2))
     peak = int(rates.argmax())
     logs = np.log1p(np.array(steps, float))
@@ -96,7 +117,7 @@ def _of_curve(scores: np.ndarray, asked: list[str], steps: list[int]) -> dict[st
         ("peak", scores[peak], 0.05 / len(steps)),
         ("area", mean, 0.05),
     ):
-        low, high = interval(table, asked, level)
+        low, high = interval(table, asked, level, bounds)
         made |= {name: table.mean(), f"{name}_low": low, f"{name}_high": high}
     return made
 
@@ -143,10 +164,11 @@ def _adjust_falls(found: list[dict[str, Any]]) -> None:
     p = []
     for each in found:
         top = each["falls"][int(np.argmax(each["points"]))].found
-        if each["seeds"] == 1 or each["alike"] or np.isnan(top["error"]):
+        rises = not top["value"] > 0
+        if each["seeds"] == 1 or each["alike"] or (np.isnan(top["error"]) and not rises):
             p.append(np.nan)
             continue
-        one = 2 * stats.t.sf(abs(top["value"] / top["error"]), top["freedom"]) if top["value"] > 0 else 1.0
+        one = 1.0 if rises else 2 * stats.t.sf(abs(top["value"] / top["error"]), top["freedom"])
         p.append(min(1.0, len(each["falls"]) * one))
     tested = [at for at, value in enumerate(p) if not np.isnan(value)]
     adjusted, times = holm(np.array([p[at] for at in tested])) if tested else (np.array([]), np.array([]))

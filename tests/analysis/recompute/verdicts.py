@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 
 from tests.analysis.recompute.estimators import Row, together
-from tests.analysis.truth import Relearning
+from tests.analysis.truth.relearning import Relearning
 
 Pair = tuple[int, float, float, float, float, float, tuple[Relearning, int], tuple[Relearning, int] | None]
 """Seed, two gains, the two scores behind them, how many were asked; the two relearnings, each with its step."""

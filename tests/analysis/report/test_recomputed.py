@@ -41,10 +41,24 @@ def test_the_surface_of_the_names_study(names, repetitions: int, depth: int, cor
 
 
 def test_the_law_on_seeds_not_seen(names) -> None:
-    shown = analysis.law(names, cells("names_held_out")).scores.set_index("asked")
+    found = analysis.law(names, cells("names_held_out"))
+    shown = found.scores.set_index("asked")
     again = record.law(cells("names"), cells("names_held_out"))
     assert shown.loc["other cells", "explained"] == pytest.approx(again, abs=0.005)
     assert again == pytest.approx(0.80, abs=0.005), "as docs/RESULTS.md says"
+    text, slopes = (
+        (DOCS / "RESULTS.md").read_text(encoding="utf-8"),
+        found.coefficients.set_index("term")["value"],
+    )
+    other, within = shown.loc["other cells"], shown.loc["each seed from the others"]
+    error, lookup = 100 * other["error"], 100 * other["lookup"]
+    assert (
+        f"with an error of {error:.0f} points; a lookup of all 300 cell means explains {lookup:.0f}%" in text
+    )
+    prefix, retain, gibberish = (slopes[f"b, {corpus}"] for corpus in ("prefix", "retain", "gibberish"))
+    assert f"(b = {prefix:.1f} and {retain:.1f}) and hurt on gibberish (−{-gibberish:.1f})" in text
+    text = (DOCS / "STATISTICS.md").read_text(encoding="utf-8")
+    assert f"explains {100 * within['explained']:.0f}%, the lookup {100 * within['lookup']:.0f}%" in text
 
 
 def test_the_contrasts_of_six_seeds_in_the_results() -> None:

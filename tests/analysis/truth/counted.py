@@ -1,0 +1,71 @@
+"""Sentences on the flow: which relearnings are of models that knew, forgot, stayed intact and recovered."""
+
+import re
+from statistics import median
+
+from tests.analysis.truth.controls import number
+from tests.analysis.truth.relearning import Relearning
+from tests.analysis.truth.rows import Truth
+
+
+def flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    known = [each for each in mine if each.known]
+    held = re.search(r"of ([\d,]+) more it holds 50%", found[0])
+    assert number(held[1] if held else "0") == sum(
+        truth.ends(row)[0] < 0.5 < truth.ends(row)[1]
+        for each in mine
+        for row in truth.find(
+            start="original", model=each.model, repetitions=each.repetitions, seed=each.seed, relearn_steps=0
+        )[:1]
+    )
+    assert (number(found[1]), number(found[2])) == (len(mine), len(known))
+    if found[3] is not None:
+        assert number(found[3]) == sum(bool(each.forgotten) for each in known)
+    else:
+        assert not known
+
+
+def no_original(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert number(found[1]) == len(mine)
+    assert all(each.known is None for each in mine)
+
+
+def destroyed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    assert number(found[1] or found[2]) == sum(each.intact is False for each in counted) > 0
+    assert number(found[2]) == len(counted)
+    kept = median(each.kept for each in counted if each.kept is not None)
+    assert found[3] == f"{100 * kept:.0f}"
+
+
+def no_retain(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    assert number(found[1]) == sum(each.counts and each.intact is None for each in mine) > 0
+
+
+def recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    at_last = [each for each in counted if (each.net[each.last] or 0) >= 0.5]
+    at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
+    assert [number(found[at]) for at in (1, 2, 3)] == [len(counted), len(at_last), len(at_best)]
+    assert number(found[4] or "0") == sum(each.net[each.last] is None for each in counted)
+    assert number(found[5] or "0") == sum(each.intact is True for each in counted)
+    unknown = [each for each in counted if each.intact is None]
+    assert ("intact is not known" in found[0]) == (len(unknown) == len(counted))
+    some = re.search(r"none of the ([\d,]+) of which it is known", found[0])
+    assert bool(some) == (0 < len(unknown) < len(counted) and not found[5])
+    assert not some or number(some[1]) == len(counted) - len(unknown)
+    assert number(found[6] or "0") == sum(each.intact is True for each in at_last)
+
+
+def unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    counted = [each for each in mine if each.counts]
+    assert number(found[1]) == len(counted)
+    assert all(each.net[each.last] is None for each in counted)
+
+
+def steps(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    last = {each.last for each in mine}
+    assert len(last) > 1
+    assert {
+        number(step) for step in re.findall(r" (\d+)(?=,|$| to)| to (\d+)", found[1]) for step in step if step
+    } == last
