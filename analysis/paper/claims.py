@@ -162,20 +162,33 @@ def _of_difference(name: str, claim: Claim, row: "dict[object, object]", planned
 
 def _of_rate(name: str, claim: Claim, rows: pd.DataFrame) -> Verdict:
     rate = rate_over_seeds(rows)
-    holds, told = _beside_bound(rate, claim)
+    holds, told = _beside_bound(rate, claim, round(rows["queries"].sum()))
     words = f"{pooled_values(rows, *claim.pooled)}; {counted(len(rows), 'cell')}; {told}"
     return Verdict(
         name, claim.statement, rate.value, rate.low, rate.high, rate.seeds, claim.unit, holds, words
     )
 
 
-def _beside_bound(rate: Rate, claim: Claim) -> tuple[bool | None, str]:
+def _beside_bound(rate: Rate, claim: Claim, answers: int) -> tuple[bool | None, str]:
     if rate.seeds < 2:
         return None, f"{UNSAID}, since one seed tells nothing of others"
     if rate.low <= claim.above <= rate.high:
-        return None, f"{UNSAID}, since the interval holds {100 * claim.above:.0f}%"
+        return None, _unsaid(rate, claim, answers)
     holds = (rate.low > claim.above) != claim.at_most
     return holds, HOLDS if holds else "does not hold"
+
+
+def _unsaid(rate: Rate, claim: Claim, answers: int) -> str:
+    """Why a bound is not told; where all answers are the same, what has been seen and what the seeds leave open."""
+    if rate.value == 0:
+        seen, left = "nothing came back", f"up to {100 * rate.high:.0f}%"
+    elif rate.value == 1:
+        seen, left = "everything came back", f"as little as {100 * rate.low:.0f}%"
+    else:
+        return f"{UNSAID}, since the interval holds {100 * claim.above:.0f}%"
+    return (
+        f"{UNSAID}: {seen} in {answers:,} answers, but {counted(rate.seeds, 'seed')} cannot rule out {left}"
+    )
 
 
 def _some(rows: pd.DataFrame, reason: str) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def _claims(sizes: Sizes) -> str:
     ]
     lines.append(["all", "", "", *(_with_error(*_of(every, name)) for name in names)])
     counts = sorted({sum(int(row["studies"]) for row in rows) for rows in sizes.values()})
-    return f"{' or '.join(map(str, counts))} studies of each size and world.\n\n{_table(head, lines)}"
+    return f"{' or '.join(map(str, counts))} studies of each size and world.\n\n{table(head, lines)}"
 
 
 def _of(rows: list[Row], name: str) -> tuple[float, float]:
@@ -73,7 +73,8 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.1f}" if error != error else f"{value:.1f} ± {error:.1f}"
 
 
-def _table(head: list[str], lines: list[list[str]]) -> str:
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """As Markdown."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
 
 
@@ -85,7 +86,7 @@ def _coverage(sizes: Sizes) -> str:
         found = [_of(rows, f"{name}_covers") for name in names]
         lines.append([*map(str, size), *(_with_error(*each) for each in found)])
     counts = sorted({sum(int(row["studies"]) for row in rows) for rows in sizes.values()})
-    return f"{' or '.join(map(str, counts))} studies of each size.\n\n{_table(head, lines)}"
+    return f"{' or '.join(map(str, counts))} studies of each size.\n\n{table(head, lines)}"
 
 
 def _power(sizes: Sizes) -> str:
@@ -116,7 +117,7 @@ def _power(sizes: Sizes) -> str:
                 f"{mean('found_fall')} ({mean('found_fall_before')})",
             ]
         )
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _outside(sizes: Sizes) -> str:

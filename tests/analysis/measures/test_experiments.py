@@ -90,7 +90,9 @@ def test_what_nobody_knew_is_no_claim(study_folder) -> None:
     assert table["holds"].isna().all()
     (clean,) = table[table["what"].str.contains("the same corpus: prefix")].to_dict("records")
     assert clean["ours"] == 0
-    assert clean["word"].endswith("cannot be said, since the interval holds 5%"), "as three seeds allow"
+    assert clean["word"].endswith(
+        "cannot be said: nothing came back in 1,200 answers, but 3 seeds cannot rule out up to 31%"
+    )
     assert set(table[table["paper"] != "holds"]["word"]) == {"not known: the originals answer 5%"}
 
 
@@ -116,7 +118,8 @@ def test_the_claims_of_tofu(study_folder) -> None:
     assert claim(table, "above 70%")["holds"] is False
     assert (
         claim(table, "the same corpus: retain")["word"]
-        == "repetitions 1; relearn steps 60; 3 cells; cannot be said, since the interval holds 5%"
+        == "repetitions 1; relearn steps 60; 3 cells; cannot be said: nothing came back in 300 answers, but 3 seeds "
+        "cannot rule out up to 31%"
     )
 
 
