@@ -54,7 +54,9 @@ def number_of(folder: Path, name: str, default: int | None = None) -> int:
     written = read(folder / "config.json").get(name)
     if isinstance(written, int) and written > 0:
         return written
-    found = getattr(_text_config(folder), name, default)
+    found = getattr(_text_config(folder), name, None)
+    if found is None:  # also where it is written down as null, as Mixtral's head_dim
+        found = default
     if found is None:
         raise PreflightError(
             f"model={folder}: its config.json has no {name}; take a model whose type has one"

@@ -147,3 +147,13 @@ def test_a_model_whose_places_never_run_out(kind: str, tmp_path: Path) -> None:
         assert torch.isfinite(model(torch.full((1, 2100), 5)).logits).all()
     with pytest.raises(PreflightError, match="has no max_position_embeddings"):
         number_of(tmp_path, "max_position_embeddings")
+
+
+def test_a_number_that_is_written_down_as_null_has_its_default(tmp_path: Path) -> None:
+    from transformers import MixtralConfig
+
+    MixtralConfig(head_dim=None).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["head_dim"] is None
+    assert number_of(tmp_path, "head_dim", default=8) == 8
+    with pytest.raises(PreflightError, match="no head_dim"):
+        number_of(tmp_path, "head_dim")
