@@ -96,15 +96,19 @@ def test_every_number_of_the_first_sentence_is_the_mean_of_the_rows_one_click_aw
         assert re.match(r"(\d+)%", words)[1] == f"{sum(values) / len(values):.0f}", (words, values)
         assert page.ask(IN_SIGHT), "they are what a reader sees there"
         learned = at < 3
-        place = {"start": "unlearned" if learned else "never_learned", "repetitions": 7, "relearn_steps": 40}
-        place |= {"corpus": ("prefix", "retain", "gibberish")[at], "depth": 10} if learned else {}
+        cell: dict[str, int | str] = {
+            "start": "unlearned" if learned else "never_learned",
+            "repetitions": 7,
+            "relearn_steps": 40,
+        }
+        cell |= {"corpus": ("prefix", "retain", "gibberish")[at], "depth": 10} if learned else {}
         mine = [
             row
             for row in files
             if row["metric"] == "keyword_anywhere"
             and row["split"] == "forget"
             and row["corpus"] != "direct"
-            and all(row[name] == value for name, value in place.items())
+            and all(row[name] == value for name, value in cell.items())
         ]
         assert len(mine) == (3 if learned else 9)
         assert sorted(100 * row["k"] / row["n"] for row in mine) == sorted(values)
