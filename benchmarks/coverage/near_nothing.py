@@ -65,9 +65,9 @@ def half_normal(width: float) -> Numbers:
 def of_the_mean(width: float) -> Numbers:
     """Jeffreys' prior of the mean rate, in place of the rate in the middle of the seeds; deviations × middles."""
     _, _, order, grid = rates._grid()
-    mean = np.empty(order.size)
-    mean[order] = grid
-    mean = mean.reshape(len(rates.DEVIATIONS), len(rates.MIDDLES))
+    flat = np.empty(order.size)
+    flat[order] = grid
+    mean = flat.reshape(len(rates.DEVIATIONS), len(rates.MIDDLES))
     slope = np.gradient(np.log(mean) - np.log1p(-mean), rates.MIDDLES, axis=1)
     jeffreys = (np.log(mean) + np.log1p(-mean)) / 2 + np.log(np.maximum(slope, 1e-12))
     return np.asarray(jeffreys - _jeffreys() + half_normal(width)[:, None])
