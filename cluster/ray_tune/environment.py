@@ -46,8 +46,12 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
             or Ray cannot be imported with what is set already.
     """
     if address is not None:
-        _check_form(address)
+        _check_form(address, f"--address {address}")
         check_listens(address, wait)
+        if address == "auto" and (theirs := os.environ.get("RAY_ADDRESS")):  # which Ray then takes
+            named = f"RAY_ADDRESS={theirs} in the environment"
+            _check_form(theirs, named)
+            check_listens(theirs, wait, named=named)
     else:
         _check_loopback()
     _refuse_unreadable()
@@ -74,7 +78,7 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         os.environ["RAY_AUTH_MODE"] = "token" if _requires_token(address) else "disabled"
 
 
-def _check_form(address: str) -> None:
+def _check_form(address: str, named: str) -> None:
     """Refuses what Ray takes as an address and the driver cannot use: another way to it, or a Ray without our settings.
 
     ``local`` starts one of Ray's own, without what closes ours off; a Ray Client (``ray://``) has its driver elsewhere.
@@ -86,7 +90,7 @@ def _check_form(address: str) -> None:
         if "://" in address
         else ""
     )
-    raise PreflightError(f"--address {address}: expected {HEAD}{client}")
+    raise PreflightError(f"{named}: expected {HEAD}{client}")
 
 
 def _check_loopback() -> None:
@@ -161,8 +165,13 @@ def _requires_token(address: str) -> bool:
 HEAD = "HOST:PORT of a Ray head, `auto`, or no --address for a local cluster"
 
 
-def check_listens(address: str, wait: float = 0.0, expected: str = HEAD) -> None:
-    """Refuses an address where nobody listens after ``wait`` seconds: Ray would wait there for minutes."""
+def check_listens(address: str, wait: float = 0.0, expected: str = HEAD, named: str | None = None) -> None:
+    """Refuses an address where nobody listens after ``wait`` seconds: Ray would wait there for minutes.
+
+    Args:
+        expected: what else there might be.
+        named: how the user gave it; else with --address.
+    """
     host, colon, port = address.rpartition("/")[2].rpartition(":")
     if not colon:
         return  # `auto`, or a name that Ray resolves
@@ -176,5 +185,5 @@ def check_listens(address: str, wait: float = 0.0, expected: str = HEAD) -> None
                 time.sleep(LOOK_EVERY_SECONDS)
                 continue
             raise PreflightError(
-                f"--address {address}: nobody listens there ({error}); expected {expected}"
+                f"{named or f'--address {address}'}: nobody listens there ({error}); expected {expected}"
             ) from error

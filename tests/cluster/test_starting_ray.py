@@ -49,6 +49,17 @@ def test_an_address_is_that_of_a_head(address: str) -> None:
         prepare_environment(address, gpus=False)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [("head", "expected HOST:PORT of a Ray head"), ("127.0.0.1:9", "nobody listens there")],
+)
+def test_an_address_of_the_environment_is_that_of_a_head(theirs: str, words: str) -> None:
+    """Ray takes it for ``auto``, and waited there for over 170 s."""
+    os.environ["RAY_ADDRESS"] = theirs
+    with pytest.raises(PreflightError, match=f"^RAY_ADDRESS={theirs} in the environment: {words}"):
+        prepare_environment("auto", gpus=False)
+
+
 @pytest.mark.parametrize(("name", "words"), [("über", "beyond ASCII"), ("file", "cannot be written")])
 def test_a_temporary_folder_that_ray_cannot_use(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "file").touch()
