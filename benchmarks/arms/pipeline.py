@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.comparison.workloads import Cell, name_of
 from study.evaluation.answering.generation import answer_probes
 from study.models.adapters.product import Product
+from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.spec import StudySpec
@@ -21,8 +22,8 @@ from study.training.training_state import Progress
 
 
 def source_of(spec: StudySpec) -> Pretrained:
-    """The pretrained model. Its content is not hashed: nobody here asks whether it changed."""
-    return Pretrained(spec.model[0], "", spec.attention, spec.precision)
+    """The pretrained model; its folder is hashed, as reading it asks whether it is still the same."""
+    return Pretrained(spec.model[0], fingerprint(spec.model[0]), spec.attention, spec.precision)
 
 
 class Pipeline:
