@@ -42,8 +42,8 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         gpus: whether stages compute on GPUs.
 
     Raises:
-        PreflightError: the address is none or nobody listens there, this machine does not reach itself,
-            or Ray cannot be imported with what is set already.
+        PreflightError: the address is none or no Ray head answers there, its token is missing, this machine does not
+            reach itself, or Ray cannot be imported with what is set already.
     """
     if address is not None:
         _check_form(address, f"--address {address}")
@@ -74,8 +74,8 @@ def prepare_environment(address: str | None, wait: float = 0.0, *, gpus: bool) -
         # A token of this run alone, kept in no file: a file would make Ray ask it of other clusters too.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    elif "RAY_AUTH_MODE" not in os.environ and address != "auto" and _has_token():
-        os.environ["RAY_AUTH_MODE"] = "token" if _requires_token(address) else "disabled"
+    elif address != "auto":
+        _check_answers(address)
 
 
 def _check_form(address: str, named: str) -> None:
@@ -140,17 +140,41 @@ def _has_token() -> bool:
         return False
 
 
-def _requires_token(address: str) -> bool:
-    """Whether the cluster there refuses a driver without a token.
+def _check_answers(address: str) -> None:
+    """Refuses what listens and is no Ray head, for which Ray would wait for minutes; and finds out about tokens.
 
     Ray does not find out by itself where an address is given, and a cluster without tokens drops a driver that has
     one, without a message. It is tried in another process, since Ray decides once a process.
+    """
+    given = os.environ.get("RAY_AUTH_MODE")
+    answer = _health(address, given or "disabled")
+    if given is None and TOKEN_WANTED in answer and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token"
+        answer = _health(address, "token")
+    elif given is None and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+    if TOKEN_WANTED in answer:
+        raise PreflightError(
+            f"--address {address}: the cluster lets in only who has its token: give RAY_AUTH_MODE=token and, in "
+            "RAY_AUTH_TOKEN or ~/.ray/auth_token, the token that `ray start` wrote on its head"
+        )
+    if answer:
+        raise PreflightError(
+            f"--address {address}: what listens there does not answer as a Ray head ({answer}); expected {HEAD}"
+        )
+
+
+def _health(address: str, mode: str) -> str:
+    """Nothing where a Ray head answers; else ``TOKEN_WANTED``, or the last line of what was said.
+
+    Args:
+        mode: of RAY_AUTH_MODE.
     """
     command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+            env={**os.environ, "RAY_AUTH_MODE": mode},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -158,10 +182,14 @@ def _requires_token(address: str) -> bool:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
-    return "InvalidAuthToken" in done.stderr + done.stdout
+        return f"nothing within {HEALTH_SECONDS} s"
+    said = (done.stdout + done.stderr).strip()
+    if not done.returncode:
+        return ""
+    return TOKEN_WANTED if TOKEN_WANTED in said else said.rpartition("\n")[2][:200] or "without a word"
 
 
+TOKEN_WANTED = "InvalidAuthToken"  # noqa: S105 - how Ray calls it
 HEAD = "HOST:PORT of a Ray head, `auto`, or no --address for a local cluster"
 
 

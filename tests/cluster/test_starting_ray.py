@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cluster.ray_tune import environment
 from cluster.ray_tune.environment import prepare_environment
 from cluster.ray_tune.session import ray_session
 from study.errors import PreflightError
@@ -58,6 +60,17 @@ def test_an_address_of_the_environment_is_that_of_a_head(theirs: str, words: str
     os.environ["RAY_ADDRESS"] = theirs
     with pytest.raises(PreflightError, match=f"^RAY_ADDRESS={theirs} in the environment: {words}"):
         prepare_environment("auto", gpus=False)
+
+
+def test_what_listens_and_is_no_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray waited for it for over 170 s."""
+    monkeypatch.setattr(environment, "HEALTH_SECONDS", 5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(
+            PreflightError, match=f"{address}: what listens there does not answer as a Ray head"
+        ):
+            prepare_environment(address, gpus=False)
 
 
 @pytest.mark.parametrize(("name", "words"), [("über", "beyond ASCII"), ("file", "cannot be written")])

@@ -113,6 +113,8 @@ def test_a_study_whose_place_moved(begun: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     begun.rename(moved)
     code, output = call("verify", "s", cwd=moved)
+    assert (code, "--store NEW" in output) == (2, True), output
+    code, output = call("verify", "s", "--store", "kept", cwd=moved)
     assert code == 0, output
     code, output = call("status", moved / "s", cwd=tmp_path)
     assert code == 3, output

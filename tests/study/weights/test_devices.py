@@ -84,7 +84,7 @@ def test_gpus_are_a_share_or_whole(tiny, gpus: float, fits: bool) -> None:
     if fits:
         assert tiny(execution={"gpus": gpus}).execution.gpus == gpus
     else:
-        with pytest.raises(SpecError, match=r"execution.gpus.*below 1.*got 1.5"):
+        with pytest.raises(SpecError, match=r"execution.gpus.*whole number of them, got 1.5"):
             tiny(execution={"gpus": gpus})
 
 

@@ -15,6 +15,7 @@ from benchmarks.architectures.tokenizer_forms import tokenizer_of
 from cluster.driver.preflight.checks import check_plan
 from study.errors import PreflightError
 from study.evaluation.judge_clients import FolderJudge
+from study.evaluation.rating import UnratedError
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.materials import read_materials
@@ -181,7 +182,7 @@ def test_a_judge_of_any_family(tmp_path: Path, kind: str, monkeypatch: pytest.Mo
     judge = FolderJudge(str(folder_of(tmp_path, kind)))
     assert isinstance(judge.reply("Rate this."), str)
     if judge._resident.context < 2000:
-        with pytest.raises(PreflightError, match="a judge with a longer context"):
+        with pytest.raises(UnratedError, match="a judge with a longer context"):
             judge.reply("Rate this. " * 300)
 
 
