@@ -158,7 +158,7 @@ def _not_risen(statement: Statement) -> str:
     before, after = (statement.pairs.groupby("seed")[name].mean().mean() for name in ("before", "a"))
     if not before > 0 or after > before + ROUNDING:
         return ""
-    return f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
+    return f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
 
 
 def _unequal_steps(pairs: pd.DataFrame) -> str:

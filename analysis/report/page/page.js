@@ -49,6 +49,9 @@ function terms(text, names) {
   });
 }
 
+// So few rows are laid out at once: a part of the table that is out of sight would keep the height of all its rows.
+const FEW = 500;
+
 function search(input) {
   const box = document.getElementById(input.dataset.search);
   const names = [...box.querySelectorAll("thead th")].map((head) => plain(head.textContent).replace(/\s+/g, "-"));
@@ -59,6 +62,7 @@ function search(input) {
     row.hidden = !wanted.every((holds) => holds(cells));
     shown += !row.hidden;
   }
+  box.classList.toggle("few", shown <= FEW);
   input.closest(".search").querySelector("output").textContent = wanted.length ? `${shown.toLocaleString("en")} rows` : "";
 }
 

@@ -83,7 +83,7 @@ OF_WHAT_IS_SAID = {
             corpora=("prefix", "gibberish"),
             unlearned=lambda place: {0: 0.2, 5: 0.18, 40: 0.16}[place["relearn_steps"]],
         ),
-        says=(r"^Relearning prefix .* control: .*does not raise the score \(20% before, 16% after\)",),
+        says=(r"^Relearning prefix .* control: .*does not raise the score: 20% before, 16% after",),
         says_not=(": holds",),
         back={"prefix": frozenset({DOES_NOT, UNSAID}), "gibberish": frozenset({DOES_NOT, UNSAID})},
     ),

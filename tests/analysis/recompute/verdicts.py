@@ -82,7 +82,7 @@ def _said(row: Row, found: list[Pair], untold: str) -> Judged:
         )
         if before > 0 and after <= before + 1e-9:
             because = (
-                f"relearning does not raise the score ({100 * before:.0f}% before, {100 * after:.0f}% after)"
+                f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
             )
     return Judged(value, low, high, row.found["detectable"], seeds, len(found), verdict, because, over)
 

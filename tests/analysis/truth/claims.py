@@ -28,7 +28,7 @@ def _premises(truth: Truth, counted: list[Relearning], step: int | None, found: 
     at = {each: each.last if step is None else step for each in counted}
     before = over_seeds([(each.seed, each.before or 0.0) for each in counted])
     after = over_seeds([(each.seed, each.steps[at[each]]) for each in counted])
-    risen = re.search(r"does not raise the score \((\d+)% before, (\d+)% after\)", found[0])
+    risen = re.search(r"does not raise the score: (\d+)% before, (\d+)% after", found[0])
     told = "holds (" not in found[0] and "one seed" not in found[0]
     assert bool(risen) == (before > 0 and after <= before + 1e-9 and told)
     if risen:
