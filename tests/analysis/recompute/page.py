@@ -339,7 +339,7 @@ def _ladder(source: Source, rows: list[Line]) -> None:
 
 
 def _elsewhere(source: Source, rows: list[Line]) -> None:
-    """Checked by tests of their own: the law and the paper's claims."""
+    """Not recomputed here; the law's share has a test of its own (``record.law``), its coefficients have none."""
 
 
 CHECKS: tuple[tuple[str, Callable[[Source, list[Line]], None]], ...] = (
