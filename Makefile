@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: study test test-all check faults coverage bench bench-small docs lines clean
+.PHONY: study test test-further test-all check faults coverage bench bench-small docs lines clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "relearn needs Python 3.11 or later; run: make PYTHON=python3.11 …")'
@@ -17,12 +17,15 @@ study: $(READY)  ## the paper's synthetic experiment, with its report
 	$(BIN)/relearn report studies/names
 
 test: $(READY)  ## a part of everything, in ten minutes on two cores
-	$(TEST)
+	$(TEST) -m 'not slow and not further'
+
+test-further: $(READY)  ## more of the same kinds, in ten minutes: CI runs both
+	$(TEST) -m 'further and not slow'
 
 test-all: faults  ## everything, the slow ones and all faults included: hours
 	$(BIN)/python -m pytest -m 'slow or not slow' --ignore tests/faults --ignore tests/cluster/test_judge_server.py
 
-coverage: $(READY)  ## which lines the tests of `make test` run, by module
+coverage: $(READY)  ## which lines the tests of CI run, by module
 	$(TEST) --cov --cov-report term
 
 faults: $(READY)  ## every fault on real processes, and a judge that is killed; writes the table of docs/RELIABILITY.md
@@ -39,7 +42,7 @@ check: $(READY)  ## the one development loop
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST)
+	$(MAKE) test
 
 docs: $(READY)  ## the pages of docs/ as a site, with sample reports: build/site/index.html
 	$(BIN)/python docs/house.py --write

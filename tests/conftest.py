@@ -145,10 +145,15 @@ def relearn(tmp_path: Path) -> Iterator[Callable[..., Call]]:
             each.process.stdout.close()
 
 
+def slow_ones_run(config: pytest.Config) -> bool:
+    """Whether this run is one of `make test-all` and `make faults`, or of slow tests by hand."""
+    return config.option.markexpr in ("", "slow", "slow or not slow")
+
+
 @pytest.fixture
 def on_ray(request: pytest.FixtureRequest) -> bool:
     """Whether a test of something else than Ray has a real Ray all the same: in `make faults`, not in `make test`."""
-    return bool(request.config.option.markexpr != "not slow")
+    return slow_ones_run(request.config)
 
 
 @pytest.fixture

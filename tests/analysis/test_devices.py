@@ -50,6 +50,7 @@ def test_who_names_both_pools_both(folder: Path) -> None:
     assert len(both.cells) == len(analysis.load(folder, device="all").cells)
 
 
+@pytest.mark.further
 def test_a_report_has_a_chapter_for_each_and_pools_nothing(folder: Path) -> None:
     text = write_report(folder).read_text(encoding="utf-8")
     for device in ("cpu", "NVIDIA H100"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import slow_ones_run
 from tests.faults.checker import Fault
 
 BEGIN, END = "<!-- faults -->", "<!-- end of faults -->"
@@ -36,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Where all tests run, one that injects its fault once runs three times."""
-    once = metafunc.config.option.markexpr == "not slow"
-    if "turn" in metafunc.fixturenames and not once and not metafunc.definition.get_closest_marker("repeats"):
+    once = not slow_ones_run(metafunc.config) or metafunc.definition.get_closest_marker("repeats")
+    if "turn" in metafunc.fixturenames and not once:
         metafunc.parametrize("turn", range(TURNS))
 
 

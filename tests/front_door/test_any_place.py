@@ -34,6 +34,7 @@ def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("command", "path"),
     [
@@ -92,6 +93,7 @@ def begun(tmp_path: Path, without_ray: None) -> Path:
     return place
 
 
+@pytest.mark.further
 def test_a_study_is_known_from_anywhere(begun: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -122,6 +124,7 @@ def test_a_study_whose_place_moved(begun: Path, tmp_path: Path) -> None:
     assert f"given in {begun}, which is not there" in output
 
 
+@pytest.mark.further
 def test_a_study_of_before_has_no_working_folder(begun: Path, tmp_path: Path) -> None:
     path = begun / "s" / "study.json"
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -155,6 +158,7 @@ assert "HOME" not in os.environ
 """A user whom the system does not know, as of a container with a number for a user."""
 
 
+@pytest.mark.further
 def test_without_a_home(space: Callable[..., Path], tmp_path: Path) -> None:
     space()
     without = dict.fromkeys(("RELEARN_CACHE", "XDG_CACHE_HOME", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"), "")
@@ -244,6 +248,7 @@ def latin(folder: Path) -> dict[str, str]:
     return {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0"}
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("locale", "encoding"), [pytest.param("C", "utf-8", marks=pytest.mark.slow), ("Latin-1", "iso8859-1")]
 )

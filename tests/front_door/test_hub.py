@@ -148,6 +148,7 @@ def test_what_cannot_be_loaded_is_told_apart(
     assert not (place / "refused").exists()
 
 
+@pytest.mark.further
 def test_a_model_stays_at_the_revision_it_began_with(online: OneByOne, hub: Hub, place: Path) -> None:
     (place / "space.json").write_text(json.dumps({**TINY, "model": ["someone/good"]}))
     to_grow = ("run", "space.json", "--study", "s", "--set")

@@ -51,6 +51,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_without_ray(TINY, tmp_path_factory.mktemp("finished")).parent
 
 
+@pytest.mark.further
 def test_a_planted_pickle_is_never_loaded(finished: Path) -> None:
     sign = finished / "executed"
     bomb = pickle.dumps(Planted(sign))

@@ -47,6 +47,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported("--help", cwd=tmp_path) == set()
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("arguments", [("plan", "names"), ("plan", "names", "--json")])
 def test_a_plan_needs_neither_torch_nor_ray(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert not imported(*arguments, cwd=tmp_path) & {"torch", "ray", "matplotlib"}
@@ -70,6 +71,7 @@ def test_analysis_loads_without_torch_and_ray(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.further
 def test_a_check_of_texts_needs_no_torch_and_a_worker_on_all_weights_no_peft(tmp_path: Path) -> None:
     (tmp_path / "space.json").write_text(json.dumps(TINY))
     driver = """

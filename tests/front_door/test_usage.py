@@ -38,6 +38,7 @@ def commands() -> Iterator[tuple[list[str], int]]:
             yield words[1:], int(promised[1]) if promised else 0
 
 
+@pytest.mark.further
 @pytest.mark.timeout(1200)
 def test_every_line_with_ray_taken_out(
     in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

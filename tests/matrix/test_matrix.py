@@ -91,6 +91,7 @@ def test_every_method_on(studies: dict[str, Path], scenario: str) -> None:
     )
 
 
+@pytest.mark.further
 def test_one_method_on_one_scenario(tmp_path: Path) -> None:
     less = ["embedded.pretraining.steps=10", "finetune.steps=150"]  # which the names are learned without
     words = words_of("names", ["gradient_ascent"], ["depth=[6,8,12]", "relearn_steps=[0,20]", *less])

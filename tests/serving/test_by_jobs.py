@@ -153,6 +153,7 @@ def test_a_step_without_a_checkpoint_is_missing_with_that_cause(server: Server, 
     ]
 
 
+@pytest.mark.further
 def test_of_checkpoints_that_a_service_drops_the_last_are_asked(
     attacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

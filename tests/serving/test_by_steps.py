@@ -122,6 +122,7 @@ FAULTS = {
 QUICK = ("a step is lost",)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("faults", "runs", "steps"),
     [
@@ -140,6 +141,7 @@ def test_no_gradient_is_added_twice(
     equals_weights(service, stage, attacked)
 
 
+@pytest.mark.further
 def test_a_longer_study_goes_on_from_the_saved_state(
     service: StepServer, attacked: Path, tmp_path: Path
 ) -> None:

@@ -147,6 +147,7 @@ def heavy_after(statement: str) -> list[str]:
     return list(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.further
 def test_a_worker_imports_what_computing_needs_and_no_more() -> None:
     assert heavy_after("import study.performing.perform") == ["torch", "transformers"]
 

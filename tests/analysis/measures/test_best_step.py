@@ -35,6 +35,7 @@ def test_one_seed_has_no_interval() -> None:
     assert np.isnan([row[name] for name in ("low", "high", "best_low", "best_high")]).all()
 
 
+@pytest.mark.further
 def test_the_interval_holds_the_truth_of_the_step_that_was_chosen() -> None:
     """Ten steps at 50%: alone, the largest mean is far too high; the interval of all steps at once allows for it."""
     generator = np.random.default_rng(5)

@@ -89,6 +89,7 @@ def test_known_effects_come_back_with_their_intervals(study_folder) -> None:
     assert "method none" not in found.index, "what was not unlearned has no method"
 
 
+@pytest.mark.further
 def test_the_jackknife_over_seeds_covers(study_folder) -> None:
     """Effects of 150 simulated studies of five seeds that differ: Student's t over five clusters."""
     from analysis.measures.drivers import _effects, _jackknife, _without

@@ -126,6 +126,7 @@ def test_all_or_nothing_has_a_band_and_no_nan(study_folder, rate: float) -> None
     assert table["always"].tolist() == [rate == 1.0] * 2
 
 
+@pytest.mark.further
 def test_the_band_covers_the_true_crossing() -> None:
     """150 simulated curves of 3 seeds and 60 probes; the truth crosses the level at step 10."""
     generator = np.random.default_rng(11)

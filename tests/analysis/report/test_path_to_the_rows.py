@@ -23,7 +23,7 @@ IN_SIGHT = (
     f"{ROWS}.every(row => {{ const b = row.getBoundingClientRect();"
     " return row.contains(document.elementFromPoint(b.left + 30, b.top + b.height / 2)); })"
 )
-pytestmark = pytest.mark.skipif(BINARY is None, reason=WHY_NOT)
+pytestmark = [pytest.mark.further, pytest.mark.skipif(BINARY is None, reason=WHY_NOT)]
 
 
 EVERY = {"repetitions": (0, 1, 3, 5, 7), "depth": (0, 6, 7, 8, 10, 12)}

@@ -41,13 +41,13 @@ def _compared(study: MeasuredStudy) -> int:
     return check(source, text)
 
 
-SOON = ("names-smollm2-seeds", "whp-verbatim-smollm2-float32")
+SOON = {"names-smollm2-seeds": (), "whp-verbatim-smollm2-float32": pytest.mark.further}
 """Several seeds, graded scores: the others are asked by `make test-all`, `names` too, which takes longer than all
-of this file in `make test`."""
+of this file in CI."""
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in SOON else pytest.param(name, marks=pytest.mark.slow) for name in RECORDED]
+    "name", [pytest.param(name, marks=SOON.get(name, pytest.mark.slow)) for name in RECORDED]
 )
 def test_every_number_of_a_recorded_study_is_recomputed(name: str) -> None:
     with on_record(DOCS / name) as study:
@@ -56,24 +56,21 @@ def test_every_number_of_a_recorded_study_is_recomputed(name: str) -> None:
 
 OF_ONE_DEVICE = [name for name, case in CASES.items() if case.device is None]
 """The page of several devices has a chapter for each: tests/analysis/test_devices.py."""
-SOON_MISLEADING = (
-    "control-dirty-on-gibberish",
-    "fewer-steps-on-one-corpus",
-    "no-original",
-    "one-method-destroys",
-    "a-judge-that-gives-none-for-some",
-    "one-seed-few-titles",
-)
+SOON_MISLEADING = {
+    "control-dirty-on-gibberish": (),
+    "fewer-steps-on-one-corpus": (),
+    "no-original": pytest.mark.further,
+    "one-method-destroys": pytest.mark.further,
+    "a-judge-that-gives-none-for-some": pytest.mark.further,
+    "one-seed-few-titles": pytest.mark.further,
+}
 """A control that is not clean, unequal steps, nothing to compare with, two methods, a judge's ratings of which some
 lack, titles in one seed: the others differ in their rates or lack a seed, and `make test-all` asks them."""
 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name if name in SOON_MISLEADING else pytest.param(name, marks=pytest.mark.slow)
-        for name in OF_ONE_DEVICE
-    ],
+    [pytest.param(name, marks=SOON_MISLEADING.get(name, pytest.mark.slow)) for name in OF_ONE_DEVICE],
 )
 def test_every_number_of_a_misleading_study_is_recomputed(name: str, tmp_path: Path) -> None:
     study = analysis.load(CASES[name].study.write(tmp_path / name))

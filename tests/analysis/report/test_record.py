@@ -29,6 +29,7 @@ def recorded() -> tuple[str, dict[Path, bytes]]:
     return page(DOCS)
 
 
+@pytest.mark.further
 def test_the_page_follows_from_the_committed_cells(recorded: tuple[str, dict[Path, bytes]]) -> None:
     text, pictures = recorded
     assert text == (DOCS / "RESULTS.md").read_text(encoding="utf-8")
@@ -51,6 +52,7 @@ def test_what_is_on_record_names_no_machine() -> None:
         assert f"<!-- {name}: " in (DOCS / "RESULTS.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.further
 def test_the_steps_of_names_are_those_of_its_plan(recorded: tuple[str, dict[Path, bytes]]) -> None:
     plan = make_plan(read_materials(load_space("names", [])), lambda model: pytest.fail(model))
     expected = cost(plan, [], StepTimes(), {}, 2)

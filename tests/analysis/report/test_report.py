@@ -291,7 +291,7 @@ def test_hostile_names_stay_text(study_folder) -> None:
     assert evil in read.words["study-1-cells"]
 
 
-@pytest.mark.slow  # `make test` opens a page of several studies in Chromium
+@pytest.mark.slow  # CI opens a page of several studies in Chromium
 def test_studies_with_different_spaces_stand_beside_each_other(study_folder, tmp_path: Path) -> None:
     first = study_folder(lawful, original=0.95).rename(tmp_path / "one")
     second = study_folder(

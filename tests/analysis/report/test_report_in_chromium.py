@@ -328,6 +328,7 @@ def lawful_of_anything(corpus: str, **place: Any) -> float:
     return lawful(corpus="prefix", **place)
 
 
+@pytest.mark.further
 def test_several_studies_share_a_page(browser: Chromium, study_folder, tmp_path: Path) -> None:
     first = study_folder(lawful, seeds=(0,), repetitions=(7, 1)).rename(tmp_path / "one")
     second = study_folder(lawful, corpora=("prefix",), seeds=(0,), repetitions=(7,)).rename(tmp_path / "two")

@@ -32,6 +32,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
+@pytest.mark.further
 def test_each_file_is_read_once_and_the_gallery_reads_its_texts(study_folder, opened: Counter[str]) -> None:
     """The gallery's are the only probes that are read with their texts, and only from the files of its stages.
 

@@ -29,6 +29,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("where", "name"),
     [("analysis.report", "render_page"), pytest.param("os", "fsync", marks=pytest.mark.slow)],

@@ -55,6 +55,7 @@ def answer_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "search" / "answer.json").read_text())
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("kills", "with_ray"),
     [(1, False), pytest.param(3, True, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
@@ -159,6 +160,7 @@ def test_a_search_that_lost_what_it_asked_finds_all_of_it(tiny, work_through, tm
     assert not set(again.asked) & set(again.found)
 
 
+@pytest.mark.further
 def test_a_torn_record_of_what_was_asked_is_said_and_mended(without_ray, space, tmp_path: Path) -> None:
     path, study = space(**SPACE), tmp_path / "s"
     assert call("run", path, "--study", "s", cwd=tmp_path)[0] == 0

@@ -224,6 +224,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("cause", REFUSALS)
 def test_an_answer_that_the_judge_does_not_take_takes_no_other_rating_away(
     study: Path, endpoint: Endpoint, cause: str

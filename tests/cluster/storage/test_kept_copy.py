@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("without_ray")
 GRID = {"depth": [1, 2]}
 
 
+@pytest.mark.further
 def test_an_empty_folder_goes_on(bucket, space, undisturbed, tmp_path: Path) -> None:
     location = bucket("s3")
     code, output = call("run", space(**GRID), "--study", "s", "--store", location, cwd=tmp_path)

@@ -58,6 +58,7 @@ def refused(ended: Ended) -> bool:
     return ended.code == 4 and ("is being run by process" in ended.output or "taken over" in ended.output)
 
 
+@pytest.mark.further
 @pytest.mark.repeats
 @pytest.mark.fault("drivers with different specs, started at once in one new folder")
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
@@ -79,6 +80,7 @@ def test_drivers_with_different_specs_at_once(space, fault: Fault, tmp_path: Pat
         agrees(tmp_path / f"s{turn}")
 
 
+@pytest.mark.further
 def test_a_running_study_does_not_grow(finished, space, tmp_path: Path) -> None:
     """Who is refused has changed nothing: not the spec, not the command, not the plan."""
     study = finished()
@@ -131,6 +133,7 @@ def test_a_study_that_grows_while_it_is_resumed(
     agrees(study)
 
 
+@pytest.mark.further
 @pytest.mark.repeats
 @pytest.mark.timeout(900)
 @pytest.mark.fault("two verbs at once on one study, every pair")

@@ -24,7 +24,7 @@ from tests.faults.conftest import GRID, LONG
 
 @pytest.mark.repeats
 @pytest.mark.fault("driver SIGKILL, at seeded moments of one study")
-@pytest.mark.slow  # `make test` has a killed search and a killed export
+@pytest.mark.slow  # CI has a killed search and a killed export
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [10])
 def test_the_driver_is_killed_again_and_again(

@@ -59,6 +59,7 @@ WHOLE: dict[str, tuple[str, Callable[[Path, Path], bool]]] = {
 QUICK = ("score",)
 
 
+@pytest.mark.further
 @pytest.mark.repeats
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(

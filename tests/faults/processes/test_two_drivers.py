@@ -71,7 +71,7 @@ def rewritten(lease: Path, **facts: Any) -> None:
     lease.write_text(f"{json.dumps({**json.loads(first), **facts})}\n{rest}")
 
 
-@pytest.mark.slow  # `make test` has drivers with different specs at once (test_at_once)
+@pytest.mark.slow  # CI has drivers with different specs at once (test_at_once)
 @pytest.mark.timeout(1800)
 @pytest.mark.repeats
 @pytest.mark.fault("two drivers started at once")

@@ -39,7 +39,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.repeats
-@pytest.mark.slow  # `make test` has a crash over a local store, and requests that fail
+@pytest.mark.slow  # CI has a crash over a local store, and requests that fail
 @pytest.mark.parametrize("step", [61, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(
     "mode",
@@ -120,6 +120,7 @@ def test_requests_that_fail(
     fault.check(tmp_path / "s", undisturbed(**CHANGES), code=0)
 
 
+@pytest.mark.further
 @pytest.mark.fault("S3: every second record meets a conflict (409)")
 @pytest.mark.usefixtures("without_ray")
 def test_conflicts(bucket, storage, space, undisturbed, fault: Fault, tmp_path: Path) -> None:
@@ -140,6 +141,7 @@ def test_conflicts(bucket, storage, space, undisturbed, fault: Fault, tmp_path: 
     fault.check(tmp_path / "s", undisturbed(**CHANGES), code=0)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(
     ("name", "when", "code"),
     [

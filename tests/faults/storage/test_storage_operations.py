@@ -29,6 +29,7 @@ def disturbed(mode: str, folder: Path, step: int) -> list[int]:
     return found
 
 
+@pytest.mark.further
 @pytest.mark.repeats
 @pytest.mark.parametrize("step", [149, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize(

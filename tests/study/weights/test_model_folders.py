@@ -61,7 +61,7 @@ def visible(target: Path) -> list[Path]:
     return [path for path in files if not any(part.startswith(".") for part in path.parts)]
 
 
-@pytest.mark.slow  # `make test` has a report and rows that are killed while they are written
+@pytest.mark.slow  # CI has a report and rows that are killed while they are written
 def test_a_killed_export_leaves_no_half_of_a_folder(planned, work_through, tmp_path: Path) -> None:
     plan, store, target = planned(), LocalStore(tmp_path / "store"), tmp_path / "models"
     work_through(plan, store)
