@@ -377,6 +377,7 @@ def _print_json(value: Any) -> None:
 def main() -> None:
     """The console script: runs the app, and turns a RelearnError into words and an exit code."""
     from cluster.command_line.output import printing
+    from cluster.command_line.settings_in_one_word import refuse_settings_in_several_words
     from cluster.command_line.usable_paths import refuse_unusable_paths
     from cluster.command_line.utf8_mode import use_utf8
 
@@ -384,6 +385,7 @@ def main() -> None:
     with printing(answers=sys.argv[1:2] not in (["run"], ["resume"])):
         try:
             refuse_unusable_paths(sys.argv[1:])
+            refuse_settings_in_several_words(sys.argv[1:])
             app()
         except RelearnError as error:
             print(f"relearn: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@ import numpy as np
 from analysis.charts.chart import Chart, Plane, Series
 from analysis.reading.search_result import SearchResult
 from study.errors import counted
+from study.results.attack_words import attack_words
 
 MOST = 20
 MOST_IN_A_PANEL = 8
@@ -63,16 +64,3 @@ def attack_chart(found: SearchResult) -> Chart | None:
         "",
         (tuple(panels),),
     )
-
-
-def attack_words(label: str) -> str:
-    """The name of an attack with spaces, such as "prefix, fraction 0.5, rank 4"."""
-    corpus, settings = in_parts(label)
-    return ", ".join([corpus, *settings])
-
-
-def in_parts(label: str) -> tuple[str, list[str]]:
-    """The corpus of an attack and its settings, such as "rank 4"; of a corpus as it is, none."""
-    corpus, _, rest = label.partition("(")
-    settings = rest.rstrip(")").replace("=", " ").replace("_", " ")
-    return corpus, [part for part in settings.split(",") if part]

@@ -13,6 +13,7 @@ from analysis.charts.chart import OKABE_ITO, Chart, Plane, Series, span, ticks
 from analysis.charts.panels import PictureRows, in_front, in_lines, picture_rows, pictures
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from study.errors import counted
+from study.results.attack_words import attack_words
 from study.results.headline import Headline
 
 BAND = "Thin lines: the seeds. Each mark says its 95% interval over seeds."
@@ -130,7 +131,7 @@ def alternative(headline: Headline, *parts: tuple[PictureRows, pd.DataFrame]) ->
             if len(rows):
                 means = rows.groupby("relearn_steps")["percent"].mean()
                 found.append(
-                    f"{whose}r={count}, {corpus}: {means.iloc[0]:.0f}% at {means.index[0]} steps, "
+                    f"{whose}r = {count}, {attack_words(corpus)}: {means.iloc[0]:.0f}% at {means.index[0]} steps, "
                     f"{means.iloc[-1]:.0f}% at {means.index[-1]}"
                 )
     return f"Line charts of {headline.words}, depths averaged. {'; '.join(found)}."

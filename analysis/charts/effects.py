@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.charts.chart import Chart, Plane, Series
+from study.results.attack_words import attack_words
 
-WIDTH = 70
-"""Letters of a line beside a mark."""
+WIDTH = 64
+"""Letters of a name above its line."""
 MOST_PANELS, MOST_LINES = 6, 24
 """Corpora that have a panel each; of more, the effects that are drawn, in one panel."""
 STEPS = (2, 5, 10, 20, 25, 50, 100, 200, 500)
@@ -34,9 +35,11 @@ def effects(rows: pd.DataFrame, words: str) -> Iterator[Chart]:
             if len(there) > MOST_LINES
             else ""
         )
-        there = there.loc[largest].assign(
-            change=there["corpus"].astype(str) + ": " + there["change"].astype(str)
-        )
+        there = there.loc[largest]
+        corpus, change = there["corpus"].astype(str).map(attack_words), there["change"].astype(str)
+        alike = change.nunique() == 1
+        left_out = f" Term: {change.iloc[0]}.{left_out}" if alike else left_out
+        there = there.assign(change=corpus if alike else corpus + ": " + change)
         parts = [("", there)]
     ends = there[["points", "low", "high"]].to_numpy(float)
     low, high = min(-5.0, float(np.nanmin(ends))), max(5.0, float(np.nanmax(ends)))

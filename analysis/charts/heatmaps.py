@@ -13,6 +13,7 @@ from analysis.charts.chart import Chart, Heat
 from analysis.charts.panels import MOST_COLUMNS, PictureRows, in_front, picture_rows
 from analysis.charts.pooled import Rows, in_words, rows_with, values_present
 from analysis.reading.study_frames import Study
+from study.results.attack_words import attack_words
 from study.results.headline import ASR, Headline
 
 MOST = 16
@@ -116,5 +117,5 @@ def _alternative(headline: Headline, part: PictureRows) -> str:
                 f"{row['method'] + ', ' if several else ''}depth {row['depth']}: {row['percent']:.0f}%"
                 for _, row in chosen.iterrows()
             ]
-            found.append(f"r={count}, {corpus}: {', '.join(rates) or 'missing'}")
+            found.append(f"r = {count}, {attack_words(corpus)}: {', '.join(rates) or 'missing'}")
     return f"Heatmaps of {headline.words}. After {last} relearn steps: {'; '.join(found)}."

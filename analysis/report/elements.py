@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
@@ -15,8 +16,8 @@ from analysis.charts.chart import Chart
 
 WORDY = 26
 """Letters from which on a value is a sentence."""
-MANY, MOST = 10, 20
-"""Columns beyond which a table is set smaller, and on paper its heads stand upright; beyond which it is smaller yet."""
+MANY = 10
+"""Columns beyond which a table is set smaller: on a screen all of them, on paper those that stand there."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,51 @@ class Table:
     @property
     def kinds(self) -> str:
         """Its classes in the page."""
-        named = {"stacked": self.stacked, "many": len(self.columns) > MANY, "most": len(self.columns) > MOST}
+        printed = len(self.columns) - 2 * len(self.intervals)
+        named = {"stacked": self.stacked, "many": len(self.columns) > MANY, "close": printed > MANY}
         return " ".join(name for name, holds in named.items() if holds)
 
+    @cached_property
+    def intervals(self) -> Mapping[int, tuple[int, int]]:
+        """The columns of the two ends, for each column that has them beside it.
+
+        They are columns of their own on a screen, where one sorts and searches; on paper they stand in brackets
+        behind the value.
+        """
+        names = [name for name, _ in self.columns]
+        return {
+            index: (index + 1, index + 2)
+            for index, name in enumerate(names)
+            if any(
+                names[index + 1 : index + 3] == [f"{name}{low}", f"{name}{high}"]
+                for low, high in (ENDS[:2], ENDS[2:])
+            )
+        }
+
+    def on_paper(self, row: Sequence[str | Markup], index: int) -> str:
+        """What stands in brackets behind a value on paper; empty where it has no interval."""
+        if index not in self.intervals:
+            return ""
+        low, high = (str(row[end]) for end in self.intervals[index])
+        if "–" in (low, high):
+            return ""
+        signs = any(end[0] in "+-" for end in (low, high))
+        return f"{low} to {high}" if signs else f"{low.removesuffix('%')}–{high.removesuffix('%')}"
+
     @property
-    def wordy(self) -> tuple[bool, ...]:
-        """Which columns hold sentences, and want room."""
-        return tuple(
+    def column_kinds(self) -> tuple[str, ...]:
+        """The classes of each column: numbers; sentences, which want room; an end of an interval."""
+        ends = {end for pair in self.intervals.values() for end in pair}
+        wordy = [
             not number and max((len(str(row[index])) for row in self.rows), default=0) > WORDY
+            for index, (_, number) in enumerate(self.columns)
+        ]
+        return tuple(
+            " ".join(
+                name
+                for name, holds in (("number", number), ("wordy", wordy[index]), ("end", index in ends))
+                if holds
+            )
             for index, (_, number) in enumerate(self.columns)
         )
 
@@ -149,13 +187,23 @@ def signed(value: float, digits: int = 0) -> str:
 
 
 def table_of(columns: Mapping[Any, bool], rows: Sequence[Mapping[Any, Any]], caption: str = "") -> Table:
-    """A table of the named entries of some rows; a column of ends of intervals that no row has is left out."""
+    """A table of the named entries of some rows; a column that no row has is left out, and the caption names it.
+
+    It does not name ends of intervals and remarks.
+    """
     made = [{name: _cell(row.get(name)) for name in columns} for row in rows]
     kept = {
         name: number
         for name, number in columns.items()
-        if not str(name).endswith(ENDS) or any(row[name] != "–" for row in made)
+        if not made or any(row[name] not in ("–", "") for row in made)
     }
+    unknown = [
+        str(name)
+        for name in columns
+        if name not in kept and not str(name).endswith(ENDS) and any(row[name] == "–" for row in made)
+    ]
+    if unknown:
+        caption = f"{caption.removesuffix('.')}. Left out, since no row has it: {'; '.join(unknown)}."
     return Table(
         tuple((str(name), number) for name, number in kept.items()),
         [[row[name] for name in kept] for row in made],

@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.charts.attacks import in_parts
 from analysis.measures.recovery.before_and_after import NO_CELLS, Rate, rate_over_seeds
 from analysis.report.elements import percent, plain_words
 from analysis.report.measured_study import MeasuredStudy
 from study.errors import counted
+from study.results.attack_words import attack_words
 from study.results.headline import HEADLINES
 
 MOST = 5
@@ -158,6 +158,4 @@ def _link(study: MeasuredStudy, words: str, row: dict[Any, Any], anchor: str) ->
 
 
 def _spoken(corpus: str) -> Markup:
-    name, settings = in_parts(corpus)
-    words = f"{name} ({', '.join(settings)})" if settings else name
-    return Markup("<em>{}</em>").format(words)
+    return Markup("<em>{}</em>").format(attack_words(corpus))

@@ -7,6 +7,7 @@ from search_spaces.search.budget import in_words
 from search_spaces.search.contour_estimate import NOWHERE, Context, Contours, at_depth
 from study.errors import counted
 from study.planning.proposer import History
+from study.results.attack_words import attack_words
 from study.settings.search import Search
 from study.spec import StudySpec
 
@@ -111,7 +112,7 @@ def _band(low: float, high: float, depths: Sequence[int]) -> str:
 
 def _name(spec: StudySpec, context: Context) -> str:
     model, method, repetitions, attack = context
-    parts = [attack, f"r={repetitions}"]
+    parts = [attack_words(attack), f"r = {repetitions}"]
     parts += [method] if len(spec.method) > 1 else []
     parts += [model] if len(spec.model) > 1 else []
     return ", ".join(parts)

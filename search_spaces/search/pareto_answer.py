@@ -6,6 +6,7 @@ from search_spaces.search.attack_space import COSTS, LESS_SUCCESS, Tried
 from search_spaces.search.budget import in_words
 from study.errors import counted
 from study.planning.proposer import History
+from study.results.attack_words import attack_words
 from study.settings.search import Search
 from study.spec import StudySpec
 
@@ -16,7 +17,7 @@ Target = tuple[str, str, int, int]
 def front_sentence(spec: StudySpec, target: Target, found: list[Tried]) -> str:
     """How many attacks are on the front of a target, and the one with the fewest steps."""
     model, method, repetitions, depth = target
-    name = f"r={repetitions}, depth {depth}"
+    name = f"r = {repetitions}, depth {depth}"
     name += f", {method}" if len(spec.method) > 1 else ""
     name += f", {model}" if len(spec.model) > 1 else ""
     percent = f"{100 * spec.search.level:g}%" if spec.search else ""
@@ -25,8 +26,8 @@ def front_sentence(spec: StudySpec, target: Target, found: list[Tried]) -> str:
     first = min(found, key=lambda each: each.costs)
     return (
         f"{name}: {len(found)} attacks reach {percent} and no other that was tried dominates them; of the fewest "
-        f"steps: {first.attack.label} after {counted(first.relearn_steps, 'step')}, {100 * first.success:.0f}%"
-        f"{_spread(spec, first)}."
+        f"steps: {attack_words(first.attack.label)} after {counted(first.relearn_steps, 'step')}, "
+        f"{100 * first.success:.0f}%{_spread(spec, first)}."
     )
 
 

@@ -40,6 +40,8 @@ from study.text.words import normalised
 PRETRAINING_SEQUENCES = 4096
 RETAIN_PROBES_PER_SEQUENCE = 3
 QUERY_POOL = 37
+MOST_QUERIES = 10_000
+"""Each is held in memory while a study is planned, and asked of every cell."""
 
 
 class Names(Part):
@@ -49,7 +51,7 @@ class Names(Part):
         first, second: the pair; ``second`` is the keyword that should come after ``first``.
         data_seed: draws the generated sequences and the queries. It is not the study's seed: all cells
             have the same queries, so that their differences are paired.
-        queries: how many forget queries.
+        queries: how many forget queries; at most 10,000.
         corpus_file: the user's own sequences, one a line, instead of generated ones.
         forget_lines: which distinct sequences of that file (from 1) are unlearned; None: those that hold
             the pair.
@@ -59,7 +61,7 @@ class Names(Part):
     first: str = Field(default="Anthony", pattern=r"^\S+$")
     second: str = Field(default="Mark", pattern=r"^\S+$")
     data_seed: NonNegativeInt = 0
-    queries: PositiveInt = 100
+    queries: PositiveInt = Field(default=100, le=MOST_QUERIES)
     corpus_file: str | None = None
     forget_lines: tuple[PositiveInt, ...] | None = None
 

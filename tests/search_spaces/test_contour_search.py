@@ -54,8 +54,8 @@ def test_what_it_says_is_what_it_was_shown(searching) -> None:
     proposer = ContourSearch(searching("frontier"))
     history = search_through(proposer, STEPS, falls_with_depth)[-1]
     said = words(proposer, history)
-    assert "prefix, r=7: after 40 steps the attack reaches 50% up to depth" in said
-    assert "The attack reaches 50% at no depth, after any number of steps: prefix, r=1." in said
+    assert "prefix, r = 7: after 40 steps the attack reaches 50% up to depth" in said
+    assert "The attack reaches 50% at no depth, after any number of steps: prefix, r = 1." in said
     assert "not monotone" not in said
     assert "Every contour is known to ±1 steps" in said
     row = next(
@@ -70,7 +70,7 @@ def test_what_it_says_is_what_it_was_shown(searching) -> None:
 def test_an_attack_that_never_works(searching) -> None:
     proposer = ContourSearch(searching("frontier"))
     history = search_through(proposer, STEPS, lambda point, step: 0.0)[-1]
-    assert "at no depth, after any number of steps: prefix, r=7; prefix, r=1." in words(proposer, history)
+    assert "at no depth, after any number of steps: prefix, r = 7; prefix, r = 1." in words(proposer, history)
     assert len(history.asked) < 0.7 * len(proposer.candidates())
 
 

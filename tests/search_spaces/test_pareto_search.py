@@ -127,7 +127,7 @@ def test_no_attack_works(cheapest) -> None:
     proposer = cheapest(budget={"trajectories": 16}, **LISTED)
     history = search_through(proposer, STEPS, lambda point, step: 0.1)[-1]
     answer = proposer.answer(history)
-    assert answer.sentences[0] == "r=7, depth 8: no attack that was tried reaches 50%."
+    assert answer.sentences[0] == "r = 7, depth 8: no attack that was tried reaches 50%."
     assert "The budget of 16 trajectories is spent" in answer.sentences[-1]
     assert "front" not in answer.tables
 

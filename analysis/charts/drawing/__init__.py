@@ -32,15 +32,17 @@ from analysis.charts.drawing.colours import (
 )
 from analysis.charts.drawing.layout import Layout, folded, grid, panel_size, panels
 from analysis.charts.drawing.page_svg import add_words, page_text, parsed
+from study.results.attack_words import attack_words
 
 DPI = 130
 FONTS = "system-ui, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 POINTS = 72
 PAGE_SCALE = 1.4
 """Pixels of the page for a point of the figure."""
-LEAST, LEAST_OF_WORDS = 0.72, 0.92
-"""Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read. A grid of
-numbers is nothing else."""
+LEAST, LEAST_ALONE, LEAST_OF_WORDS = 0.72, 0.84, 0.92
+"""Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read. A panel of
+many becomes as wide as a phone, and larger by it; one or two panels are wider than a phone. A grid of numbers is
+nothing but numbers."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, labels included."""
 
@@ -93,7 +95,7 @@ class Drawing:
         groups = {element.get("id"): element for element in root.iter("g")}
         for name, words in self._words.items():
             add_words(groups[name], words)
-        label = escape(self.chart.alternative)
+        label = escape(attack_words(self.chart.alternative))
         if not self._panels:
             width, height = self._figure.get_size_inches()
             inner = page_text(groups["figure_1"])
@@ -123,7 +125,8 @@ class Drawing:
         left, top, width, height = (POINTS * inches for inches in box)
         wide = PAGE_SCALE * width
         first = self.chart.panels[0][0]
-        least = LEAST_OF_WORDS if isinstance(first, Heat) else LEAST
+        alone = sum(map(len, self.chart.panels)) <= 2
+        least = LEAST_OF_WORDS if isinstance(first, Heat) else LEAST_ALONE if alone else LEAST
         return (
             f'<svg class="panel" data-chart="{escape(self.chart.name)}" role="img" aria-label="{escape(title)}" '
             f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{wide:.0f}" '
@@ -145,7 +148,12 @@ class Drawing:
                 if chart.column_names:
                     title = chart.column_names[column] if row == 0 else ""
                 axes.set_title(
-                    folded(title, at.wide), fontsize=8.5, loc="left", color=INK, weight="bold", pad=4
+                    folded(attack_words(title), at.wide),
+                    fontsize=8.5,
+                    loc="left",
+                    color=INK,
+                    weight="bold",
+                    pad=4,
                 )
             if row < len(chart.row_names) and chart.row_names[row]:
                 middle = 1 - (at.over + row * at.down + at.tall / 2) / at.height
@@ -175,7 +183,7 @@ class Drawing:
     def _separate(self) -> Figure:
         chart = self.chart
         wide, _ = panel_size(chart)
-        titles = [[folded(panel.title, wide) for panel in line] for line in chart.panels]
+        titles = [[folded(attack_words(panel.title), wide) for panel in line] for line in chart.panels]
         folds = max(title.count("\n") for line in titles for title in line)
         width = panels(chart, 0.0, folds).width
         handles, per_line = _legend(chart, width)
@@ -188,7 +196,7 @@ class Drawing:
                 name = f"panel-{row}-{column}"
                 axes.set_gid(name)
                 self._panels[name] = (
-                    panel.title or chart.heading,
+                    attack_words(panel.title) or chart.heading,
                     (left, top, at.left + at.wide + 0.18, at.down),
                 )
                 if isinstance(panel, Plane):
@@ -198,14 +206,14 @@ class Drawing:
                 axes.set_ylabel(chart.y_label, fontsize=8, color=SOFT)
                 axes.tick_params(length=0, labelcolor=INK)
         if handles:
-            labels = [series.label for series in chart.legend]
+            labels = [attack_words(series.label) for series in chart.legend]
             figure.legend(handles, labels, loc="lower center", ncols=per_line, fontsize=8, frameon=False)
         return figure
 
     def _marks(self, words: Sequence[str]) -> str:
         """The name of a group of marks that have these words, in the order in which they are drawn."""
         name = f"marks-{len(self._words)}"
-        self._words[name] = list(words)
+        self._words[name] = [attack_words(each) for each in words]
         return name
 
 
@@ -243,7 +251,5 @@ def _legend(chart: Chart, width: float) -> tuple[list[Line2D], int]:
 
 def _key(series: Series) -> str:
     """One entry of the page's legend."""
-    colour = PAGE_COLOURS[colour_of(series)]
-    return (
-        f'<span class="key"><i style="color:{colour}">{letters_of(series)}</i> {escape(series.label)}</span>'
-    )
+    colour, words = PAGE_COLOURS[colour_of(series)], escape(attack_words(series.label))
+    return f'<span class="key"><i style="color:{colour}">{letters_of(series)}</i> {words}</span>'

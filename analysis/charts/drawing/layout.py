@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.charts.chart import Chart, Heat, Plane
+from study.results.attack_words import attack_words
 
 PAGE_WIDTH = 9.6
 """Inches that a picture may take at most: the text column of the page."""
@@ -16,7 +17,7 @@ BAR = 0.85
 """Of the colour bar and its numbers."""
 LETTER = 0.062
 """Of a small letter."""
-FOREST = {1: 4.4, 2: 4.4, 3: 2.9}
+FOREST = {1: 3.4, 2: 3.4, 3: 2.9}
 """Of a panel of a forest plot, by how many stand beside each other; the widest just fits a phone."""
 
 
@@ -56,7 +57,7 @@ def grid(chart: Chart) -> Layout:
     room = (PAGE_WIDTH - left - BAR - gap * (columns - 1)) / columns
     cell = min(0.95, max(0.27, room / len(first.columns)))
     wide = max(cell * len(first.columns), 1.1)
-    names = chart.column_names or tuple(panel.title for panel in heats)
+    names = [attack_words(name) for name in chart.column_names or [panel.title for panel in heats]]
     over = 0.3 + 0.16 * max(folded(name, wide).count("\n") for name in names)
     tall = max(min(0.3, max(0.24, 0.55 * cell)) * len(first.rows), 0.5)
     width = left + columns * wide + gap * (columns - 1) + BAR
@@ -98,15 +99,15 @@ def panel_size(chart: Chart) -> tuple[float, float]:
     few = count <= 2
     ticks = first.x_ticks if isinstance(first, Plane) else ()
     named = max((len(part) for _, words in ticks for part in words.split("\n")), default=1)
-    wide = 4.0 if few else 2.3
+    wide = 3.2 if few else 2.3
     return max(wide, 0.075 * named * len(ticks) if named > 5 else 0), 2.4 if few else 1.5
 
 
 def folded(title: str, inches: float) -> str:
-    """The title in as many lines as its panel's width takes, broken behind commas and brackets: an attack's is long."""
+    """The title in as many lines as its panel's width takes, broken at commas and brackets: an attack's is long."""
     letters = int(inches / 0.082)
     lines = [""]
-    for part in re.split(r"(?<=[,(])", title):
+    for part in re.split(r"(?<=,)|(?= \()|(?<=\w\()", title):
         if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
             lines.append("")
         lines[-1] += part

@@ -65,7 +65,7 @@ def depth_table(rows: pd.DataFrame) -> list[dict[str, str]]:
     for values, part in rows.groupby(place, sort=False):
         line = dict(zip(place, map(str, values), strict=True))
         for count, of_count in sorted(part.groupby("repetitions"), reverse=True):
-            line[f"r={count}"] = f"{_range(of_count['before'])} → {_range(of_count['value'])}"
+            line[f"r = {count}"] = f"{_range(of_count['before'])} → {_range(of_count['value'])}"
         made.append(line)
     return made
 

@@ -76,9 +76,10 @@ def law_section(study: Study) -> Section | None:
         f"{100 * row['error']:.0f} points; a lookup of the other seeds' own means {_percent(row['lookup'])}."
         for row in found.scores.to_dict("records")
     ]
+    several = [name for name in ("model", "method") if found.coefficients[name].nunique() > 1]
     rows = [
         {
-            **{name: str(row[name]) for name in ("model", "method", "term")},
+            **{name: str(row[name]) for name in (*several, "term")},
             **with_interval("value", *(_number(_float(row, name)) for name in ("value", "low", "high"))),
         }
         for row in found.coefficients.to_dict("records")

@@ -5,18 +5,18 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.charts.attacks import in_parts
 from analysis.measures.recovery.before_and_after import Rate
 from analysis.paper.experiments import experiments, number_parts
 from analysis.paper.repetitions import repetitions_table
 from analysis.report.elements import Section, Table, percent, table_of, with_interval
 from analysis.report.measured_study import MeasuredStudy
+from study.results.attack_words import attack_words
 
 
 def beside_paper(study: MeasuredStudy) -> Section | None:
     """The paper's experiment that this scenario is; None where it is none of the paper's, as of attacks that vary."""
     corpora = study.flow["corpus"].unique()
-    if len(corpora) and all(in_parts(str(corpus))[1] for corpus in corpora):
+    if len(corpora) and all(attack_words(str(corpus)) != str(corpus) for corpus in corpora):
         return None
     rows = experiments(study).to_dict("records")
     if not rows:
@@ -34,7 +34,7 @@ def _numbers(rows: list[dict[Any, Any]]) -> Table:
     made = [
         {
             **_whose(row, rows),
-            "what": str(row["what"]),
+            "what": str(row["what"]).removeprefix(f"{_whose(row, rows).get('method', '')}, "),
             **_number("before", row, "before"),
             **_number("after", row, "ours"),
             "before, paper": _said(row["paper_before"]),

@@ -33,8 +33,9 @@ def _front(found: SearchResult) -> Table:
             name.replace("_", " "): f"{row[name]:g}" if isinstance(row[name], float) else row[name]
             for name in FRONT
         }
-        shares = (percent(100 * row[name]) for name in ("success", "lowest", "highest"))
-        line |= with_interval("success", *shares, of_seeds=True)
+        success, *ends = (percent(100 * row[name]) for name in ("success", "lowest", "highest"))
+        low, high = ends if ends[0] != ends[1] else ("–", "–")
+        line |= with_interval("success", success, low, high, of_seeds=True)
         rows.append({**line, "seeds": row["seeds"]})
     return table_of(
         {name: name != "corpus" for name in rows[0]},

@@ -21,6 +21,8 @@ from tests.analysis.truth.relearning import Relearning
 Line = dict[str, str]
 OF_GRIDS = 2.5
 """Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
+REMARKS = ("because", "remark", "not shown")
+"""Columns that a table without any remark does not have."""
 PLACE = ("scenario", "model", "method", "repetitions", "depth", "corpus")
 
 
@@ -33,7 +35,9 @@ def tables(text: str) -> Iterator[tuple[str, list[Line]]]:
                 [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
                 for line in block.strip().splitlines()
             ]
-            yield caption, [_joined(dict(zip(lines[0], line, strict=True))) for line in lines[2:]]
+            _, _, unknown = caption.partition("Left out, since no row has it: ")
+            left_out = dict.fromkeys(unknown.removesuffix(".").split("; "), "–") | dict.fromkeys(REMARKS, "")
+            yield caption, [_joined(left_out | dict(zip(lines[0], line, strict=True))) for line in lines[2:]]
 
 
 def _joined(line: Line) -> Line:
