@@ -95,4 +95,8 @@ def _table(pairs: Sequence[Pair], names: tuple[str, str]) -> Table:
         for pair in pairs
     ]
     numbers = {name: name not in ("model", "method", "corpus") for name in rows[0]}
-    return table_of(numbers, rows, "95% over seeds and probes, in points, adjusted for the number of places.")
+    caption = (
+        f"{names[1]} beside {names[0]}: the difference in points, with 95% over seeds and probes, adjusted for the "
+        "number of places."
+    )
+    return table_of(numbers, rows, caption)

@@ -204,16 +204,14 @@ class PlanSummary:
             "start": "unlearned" if "unlearned" in spec.start else spec.start[0],
             "relearn_steps": max(spec.relearn_steps),
         }
-        slice_of_it = [
-            word
-            for name, value in least.items()
-            if len(getattr(spec, name)) > 1
-            for word in ("--set", f"{name}=[{value}]")
-        ]
-        given = [word for override in self.overrides for word in ("--set", override)]
+        slice_of_it = {
+            name: f"{name}=[{value}]" for name, value in least.items() if len(getattr(spec, name)) > 1
+        }
         if not slice_of_it:
             return ""
-        return command_line("run", self.space, *given, *slice_of_it, "--study", self.folder)
+        given = [override for override in self.overrides if override.partition("=")[0] not in slice_of_it]
+        words = [word for each in (*given, *slice_of_it.values()) for word in ("--set", each)]
+        return command_line("run", self.space, *words, "--study", self.folder)
 
 
 def summarise(

@@ -315,6 +315,8 @@ def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
     assert shown is not None, output
     words = shlex.split(shown[1])
     overrides = [value for flag, value in pairwise(words) if flag == "--set"]
+    keys = [override.partition("=")[0] for override in overrides]
+    assert len(keys) == len(set(keys)), "no key is set twice"
     small, whole = load_space(words[2], overrides), load_space("names", ["seed=[3,4]"])
     assert axis_growth(small.model_dump(mode="json"), whole.model_dump(mode="json"), AXES), (
         "the study may grow from it"
