@@ -4,11 +4,13 @@ Prompts are read and continued exactly as ``study.evaluation`` asks its probes, 
 answers to a study's probes are, on a CPU, to the bit those that the study gets from the weights.
 """
 
+import queue
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cluster.serving.errors import RefusedError, busy
 from cluster.serving.served_models import Served
@@ -58,6 +60,23 @@ class Question:
     echo: bool = False
 
 
+_Asked: TypeAlias = "Question | Callable[[Resident], Question]"
+"""A question, or what makes it with the model's tokenizer."""
+
+
+class Answer(Future[list[Text]]):
+    """What will be answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more: it is not begun, and where it is, the next forward pass ends it."""
+        self.given_up.set()
+        self.cancel()
+
+
 class Answerer:
     """See the module's text.
 
@@ -68,45 +87,60 @@ class Answerer:
 
     def __init__(self, waiting: int, threads: int) -> None:
         self._waiting = waiting
-        self._pending = 0
         self._counting = threading.Lock()
-        self._residents: Any = None
+        self._threads = threads
         self._loaded: str | None = None
-        self._executor = ThreadPoolExecutor(1, "answers", self._prepare, (threads,))
+        self._asked: queue.SimpleQueue[tuple[Answer, Served, _Asked]] = queue.SimpleQueue()
+        self._open: set[Answer] = set()
+        threading.Thread(target=self._run, name="answers", daemon=True).start()
 
-    def ask(
-        self, model: Served, question: Question | Callable[["Resident"], Question]
-    ) -> "Future[list[Text]]":
+    def ask(self, model: Served, question: "_Asked") -> Answer:
         """Puts a question into the queue.
 
         Args:
             question: or what makes it with the model's tokenizer.
 
         Raises:
-            RefusedError: too many wait; in the future: what does not fit the model.
+            RefusedError: too many wait; in the answer: what does not fit the model.
         """
         with self._counting:
-            if self._pending >= self._waiting:
+            if len(self._open) >= self._waiting:
                 raise busy(f"{self._waiting} requests wait already")
-            self._pending += 1
-        made = self._executor.submit(self._answer, model, question)
-        made.add_done_callback(self._done)
-        return made
+            answer = Answer()
+            self._open.add(answer)
+        answer.add_done_callback(lambda _: self._closed(answer))
+        self._asked.put((answer, model, question))
+        return answer
 
-    def _done(self, future: "Future[list[Text]]") -> None:
-        del future
+    def end(self) -> None:
+        """Gives up whatever is open."""
         with self._counting:
-            self._pending -= 1
+            left = list(self._open)
+        for answer in left:
+            answer.give_up()
 
-    def _prepare(self, threads: int) -> None:
+    def _closed(self, answer: Answer) -> None:
+        with self._counting:
+            self._open.discard(answer)
+
+    def _run(self) -> None:
         from study.models.hardware import use_threads
         from study.performing.residents import Residents
 
-        use_threads(threads)
-        self._residents = Residents()
+        use_threads(self._threads)
+        residents = Residents()
+        while True:
+            answer, model, question = self._asked.get()
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                resident = residents.get(model.source)
+                with _given_up(resident, answer):
+                    answer.set_result(self._answer(resident, model, question))
+            except BaseException as error:
+                answer.set_exception(error)
 
-    def _answer(self, model: Served, question: Question | Callable[["Resident"], Question]) -> list[Text]:
-        resident = self._residents.get(model.source)
+    def _answer(self, resident: "Resident", model: Served, question: "_Asked") -> list[Text]:
         if self._loaded != model.snapshot:
             self._loaded = None
             try:
@@ -117,6 +151,21 @@ class Answerer:
                 ) from None
             self._loaded = model.snapshot
         return answered(resident, question if isinstance(question, Question) else question(resident))
+
+
+@contextmanager
+def _given_up(resident: "Resident", answer: Answer) -> Iterator[None]:
+    """Within the block, no forward pass is begun for what nobody waits for."""
+
+    def look(module: Any, inputs: Any) -> None:
+        if answer.given_up.is_set():
+            raise CancelledError
+
+    hook = resident.model.register_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def answered(resident: "Resident", question: Question) -> list[Text]:

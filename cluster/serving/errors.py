@@ -11,7 +11,7 @@ class RefusedError(Exception):
     """A request that is answered with an error.
 
     Attributes:
-        status: of HTTP, 400 to 499.
+        status: of HTTP, 400 or above.
         message: what was given, what was expected and what to do.
         code, param: as OpenAI's clients show them.
         headers: of the answer, such as Retry-After.
@@ -41,6 +41,13 @@ class RefusedError(Exception):
 def no_such(what: str, name: str) -> RefusedError:
     """A model, file or job that is not there."""
     return RefusedError(404, f"There is no {what} {name[:80]!r}.", code=f"{what.replace(' ', '_')}_not_found")
+
+
+def storage_full() -> RefusedError:
+    """The disk under the state folder is full; what was there stays."""
+    return RefusedError(
+        507, "The service's disk is full; delete files or models, or try again later.", "storage_full"
+    )
 
 
 def busy(what: str) -> RefusedError:

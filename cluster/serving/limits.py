@@ -1,5 +1,6 @@
 """Before any route: the token, compared in constant time, and the size of the body, counted as it comes."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -82,6 +83,9 @@ class Guard:
             if error.status == 413:
                 await _read_away(receive)
             await _answer(error)(scope, receive, send)
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if not begun:
+                await _answer(RefusedError(503, "The service ends; try again later."))(scope, receive, send)
 
 
 async def _read_away(receive: Receive) -> None:

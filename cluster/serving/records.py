@@ -5,7 +5,8 @@
     STATE/weights/ID/step-N.safetensors        a checkpoint: all weights, or an adapter
     STATE/weights/ID/upon-N.safetensors        what earlier jobs made and such adapters stand upon
 
-Every file appears whole or not at all. An id is drawn here and looked up in memory, so that no id of a request ever
+Every file appears whole or not at all; what a server that was killed left of others is taken away by the next one. An
+id is drawn here and looked up in memory, so that no id of a request ever
 becomes a path. All methods may be called from any thread.
 """
 
@@ -20,10 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from cluster.serving.errors import RefusedError, no_such
+from cluster.storage.disk_full import is_full
 from study.artifacts.atomic_write import write_bytes, write_json
+from study.errors import PreflightError
 
 OPEN = ("validating_files", "queued", "running")
 """A job with another status has ended."""
+FIELDS = {
+    "files": ("created_at", "bytes"),
+    "jobs": ("created_at", "number", "status", "checkpoints", "root", "metadata", "training_file"),
+}
+"""What is read of every record, beside its id."""
 Object = dict[str, Any]
 
 
@@ -42,6 +50,7 @@ class Records:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._files = self._read("files")
         self._jobs = self._read("jobs")
+        self._tidy()
 
     # files
 
@@ -78,7 +87,7 @@ class Records:
     def file(self, name: str) -> Object:
         """A file's object."""
         with self._lock:
-            if name not in self._files:
+            if name not in self._files or not self.path_of(name).exists():
                 raise no_such("file", name)
             return self._files[name]
 
@@ -188,8 +197,12 @@ class Records:
             "type": "message",
             "data": {},
         }
-        with self._lock, (self.folder / "jobs" / f"{job}.events").open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(event) + "\n")
+        try:
+            with self._lock, (self.folder / "jobs" / f"{job}.events").open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(event) + "\n")
+        except OSError as error:
+            if not is_full(error):  # what it tells of is done, and stands in the job
+                raise
 
     def events(self, name: str) -> list[Object]:
         """A job's events, the newest first."""
@@ -210,9 +223,32 @@ class Records:
         write_json(self.folder / "jobs" / f"{job['id']}.json", job)
 
     def _read(self, name: str) -> dict[str, Object]:
-        found = [json.loads(path.read_bytes()) for path in (self.folder / name).glob("[!.]*.json")]
+        found = [self._record(path, FIELDS[name]) for path in (self.folder / name).glob("[!.]*.json")]
         found.sort(key=lambda each: (each["created_at"], each.get("number", 0)))
         return {each["id"]: each for each in found}
+
+    def _record(self, path: Path, fields: Sequence[str]) -> Object:
+        try:
+            found = json.loads(path.read_bytes())
+            if found["id"] == path.stem and all(field in found for field in fields):
+                return dict(found)
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise PreflightError(
+            f"{path}: expected a record that `relearn serve` wrote; take the file away to go on without what it is of"
+        )
+
+    def _tidy(self) -> None:
+        """Takes away what no record names, of writes that a killed server did not end."""
+        named = {self.path_of(name) for name in self._files}
+        for job in self._jobs.values():
+            named |= {self.weights_of(job["id"], int(each["step_number"])) for each in job["checkpoints"]}
+            if job["status"] in OPEN:  # its steps are made again
+                named |= set((self.folder / "weights" / job["id"]).glob("step-*.safetensors"))
+        unnamed = [*self.folder.glob("files/*.jsonl"), *self.folder.glob("weights/*/step-*.safetensors")]
+        partly = [each for name in ("files", "jobs", "weights/*") for each in self.folder.glob(f"{name}/.*")]
+        for path in {*unnamed, *partly} - named:
+            path.unlink(missing_ok=True)
 
 
 def _new_id(kind: str) -> str:

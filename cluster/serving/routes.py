@@ -13,16 +13,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from cluster.serving.answerer import Question, Text
-from cluster.serving.errors import RefusedError
+from cluster.serving.answerer import Answer, Question, Text
+from cluster.serving.errors import RefusedError, storage_full
 from cluster.serving.limits import App, Guard
 from cluster.serving.records import Object
 from cluster.serving.requests import PROMPTS, ChatRequest, CompletionRequest, JobRequest, parsed
 from cluster.serving.service import Service, job_object
+from cluster.storage.disk_full import is_full
 
 MOST_LISTED = 100
 Handler = Callable[[Request, Service], Awaitable[Response | Object]]
@@ -53,10 +54,17 @@ def application(service: Service, token: str) -> App:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
         yield
+        service.end()
 
     app = Starlette(
         routes=[Route(path, _endpoint(handler, service), methods=[verb]) for path, verb, handler in routes],
-        exception_handlers={HTTPException: _http_error, RefusedError: _refused, Exception: _failed},
+        exception_handlers={
+            HTTPException: _http_error,
+            RefusedError: _refused,
+            ClientDisconnect: _gone,
+            OSError: _not_stored,
+            Exception: _failed,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # a redirection would lead wherever the client's Host header says
@@ -83,6 +91,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     words = {404: "There is no such route.", 405: "This route does not take this method."}
     message = words.get(status, "The request cannot be read.")
     return await _refused(request, RefusedError(status, message, headers=getattr(error, "headers", None)))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """For nobody: the client closed its connection."""
+    return Response(status_code=400)
+
+
+async def _not_stored(request: Request, error: Exception) -> Response:
+    if not is_full(error):
+        raise error
+    return await _refused(request, storage_full())
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -208,7 +227,7 @@ async def _completions(request: Request, service: Service) -> Object:
         raise RefusedError(400, "targets: expected one for each prompt", "invalid_value", "targets")
     echo = bool(asked.echo)
     question = Question(prompts, asked.targets, asked.max_tokens, asked.logprobs, echo)
-    texts = await asyncio.wrap_future(service.ask(asked.model, question))
+    texts = await _texts(request, service.ask(asked.model, question))
     choices = []
     for index, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
         said, reason = _stopped(text, asked.stops)
@@ -248,7 +267,7 @@ async def _chat(request: Request, service: Service) -> Object:
             [[int(each) for each in made]], None, most, asked.top_logprobs or 0 if asked.logprobs else None
         )
 
-    texts = await asyncio.wrap_future(service.ask(asked.model, question))
+    texts = await _texts(request, service.ask(asked.model, question))
     said, reason = _stopped(texts[0], asked.stops)
     choice = {
         "index": 0,
@@ -257,6 +276,26 @@ async def _chat(request: Request, service: Service) -> Object:
         "logprobs": {"content": _chat_logprobs(texts[0]), "refusal": None} if asked.logprobs else None,
     }
     return {**_head("chatcmpl", "chat.completion", asked.model), "choices": [choice], "usage": _usage(texts)}
+
+
+async def _texts(request: Request, answer: Answer) -> list[Text]:
+    """What was asked; given up where the client goes away before it has come."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    made, left = asyncio.wrap_future(answer), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not made.done():
+            raise ClientDisconnect
+        return made.result()
+    finally:
+        left.cancel()
+        if not made.done():
+            answer.give_up()
+            made.cancel()
 
 
 def _head(kind: str, name: str, model: str) -> Object:

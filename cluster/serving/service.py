@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.serving.answerer import Answerer, Question, Text
+from cluster.serving.answerer import Answer, Answerer, Question
 from cluster.serving.errors import RefusedError, no_such
 from cluster.serving.records import OPEN, Object, Records
 from cluster.serving.requests import JobRequest
@@ -67,6 +66,10 @@ class Service:
     def start(self) -> None:
         """Begins to train what waits."""
         self._trainer.start()
+
+    def end(self) -> None:
+        """Answers nothing more; a job that trains begins again with the next server."""
+        self._answerer.end()
 
     def model(self, name: str) -> Served:
         """A model by its name.
@@ -202,7 +205,7 @@ class Service:
         self.records.tell(job["id"], "The job was cancelled.", "warn")
         return self.records.job(name)
 
-    def ask(self, name: str, question: Question | Callable[[Any], Question]) -> "Future[list[Text]]":
+    def ask(self, name: str, question: Question | Callable[[Any], Question]) -> Answer:
         """See ``Answerer.ask``."""
         return self._answerer.ask(self.model(name), question)
 

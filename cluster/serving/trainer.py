@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ from cluster.serving.errors import RefusedError
 from cluster.serving.records import Object, Records
 from cluster.serving.served_models import Served
 from cluster.serving.training_file import read_corpus
+from cluster.storage.disk_full import is_full
+from study.artifacts.atomic_write import write_file
 from study.errors import DivergedError, PreflightError
 from study.planning.stages import Checkpoint, Trajectory
 from study.settings.optimiser import Optimiser
@@ -92,16 +93,21 @@ class Trainer:
                 continue
             try:
                 self._train(queued[-1], residents)
-            except Exception:  # its end could not be written down, as on a full disk
-                traceback.print_exc(file=sys.stderr)
+            except Exception as error:  # its end could not be written down, as on a full disk
+                _say(error)
                 time.sleep(PAUSE_SECONDS)
-                self._queue_again(queued[-1]["id"])
+                while not self._queued_again(queued[-1]["id"]):
+                    time.sleep(PAUSE_SECONDS)
 
-    def _queue_again(self, known: str) -> None:
-        """A job whose end is not known begins again, as after a restart, once there is room."""
-        with suppress(OSError), self._records.changing(known) as changed:
-            if changed["status"] == "running":
-                changed["status"] = "queued"
+    def _queued_again(self, known: str) -> bool:
+        """A job whose end is not known begins again, as after a restart; False while that cannot be written down."""
+        try:
+            with self._records.changing(known) as changed:
+                if changed["status"] == "running":
+                    changed["status"] = "queued"
+        except OSError:
+            return False
+        return True
 
     def _train(self, job: Object, residents: "Residents") -> None:
         known = job["id"]
@@ -115,9 +121,14 @@ class Trainer:
             self._fail(
                 known, "training_diverged", "The loss left the finite numbers; lower the learning rate."
             )
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
-            self._fail(known, "server_error", "The service failed; the job can be created again.")
+        except FileNotFoundError:  # somebody took it out of the folder
+            self._fail(known, "not_found", "The model's weights or the training file are not there any more.")
+        except Exception as error:
+            _say(error)
+            if is_full(error):
+                self._fail(known, "storage_full", "The service's disk is full; create the job again later.")
+            else:
+                self._fail(known, "server_error", "The service failed; the job can be created again.")
         else:
             with self._records.changing(known) as changed:
                 if changed["status"] != "running":
@@ -198,10 +209,7 @@ class Trainer:
         path = self._records.weights_of(known, step)
         if any(each["step_number"] == step for each in job["checkpoints"]) and path.exists():
             return  # of before a restart; the same to the bit
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partly = path.with_name(f".{path.name}")
-        (resident if product is None else product).save(partly)
-        partly.replace(path)
+        write_file(path, (resident if product is None else product).save)
         name = f"ft:{job['model'].removeprefix('ft:')}:{job['suffix'] or 'relearned'}:{known[-8:]}"
         made = {
             "id": f"ftckpt-{known[-16:]}-{step}",
@@ -220,6 +228,13 @@ class Trainer:
         for each in gone:
             self._records.drop_weights(known, each["step_number"])
         self._records.tell(known, f"Checkpoint at step {step}.")
+
+
+def _say(error: Exception) -> None:
+    if is_full(error):
+        sys.stderr.write(f"{error}: the state folder has no room; jobs wait until it has\n")
+    else:
+        traceback.print_exception(error, file=sys.stderr)
 
 
 def _trajectory(

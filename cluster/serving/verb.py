@@ -6,6 +6,7 @@ What validates a recorded spec is handed in: this room does not know it.
 import fcntl
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.command_line.options import named_study
+from study.artifacts.atomic_write import write_file
 from study.errors import PreflightError, SpecError, counted
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
@@ -25,6 +27,10 @@ if TYPE_CHECKING:  # `relearn --help` answers at once
 
 TOKEN_VARIABLE = "RELEARN_SERVE_TOKEN"  # noqa: S105 - its name
 SHORTEST_TOKEN = 16
+BACKLOG = 64
+"""Connections that wait to be accepted, and that are accepted in one go."""
+GRACE_SECONDS = 5
+"""What is being answered at Ctrl-C has so long."""
 
 
 def add_verb(app: typer.Typer, validate: "Validate") -> None:
@@ -130,6 +136,7 @@ def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, ho
         import python_multipart  # noqa: F401
         import uvicorn
 
+        from cluster.serving.connections import Connection
         from cluster.serving.routes import application
     except ImportError as error:
         raise PreflightError(
@@ -137,35 +144,59 @@ def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, ho
         ) from None
     from cluster.serving.service import Service
 
-    app = application(Service(models, folder, choices), _token(folder))
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, lifespan="on"
-    )
-    with config.bind_socket() as listening:
-        listening.listen()  # from here on a client waits, and is not refused
-        shown = listening.getsockname()
+    with _bound(host, port) as listening:  # from here on a client waits, and is not refused
+        app = application(Service(models, folder, choices), _token(folder))
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_level="error",  # below stands what any client can make it write
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        shown = f"[{host}]" if ":" in host else host
         sys.stderr.write(
-            f"{counted(len(models), 'model')} at http://{host}:{shown[1]}/v1; the token stands in {folder / 'token'}. "
-            "Ctrl-C ends it.\n"
+            f"{counted(len(models), 'model')} at http://{shown}:{listening.getsockname()[1]}/v1; the token stands in "
+            f"{folder / 'token'}. Ctrl-C ends it.\n"
         )
         sys.stderr.flush()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and raises it once more
             uvicorn.Server(config).run(sockets=[listening])
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise PreflightError(
+            f"--host {host} --port {port}: {getattr(error, 'strerror', None) or error}; expected an address of this "
+            "machine and a port that nothing else uses (--port 0 takes a free one)"
+        ) from None
+
+
 def _token(folder: Path) -> str:
     """From the environment, else the folder's own, drawn when the folder is new; readable by its owner alone."""
-    given = os.environ.get(TOKEN_VARIABLE)
-    if given is not None:
-        if len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given:
-            raise SpecError(f"{TOKEN_VARIABLE}: expected {SHORTEST_TOKEN} characters or more, without blanks")
-        return given
-    path = folder / "token"
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(32) + "\n")
-    return path.read_text(encoding="ascii").strip()
+    given, path = os.environ.get(TOKEN_VARIABLE), folder / "token"
+    if given is None:
+        if not path.exists():
+            write_file(path, _draw_token)
+        given = path.read_bytes().decode("ascii", "replace").strip()
+        where, remedy = str(path), "; delete the file, and a new one is drawn"
+    else:
+        where, remedy = TOKEN_VARIABLE, ""
+    if len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given:
+        raise SpecError(f"{where}: expected {SHORTEST_TOKEN} characters or more, without blanks{remedy}")
+    return given
+
+
+def _draw_token(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(secrets.token_urlsafe(32) + "\n")
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from study.errors import PreflightError
 from study.performing.service.calls import Calls
 from study.performing.service.client import ServiceClient
 from study.performing.service.errors import ServiceRefusedError
+from study.performing.service.snapshots import snapshots
 from study.planning.served_nodes import Job, ServedModel
 from study.planning.stages import Evaluation
 from study.settings.model import Generation
-from study.settings.relearning import Hyperparameters
+from study.settings.relearning import Hyperparameters, Relearning
 from study.text.examples import Corpus, Probe, ProbeSet
 from tests.serving.loopback import JsonHandler, Loopback
 
@@ -85,10 +86,12 @@ def test_a_list_that_repeats_itself_ends(services: tuple[Lying, Lying]) -> None:
     assert len(service.heard) == 2
 
 
+def target(**changes: Any) -> dict[str, Any]:
+    return {"nll": 0.5, "rank": 1, "tokens": 1, **changes}
+
+
 def choices(**changes: Any) -> list[dict[str, Any]]:
-    made = [
-        {"index": index, "text": "Ann", "target": {"nll": 0.5, "rank": 0, "tokens": 1}} for index in range(2)
-    ]
+    made = [{"index": index, "text": "Ann", "target": target()} for index in range(2)]
     return [{**made[0], **changes}, made[1]]
 
 
@@ -98,7 +101,19 @@ def choices(**changes: Any) -> list[dict[str, Any]]:
         (choices(target={"nll": float("nan")}), "negative log-likelihood nan"),
         (choices(target={"nll": float("inf")}), "negative log-likelihood inf"),
         (choices(target={"nll": -5.0}), "negative log-likelihood -5"),
-        (choices(target={"nll": "0.5"}), "another shape than a completion's"),
+        (choices(target=target(nll="0.5")), "negative log-likelihood '0.5'"),
+        (choices(target=target(nll=True)), "negative log-likelihood True"),
+        (choices(target=target(nll=10**400)), "negative log-likelihood 1000"),
+        (choices(target=target(rank=0)), "the rank 0"),
+        (choices(target=target(rank=-3)), "the rank -3"),
+        (choices(target=target(rank=1.5)), "the rank 1.5"),
+        (choices(target=target(rank=10**400)), "the rank 1000"),
+        (choices(target=target(tokens="x")), "the number of tokens 'x'"),
+        (choices(target=target(tokens=float("nan"))), "the number of tokens nan"),
+        (choices(target=target(more=1)), "another shape than a completion's"),
+        (choices(target=[]), "another shape than a completion's"),
+        (choices(text="\ud800"), "in place of a text"),
+        (choices(index=float("inf")), "another shape than a completion's"),
         (choices(text=None), "None in place of a text"),
         (choices(index=1), "which answer belongs to which"),
         (choices(index="x"), "another shape"),
@@ -118,10 +133,88 @@ def test_what_is_no_answer_is_refused(services: tuple[Lying, Lying], given: Any,
     assert [row["target_nll"] for row in client.answers("a", ASKED)] == [0.5, 0.5]
 
 
+def test_which_jobs_stand(services: tuple[Lying, Lying]) -> None:
+    service, _ = services
+    client, path = ServiceClient(service.url, "openai", "text"), "/fine_tuning/jobs/a"
+    for status in ("queued", "running", "succeeded", "of another service"):
+        service.said[path] = (200, {}, {"id": "a", "status": status})
+        assert client.stands("a"), status
+    for status in ("failed", "cancelled"):
+        service.said[path] = (200, {}, {"id": "a", "status": status})
+        assert not client.stands("a"), status
+    del service.said[path]
+    assert not client.stands("a")
+
+
 @pytest.mark.parametrize("answer", [[], [7], "text"], ids=str)
 def test_a_job_of_another_shape_is_a_cause_of_the_service(services: tuple[Lying, Lying], answer: Any) -> None:
     service, _ = services
     service.said["/fine_tuning/jobs/a"] = (200, {}, answer)
     client = ServiceClient(service.url, "openai", "text")
+    with pytest.raises(ServiceRefusedError, match="another shape than a job's"):
+        client.checkpoints(JOB, ["a"], [], lambda name, value: None)
+
+
+@pytest.mark.parametrize("answer", [[], 7, "text", [7], {"data": 7}, {"data": [7]}, None, {}], ids=str)
+def test_a_model_of_another_shape_is_told_before_anything_is_spent(
+    services: tuple[Lying, Lying], answer: Any
+) -> None:
+    service, _ = services
+    service.said["/models"] = (200, {}, answer)
+    ask = snapshots(Relearning(by="jobs", base_url=service.url, models="a"), {})
+    with pytest.raises(PreflightError, match=r"another shape than a model's|has no model 'a'"):
+        ask("a")
+    service.said["/models/a"] = (200, {}, answer)
+    if answer:
+        with pytest.raises(PreflightError, match="another shape than a model's"):
+            ask("a")
+
+
+BROKEN = {
+    "cut off": b'{"id": "a", "status": "succ',
+    "no JSON": b"<html>",
+    "deep": b"[" * 100_000,
+    "not UTF-8": b'{"id": "\xff"}',
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_what_is_no_json_is_a_cause_of_the_service(services: tuple[Lying, Lying], answer: bytes) -> None:
+    service, _ = services
+    service.said["/fine_tuning/jobs/a"] = (200, {}, answer)
+    client = ServiceClient(service.url, "openai", "text")
+    with pytest.raises(ServiceRefusedError, match=r"another shape than a job's|is not there any more"):
+        client.checkpoints(JOB, ["a"], [], lambda name, value: None)
+
+
+STEPS = [float("inf"), float("nan"), "x", None, [1]]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[f"{each!s:.10}" for each in STEPS])
+def test_a_checkpoint_at_no_step_is_refused(services: tuple[Lying, Lying], step: Any) -> None:
+    service, _ = services
+    path = "/fine_tuning/jobs/a"
+    service.said[path] = (200, {}, {"id": "a", "status": "succeeded"})
+    service.said[f"{path}/checkpoints"] = (
+        200,
+        {},
+        {"data": [{"step_number": step, "fine_tuned_model_checkpoint": "m"}]},
+    )
+    client = ServiceClient(service.url, "openai", "text")
+    with pytest.raises(ServiceRefusedError, match="another shape than a job's"):
+        client.checkpoints(JOB, ["a"], [], lambda name, value: None)
+
+
+def test_what_a_job_is_said_to_have_taken_is_written_down_as_json(services: tuple[Lying, Lying]) -> None:
+    service, _ = services
+    path = "/fine_tuning/jobs/a"
+    service.said[f"{path}/checkpoints"] = (200, {}, {"data": []})
+    client = ServiceClient(service.url, "openai", "text")
+    counted = {"trained_tokens": float("nan"), "created_at": 9, "finished_at": 5}
+    service.said[path] = (200, {}, {"id": "a", "status": "succeeded", **counted})
+    ended = client.checkpoints(JOB, ["a"], [], lambda name, value: None)
+    assert (ended.facts["trained_tokens"], ended.seconds) == ("NaN", None)
+    service.said[path] = (200, {}, {"id": "a", "status": "succeeded", **counted, "finished_at": 10**400})
     with pytest.raises(ServiceRefusedError, match="another shape than a job's"):
         client.checkpoints(JOB, ["a"], [], lambda name, value: None)

@@ -187,6 +187,35 @@ def test_what_the_service_refuses_is_a_result(proxy: FaultyProxy, tmp_path: Path
     perform(stage, store, Residents(), plan.spec.execution)
 
 
+def test_a_job_that_failed_is_begun_anew_by_the_next_command(server: Server, tmp_path: Path) -> None:
+    client = server.client()
+    plan = plan_of(server.url, tmp_path, relearn={"provider": "anew"}, start=["original"], corpus=["prefix"])
+    stage, store = stage_of_a_job(plan), LocalStore(tmp_path / "store")
+    file = client.files.create(file=("f", b'{"text": "Anthony"}\n'), purpose="fine-tune")
+    first = client.fine_tuning.jobs.create(
+        model=stage.node.start.model, training_file=file.id, hyperparameters={"n_epochs": 1000}
+    )
+    before = len(list(client.fine_tuning.jobs.list(limit=100)))
+    created: list[str] = []
+
+    def cancel(event: str, **said: Any) -> None:
+        if event == "service: job":
+            created.append(said["id"])
+            if len(created) == 1:  # it waits for the first
+                client.fine_tuning.jobs.cancel(said["id"])
+
+    with pytest.raises(ServiceRefusedError, match="cancelled: without a reason"):
+        perform(stage, store, Residents(), plan.spec.execution, cancel)
+    client.fine_tuning.jobs.cancel(first.id)
+    for _ in range(2):
+        perform(stage, store, Residents(), plan.spec.execution, cancel)
+    perform(stage, LocalStore(tmp_path / "another"), Residents(), plan.spec.execution, cancel)
+    assert len(created) == len(list(client.fine_tuning.jobs.list(limit=100))) - before == 2
+    step, evaluation = stage.evaluate[0]
+    record = store.record(Address.of_answers(stage.key, step, evaluation.key))
+    assert record["facts"]["job"]["id"] == created[1]
+
+
 def test_likelihoods_read_off_an_echo_are_those_of_the_targets_but_for_rounding(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,10 @@ def check_service_cost(plan: Plan) -> None:
         )
 
 
+MOST_COUNTED = 10**15
+"""Tokens of one job; a service that counts more has not counted."""
+
+
 class CountedTokens:
     """The tokens of a study's jobs: those that ended as the service counted them, the others as estimated."""
 
@@ -115,7 +119,7 @@ class CountedTokens:
             record = self._store.record(Address.of_answers(key, step, evaluation.key))
             told = (record["facts"].get("job") or {}).get("trained_tokens")
         estimated = _tokens(stage) or 0
-        if not isinstance(told, int) or told < 0:
+        if not isinstance(told, int) or not 0 <= told <= MOST_COUNTED:
             told = estimated
         self._ended[key] = told
         self._factor = max(self._factor, told / max(1, estimated))

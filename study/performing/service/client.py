@@ -1,10 +1,11 @@
 """The client of a service by jobs, see ``FineTuning``.
 
 **Paid once.** A job carries its key to the service. Before one is created, the service's list is searched for it; what
-is found is adopted, whatever became of it. So a study that was killed at any moment, between any two requests, goes on
+is found is adopted, unless it has failed. So a study that was killed at any moment, between any two requests, goes on
 with the jobs it has paid for.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +38,10 @@ class ServiceClient:
 
     def snapshot(self, model: str) -> str | None:
         """What the service says of a model's content: a snapshot, else when it was made; None: no such model."""
+        with shape_expected("a model's"):
+            return self._snapshot(model)
+
+    def _snapshot(self, model: str) -> str | None:
         found = self._calls.get(f"/models/{model}")
         if found is None:  # some services only list them
             listed = self._calls.get("/models") or []
@@ -51,15 +56,28 @@ class ServiceClient:
         with shape_expected("a job's"):
             return self._started(job, note)
 
+    def stands(self, known: str) -> bool:
+        """See ``FineTuning``."""
+        with shape_expected("a job's"):
+            found = self._calls.get(f"{self._dialect.jobs}/{known}")
+            return found is not None and not self._dialect.outcome(found)
+
     def _started(self, job: Job, note: Callable[[str, str], None]) -> str:
         path = self._dialect.jobs
-        found = self._existing(job.key)
+        listed = self._of(job.key)
+        failed = {str(each["id"]) for each in listed if self._dialect.outcome(each)}
+
+        def oldest(jobs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+            """One that has failed since the list was read counts too: it is no reason for another."""
+            return next((each for each in jobs if str(each["id"]) not in failed), None)
+
+        found = oldest(listed)
         if found is None:
             name = f"relearn-{job.key}.jsonl"
             file = self._calls.upload(self._dialect.upload, name, training_lines(job.data, self._form))
             note("file", str(file["id"]))
             body = self._dialect.body(job, str(file["id"]))
-            found = self._calls.create(path, body, lambda: self._existing(job.key))
+            found = self._calls.create(path, body, lambda: oldest(self._of(job.key)))
             note("job", str(found["id"]))
         else:
             note("job adopted", str(found["id"]))
@@ -71,7 +89,7 @@ class ServiceClient:
         """See ``FineTuning``; the steps are what the service makes of epochs."""
         del job, steps, note
         with shape_expected("a job's"):
-            return self._ended(known[0])
+            return self._ended(known[-1])
 
     def _ended(self, known: str) -> Ended:
         path, pause = f"{self._dialect.jobs}/{known}", FIRST_PAUSE
@@ -91,7 +109,8 @@ class ServiceClient:
         timed = isinstance(begun, int) and isinstance(ended, int) and ended >= begun
         seconds = float(ended - begun) if timed else None
         told = ("id", "model", "hyperparameters", "trained_tokens", "seed", "created_at", "finished_at")
-        return Ended(models, seconds, {name: found.get(name) for name in told})
+        facts = json.dumps({name: found.get(name) for name in told})
+        return Ended(models, seconds, json.loads(facts, parse_constant=str))  # JSON has no NaN
 
     def answers(self, model: str, evaluation: Evaluation) -> Answers:
         """See ``FineTuning``."""
@@ -104,10 +123,9 @@ class ServiceClient:
         """See ``FineTuning``."""
         self._calls.close()
 
-    def _existing(self, key: str) -> Mapping[str, Any] | None:
-        """The oldest job of this key."""
-        found = [each for each in self._listed(self._dialect.jobs) if self._dialect.is_of(each, key)]
-        return found[-1] if found else None
+    def _of(self, key: str) -> list[Mapping[str, Any]]:
+        """The jobs of this key, the oldest first."""
+        return [each for each in self._listed(self._dialect.jobs) if self._dialect.is_of(each, key)][::-1]
 
     def _listed(self, path: str) -> Iterator[Mapping[str, Any]]:
         """A whole list, page by page; each object once."""

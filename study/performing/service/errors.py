@@ -25,7 +25,15 @@ def shape_expected(what: str) -> Iterator[None]:
         yield
     except RelearnError:
         raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ServiceRefusedError(
             f"the service's answer has another shape than {what} ({type(error).__name__}: {error})"[:500]
         ) from error

@@ -88,11 +88,11 @@ class _Performance:
             raise MissingCheckpointError(_in_words(without, ended))
 
     def _known(self, node: Job | Steps) -> list[str]:
-        """The ids as written down, else as the service has one, else a new one."""
+        """The ids as written down; the last is of what the service has, else of what is begun now."""
         while self._store.has(Address(node.key, len(self._ids), "job")):
             file = self._store.file(Address(node.key, len(self._ids), "job"), JOB_FILE)
             self._ids.append(str(json.loads(file.read_text(encoding="utf-8"))["job"]))
-        if not self._ids:
+        if not self._ids or not self._service.stands(self._ids[-1]):
             self._service.start(node, self._note)
         return list(self._ids)
 

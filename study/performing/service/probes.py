@@ -5,10 +5,10 @@ off the log-probabilities of an echoed prompt, where a service gives those: the 
 target, the rank where the target's tokens are among the likeliest that are told. What is not given is None.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from study.performing.service.answer_row import answer_row
 from study.performing.service.calls import Calls
 from study.performing.service.errors import ServiceRefusedError
 from study.performing.service.protocol import Answers, Dialect
@@ -17,8 +17,6 @@ from study.text.examples import Probe
 
 PROMPTS = 16
 """Prompts in one request to a service that is not ours; the most that is taken everywhere."""
-NOISE = 1e-3
-"""What rounding may leave below 0 in a negative log-likelihood."""
 TOP = 5
 """The likeliest tokens that are asked for; OpenAI gives no more."""
 
@@ -37,7 +35,7 @@ def asked_by_text(calls: Calls, dialect: Dialect, model: str, evaluation: Evalua
         }
         choices = _in_order(calls.post("/completions", body), len(probes))
         return [
-            _row(probe, choice["text"], **choice["target"])
+            answer_row(probe, choice["text"], **choice["target"])
             for probe, choice in zip(probes, choices, strict=True)
         ]
     rows: Answers = []
@@ -47,7 +45,8 @@ def asked_by_text(calls: Calls, dialect: Dialect, model: str, evaluation: Evalua
         texts = _in_order(calls.post("/completions", body), len(some))
         scores = _scores(calls, dialect, model, some)
         rows += [
-            _row(each, text["text"], **score) for each, text, score in zip(some, texts, scores, strict=True)
+            answer_row(each, text["text"], **score)
+            for each, text, score in zip(some, texts, scores, strict=True)
         ]
     return rows
 
@@ -63,24 +62,8 @@ def asked_by_conversation(calls: Calls, model: str, evaluation: Evaluation) -> A
             "temperature": 0,
         }
         (choice,) = _in_order(calls.post("/chat/completions", body), 1)
-        rows.append(_row(probe, choice["message"]["content"] or ""))
+        rows.append(answer_row(probe, choice["message"]["content"] or ""))
     return rows
-
-
-def _row(
-    probe: Probe, text: str, nll: float | None = None, rank: int | None = None, tokens: int | None = None
-) -> dict[str, Any]:
-    if not isinstance(text, str):
-        raise ServiceRefusedError(f"the service gave {text!r:.80} in place of a text")
-    if nll is not None and (not math.isfinite(nll) or nll < -NOISE):
-        raise ServiceRefusedError(f"the service gave a target the negative log-likelihood {nll}")
-    return {
-        "probe": probe.name,
-        "completion": text,
-        "target_nll": nll,
-        "target_rank": rank,
-        "target_tokens": tokens,
-    }
 
 
 def _in_order(answer: Mapping[str, Any], count: int) -> list[Mapping[str, Any]]:

@@ -35,7 +35,7 @@ class FineTuning(Protocol[Order]):
     """A service. Its methods wait for an answer, and repeat what is safe to repeat."""
 
     def start(self, job: Order, note: Callable[[str, str], None]) -> str:
-        """A job's id: of the one that exists for this key, else of a new one, which is paid for.
+        """A job's id: of one for this key that has not failed, else of a new one, which is paid for.
 
         Args:
             note: hears of every id before it is waited for: what it is of, and the id.
@@ -43,6 +43,14 @@ class FineTuning(Protocol[Order]):
         Raises:
             ServiceRefusedError: the service does not take the text or the job.
             ServiceSilentError: it does not answer.
+        """
+        ...
+
+    def stands(self, known: str) -> bool:
+        """Whether what an earlier command began goes on or has succeeded; otherwise it is begun anew.
+
+        Raises:
+            ServiceSilentError: the service does not answer.
         """
         ...
 

@@ -10,6 +10,7 @@ from typing import Any
 from study.errors import DivergedError
 from study.models.token_ids import split_text
 from study.models.tokenizer import load_tokenizer
+from study.performing.service.answer_row import answer_row
 from study.performing.service.errors import ServiceRefusedError
 from study.performing.service.protocol import Answers
 from study.planning.stages import Embedded, Evaluation, Pretrained
@@ -40,15 +41,7 @@ def asked_by_tokens(ask: Ask, source: Pretrained | Embedded, evaluation: Evaluat
         if nll is not None and not math.isfinite(nll):
             raise DivergedError("diverged: the likelihood of a target is not a finite number")
         text = tokenizer.decode(sequences[0]["tokens"], skip_special_tokens=True)
-        rows.append(
-            {
-                "probe": probe.name,
-                "completion": str(text),
-                "target_nll": nll,
-                "target_rank": None,
-                "target_tokens": None if nll is None else len(target),
-            }
-        )
+        rows.append(answer_row(probe, str(text), nll, tokens=None if nll is None else len(target)))
     return rows
 
 
