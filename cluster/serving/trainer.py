@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cluster.serving.errors import RefusedError
-from cluster.serving.records import Object, Records
+from cluster.serving.records import OPEN, Object, Records
 from cluster.serving.served_models import Served
 from cluster.serving.training_file import read_corpus
 from cluster.storage.disk_full import is_full
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # torch comes with it
 
 
 PAUSE_SECONDS = 5.0
+"""Between two tries to write."""
 
 
 class _CancelledError(Exception):
@@ -93,21 +94,8 @@ class Trainer:
                 continue
             try:
                 self._train(queued[-1], residents)
-            except Exception as error:  # its end could not be written down, as on a full disk
-                _say(error)
-                time.sleep(PAUSE_SECONDS)
-                while not self._queued_again(queued[-1]["id"]):
-                    time.sleep(PAUSE_SECONDS)
-
-    def _queued_again(self, known: str) -> bool:
-        """A job whose end is not known begins again, as after a restart; False while that cannot be written down."""
-        try:
-            with self._records.changing(known) as changed:
-                if changed["status"] == "running":
-                    changed["status"] = "queued"
-        except OSError:
-            return False
-        return True
+            except Exception as error:
+                self._fail_by(queued[-1]["id"], error)
 
     def _train(self, job: Object, residents: "Residents") -> None:
         known = job["id"]
@@ -123,24 +111,21 @@ class Trainer:
             )
         except FileNotFoundError:  # somebody took it out of the folder
             self._fail(known, "not_found", "The model's weights or the training file are not there any more.")
-        except Exception as error:
-            _say(error)
-            if is_full(error):
-                self._fail(known, "storage_full", "The service's disk is full; create the job again later.")
-            else:
-                self._fail(known, "server_error", "The service failed; the job can be created again.")
         else:
-            with self._records.changing(known) as changed:
-                if changed["status"] != "running":
-                    return
-                made = [each["fine_tuned_model_checkpoint"] for each in changed["checkpoints"]]
+            made: list[str] = []
+
+            def succeed(job: Object) -> None:
+                made[:] = [each["fine_tuned_model_checkpoint"] for each in job["checkpoints"]]
                 if made:
-                    changed |= {
+                    job |= {
                         "status": "succeeded",
                         "fine_tuned_model": made[-1].rpartition(":ckpt-")[0],
                         "finished_at": int(time.time()),
                         "trained_tokens": tokens,
                     }
+
+            if not self._ended(known, succeed):
+                return
             if made:
                 self._records.tell(known, "The job has succeeded.")
             else:
@@ -148,14 +133,40 @@ class Trainer:
                     known, "checkpoints_deleted", "All checkpoints of the job were deleted before its end."
                 )
 
+    def _fail_by(self, known: str, error: Exception) -> None:
+        """Of what is no fault of the job."""
+        if is_full(error):
+            self._fail(known, "storage_full", "The service's disk is full; create the job again later.")
+        else:
+            traceback.print_exception(error, file=sys.stderr)
+            self._fail(known, "server_error", "The service failed; the job can be created again.")
+
     def _fail(self, known: str, code: str, message: str) -> None:
-        with self._records.changing(known) as changed:
-            changed |= {
+        def fail(job: Object) -> None:
+            job |= {
                 "status": "failed",
                 "finished_at": int(time.time()),
                 "error": {"code": code, "message": message, "param": None},
             }
-        self._records.tell(known, message, "error")
+
+        if self._ended(known, fail):
+            self._records.tell(known, message, "error")
+
+    def _ended(self, known: str, change: Callable[[Object], None]) -> bool:
+        """Writes a job's end down, however long that takes on a full disk; False where it has ended already."""
+        said = False
+        while True:
+            try:
+                with self._records.changing(known) as changed:
+                    if changed["status"] not in OPEN:
+                        return False
+                    change(changed)
+                return True
+            except OSError as error:
+                if not said:
+                    sys.stderr.write(f"{error}: the end of job {known} waits until it can be written down\n")
+                said = True
+                time.sleep(PAUSE_SECONDS)
 
     def _steps(self, job: Object, residents: "Residents") -> int:
         """Trains, and keeps a checkpoint after each epoch; how many tokens were seen."""
@@ -228,13 +239,6 @@ class Trainer:
         for each in gone:
             self._records.drop_weights(known, each["step_number"])
         self._records.tell(known, f"Checkpoint at step {step}.")
-
-
-def _say(error: Exception) -> None:
-    if is_full(error):
-        sys.stderr.write(f"{error}: the state folder has no room; jobs wait until it has\n")
-    else:
-        traceback.print_exception(error, file=sys.stderr)
 
 
 def _trajectory(

@@ -15,6 +15,7 @@ from tests.serving.servers import Server, wait_for_job
 from tests.serving.test_serve import LINES, UNLEARNED
 
 __all__ = ["root", "small_disk"]  # fixtures
+UNTIL_ROOM = "waits until it can be written down"
 
 
 @pytest.mark.parametrize("given", [b"", b"short\n", b"\xff" * 40, b"two words of a token\n"], ids=str)
@@ -77,7 +78,7 @@ def test_what_a_killed_server_left_unfinished_is_taken_away(tmp_path: Path) -> N
 def test_a_full_disk_is_said_and_what_was_there_goes_on(
     attacked: Path, tmp_path: Path, root: None, small_disk
 ) -> None:
-    disk = small_disk(tmp_path / "disk", "2m")
+    disk = small_disk(tmp_path / "disk", "1m")
     server = Server(attacked, disk / "service")
     try:
         client = server.client(max_retries=0)
@@ -96,15 +97,20 @@ def test_a_full_disk_is_said_and_what_was_there_goes_on(
         ballast.unlink()
         job = client.fine_tuning.jobs.create(model=UNLEARNED, training_file=file.id)
         assert wait_for_job(client, job.id).status == "succeeded"
+        ballast.write_bytes(b"a" * 300_000)
         many = client.fine_tuning.jobs.create(
-            model=UNLEARNED, training_file=file.id, hyperparameters={"n_epochs": 300}
+            model=UNLEARNED, training_file=file.id, hyperparameters={"n_epochs": 1000}
         )
-        wait_for(lambda: list(client.fine_tuning.jobs.checkpoints.list(many.id)))
-        ballast = fill(disk)
-        wait_for(lambda: "jobs wait until it has" in server.said())
+        wait_for(
+            lambda: (
+                server.client().fine_tuning.jobs.retrieve(many.id).status == "failed"
+                or UNTIL_ROOM in server.said()
+            ),
+            120,
+        )
         ballast.unlink()
-        ended = wait_for_job(client, many.id)
-        assert ended.status == "succeeded" or ended.error.code == "storage_full"
+        assert wait_for_job(client, many.id).error.code == "storage_full"
+        assert list(client.fine_tuning.jobs.checkpoints.list(many.id)), "what it has made stays"
         assert "Traceback" not in server.said()
     finally:
         server.kill()
