@@ -286,8 +286,9 @@ async def _texts(request: Request, answer: Answer) -> list[Text]:
             pass
 
     made, left = asyncio.wrap_future(answer), asyncio.ensure_future(gone())
+    either: set[asyncio.Future[Any]] = {made, left}
     try:
-        await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not made.done():
             raise ClientDisconnect
         return made.result()

@@ -48,7 +48,7 @@ class Loopback:
     def __init__(self, handler: type[JsonHandler]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 

@@ -75,6 +75,7 @@ def test_what_a_killed_server_left_unfinished_is_taken_away(tmp_path: Path) -> N
     assert after.files() == before.files() and after.jobs() == before.jobs()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_what_was_there_goes_on(
     attacked: Path, tmp_path: Path, root: None, small_disk
 ) -> None:
