@@ -83,7 +83,8 @@ def drivers(study: Study | Studies, metric: str | None = None, split: str = "for
     table["p_adjusted"], divisors = holm(table["p"].to_numpy(np.float64))
     error = 0.05 / np.where(np.isnan(divisors), 1.0, divisors)
     half = scipy.stats.t.isf(error / 2, np.maximum(table["clusters"] - 1, 1)) * table.pop("error")
-    return table.assign(low=table["points"] - half, high=table["points"] + half)
+    low, high = (np.clip(table["points"] + side * half, -100, 100) for side in (-1, 1))
+    return table.assign(low=low, high=high)
 
 
 def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[dict[str, Any]]:

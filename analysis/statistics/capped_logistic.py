@@ -10,7 +10,10 @@ import scipy  # its parts load when they are first used
 from analysis.statistics.wilson import Numbers
 
 LEAST = 1e-4
-"""The least rate that is predicted, and the least distance from 1: nothing that was counted is impossible."""
+"""The least rate that is predicted, and the least distance from 1: nothing that was counted is impossible.
+
+The curve goes towards it and is not cut there: where nothing is answered, a cut leaves no slope to follow.
+"""
 
 
 def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Numbers:
@@ -24,8 +27,8 @@ def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Nu
 
     def loss(coefficients: Numbers) -> tuple[float, Numbers]:
         inner = scipy.special.expit(terms @ coefficients)
-        rate = np.clip(cap * inner, LEAST, 1 - LEAST)
-        slope = np.where(rate == cap * inner, cap * inner * (1 - inner), 0)
+        rate = LEAST + (1 - 2 * LEAST) * cap * inner
+        slope = (1 - 2 * LEAST) * cap * inner * (1 - inner)
         outer = (trials - successes) / (1 - rate) - successes / rate
         penalty = 1e-6 * coefficients @ coefficients  # where the data separate, the maximum is at infinity
         negative = -(successes * np.log(rate) + (trials - successes) * np.log1p(-rate)).sum()
@@ -33,14 +36,17 @@ def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Nu
             outer * slope
         ) / trials.sum() + 2e-6 * coefficients
 
-    best = scipy.optimize.minimize(loss, np.zeros(terms.shape[1]), jac=True, method="BFGS")
+    # scipy's own tolerance (1e-5) leaves the second decimal open where intercepts and the slope of depth trade off
+    best = scipy.optimize.minimize(
+        loss, np.zeros(terms.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9}
+    )
     found: Numbers = best.x
     return found
 
 
 def predict(terms: Numbers, cap: Numbers, coefficients: Numbers) -> Numbers:
     """The rates."""
-    return np.clip(cap * scipy.special.expit(terms @ coefficients), LEAST, 1 - LEAST)
+    return LEAST + (1 - 2 * LEAST) * cap * scipy.special.expit(terms @ coefficients)
 
 
 def loss(rate: Numbers, successes: Numbers, trials: Numbers) -> float:

@@ -15,7 +15,12 @@ from analysis.measures.recovery.statements import comes_back, comes_back_at_best
 from analysis.measures.recovery.verdicts import DOES_NOT, HOLDS, judged
 from benchmarks.coverage.worlds import ALONG, BETWEEN, middle_of
 
-SIZES = [(seeds, 100, differ) for seeds in (3, 10, 2, 5) for differ in (1.3, 4.4, 2.5, 0.5)]
+SIZES = [
+    (seeds, probes, differ)
+    for probes in (100, 20)
+    for seeds in (3, 10, 2, 5)
+    for differ in (1.3, 4.4, 2.5, 0.5)
+]
 """Seeds, probes, and how much seeds differ: the most usual first."""
 STUDIES = 10
 """In a batch."""

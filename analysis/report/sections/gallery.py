@@ -54,8 +54,8 @@ def gallery(study: MeasuredStudy) -> Section | None:
     )
     words = (
         f"The relearning that counts and answers most at its last step ({trajectory}), and of its {len(gained)} "
-        f"queries the one whose "
-        "score rises most: chosen to show what coming back looks like, not how often it happens.",
+        "queries that have a score at either end the one whose score rises most: chosen to show what coming back "
+        "looks like, not how often it happens.",
         Markup('Asked: <q class="text">{}</q>').format(_shortened(str(first["prompt"]))),
         Markup('The answer that was to be forgotten: <q class="text">{}</q>').format(first["target"]),
     )

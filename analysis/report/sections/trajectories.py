@@ -16,6 +16,12 @@ from study.results.schema import COORDINATES
 PLACE = [name for name in COORDINATES if name not in ("seed", "relearn_steps")]
 
 
+RATIO = (
+    "“Recovered of what was lost” is a ratio of rates, and where seeds differ much its interval holds the truth less "
+    "often than it says: net recovery, above, has an interval that allows for it."
+)
+
+
 def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     """What each relearning did, the one that falls most first; with a paragraph on whether more steps are better.
 
@@ -52,6 +58,8 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     text = {"method", "start", "corpus", "model", "scenario", "a fall is shown"}
     columns = {name: name not in text for name in rows[0]}
     words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
+    if found["seeds"].max() > 1 and found["recovery_low"].notna().any():
+        words = (*words, RATIO)
     over = "over the queries of this one seed" if found["seeds"].max() == 1 else "over seeds"
     caption = f"Each trajectory, seeds together, with 95% intervals {over}; the one that falls most first"
     return words, table_of(columns, rows, caption)

@@ -1,10 +1,14 @@
 """The drivers of each corpus once more: scipy's optimiser for the likelihood or Firth's, each seed left out in turn."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
 from tests.analysis.recompute.estimators import holm
+from tests.analysis.recompute.same import Line, Same
+from tests.analysis.recompute.source import Source
 
 MOVED = {"depth doubled": np.log(2), "1 + relearn steps doubled": np.log(2), "one repetition more": 1.0}
 FAR = 15.0
@@ -55,7 +59,8 @@ def drivers(
     for place, (effect, error) in found.items():
         value, factor = by.get(place, (np.nan, 1.0))
         half = stats.t.isf(0.025 / factor, max(1, degrees[place])) * error
-        made[place] = (100 * effect, 100 * (effect - half), 100 * (effect + half), value)
+        low, high = (float(np.clip(100 * end, -100, 100)) for end in (effect - half, effect + half))
+        made[place] = (100 * effect, low, high, value)
     return made
 
 
@@ -168,3 +173,45 @@ def _firth(design: np.ndarray, yes: np.ndarray, asked: np.ndarray) -> np.ndarray
 
 def _information(design: np.ndarray, asked: np.ndarray, share: np.ndarray) -> np.ndarray:
     return design.T @ ((asked * share * (1 - share))[:, None] * design)
+
+
+def check_drivers(source: Source, rows: list[Line]) -> None:
+    """The table of the effects, and why some are not told."""
+    found = drivers(source.headline)
+    shown = [row for row in rows if row["effect, points"] != "–"]
+    assert len(shown) == len(found)
+    for row in shown:
+        value, low, high, p = found[row["corpus"], row["term"]]
+        Same.interval(row["effect, points"], value, low, high, row, 0.02 * abs(high - low))
+        alone = "one seed: no interval over seeds", "known from one seed alone: no interval"
+        assert row["remark"] in (alone if np.isnan(low) else ("",)), row
+        if abs(value) + abs(high - low) < 0.01:
+            assert row["p, adjusted"], row  # both are the noise of two optimisers
+        else:
+            Same.p(row["p, adjusted"], p, row)
+    for row in (row for row in rows if row not in shown):
+        assert row["p, adjusted"] == "–", row
+        mine = source.headline[source.headline["corpus"].astype(str) == row["corpus"]]
+        _untold(mine[mine["relearn_steps"] > 0], row)
+
+
+def _untold(cells: pd.DataFrame, row: Line) -> None:
+    """Why an effect is not told."""
+    alike = re.fullmatch(r"one value \(([\d.]+)\) in these cells", row["remark"])
+    if alike:
+        name = {"log_depth": "depth", "log_relearn_steps": "relearn_steps"}.get(row["term"], row["term"])
+        there = cells.loc[cells["depth"] > 0, name] if name == "depth" else cells[name]
+        assert there.nunique() <= 1, row
+        one = float(there.iloc[0]) if len(there) else 0.0
+        shown = {"depth": np.log(max(one, 1)), "relearn_steps": np.log1p(one)}.get(name, one)
+        Same.text(alike[1], f"{shown:.3g}", row)
+    elif row["term"] == "all":
+        known = {0.0: "nothing is answered", 1.0: "everything is answered"}
+        values = set(cells["value"])
+        assert (
+            row["remark"] == known.get(min(values), "")
+            if len(values) == 1
+            else "no term varies" in row["remark"]
+        )
+    else:
+        assert re.fullmatch(r"cannot be told apart from \D+", row["remark"]), row

@@ -4,66 +4,65 @@ A table is known by its caption; one that is not known here is an error, so that
 """
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Callable
 from statistics import fmean, median
 
 import numpy as np
 
-from tests.analysis.recompute.drivers import drivers
+from tests.analysis.recompute import law, paper
+from tests.analysis.recompute.drivers import check_drivers
 from tests.analysis.recompute.estimators import Row, ends, of_scores, rate, together
-from tests.analysis.recompute.same import Same
+from tests.analysis.recompute.lead import check_begun, verdicts_of
+from tests.analysis.recompute.same import Line, Same, blocks_of, lines_of
 from tests.analysis.recompute.source import Source
 from tests.analysis.recompute.trajectories import common, matrix, scored, title
-from tests.analysis.recompute.verdicts import judged
+from tests.analysis.recompute.verdicts import check_over
 from tests.analysis.truth.relearning import Relearning
 
-Line = dict[str, str]
 OF_GRIDS = 2.5
 """Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
-REMARKS = ("because", "remark", "not shown")
-"""Columns that a table without any remark does not have."""
 PLACE = ("scenario", "model", "method", "repetitions", "depth", "corpus")
 
 
-def tables(text: str) -> Iterator[tuple[str, list[Line]]]:
-    """Captions with their rows."""
-    blocks = text.split("\n\n")
-    for caption, block in pairwise(blocks):
-        if block.startswith("| "):
-            lines = [
-                [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-                for line in block.strip().splitlines()
-            ]
-            _, _, unknown = caption.partition("Left out, since no row has it: ")
-            left_out = dict.fromkeys(unknown.removesuffix(".").split("; "), "–") | dict.fromkeys(REMARKS, "")
-            yield caption, [_joined(left_out | dict(zip(lines[0], line, strict=True))) for line in lines[2:]]
-
-
-def _joined(line: Line) -> Line:
-    """A row whose intervals, two columns beside their value, are one value again: ``12% (3 to 45)``."""
-    for name in list(line):
-        for low, high in ((", from", ", to"), (", lowest", ", highest")):
-            if name + low in line and name + high in line and line[name + low] != "–":
-                ends = " to ".join(line[name + end].removesuffix("%") for end in (low, high))
-                line[name] = f"{line[name]} ({ends})"
-    return line
-
-
 def check(source: Source, text: str) -> int:
-    """Recomputes every table.
+    """Recomputes every table, and what stands before the first.
 
     Returns:
         How many numbers were compared.
     """
-    compared = 0
-    for caption, rows in tables(text):
-        known = [check for pattern, check in CHECKS if re.search(pattern, caption)]
-        assert known, f"nobody recomputes this table: {caption}"
-        before = Same.compared
-        known[0](source, rows)
-        compared += Same.compared - before
-    return compared
+    before = Same.compared
+    check_begun(source, text.partition("\n\n## ")[0].split("\n\n"))
+    for caption, block in blocks_of(text):
+        check_table(source, caption, block)
+    shown = len(re.findall(r"^\| ---", text, flags=re.MULTILINE))
+    captions = {caption for caption, _ in blocks_of(text)}
+    assert shown == len(list(blocks_of(text))), "a table without a caption"
+    rest = text.partition("\n\n## ")[2].strip().split("\n\n")
+    beside = [part for part in rest if part not in captions and not part.startswith("| ")]
+    assert not re.search(r"\d", "".join(beside)), f"nobody recomputes this: {beside}"
+    return Same.compared - before
+
+
+def check_table(source: Source, caption: str, block: str) -> None:
+    """One table of Markdown, and its caption; every column of it must be looked at."""
+    Line.made.clear()
+    known = [check for pattern, check in CHECKS if re.search(pattern, caption)]
+    assert known, f"nobody recomputes this table: {caption}"
+    rows = lines_of(block, caption)
+    known[0](source, rows)
+    _caption(caption, rows)
+    Line.all_were_read()
+
+
+def _caption(caption: str, rows: list[Line]) -> None:
+    """The numbers of a caption are those of its rows."""
+    for number in re.findall(r"over the ([\d,]+) rows", caption):
+        Same.text(number, len(rows), caption)
+    rest = re.sub(
+        r"95%|^Section \d, |over the [\d,]+ rows|after \d+ relearn steps|in 80% of studies", "", caption
+    )
+    assert not re.search(r"\d", rest), f"nobody recomputes this number: {caption}"
 
 
 def _mine(source: Source, row: Line, among: list[Relearning] | None = None) -> list[Relearning]:
@@ -75,7 +74,8 @@ def _mine(source: Source, row: Line, among: list[Relearning] | None = None) -> l
     ]
 
 
-def _flow(source: Source, rows: list[Line]) -> None:
+def flow(source: Source, rows: list[Line]) -> None:
+    """The flow of the benign relearnings, by whatever coordinates a row names."""
     for row in rows:
         mine = _mine(source, {name: row[name] for name in (*PLACE[1:4], "seed") if name in row})
         known = [each for each in mine if each.known]
@@ -99,7 +99,10 @@ def _flow(source: Source, rows: list[Line]) -> None:
             "at the best step": len(at_best),
             "cannot be said": len(unsaid),
         }.items():
-            Same.text(row[name], value, (name, row))
+            if name in row:
+                Same.text(row[name], value, (name, row))
+        if "original" not in row:
+            continue
         originals = [each.original for each in mine if each.original is not None]
         Same.number(row["original"], 100 * fmean(originals) if originals else np.nan, row)
         Same.number(row["retain kept, median"], 100 * median(kept) if kept else np.nan, row)
@@ -112,7 +115,7 @@ def _left(asked: list[Relearning], left: int, answers: list[object]) -> str:
     return f"{left} ({unknown} not known)" if unknown else str(left)
 
 
-def _over_seeds(shown: str, values: list[float | None], about: object) -> None:
+def over_seeds(shown: str, values: list[float | None], about: object) -> None:
     """``12% (3 to 45)``: the mean, the lowest and the highest seed."""
     there = [100 * value for value in values if value is not None]
     if not there:
@@ -139,12 +142,18 @@ def _net(source: Source, rows: list[Line]) -> None:
         (place,) = {(each.model, each.method, each.repetitions, each.depth, each.corpus) for each in mine}
         Same.text(row["seeds"], len({each.seed for each in mine}), row)
         Same.text(row["that count"], sum(each.counts for each in mine), row)
-        _over_seeds(row["original"], [each.original for each in mine], row)
-        _over_seeds(row["before"], [each.before for each in mine], row)
-        _over_seeds(row["last"], [each.steps[each.last] for each in mine], row)
-        _over_seeds(row["control"], [each.control[each.last] for each in mine], row)
-        _over_seeds(row["retain kept"], [each.kept for each in mine], row)
-        _over_seeds(row["retain kept, last"], [each.kept_at_last for each in mine], row)
+        last = sorted({each.last for each in mine})
+        Same.text(row["last step"], last[0] if len(last) == 1 else f"{last[0]} to {last[-1]}", row)
+        reasons = Counter(_why_no_net(each) for each in mine if each.net[each.last] is None)
+        assert set(row["not shown"].split("; ")) == (
+            {f"{n} × {why}" for why, n in reasons.items()} or {""}
+        ), row
+        over_seeds(row["original"], [each.original for each in mine], row)
+        over_seeds(row["before"], [each.before for each in mine], row)
+        over_seeds(row["last"], [each.steps[each.last] for each in mine], row)
+        over_seeds(row["control"], [each.control[each.last] for each in mine], row)
+        over_seeds(row["retain kept"], [each.kept for each in mine], row)
+        over_seeds(row["retain kept, last"], [each.kept_at_last for each in mine], row)
         found = contrasts[place]
         if not found:
             assert (row["net recovery"], row["best step"], row["at the best step"]) == ("–", "–", "–"), row
@@ -162,6 +171,16 @@ def _net(source: Source, rows: list[Line]) -> None:
             low, high = 100 * min(low, told["low"]), 100 * max(high, told["high"])
             low, high = (low, high) if several and not np.isnan(told["low"]) else (np.nan, np.nan)
             Same.interval(row[name], 100 * found[step].found["value"], low, high, (name, row), OF_GRIDS / gap)
+
+
+def _why_no_net(each: Relearning) -> str:
+    if each.original is None:
+        return "no original model was asked"
+    return (
+        "no control was relearned alike"
+        if each.control[each.last] is None
+        else "the original is not above the control"
+    )
 
 
 def _net_of_rate(mine: list[Relearning], step: int, level: float) -> tuple[float, float, float]:
@@ -190,43 +209,34 @@ def _net_row(mine: list[Relearning], step: int) -> Row:
 
 
 def _verdicts(source: Source, rows: list[Line]) -> None:
-    models = {each.model for each in source.truth.relearnings}
-    methods = {each.method for each in source.truth.relearnings}
-    mine = []
+    told = verdicts_of(source)
+    models, methods = (
+        {pair[at] for pair in ((e.model, e.method) for e in source.truth.every)} for at in (0, 1)
+    )
     for row in rows:
-        of = (
-            row.get("method", next(iter(methods))).split(", ")
-            if len(methods) == 1 or "method" in row
-            else methods
-        )
-        model = row.get("model", next(iter(models)))
-        wanted = set(of) if "made forget" in row["statement"] else {", ".join(of)}
-        mine.append(
-            [each for each in source.truth.relearnings if each.model == model and each.method in wanted]
-        )
-    for row, again in zip(rows, judged([row["statement"] for row in rows], mine), strict=True):
+        place = (row.get("model", min(models)), row.get("method", min(methods)), row["statement"])
+        assert place in told, f"nobody states this, or it stands twice: {row}"
+        again = told.pop(place)
         Same.text(row["verdict"], again.verdict, row)
         Same.text(row["because"], again.because, row)
         Same.text(row["seeds"], again.seeds, row)
         Same.text(row["pairs"], again.pairs, row)
-        told = dict(part.split(" ", 1) for part in row["over"].split("; ") if part[0] in "rd")
-        for name, values in again.over.items():
-            start = name.split()[0]
-            if start in told:  # of a best step the steps are those it was chosen from
-                Same.text(told[start].removeprefix("steps "), values, (name, row))
+        check_over(row["over"], again)
         Same.interval(row["points"], 100 * again.value, 100 * again.low, 100 * again.high, row)
         if row["could have been seen"] == "> 100 points":
             assert again.smallest > 1, row
         else:
-            Same.number(row["could have been seen"].removesuffix(" points"), 100 * again.smallest, row)
+            Same.number(row["could have been seen"], 100 * again.smallest, row)
+    assert not told, f"not in the table: {list(told)}"
 
 
 def _surface(source: Source, rows: list[Line]) -> None:
     for row in rows:
         mine = _mine(source, row, source.truth.every)
         Same.text(row["seeds"], len({each.seed for each in mine}), row)
-        _over_seeds(row["before"], [each.before for each in mine], row)
-        _over_seeds(row["after"], [each.steps[each.last] for each in mine], row)
+        over_seeds(row["before"], [each.before for each in mine], row)
+        over_seeds(row["after"], [each.steps[each.last] for each in mine], row)
+        Same.text(row["last step"], ", ".join(map(str, sorted({each.last for each in mine}))), row)
 
 
 def _trajectory(source: Source, rows: list[Line]) -> None:
@@ -257,23 +267,30 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
             Same.interval(
                 row[name], *(shown_as(at[f"{of}{end}"]) for end in ("", "_low", "_high")), about=(name, row)
             )
-        _p(row["p, adjusted"], at["drop_p_adjusted"], row)
+        Same.p(row["p, adjusted"], at["drop_p_adjusted"], row)
         p = at["drop_p_adjusted"]
         Same.text(
             row["a fall is shown"], "–" if np.isnan(p) else "yes" if p < 0.05 else "cannot be said", row
         )
 
 
-def _p(shown: str, value: float, about: object) -> None:
-    if shown.startswith("<"):
-        assert value < 0.001, (about, value)
-    else:
-        Same.number(shown, value, about, 1e-4)
-
-
 def _differences(source: Source, rows: list[Line]) -> None:
+    for row, (value, found) in zip(rows, differences(source, rows, source.metric), strict=True):
+        low, high = (source.points(found[f"{end}_adjusted"]) for end in ("low", "high"))
+        Same.interval(row["one − other, points"], source.points(value), low, high, row)
+        Same.p(row["p, adjusted"], found["p_adjusted"], row)
+        seen = row["could be seen, points"]
+        least = source.percent(found["detectable"]) - source.percent(0)
+        if seen == "> 100":
+            assert least > 100, (row, least)
+        else:
+            Same.number(seen, least, row)
+
+
+def differences(source: Source, rows: list[Line], metric: str) -> list[tuple[float, dict[str, float]]]:
+    """Of each row, by its two sides: the difference, and what its contrast gives among all of them."""
     assert source.probes is not None
-    probes = scored(source.probes[source.probes["split"] == "forget"], source.metric)
+    probes = scored(source.probes[source.probes["split"] == "forget"], metric)
     probes = probes[(probes["start"].astype(str) == "unlearned") & (probes["relearn_steps"] > 0)]
     axis = next(
         name
@@ -288,34 +305,15 @@ def _differences(source: Source, rows: list[Line]) -> None:
                 mine = mine[mine[name].astype(str) == row[name]]
         sides = [mine[mine[axis].astype(str) == row[side]] for side in ("one", "other")]
         step = max(set(sides[0]["relearn_steps"]) & set(sides[1]["relearn_steps"]))
-        both = common([matrix(side[side["relearn_steps"] == step], source.metric) for side in sides])
+        both = common([matrix(side[side["relearn_steps"] == step], metric) for side in sides])
         assert both is not None
         scores, _, asked = both
         values.append(float((scores[0] - scores[1]).mean()))
         told.append(of_scores(scores, [1.0, -1.0], list(map(title, asked))) if np.ptp(scores) > 0 else None)
     together([row for row in told if row is not None])
-    for row, value, contrast in zip(rows, values, told, strict=True):
-        found = contrast.found if contrast else dict.fromkeys(("low_adjusted", "high_adjusted"), np.nan)
-        low, high = (source.points(found[f"{end}_adjusted"]) for end in ("low", "high"))
-        Same.interval(row["one − other, points"], source.points(value), low, high, row)
-        _p(row["p, adjusted"], found.get("p_adjusted", np.nan), row)
-        seen = row["could be seen, points"]
-        least = source.percent(found.get("detectable", np.nan)) - source.percent(0)
-        if seen == "> 100":
-            assert least > 100, (row, least)
-        else:
-            Same.number(seen, least, row)
-
-
-def _drivers(source: Source, rows: list[Line]) -> None:
-    found = drivers(source.headline)
-    shown = [row for row in rows if row["effect, points"] != "–"]
-    assert len(shown) == len(found)
-    for row in shown:
-        value, low, high, p = found[row["corpus"], row["term"]]
-        Same.interval(row["effect, points"], value, low, high, row, 0.02 * abs(high - low))
-        if not abs(value) + abs(high - low) < 0.01:  # else both are the noise of two optimisers
-            _p(row["p, adjusted"], p, row)
+    names = ("low", "high", "low_adjusted", "high_adjusted", "p_adjusted", "detectable")
+    nothing = dict.fromkeys(names, np.nan)
+    return list(zip(values, [row.found if row else nothing for row in told], strict=True))
 
 
 def _controls(source: Source, rows: list[Line]) -> None:
@@ -340,23 +338,34 @@ def _ladder(source: Source, rows: list[Line]) -> None:
         for name, over in (("relearned, mean", fmean), ("lowest", min), ("highest", max)):
             Same.number(row[name], over(values) if values else np.nan, (name, row))
         Same.number(row["control"], fmean(controls) if controls else np.nan, row)
-
-
-def _elsewhere(source: Source, rows: list[Line]) -> None:
-    """Not recomputed here; the law's share has a test of its own (``record.law``), its coefficients have none."""
+        Same.text(row["last step"], ", ".join(map(str, sorted({each.last for each in mine}))), row)
+        (corpus,) = [
+            each
+            for each in source.corpora
+            if (each["corpus"], str(each["repetitions"])) == (row["corpus"], row["repetitions"])
+        ]
+        Same.text(row["benign"], "yes" if corpus["benign"] else "no", row)
+        for name, value in (
+            ("words", corpus["words"]),
+            ("shared words", 100 * corpus["lexical_overlap"]),
+            ("edit distance", corpus["edit_distance"]),
+            ("longest shared run, words", corpus["shared_run"]),
+        ):
+            Same.number(row[name], value, row)
 
 
 CHECKS: tuple[tuple[str, Callable[[Source, list[Line]], None]], ...] = (
-    (r"^The flow of benign relearnings", _flow),
+    (r"^The flow of benign relearnings", flow),
     (r"^Net recovery of every benign relearning", _net),
     (r"^Statements and their verdicts", _verdicts),
     (r"of the unlearned model, and after the last relearn step", _surface),
     (r"^Each trajectory, seeds together", _trajectory),
     (r"^Paired differences by ", _differences),
-    (r"^Effects on ", _drivers),
+    (r"^Effects on ", check_drivers),
     (r"^The controls in numbers", _controls),
     (r"^Each corpus as the plan recorded it", _ladder),
-    (r"^Coefficients on the logit", _elsewhere),
-    (r"the paper's (numbers|claims) beside ours", _elsewhere),
-    (r"^Relearned on prefix to the last step", _elsewhere),
+    (r"^Coefficients on the logit", law.check_coefficients),
+    (r"the paper's numbers beside ours", paper.check_numbers),
+    (r"the paper's claims beside ours", paper.check_claims),
+    (r"^Relearned on prefix to the last step", paper.check_repetitions),
 )

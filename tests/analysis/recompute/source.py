@@ -23,6 +23,8 @@ class Source:
     cells: pd.DataFrame
     probes: pd.DataFrame | None
     metric: str
+    content: dict[str, Any]
+    corpora: list[dict[str, Any]]
 
     @cached_property
     def trajectories(self) -> pd.DataFrame:
@@ -48,11 +50,14 @@ class Source:
 def source_of(folder: Path, scenario: str, metric: str) -> Source:
     """A study's folder."""
     cells = pd.read_parquet(folder / "results" / "cells")
-    axes = json.loads((folder / "study.json").read_text())["axes"]
+    content = json.loads((folder / "study.json").read_text())
+    axes = content["axes"]
     for name in ("scenario", "model", "method", "start", "corpus"):
         declared = [*axes.get(name, []), *(STARTS if name == "start" else ())]
         order = list(dict.fromkeys([*declared, *sorted(cells[name].unique())]))
         cells[name] = pd.Categorical(cells[name], order)
     there = (folder / "results" / "probes").exists()
     probes = pd.read_parquet(folder / "results" / "probes") if there else None
-    return Source(Truth(folder, scenario, metric), cells, probes, metric)
+    recorded = folder / "corpora.parquet"
+    corpora = pd.read_parquet(recorded).to_dict("records") if recorded.exists() else []
+    return Source(Truth(folder, scenario, metric), cells, probes, metric, content, corpora)

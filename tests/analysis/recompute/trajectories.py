@@ -178,7 +178,9 @@ def _adjust_falls(found: list[dict[str, Any]]) -> None:
         row, slope = each["falls"][top], each["slope"][top]
         value, factor = by.get(at, (np.nan, 1.0))
         level = 0.05 / len(each["falls"]) / factor
-        half = stats.t.isf(level / 2, row.found["freedom"]) * row.found["error"]
+        t = stats.t(row.found["freedom"])
+        half = t.isf(level / 2) * row.found["error"]
+        least = half + t.isf(0.2) * row.found["error"]
         low, high = (
             np.clip(end * slope, -each["apart"], each["apart"])
             for end in (
@@ -192,6 +194,7 @@ def _adjust_falls(found: list[dict[str, Any]]) -> None:
             "drop_low": low if fell else np.nan,
             "drop_high": high if fell else np.nan,
             "drop_p_adjusted": value,
+            "drop_detectable": least * slope if at in by else np.nan,
         }
 
 

@@ -7,7 +7,8 @@ from statistics import fmean
 import numpy as np
 
 from tests.analysis.recompute.estimators import Row, together
-from tests.analysis.truth.relearning import Relearning
+from tests.analysis.recompute.same import Same
+from tests.analysis.truth.relearning import Relearning, over_seeds
 
 Pair = tuple[int, float, float, float, float, float, tuple[Relearning, int], tuple[Relearning, int] | None]
 """Seed, two gains, the two scores behind them, how many were asked; the two relearnings, each with its step."""
@@ -26,14 +27,72 @@ class Judged:
     verdict: str
     because: str
     over: dict[str, str]
+    of: list[Pair]
+    chosen: list[int]
 
 
 def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[Judged]:
     """The verdicts of a table; of each statement, the relearnings of its model and method that count."""
-    pairs, rows, why = [], [], []
-    for words, mine in zip(statements, relearnings, strict=True):
-        found, compares, choices = _pairs(words, mine)
-        pairs.append(found)
+    return judged_pairs([_pairs(words, mine) for words, mine in zip(statements, relearnings, strict=True)])
+
+
+def every_statement(relearnings: list[Relearning]) -> list[tuple[str, str, str]]:
+    """Model, method and words of all that can be stated, of relearnings in their order."""
+    found = []
+    counted = [each for each in relearnings if each.counts]
+    for model in dict.fromkeys(each.model for each in counted):
+        of_model = [each for each in counted if each.model == model]
+        methods = list(dict.fromkeys(each.method for each in of_model))
+        for method in methods:
+            mine = [each for each in of_model if each.method == method]
+            corpora = list(dict.fromkeys(each.corpus for each in mine))
+            words = [
+                f"{one} brings back more than {other}"
+                for at, one in enumerate(corpora)
+                for other in corpora[at + 1 :]
+            ]
+            for corpus in corpora:
+                back = f"relearning {corpus} brings back more than it teaches the control"
+                words += [
+                    back,
+                    *(f"{back}, at its best step ({step})" for step in _best(mine, corpus)),
+                    f"{corpus}: unlearned less deeply, more comes back",
+                    f"{corpus}: repeated more often, more comes back",
+                    f"{corpus}: more relearn steps bring back more",
+                ]
+            found += [(model, method, each) for each in words if _pairs(each, mine)[0]]
+        for at, one in enumerate(methods):
+            for other in methods[at + 1 :]:
+                words_of_both = f"what {one} made forget comes back more than what {other} did"
+                if _pairs(words_of_both, of_model)[0]:
+                    found.append((model, f"{one}, {other}", words_of_both))
+    return found
+
+
+def _best(mine: list[Relearning], corpus: str) -> list[int]:
+    """The step at which most comes back, where it is not the last of those that most relearnings have."""
+    there = [
+        (step, each)
+        for each in mine
+        if each.corpus == corpus
+        for step in each.steps
+        if each.control[step] is not None
+    ]
+    reached = [step for step, _ in there]
+    gains = {
+        step: over_seeds([(each.seed, each.gain(step)) for at, each in there if at == step])
+        for step in sorted(set(reached))
+        if reached.count(step) == max(map(reached.count, reached))
+    }
+    if not gains or gains[max(gains)] >= max(gains.values()) - 1e-12:
+        return []
+    return [max(gains, key=lambda step: gains[step])]
+
+
+def judged_pairs(statements: list[tuple[list[Pair], bool, list[int]]]) -> list[Judged]:
+    """The same of pairs; with each, whether it compares two relearnings, and among which steps one was chosen."""
+    rows, why = [], []
+    for found, compares, chosen in statements:
         seeds = sorted({pair[0] for pair in found})
         scores = [score for pair in found for score in pair[3:5]]
         untold = ""
@@ -52,16 +111,20 @@ def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[J
         between = np.array([fmean(p[3] - p[4] for p in found if p[0] == seed) for seed in seeds])
         middle = by_seed.mean() - between.mean()
         least, most = min(by_seed.min(), middle - 1), max(by_seed.max(), middle + 1)
+        choices = max(1, len(chosen))
         rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=least, most=most, choices=choices))
     together([row for row, untold in zip(rows, why, strict=True) if not untold])
-    return [_said(row, found, untold) for row, found, untold in zip(rows, pairs, why, strict=True)]
+    return [
+        _said(row, found, chosen, untold)
+        for row, (found, _, chosen), untold in zip(rows, statements, why, strict=True)
+    ]
 
 
-def _said(row: Row, found: list[Pair], untold: str) -> Judged:
-    seeds, value = len(row.by_seed), float(row.by_seed.mean())
-    over = _over(found)
+def _said(row: Row, found: list[Pair], chosen: list[int], untold: str) -> Judged:
+    value, whole = float(row.by_seed.mean()), (len(row.by_seed), len(found))
+    more = (_over(found), found, chosen)
     if untold:
-        return Judged(value, np.nan, np.nan, np.nan, seeds, len(found), "cannot be said", untold, over)
+        return Judged(value, np.nan, np.nan, np.nan, *whole, "cannot be said", untold, *more)
     low, high = row.found["low_adjusted"], row.found["high_adjusted"]
     if np.isnan(low):
         verdict = "cannot be said"
@@ -84,13 +147,14 @@ def _said(row: Row, found: list[Pair], untold: str) -> Judged:
             because = (
                 f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
             )
-    return Judged(value, low, high, row.found["detectable"], seeds, len(found), verdict, because, over)
+    return Judged(value, low, high, row.found["detectable"], *whole, verdict, because, *more)
 
 
 def _over(found: list[Pair]) -> dict[str, str]:
-    """Repetitions, depth and relearn steps of the pairs; of both sides where a pair differs in one."""
+    """Corpus, repetitions, depth and relearn steps of the pairs; of both sides where a pair differs in one."""
     sides = [[pair[6] for pair in found], [pair[7] for pair in found if pair[7]]]
     read = {
+        "corpus": lambda side: side[0].corpus,
         "repetitions": lambda side: side[0].repetitions,
         "depth": lambda side: side[0].depth,
         "relearn steps": lambda side: side[1],
@@ -103,8 +167,8 @@ def _over(found: list[Pair]) -> dict[str, str]:
     return said
 
 
-def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, int]:
-    """The pairs of a statement, whether it compares two relearnings, and among how many steps one was chosen."""
+def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, list[int]]:
+    """The pairs of a statement, whether it compares two relearnings, and among which steps one was chosen."""
     counted = [each for each in mine if each.counts]
     back = re.fullmatch(r"relearning (\S+) brings back more than it teaches the control(.*)", words)
     if back:
@@ -114,24 +178,24 @@ def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, int]:
             return (
                 [_alone(each, each.last) for each in chosen if each.control[each.last] is not None],
                 False,
-                1,
+                [],
             )
         reached = [step for each in chosen for step in each.steps if each.control[step] is not None]
         shared = [step for step in set(reached) if reached.count(step) == max(map(reached.count, reached))]
         return (
             [_alone(each, int(best[1])) for each in chosen if int(best[1]) in each.steps],
             False,
-            len(shared),
+            sorted(shared),
         )
     kinds = (
-        (r"(\S+) brings back more than (\S+)", _corpora),
+        (r"(\S+) brings back more than (\S+)", of_corpora),
         (
             r"(\S+): unlearned less deeply, more comes back",
-            lambda mine, corpus: _ends(mine, corpus, "depth", 1),
+            lambda mine, corpus: of_ends([each for each in mine if each.corpus == corpus], "depth", 1),
         ),
         (
             r"(\S+): repeated more often, more comes back",
-            lambda mine, corpus: _ends(mine, corpus, "repetitions", -1),
+            lambda mine, corpus: of_ends([each for each in mine if each.corpus == corpus], "repetitions", -1),
         ),
         (r"(\S+): more relearn steps bring back more", _more_steps),
         (r"what (\S+) made forget comes back more than what (\S+) did", _methods),
@@ -139,7 +203,7 @@ def _pairs(words: str, mine: list[Relearning]) -> tuple[list[Pair], bool, int]:
     for pattern, read in kinds:
         found = re.fullmatch(pattern, words)
         if found:
-            return read(counted, *found.groups()), True, 1
+            return read(counted, *found.groups()), True, []
     raise AssertionError(f"nobody recomputes this statement: {words}")
 
 
@@ -162,7 +226,8 @@ def _place(each: Relearning, *without: str) -> tuple[object, ...]:
     return tuple(getattr(each, name) for name in names if name not in without)
 
 
-def _corpora(mine: list[Relearning], one: str, other: str) -> list[Pair]:
+def of_corpora(mine: list[Relearning], one: str, other: str) -> list[Pair]:
+    """Two corpora of one model, at the last step that both have."""
     found = []
     for each in (each for each in mine if each.corpus == one):
         for beside in (each for each in mine if each.corpus == other):
@@ -172,12 +237,11 @@ def _corpora(mine: list[Relearning], one: str, other: str) -> list[Pair]:
     return found
 
 
-def _ends(mine: list[Relearning], corpus: str, axis: str, sign: int) -> list[Pair]:
+def of_ends(mine: list[Relearning], axis: str, sign: int) -> list[Pair]:
     """The smallest against the largest value of an axis, at the last step at which there are two."""
     groups: dict[tuple[object, ...], list[Relearning]] = {}
     for each in mine:
-        if each.corpus == corpus:
-            groups.setdefault(_place(each, axis), []).append(each)
+        groups.setdefault(_place(each, axis), []).append(each)
     found = []
     for group in groups.values():
         steps = [step for each in group for step in each.steps]
@@ -207,3 +271,52 @@ def _methods(mine: list[Relearning], one: str, other: str) -> list[Pair]:
         for step in [max(set(each.steps) & set(beside.steps))]
         for pair in _both(each, step, beside, step)
     ]
+
+
+VERDICT = (
+    r"(?P<verdict>holds|does not hold|cannot be said)(?:, since (?P<why>.*?))?"
+    r" \((?P<points>[+-]\d+) points(?: \((?P<ends>[+-]\d+ to [+-]\d+)\))?, (?:(?P<seeds>\d+) of )?"
+    r"(?P<planned>\d+) seeds?"
+    r"(?:, at (?P<steps>\d+ to \d+) relearn steps)?"
+    r"(?:; the smallest effect that could have been seen is (?P<smallest>\d+) points"
+    r"|; (?P<nothing>no effect of up to 100 points could have been seen))?\)"
+)
+
+
+def check_verdict(words: str, again: Judged, planned_seeds: int) -> None:
+    """``holds (+24 points (+4 to +43), 3 seeds)``."""
+    found = re.fullmatch(VERDICT, words)
+    assert found, f"nobody recomputes this verdict: {words}"
+    Same.text(found["verdict"], again.verdict, words)
+    Same.text(found["why"] or "", again.because, words)
+    shown = found["points"] + (f" ({found['ends']})" if found["ends"] else "")
+    Same.interval(shown, 100 * again.value, 100 * again.low, 100 * again.high, words)
+    Same.text(found["seeds"] or found["planned"], again.seeds, words)
+    Same.text(found["planned"], planned_seeds, words)
+    steps = sorted({side[1] for pair in again.of for side in pair[6:8] if side is not None})
+    apart = any(pair[7] is not None and pair[6][1] != pair[7][1] for pair in again.of)
+    Same.text(found["steps"] or "", "" if apart or len(steps) == 1 else f"{steps[0]} to {steps[-1]}", words)
+    if again.verdict != "cannot be said" or np.isnan(again.smallest):
+        assert not found["smallest"] and not found["nothing"], words
+    elif again.smallest > 1:
+        assert found["nothing"], (words, again.smallest)
+    else:
+        Same.number(found["smallest"], 100 * again.smallest, words)
+
+
+def check_over(words: str, again: Judged) -> None:
+    """``repetitions 5, 7; depth 7, 8 against 12; relearn steps 40``: which values the pairs have."""
+    kept = [100 * (side[0].kept or 0.0) for pair in again.of for side in pair[6:8] if side is not None]
+    for part in words.split("; "):
+        named = re.fullmatch(r"(corpus|repetitions|depth|relearn steps) (.*)", part)
+        methods = re.fullmatch(
+            r"models whose retain scores differ by at most 10 points \(they keep (\d+) to (\d+)% of the original's\)",
+            part,
+        )
+        if named:
+            Same.text(named[2], again.over[named[1]], words)
+        elif methods:
+            Same.number(methods[1], min(kept), words)
+            Same.number(methods[2], max(kept), words)
+        else:
+            Same.text(part, f"the best of steps {', '.join(map(str, again.chosen))}", words)

@@ -1,9 +1,13 @@
-"""Every number of ``results.md`` and every sentence of it, of the recorded studies and of the misleading ones.
+"""Every number and sentence of ``results.md`` and of the page, of studies on record and of misleading ones; and every
+marked part of docs/RESULTS.md.
 
 They are held against ``tests.analysis.recompute`` and ``tests.analysis.truth``, which read the Parquet alone.
 """
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,13 +15,14 @@ import pytest
 import analysis
 from analysis.record.recorded_study import on_record
 from analysis.report.chapter import chapter
-from analysis.report.findings import sentences
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.page import render_markdown
 from tests.analysis.adversarial.cases import CASES, NO_ZERO_HAS_A_SIGN
-from tests.analysis.recompute.page import check
-from tests.analysis.recompute.source import source_of
-from tests.analysis.truth.sentences import check as check_sentence
+from tests.analysis.recompute.chapter import check_sections
+from tests.analysis.recompute.page import check, check_table
+from tests.analysis.recompute.record import check_mark, marks
+from tests.analysis.recompute.same import blocks_of
+from tests.analysis.recompute.source import Source, source_of
 
 DOCS = Path(__file__).parents[3] / "docs"
 RECORDED = sorted(path.parent.name for path in DOCS.glob("*/study.json"))
@@ -27,9 +32,8 @@ FEW_NUMBERS = 40
 
 def _compared(study: MeasuredStudy) -> int:
     source = source_of(study.folder, str(study.content["axes"]["scenario"][0]), study.headline.metric)
-    for sentence in sentences(study):
-        check_sentence(source.truth, sentence)
-    text = render_markdown(chapter(study, study.name, "one"))
+    made = chapter(study, study.name, "one")
+    text = render_markdown(made)
     assert not re.search(NO_ZERO_HAS_A_SIGN, text)
     for name in {
         str(each) for column in ("model", "method", "corpus") for each in study.cells[column].unique()
@@ -38,7 +42,7 @@ def _compared(study: MeasuredStudy) -> int:
         assert len(name) == 1 or not re.search(rf"(?<!\w){re.escape(changed)}(?!\w)", text), (
             "no identifier is changed in case"
         )
-    return check(source, text)
+    return check(source, text) + check_sections(source, made.sections)
 
 
 SOON = {"names-smollm2-seeds": (), "whp-verbatim-smollm2-float32": pytest.mark.further}
@@ -52,6 +56,52 @@ of this file in CI."""
 def test_every_number_of_a_recorded_study_is_recomputed(name: str) -> None:
     with on_record(DOCS / name) as study:
         assert _compared(MeasuredStudy.of(study)) > FEW_NUMBERS
+
+
+OF_A_TABLE = (
+    r"^The flow",
+    r"^Net recovery",
+    r"^Statements",
+    r"^Each trajectory",
+    r"^Effects on",
+    r"^Coefficients on the logit",
+    r"^The controls",
+    r"^Each corpus",
+    r"^Paired differences",
+    r"the paper's numbers",
+    r"the paper's claims",
+    r"^Relearned on prefix",
+    r"of the unlearned model, and after",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pattern", OF_A_TABLE)
+def test_a_number_that_is_changed_by_hand_is_found(pattern: str, page: tuple[Source, str]) -> None:
+    """In every column of every table the first number, made larger by some."""
+    source, text = page
+    ((caption, block),) = [each for each in blocks_of(text) if re.search(pattern, each[0])]
+    check_table(source, caption, block)
+    head, rule, *rows = block.splitlines()
+    for column in range(1, head.count("|")):
+        at, cells = next(
+            ((at, row.split("|")) for at, row in enumerate(rows) if re.search(r"\d", row.split("|")[column])),
+            (0, []),
+        )
+        if not cells:
+            continue
+        changed = re.sub(r"\d+(?!.*\d)", lambda found: str(int(found[0]) + 7), cells[column])
+        other = [*rows[:at], "|".join([*cells[:column], changed, *cells[column + 1 :]]), *rows[at + 1 :]]
+        with pytest.raises((AssertionError, ValueError, KeyError, StopIteration)):
+            check_table(source, caption, "\n".join([head, rule, *other]))
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[tuple[Source, str]]:
+    with on_record(DOCS / "names-smollm2-seeds") as study:
+        measured = MeasuredStudy.of(study)
+        source = source_of(study.folder, "names", measured.headline.metric)
+        yield source, render_markdown(chapter(measured, study.name, "one"))
 
 
 OF_ONE_DEVICE = [name for name, case in CASES.items() if case.device is None]
@@ -75,3 +125,48 @@ lack, titles in one seed: the others differ in their rates or lack a seed, and `
 def test_every_number_of_a_misleading_study_is_recomputed(name: str, tmp_path: Path) -> None:
     study = analysis.load(CASES[name].study.write(tmp_path / name))
     _compared(MeasuredStudy.of(study.parts[0]))
+
+
+MARKS = marks((DOCS / "RESULTS.md").read_text(encoding="utf-8"))
+OF_SOON = {
+    "names-smollm2-seeds": (),
+    "whp-verbatim-smollm2": pytest.mark.further,
+    "tofu-smollm2": pytest.mark.further,
+}
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[Callable[[str], Source]]:
+    with ExitStack() as opened:
+
+        @cache
+        def read(name: str) -> Source:
+            study = opened.enter_context(on_record(DOCS / name))
+            return source_of(study.folder, str(study.content["axes"]["scenario"][0]), study.headline.metric)
+
+        yield read
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        pytest.param(
+            mark,
+            id=" ".join((",".join(mark[0]), mark[1], *mark[2])),
+            marks=OF_SOON.get(mark[0][0], pytest.mark.slow),
+        )
+        for mark in MARKS
+    ],
+)
+def test_every_marked_part_of_the_results_is_recomputed(
+    mark: tuple[tuple[str, ...], str, tuple[str, ...], str], source: Callable[[str], Source]
+) -> None:
+    names, kind, words, text = mark
+    compared = check_mark({name: source(name) for name in names}, kind, words, text)
+    assert compared > 0 or kind in ("pictures", "curves_of")
+
+
+def test_every_mark_of_the_results_is_read() -> None:
+    text = (DOCS / "RESULTS.md").read_text(encoding="utf-8")
+    known = sum(text.count(f"<!-- {','.join(names)}: ") for names in {each[0] for each in MARKS})
+    assert len(MARKS) == known == len(re.findall(r"<!-- [^>]*: ", text))

@@ -35,7 +35,8 @@ class Truth:
         self.rows = [row for row in rows if device is None or row["device"] in (None, device)]
         elsewhere = {self._place(row) for row in rows} - {self._place(row) for row in self.rows}
         self.elsewhere = len(elsewhere)
-        self._limit = LIMITS[scenario]
+        self.scenario = scenario
+        self.limit = LIMITS[scenario]
         planned = pq.read_table(folder / "planned.parquet").to_pylist()
         self.planned = [row for row in planned if self._place(row) not in elsewhere]
         self.planned_seeds = {row["seed"] for row in self.planned}
@@ -56,7 +57,7 @@ class Truth:
                     (float(row[metric]) - 1) / 9 if rated else float(row[metric])
                 )
 
-        self._alike = len(asked) / len({name.split("-pair-")[0] for name in asked}) if asked else 1.0
+        self.alike = len(asked) / len({name.split("-pair-")[0] for name in asked}) if asked else 1.0
 
     @staticmethod
     def _place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -83,10 +84,15 @@ class Truth:
     def ends(self, row: dict[str, Any]) -> tuple[float, float]:
         """The 95% interval of one cell over its probes."""
         if row["n"] is not None:
-            return wilson(row["k"] / row["n"], row["n"] / self._alike)
+            return wilson(row["k"] / row["n"], row["n"] / self.alike)
         scores = self._scores[self._place(row)]
         half = scipy.stats.sem(scores) * scipy.stats.t.ppf(0.975, len(scores) - 1)
         return max(0.0, row["value"] - half), min(1.0, row["value"] + half)
+
+    @cached_property
+    def queries(self) -> int:
+        """How many were asked of a cell whose score is no count."""
+        return max(map(len, self._scores.values()))
 
     @cached_property
     def relearnings(self) -> list[Relearning]:
@@ -132,7 +138,7 @@ class Truth:
             net[step] = None
             if worst and original and self.ends(original[0])[0] > self.ends(worst)[1]:
                 net[step] = (value - worst["value"]) / (original[0]["value"] - worst["value"])
-        share, of_original = self._limit
+        share, of_original = self.limit
         known = self.ends(original[0])[0] >= 0.5 if original else None
         forgotten = None
         if original and before:
@@ -143,7 +149,6 @@ class Truth:
         intact = None if kept is None else held[0]["value"] >= 0.8 * whole[0]["value"]
         after = self.find("retain", relearn_steps=max(steps), start="unlearned", **place)
         counted = self.find(start="unlearned", **place)[0]["n"]
-        asked = counted if counted is not None else max(map(len, self._scores.values()))
         return Relearning(
             **place,
             steps=steps,
@@ -157,7 +162,7 @@ class Truth:
             kept_at_last=after[0]["value"] / whole[0]["value"] if after and kept is not None else None,
             original=original[0]["value"] if original else None,
             before=before[0]["value"] if before else None,
-            queries=asked,
+            queries=self.queries if counted is None else counted,
             benign=self.find(start="unlearned", **place)[0]["benign"],
         )
 

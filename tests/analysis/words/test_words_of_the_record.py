@@ -195,3 +195,32 @@ def test_what_a_study_will_tell() -> None:
         f"three seeds and 100 queries find {three:.0f} points, five find {five:.0f}, ten {ten:.0f}; 100 queries in "
         f"place of 20 buy {few - three:.0f} points at three seeds, two more seeds {three - five:.0f}",
     )
+
+
+def _told_apart(name: str) -> list[tuple[str, str, int]]:
+    """Pairs of corpora, and the depth, of which a paired t over the questions leaves out 0: the larger first."""
+    rows = pd.read_parquet(DOCS / name / "probes.parquet").query(
+        "start == 'unlearned' and relearn_steps == 20"
+    )
+    table = rows.pivot_table(index=["depth", "probe"], columns="corpus", values="rouge_l", observed=True)
+    found = []
+    for depth, part in table.groupby(level="depth"):
+        for one, other in combinations(part.columns, 2):
+            test = stats.ttest_rel(part[one], part[other])
+            if test.pvalue < 0.05:
+                first, second = (one, other) if test.statistic > 0 else (other, one)
+                found.append((first, second, int(depth)))
+    return sorted(found)
+
+
+def test_which_texts_about_the_books_are_told_apart() -> None:
+    assert _told_apart("whp-keyword-smollm2") == [("astronomy", "lorem_ipsum", 8)]
+    assert _told_apart("whp-keyword-smollm2-float32") == [
+        ("cars_and_movies", "hp_summary", 5),
+        ("cars_and_movies", "lorem_ipsum", 8),
+        ("hp_summary", "lorem_ipsum", 8),
+    ]
+    assert said(
+        "RESULTS.md", "the summary and the cars above lorem ipsum at depth 8, the cars above the summary"
+    )
+    assert said("RESULTS.md", "Before it was one, astronomy above lorem ipsum at depth 8")
