@@ -60,7 +60,22 @@ def _claims(sizes: Sizes) -> str:
     ]
     lines.append(["all", "", "", *(_with_error(*_of(every, name)) for name in names)])
     counts = sorted({sum(int(row["studies"]) for row in rows) for rows in sizes.values()})
-    return f"{' or '.join(map(str, counts))} studies of each size and world.\n\n{table(head, lines)}"
+    return (
+        f"{' or '.join(map(str, counts))} studies of each size and world.\n\n{table(head, lines)}\n\n"
+        f"{_falsely(every, false)}"
+    )
+
+
+def _falsely(every: list[Row], false: list[str]) -> str:
+    """In how many studies a claim holds falsely; where in none, what so many studies can rule out (95%)."""
+    studies = sum(int(row["studies"]) for row in every)
+    most = 100 * (1 - 0.05 ** (1 / studies))
+    found = []
+    for name in false:
+        seen = _of(every, f"{name}_any")[0]
+        share = f"{seen:.1f}%" if seen else f"none (so in at most {most:.1f}%)"
+        found.append(f"{share} where {WORLDS[name].words}")
+    return f"Of {studies:,} studies of each false world, the claim holds for a corpus in {'; '.join(found)}."
 
 
 def _of(rows: list[Row], name: str) -> tuple[float, float]:
