@@ -21,8 +21,12 @@ def flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     assert (number(found[1]), number(found[2])) == (len(mine), len(known))
     if found[3] is not None:
         assert number(found[3]) == sum(bool(each.forgotten) for each in known)
+        share, of_original = truth.limit
+        assert f"at most {100 * share:.0f}% of the {'original' if of_original else 'queries'}" in found[4]
     else:
         assert not known
+        originals = [100 * each.original for each in mine if each.original is not None]
+        assert (found[5], found[6] or found[5]) == (f"{min(originals):.0f}", f"{max(originals):.0f}")
 
 
 def no_original(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:

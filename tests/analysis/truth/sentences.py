@@ -57,8 +57,9 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         controls.lacking,
     ),
     (
-        r"of ([\d,]+) benign relearnings, ([\d,]+) are of a model that knew \([^)]*\)"
-        r"(?:, and ([\d,]+) of these had forgotten \([^)]*\))?[.:].*|",
+        r"of ([\d,]+) benign relearnings, ([\d,]+) are of a model that knew \(the 95% interval of its original lies "
+        r"above 50%(?:; of [\d,]+ more it holds 50%)?\)(?:, and ([\d,]+) of these had forgotten \(([^)]*)\))?"
+        r"(?:\.|: the originals reach (\d+)(?: to (\d+))?%\.)\D*",
         counted.flow,
     ),
     (
@@ -66,12 +67,14 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         counted.no_original,
     ),
     (
-        r"(?:all|([\d,]+) of these) ([\d,]+) were unlearned by destruction: .*the median of all is (\d+)%\).*",
+        r"(?:all|([\d,]+) of these) ([\d,]+) were unlearned by destruction: they keep less than 80% of "
+        r"what the original reaches on the retain probes \(the median of all is (\d+)%\)\D*",
         counted.destroyed,
     ),
     (r"of ([\d,]+) of these no retain probe was asked, .*", counted.no_retain),
     (
-        r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step .*?, ([\d,]+) at their best step"
+        r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step \(net recovery of at least 50%\), "
+        r"([\d,]+) at their best step"
         r"(?:; of ([\d,]+) it cannot be said)?; (?:none of [^;.]* was intact|whether they were intact is not known|"
         r"of the ([\d,]+) that were intact, ([\d,]+) recovered at the last step)\.",
         counted.recovered,
