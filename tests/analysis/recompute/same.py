@@ -91,7 +91,7 @@ REMARKS = ("because", "remark", "not shown")
 
 
 def lines_of(block: str, caption: str = "") -> list[Line]:
-    """The rows of one table of Markdown, with the columns that its caption says no row has."""
+    """The rows of one table of Markdown; of a page's, with the columns that its caption says no row has."""
     head, _, *rows = (
         [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         for line in block.strip().splitlines()
@@ -101,7 +101,7 @@ def lines_of(block: str, caption: str = "") -> list[Line]:
     made = []
     for row in rows:
         shown = _joined(dict(zip(head, row, strict=True)))
-        line = Line(dict.fromkeys(REMARKS, "") | left_out | shown)
+        line = Line(dict.fromkeys(REMARKS if caption else (), "") | left_out | shown)
         line.read |= set(REMARKS) - set(shown)
         made.append(line)
     return made
