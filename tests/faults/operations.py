@@ -123,7 +123,7 @@ def work(lease: Lease, plan: Plan) -> None:
     residents = Residents()
     for key, stage in plan.stages.items():
         again(partial(recorder.record, key))
-        if not missing_addresses(stage, store):
+        if not again(partial(missing_addresses, stage, store)):
             continue  # as the driver leaves it alone
         tell = partial(log.write, stage=key)
         tell("stage started", kind=stage.kind)
