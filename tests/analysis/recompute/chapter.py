@@ -10,8 +10,11 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from tests.analysis.recompute.foreseen import check_page
 from tests.analysis.recompute.law import check_scores
-from tests.analysis.recompute.same import Same
+from tests.analysis.recompute.lead import cells_there
+from tests.analysis.recompute.page import flow
+from tests.analysis.recompute.same import Line, Same, joined
 from tests.analysis.recompute.source import Source
 from tests.analysis.truth.relearning import RELEARNING
 
@@ -281,3 +284,28 @@ WORDS: dict[str, Callable[[Source, str], None]] = {
     "lacking": _lacking,
     "provenance": _provenance,
 }
+
+
+def check_together(sources: dict[str, Source], section: Section) -> None:
+    """Several studies side by side: the flow of each model and method, and how much of each is there."""
+    (table,) = section.tables
+    names = [name for name, _ in table.columns]
+    for values in table.rows:
+        row = Line(zip(names, map(str, values), strict=True))
+        source = sources[row["study"]]
+        whole = len(source.truth.planned)
+        Same.text(row["cells"], f"{cells_there(source):,} of {whole:,} cells", row)
+        assert row["scenario"] == source.truth.scenario, row
+        flow(source, [row])
+    pairs = {(name, each.model, each.method) for name in sources for each in sources[name].truth.relearnings}
+    assert {(row[0], row[2], row[3]) for row in table.rows} == pairs
+
+
+def check_prediction(sources: dict[str, Source], section: Section) -> None:
+    """The table of studies that are left out in turn."""
+    (table,) = section.tables
+    rows = [
+        Line(joined(dict(zip([name for name, _ in table.columns], map(str, values), strict=True))))
+        for values in table.rows
+    ]
+    check_page(sources, rows)

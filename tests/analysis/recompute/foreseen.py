@@ -30,8 +30,42 @@ def check_foreseen(sources: dict[str, Source], rows: Sequence[Mapping[str, str]]
                     if name not in chosen:
                         assert row[name] == "–", row
                         continue
-                    _check(row[name], *_left_out(chosen, name, list(names)), len(chosen[name]))
+                    explained, rank, _ = _left_out(chosen, name, list(names))
+                    _check(row[name], explained, rank, len(chosen[name]))
     assert not left, left
+
+
+def check_page(sources: dict[str, Source], rows: Sequence[Mapping[str, str]]) -> None:
+    """The table of a page over several studies: each left out, and the means over them."""
+    every = {name: known(source) for name, source in sources.items()}
+    counting = {name: rows[rows["counts"]] for name, rows in every.items()}
+    left = {(row["among"], row["from"], row["study left out"]): row for row in rows}
+    assert len(left) == len(rows)
+    for among, chosen in (("all", every), ("known and forgotten", counting)):
+        chosen = {name: each for name, each in chosen.items() if len(each) >= FEWEST}
+        for size in (0, 1, 2) if len(chosen) > 1 else ():
+            for names in combinations(PREDICTORS, size):
+                place = (among, " + ".join(names) or "original alone")
+                told = {name: _left_out(chosen, name, list(names)) for name in chosen}
+                for name, found in told.items():
+                    _row(left.pop((*place, name)), found, len(chosen[name]))
+                means = tuple(pd.DataFrame(told.values()).mean())
+                ranks = np.array([rank for _, rank, _ in told.values() if not np.isnan(rank)])
+                _row(left.pop((*place, "all")), means, sum(map(len, chosen.values())), ranks)
+    assert not left, left
+
+
+def _row(
+    row: Mapping[str, str], found: tuple[float, ...], count: int, ranks: np.ndarray | None = None
+) -> None:
+    explained, rank, auc = found
+    Same.number(row["variance predicted"], explained, row)
+    low, high = np.nan, np.nan
+    if ranks is not None and len(ranks) > 2:
+        low, high = np.clip(stats.ttest_1samp(ranks, 0).confidence_interval(), -1, 1)
+    Same.interval(row["rank correlation"], rank, low, high, row)
+    Same.number(row["AUC"], auc, row)
+    Same.text(row["trajectories"], count, row)
 
 
 def _check(shown: str, explained: float, rank: float, count: int) -> None:
@@ -42,8 +76,8 @@ def _check(shown: str, explained: float, rank: float, count: int) -> None:
     Same.number(found[3] or "–", rank, shown)
 
 
-def _left_out(chosen: dict[str, pd.DataFrame], name: str, names: list[str]) -> tuple[float, float]:
-    """The share of the variance that is predicted, and the rank correlation."""
+def _left_out(chosen: dict[str, pd.DataFrame], name: str, names: list[str]) -> tuple[float, float, float]:
+    """The share of the variance that is predicted, the rank correlation, and the AUC of reaching a half."""
     train, test = pd.concat([rows for other, rows in chosen.items() if other != name]), chosen[name]
 
     def terms(rows: pd.DataFrame) -> np.ndarray:
@@ -55,7 +89,9 @@ def _left_out(chosen: dict[str, pd.DataFrame], name: str, names: list[str]) -> t
     left, whole = ((outcome - says) ** 2).sum(), ((outcome - learned.mean()) ** 2).sum()
     alike = np.ptp(says) == 0 or np.ptp(outcome) == 0
     rank = np.nan if alike else stats.pearsonr(stats.rankdata(says), stats.rankdata(outcome)).statistic
-    return 1 - left / whole, rank
+    yes, no = says[outcome >= 0.5], says[outcome < 0.5]
+    above = (yes[:, None] > no).mean() + (yes[:, None] == no).mean() / 2 if len(yes) and len(no) else np.nan
+    return 1 - left / whole, rank, float(above)
 
 
 def known(source: Source) -> pd.DataFrame:

@@ -100,14 +100,14 @@ def lines_of(block: str, caption: str = "") -> list[Line]:
     left_out = dict.fromkeys(unknown.removesuffix(".").split("; ") if unknown else (), "–")
     made = []
     for row in rows:
-        shown = _joined(dict(zip(head, row, strict=True)))
+        shown = joined(dict(zip(head, row, strict=True)))
         line = Line(dict.fromkeys(REMARKS if caption else (), "") | left_out | shown)
         line.read |= set(REMARKS) - set(shown)
         made.append(line)
     return made
 
 
-def _joined(line: dict[str, str]) -> dict[str, str]:
+def joined(line: dict[str, str]) -> dict[str, str]:
     """A row whose intervals, two columns beside their value, are one value again: ``12% (3 to 45)``."""
     for name in list(line):
         for low, high in ((", from", ", to"), (", lowest", ", highest")):

@@ -16,9 +16,10 @@ import analysis
 from analysis.record.recorded_study import on_record
 from analysis.report.chapter import chapter
 from analysis.report.measured_study import MeasuredStudy
+from analysis.report.overview import overview
 from analysis.report.page import render_markdown
 from tests.analysis.adversarial.cases import CASES, NO_ZERO_HAS_A_SIGN
-from tests.analysis.recompute.chapter import check_sections
+from tests.analysis.recompute.chapter import check_prediction, check_sections, check_together
 from tests.analysis.recompute.page import check, check_table
 from tests.analysis.recompute.record import check_mark, marks
 from tests.analysis.recompute.same import blocks_of
@@ -170,3 +171,14 @@ def test_every_mark_of_the_results_is_read() -> None:
     text = (DOCS / "RESULTS.md").read_text(encoding="utf-8")
     known = sum(text.count(f"<!-- {','.join(names)}: ") for names in {each[0] for each in MARKS})
     assert len(MARKS) == known == len(re.findall(r"<!-- [^>]*: ", text))
+
+
+@pytest.mark.further
+def test_what_stands_over_several_studies_is_recomputed(source: Callable[[str], Source]) -> None:
+    names = ["names-smollm2", "names-smollm2-float32"]
+    with ExitStack() as opened:
+        studies = [MeasuredStudy.of(opened.enter_context(on_record(DOCS / name))) for name in names]
+        sections = {section.anchor: section for section in overview(studies, names)}
+    sources = {name: source(name) for name in names}
+    check_together(sources, sections["together"])
+    check_prediction(sources, sections["foreseen"])
