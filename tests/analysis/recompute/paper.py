@@ -67,6 +67,15 @@ CLAIMED = {
     "whp-verbatim": {"raises": SECOND},
 }
 """The claims by a word of each, and where it is known from."""
+IN_WORDS = {
+    "repeated": "the more a pair was repeated, the more comes back: most repetitions minus fewest",
+    "correlated": "correlated text recovers more than gibberish: difference",
+    "deeper": "deeper unlearning is harder to undo: shallowest depth minus deepest",
+    "shallow": "where unlearning is shallow, relearning gives above 70%",
+    "past": "past 40 steps more relearning lowers it: at 40 or before minus at the last step",
+    "D": "a model that never learned D stays at 0% (below 5% here), relearned on the same corpus",
+    "raises": "relearning raises the score: after minus before",
+}
 OF_GRIDS = 2.5
 """Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
 
@@ -231,7 +240,7 @@ def check_claims(source: Source, rows: Sequence[Line]) -> None:
         for row, (word, corpus) in zip(own, expected, strict=True):
             assert row["claim of the paper"].endswith(whose), f"of which model and method? {row}"
             words = row["claim of the paper"].removesuffix(whose)
-            assert re.search(rf"\b{word}\b", words), (word, words)
+            Same.text(words.rpartition(": ")[0] if corpus else words, IN_WORDS[word], row)
             Same.text(row["known from"], CLAIMED[source.truth.scenario][word], row)
             if word in told:
                 _difference(source, row, told[word], planned)
