@@ -20,6 +20,7 @@ from analysis.report.overview import overview
 from analysis.report.page import render_markdown
 from tests.analysis.adversarial.cases import CASES, NO_ZERO_HAS_A_SIGN
 from tests.analysis.recompute.chapter import check_prediction, check_sections, check_together
+from tests.analysis.recompute.lead import check_begun
 from tests.analysis.recompute.page import check, check_table
 from tests.analysis.recompute.record import check_mark, marks
 from tests.analysis.recompute.same import blocks_of
@@ -95,6 +96,19 @@ def test_a_number_that_is_changed_by_hand_is_found(pattern: str, page: tuple[Sou
         other = [*rows[:at], "|".join([*cells[:column], changed, *cells[column + 1 :]]), *rows[at + 1 :]]
         with pytest.raises((AssertionError, ValueError, KeyError, StopIteration)):
             check_table(source, caption, "\n".join([head, rule, *other]))
+
+
+@pytest.mark.further
+def test_a_number_of_a_sentence_that_is_changed_by_hand_is_found(page: tuple[Source, str]) -> None:
+    """Every number before the first table but those of the study's name, made larger by some."""
+    source, text = page
+    begun = text.partition("\n\n## ")[0]
+    check_begun(source, begun.split("\n\n"))
+    for number in re.finditer(r"\d+", begun):
+        if number.start() > begun.index("\n"):
+            changed = f"{begun[: number.start()]}{int(number[0]) + 7}{begun[number.end() :]}"
+            with pytest.raises(AssertionError):
+                check_begun(source, changed.split("\n\n"))
 
 
 @pytest.fixture(scope="module")
