@@ -267,7 +267,8 @@ def _access(sources: dict[str, Source], text: str) -> None:
                     if name in row
                 )
             )
-            means, contrast = left[place]
+            means, contrast, seeds = left[place]
+            Same.text(row["seeds"], seeds, row)
             Same.number(row[found[2]], 100 * means[0], row)
             Same.number(row[found[1]], 100 * means[1], row)
             ends = ("low_adjusted", "high_adjusted")
@@ -285,8 +286,8 @@ def _access(sources: dict[str, Source], text: str) -> None:
 
 def _places(
     first: Source, second: Source, metric: str
-) -> dict[tuple[str, str, int, str, int], tuple[tuple[float, float], Row | None]]:
-    """Both means and the contrast of each place, read together."""
+) -> dict[tuple[str, str, int, str, int], tuple[tuple[float, float], Row | None, int]]:
+    """Both means, the contrast and how many seeds, of each place; read together."""
     place = ["method", "start", "depth", "corpus", "relearn_steps"]
     tables = []
     for source in (first, second):
@@ -299,11 +300,11 @@ def _places(
     for where in set(tables[0]) & set(tables[1]):
         both = common([tables[1][where], tables[0][where]])
         assert both is not None
-        scores, _, asked = both
+        scores, seeds, asked = both
         same = bool((scores[0] == scores[1]).all())
         row = None if same else of_scores(scores, [1.0, -1.0], list(map(title, asked)))
-        made[where] = ((float(scores[1].mean()), float(scores[0].mean())), row)
-    together([row for _, row in made.values() if row is not None])
+        made[where] = ((float(scores[1].mean()), float(scores[0].mean())), row, len(seeds))
+    together([row for _, row, _ in made.values() if row is not None])
     return made
 
 
