@@ -109,7 +109,10 @@ class Comparison:
 def compare_studies(first: Study, second: Study) -> Comparison:
     """Compares the specs, and the cells that both have."""
     metric = _metric(first, second)
-    names = (str(first.content["spec"]["name"]), str(second.content["spec"]["name"]))
+    titles = (str(first.content["spec"]["name"]), str(second.content["spec"]["name"]))
+    names = (
+        titles if len(set(titles)) == 2 else (f"{titles[0]} ({first.name})", f"{titles[1]} ({second.name})")
+    )
     spec = list(_spec(first.content["spec"], second.content["spec"]))
     if metric is None:
         empty = tuple(study.location.given for study in (first, second) if study.cells.empty)

@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from study.errors import IntegrityError
 from study.models.adapters.product import Product, hang_beside, plain_name, refuse_other_weights, take_off
@@ -44,6 +45,7 @@ class Resident:
     """
 
     def __init__(self, source: Source, device: torch.device = CPU) -> None:
+        disable_progress_bar()  # of weights loaded and saved: in a log or a pipe each of its moves is a line
         self.source = source
         self.device = device
         self.tokenizer = load_tokenizer(source)

@@ -31,6 +31,8 @@ def test_the_same_study_is_the_same_to_the_bit(two) -> None:
     one, other = map(analysis.load, two({"rate": lawful}, {"rate": lawful}))
     found = compare_studies(one, other)
     assert (found.spec, found.shared, found.equal, found.only_first) == ([], 324, 324, 0)
+    title = one.content["spec"]["name"]
+    assert found.names == (f"{title} (one)", f"{title} (other)"), "of one name, so by their folders"
     assert [pair.difference for pair in found.overall] == [0, 0]
     assert [pair.place["start"] for pair in found.overall] == ["unlearned", "never_learned"]
     assert "324 of the 324 shared cells have the same keyword_anywhere to the bit" in found.verdict()

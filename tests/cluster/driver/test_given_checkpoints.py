@@ -31,6 +31,7 @@ def test_rows_equal_those_of_the_study_that_made_them(tmp_path: Path, lora: dict
     assert code == 0, output
     code, output = call("checkpoints", "ours", "--to", "models", cwd=tmp_path)
     assert code == 0, output
+    assert "|" not in output, "into a pipe goes no progress bar"
     series = {depth: f"models/gradient_ascent/repetitions-7/seed-3/depth-{depth}" for depth in (1, 3)}
     assert all((tmp_path / folder / "model.safetensors").is_file() for folder in series.values())
     theirs = {
