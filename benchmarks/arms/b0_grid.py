@@ -15,13 +15,14 @@ def run_cell(config: dict[str, Any], task: Task) -> None:
     import torch
 
     from benchmarks.arms.pipeline import Pipeline, leave, source_of
+    from study.models.devices.placement import Placement
     from study.models.hardware import device_of
     from study.models.resident import Resident
 
     torch.set_num_threads(1)
     cell = cell_of(config)
     spec = task.spec
-    pipeline = Pipeline(spec, Resident(source_of(spec), device_of(task.resources["gpu"])), cell)
+    pipeline = Pipeline(spec, Resident(source_of(spec), Placement.on(device_of(task.resources["gpu"]))), cell)
     pipeline.finetune()
     pipeline.unlearn()
     pipeline.relearn()

@@ -27,6 +27,7 @@ class ReusedActor(tune.Trainable):
         import torch
 
         from benchmarks.arms.pipeline import source_of
+        from study.models.devices.placement import Placement
         from study.models.hardware import device_of
         from study.models.resident import Resident
 
@@ -35,7 +36,7 @@ class ReusedActor(tune.Trainable):
         torch.set_num_threads(1)
         self.task = task
         self.spec = task.spec
-        self.resident = Resident(source_of(self.spec), device_of(task.resources["gpu"]))
+        self.resident = Resident(source_of(self.spec), Placement.on(device_of(task.resources["gpu"])))
         self.cell = cell_of(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

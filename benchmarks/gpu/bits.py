@@ -9,7 +9,7 @@ import torch
 from benchmarks.gpu.setting import Setting, nobody, synchronised
 from study.evaluation.answering.generation import answer_probes
 from study.models.adapters.lora import Adapter
-from study.models.attention_mask import causal_mask
+from study.models.devices.attention_mask import causal_mask
 from study.models.hardware import kernels
 from study.models.resident import Resident
 from study.planning.stages import Trajectory

@@ -13,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.comparison.workloads import Workload, fields_of
 from search_spaces.experiments.tofu import tofu_mini
+from study.models.devices.placement import Placement
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.models.tokenizer import load_tokenizer
@@ -81,12 +82,12 @@ class Setting:
             if isinstance(stage.node, Trajectory) and stage.kind == kind
         )
 
-    def resident(self, precision: str = "mixed") -> Resident:
-        """The model on the device."""
+    def resident(self, precision: str = "mixed", placement: Placement | None = None) -> Resident:
+        """The model on the device, or placed otherwise."""
         source = self.trajectory("finetune").source
         if not isinstance(source, Pretrained):
             raise TypeError("the study's model is a folder")
-        return Resident(replace(source, precision=precision), self.device)
+        return Resident(replace(source, precision=precision), placement or Placement.on(self.device))
 
 
 def workload(small: bool) -> Workload:

@@ -14,6 +14,7 @@ from benchmarks.comparison.runs import take
 from benchmarks.gpu.setting import ADAPTER, FULL, Setting, workload
 from cluster.storage.local_store import LocalStore
 from search_spaces.loading import validate
+from study.models.devices.placement import Placement
 from study.models.memory import size_of, stage_need
 from study.models.pretrained import fingerprint
 from study.performing.perform import perform
@@ -64,7 +65,7 @@ def _stages(setting: Setting, precision: str, method: str, optimiser: dict[str, 
             node = stage.node
             if stage.kind != "unlearn" or not isinstance(node, Trajectory):
                 continue
-            resident = residents.get(node.source, setting.device)
+            resident = residents.get(node.source, Placement.on(setting.device))
             texts = encode(node.data, resident.tokenizer, resident.context)
             longest = max(len(text.ids) for text in texts)
             if not isinstance(node.source, Pretrained):

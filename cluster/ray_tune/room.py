@@ -85,13 +85,20 @@ def remedies(demands: Sequence[Demand]) -> str:
     if kinds:
         adapters = ", ".join(f"--set {_optimiser_key(kind)}.lora={{}}" for kind in kinds)
         found.append(f"train adapters ({adapters})")
-    if on_cards := {
-        demand.kind: demand for demand in demands if demand.kind in kinds and demand.resources.gpus
-    }:
-        more = ", ".join(
-            f"{kind}: {{gpus: {2 * max(1, int(each.resources.gpus))}}}" for kind, each in on_cards.items()
+    on_cards = {
+        demand.kind: demand.resources.gpus
+        for demand in demands
+        if demand.resources.gpus and demand.resources.offload == "none"
+    }
+    more = {kind: f"{kind}: {{gpus: {2 * max(1, int(gpus))}}}" for kind, gpus in on_cards.items()}
+    if together := [each for kind, each in more.items() if kind in kinds]:
+        found.append(f"let several GPUs of a node train together {_of_kinds(together)}")
+    if apart := [kind for kind in more if kind not in kinds]:
+        found.append(
+            f"spread the layers over several GPUs of a node {_of_kinds([more[kind] for kind in apart])}"
         )
-        found.append(f"let several GPUs of a node train together (--set 'execution.of_kind={{{more}}}')")
+        in_main_memory = [f"{kind}: {{gpus: {min(1, on_cards[kind]):g}, offload: cpu}}" for kind in apart]
+        found.append(f"keep them in main memory, which is slower {_of_kinds(in_main_memory)}")
     return ", ".join(
         (
             *found,
@@ -101,6 +108,10 @@ def remedies(demands: Sequence[Demand]) -> str:
             "or let fewer stages run at once (a higher execution.cpus, or a larger share execution.gpus)",
         )
     )
+
+
+def _of_kinds(resources: Sequence[str]) -> str:
+    return f"(--set 'execution.of_kind={{{', '.join(resources)}}}')"
 
 
 def _optimiser_key(kind: str) -> str:

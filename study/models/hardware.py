@@ -49,6 +49,22 @@ def device_of(gpus: float) -> torch.device:
     return torch.device(GPU)
 
 
+def devices_of(gpus: float) -> tuple[torch.device, ...]:
+    """All devices of a stage that computes in one process, the first of ``device_of``.
+
+    Raises:
+        DeviceError: as ``device_of``; or this process sees fewer GPUs.
+    """
+    first = device_of(gpus)
+    if gpus <= 1:
+        return (first,)
+    if (there := gpu_count()) < gpus:
+        raise DeviceError(
+            f"a stage asks for gpus={gpus:g}, and this process sees {there} on {platform.node()}"
+        )
+    return tuple(torch.device(GPU, index) for index in range(int(gpus)))
+
+
 @contextmanager
 def kernels(device: torch.device, *, deterministic: bool) -> Iterator[None]:
     """In the block a GPU computes with deterministic kernels alone, if asked to; a CPU does so anyway.

@@ -44,6 +44,12 @@ PROCESS_BYTES = 2**29
 CONTEXT_BYTES = int(0.7 * 2**30)
 """What CUDA itself takes of a card for a process, beside all tensors."""
 
+UNEVEN = 2
+"""Whole layers by which the fullest of several cards may lie above the mean (accelerate leaves 1.25 layers of room)."""
+
+COPIES_AT_ONCE = 2
+"""Of layers in main memory: the copy that computes, and the one before, which autograd may still hold."""
+
 GROUPS_AT_ONCE = 5
 """Of a gang: groups of weights or of gradients that are whole at once."""
 
@@ -157,6 +163,9 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
         and execution.resources(stage.kind).members > 1
     ):
         return _of_gang(stage, node, size, execution, longest)
+    resources = execution.resources(stage.kind)
+    if resources.offload == "cpu":
+        return _of_layers_in_main_memory(stage, size, execution, longest)
     precision = stage.source.precision
     weights = size.parameters * BYTES[precision]
     computing = _evaluation(stage, size, execution, precision, longest) + weights
@@ -170,10 +179,52 @@ def stage_need(stage: Stage, size: Size, execution: Execution, longest: int) -> 
             states = 0
     # The process's own copy of the model.
     host = PROCESS_BYTES + weights
-    if not execution.resources(stage.kind).gpus:
+    if not resources.gpus:
         return Need(0, host + max(computing, weights))
+    if resources.gpus > 1:
+        computing = _of_the_fullest_card(computing, stage, size, execution, longest)
     # Beside it what was fetched from the card to be written, or is on its way there: a checkpoint, or a state.
     return Need(computing, host + max(weights, states))
+
+
+def _of_the_fullest_card(whole: int, stage: Stage, size: Size, execution: Execution, longest: int) -> int:
+    """Of cards that have the layers of one model: what lies with layers is dealt alike, logits lie on the first."""
+    node, cards = stage.node, int(execution.resources(stage.kind).gpus)
+    logits = 0
+    if isinstance(node, Trajectory):
+        sequences = min(execution.micro_batch, node.optimiser.batch_size)
+        logits = _logits(node, size, node.source.precision, sequences * longest)
+    precision = "float32" if stage.source is None else stage.source.precision
+    part = max(size.linear // size.layers, (size.parameters - size.linear) // 2)
+    uneven = UNEVEN * part * (BYTES[precision] + _cast_bytes(precision))
+    return logits + (whole - logits) // cards + uneven
+
+
+def _of_layers_in_main_memory(stage: Stage, size: Size, execution: Execution, longest: int) -> Need:
+    """On the card lies what is no decoder layer, the copies of one or two layers, and what passes leave there.
+
+    Frozen models lie so too, and activations are computed again.
+    """
+    if stage.source is None:
+        raise TypeError("a service's stage takes no memory here")
+    node, precision = stage.node, stage.source.precision
+    each, cast = BYTES[precision], _cast_bytes(precision)
+    weights, rest = size.parameters * each, (size.parameters - size.linear) * (each + cast)
+    copies = COPIES_AT_ONCE * (size.linear // size.layers) * (each + cast)
+    # Casts of the layers are made in main memory for an evaluation, and for a pass on the card.
+    evaluation = _evaluation(stage, size, execution, precision, longest)
+    casts = cast * size.parameters if stage.evaluate else 0
+    device, models, beside = evaluation - casts, 1, casts
+    if isinstance(node, Trajectory) and node.optimiser.lora is not None:
+        models += bool(getattr(node.method, "uses_reference", False)) + (node.helper is not None)
+        sparing = execution.model_copy(update={"activation_checkpointing": True})
+        step = _step(node, size, sparing, precision, longest) - cast * size.parameters
+        adapter = 3 * MASTER_BYTES * size.adapter(node.optimiser.lora)
+        device = max(step, adapter + device)
+        if precision != "bfloat16":
+            beside += size.linear * each  # the plain weights beside the merged ones
+    host = PROCESS_BYTES + (1 + models) * weights + max(beside, weights)
+    return Need(models * rest + copies + device, host)
 
 
 def _leaves_states(stage: Stage, execution: Execution) -> bool:
@@ -233,11 +284,18 @@ def _passes(
     activations = per_layer * size.layers
     if execution.activation_checkpointing:
         activations = per_layer + tokens * size.width * size.layers * BYTES["float32"]
-    compares = bool(getattr(node.method, "uses_reference", False))
-    logits = tokens * size.vocabulary * (LOGITS_COMPARED if compares else LOGITS)[precision]
     batches = 1 if node.retain is None else 2
-    casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
-    return casts + batches * activations + logits
+    casts = _cast_bytes(precision) * size.parameters
+    return casts + batches * activations + _logits(node, size, precision, tokens)
+
+
+def _logits(node: Trajectory, size: Size, precision: str, tokens: int) -> int:
+    compares = bool(getattr(node.method, "uses_reference", False))
+    return tokens * size.vocabulary * (LOGITS_COMPARED if compares else LOGITS)[precision]
+
+
+def _cast_bytes(precision: str) -> int:
+    return CAST_BYTES if precision == "mixed" else 0
 
 
 def _kept(node: Trajectory, size: Size, precision: str) -> tuple[int, int]:
@@ -255,7 +313,7 @@ def _evaluation(stage: Stage, size: Size, execution: Execution, precision: str, 
     """Casts and KV cache of the largest evaluation; ``longest`` stands for the tokens of a prompt."""
     if not stage.evaluate:
         return 0
-    casts = CAST_BYTES * size.parameters if precision == "mixed" else 0
+    casts = _cast_bytes(precision) * size.parameters
     cached = 0
     for _, evaluation in stage.evaluate:
         rows = min(execution.evaluation_batch, len(evaluation.probes.probes))

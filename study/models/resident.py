@@ -24,33 +24,36 @@ from transformers.utils.logging import disable_progress_bar
 from study.errors import IntegrityError
 from study.models.adapters.product import Product, hang_beside, plain_name, refuse_other_weights, take_off
 from study.models.build import build_embedded, load_pretrained
+from study.models.devices.placement import Placement
 from study.models.token_ids import end_ids
 from study.models.tokenizer import Source, context_of, load_tokenizer, said_ends
 from study.models.weight_distance import norm_of, relative_distance
 from study.planning.stages import Embedded
 
-CPU = torch.device("cpu")
+ON_CPU = Placement()
 
 
 class Resident:
-    """A model and its tokenizer, on one device.
+    """A model and its tokenizer.
 
     Attributes:
         source: the description that both were made from.
-        device: where the model lies and computes.
+        placement: where the model lies and computes.
+        device: the first that computes: where inputs and logits lie.
         context: the longest sequence that the model takes, in tokens.
         end_ids: the tokens that end a text: those that tokenizer, configuration and generation settings name.
         beside: the adapters that stand beside the weights, in order; always empty where they are merged.
         norms: of the weights of checkpoints, by their files, as far as somebody needed them.
     """
 
-    def __init__(self, source: Source, device: torch.device = CPU) -> None:
+    def __init__(self, source: Source, placement: Placement = ON_CPU) -> None:
         disable_progress_bar()  # of weights loaded and saved: in a log or a pipe each of its moves is a line
         self.source = source
-        self.device = device
+        self.placement = placement
+        self.device = placement.first
         self.tokenizer = load_tokenizer(source)
         self.model = build_embedded(source) if isinstance(source, Embedded) else load_pretrained(source)
-        torch.nn.Module.to(self.model, self.device)
+        placement.put(self.model)
         self.model.eval()
         if self.tokenizer.pad_token_id is None:
             # Padding is masked, so any token serves; many causal models have only an end token.
@@ -154,7 +157,7 @@ class Resident:
         named = self._named()
         refuse_other_weights(product, named)
         if self._merges:
-            _merge(product, named)
+            _merge(product, named, self.device)
         else:
             hang_beside(self.model, product)
             self.beside.append(product)
@@ -174,7 +177,7 @@ class Resident:
             return
         named = self._named()
         before = {name: named[name].detach().clone() for name in product.factors}
-        _merge(product, named)
+        _merge(product, named, self.device)
         try:
             yield
         finally:
@@ -188,7 +191,7 @@ class Resident:
         take_off(other)
         torch.nn.Module.float(other)
         for product in self.beside:
-            _merge(product, _all_of(other))
+            _merge(product, _all_of(other), self.device)
         return other
 
     def copy_of(self, *chain: Path) -> PreTrainedModel:
@@ -199,7 +202,7 @@ class Resident:
         _copy_in(_all_of(other), self._initial if whole is None else load_file(whole))
         for product in products:
             if self._merges:
-                _merge(product, _all_of(other))
+                _merge(product, _all_of(other), self.device)
             else:
                 hang_beside(other, product)
         return other
@@ -281,10 +284,15 @@ def _all_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
-def _merge(product: Product, named: Mapping[str, torch.Tensor]) -> None:
+def _merge(product: Product, named: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Where each weight lies; those in main memory beside a card are summed on the card, to the same bits."""
     with torch.no_grad():
         for name in product.factors:
-            product.merge(name, named[name])
+            weight = named[name]
+            there = weight.to(device) if weight.device.type == "cpu" else weight
+            product.merge(name, there)
+            if there is not weight:
+                weight.copy_(there)
 
 
 def _copy_in(named: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:

@@ -36,6 +36,17 @@ def without_weights(source: Source) -> PreTrainedModel:
     return model
 
 
+def decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
+    """The layers of each list of as many modules as the configuration has layers."""
+    layers = model.config.get_text_config(decoder=True).num_hidden_layers
+    return [
+        layer
+        for module in model.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == layers
+        for layer in module
+    ]
+
+
 def attentions(model: PreTrainedModel) -> tuple[str, ...]:
     """The values of ``attention`` that the model's class has, the fastest first."""
     known = {"flash_attention_2": model._supports_flash_attn, "sdpa": model._supports_sdpa, "eager": True}

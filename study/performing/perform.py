@@ -21,7 +21,8 @@ from study.evaluation.answering.generation import answer_probes
 from study.evaluation.answers_file import ANSWERS_FILE, answers_table
 from study.models.adapters.product import Product
 from study.models.adapters.sum_norm import sum_norm
-from study.models.hardware import describe_device, device_of, kernels
+from study.models.devices.placement import Placement
+from study.models.hardware import describe_device, device_of, devices_of, kernels, release_memory
 from study.performing.provenance import describe_node, environment
 from study.performing.residents import Residents
 from study.performing.service.perform import perform_at_service
@@ -49,7 +50,7 @@ def perform(
             a state is left, taken up or found spoilt.
 
     Raises:
-        DeviceError: the stage asks for a GPU, and this process can use none.
+        DeviceError: the stage asks for GPUs that this process cannot use.
         DivergedError: the training left the finite numbers.
         GangError: a process that trained together with this one is gone.
         IntegrityError: the parent's stored bytes are not what its record says.
@@ -59,9 +60,28 @@ def perform(
         return perform_at_service(stage, store, tell)
     # Sums in another order differ in the last bit, so the number of threads is fixed by the spec.
     torch.set_num_threads(execution.resources(stage.kind).cpus)
-    device = device_of(execution.resources(stage.kind).gpus)
-    with kernels(device, deterministic=execution.deterministic):
-        return _Performance(stage, store, residents, device, execution, tell).run()
+    placement = _placement(stage, execution)
+    with kernels(placement.first, deterministic=execution.deterministic):
+        work = _Performance(stage, store, residents, placement, execution, tell).run()
+    if placement.is_spread:
+        release_memory()  # of frozen copies: accelerate's hooks and their modules hold each other
+    return work
+
+
+def _processes(stage: Stage, execution: Execution) -> int:
+    """Those that train the stage together; an adapter is trained by one."""
+    node = stage.node
+    if not isinstance(node, Trajectory) or node.optimiser.lora is not None:
+        return 1
+    return execution.resources(node.kind).members
+
+
+def _placement(stage: Stage, execution: Execution) -> Placement:
+    """Where this process has the model; of several that train together, each has its own card."""
+    resources = execution.resources(stage.kind)
+    if _processes(stage, execution) > 1:
+        return Placement.on(device_of(resources.gpus))
+    return Placement(devices_of(resources.gpus), resources.offload == "cpu")
 
 
 class _Performance:
@@ -70,7 +90,7 @@ class _Performance:
         stage: Stage,
         store: Store,
         residents: Residents,
-        device: torch.device,
+        placement: Placement,
         execution: Execution,
         tell: Tell,
     ) -> None:
@@ -81,7 +101,7 @@ class _Performance:
         if stage.source is None:
             raise TypeError("a service computes this stage")
         self._residents = residents
-        self._resident = residents.get(stage.source, device)
+        self._resident = residents.get(stage.source, placement)
         self._start_up_seconds = residents.start_up_seconds
         self._work = Work()
         self._started = time.perf_counter()
@@ -122,8 +142,8 @@ class _Performance:
         execution = self._execution
         resumption = Resumption(execution.checkpoint_every_steps, self._save_state, middle)
         helper = None if node.helper is None else self._chain(node.helper)
-        if self._processes > 1:
-            self._residents.gang(self._processes).train(
+        if (processes := _processes(self._stage, execution)) > 1:
+            self._residents.gang(processes).train(
                 node,
                 max(steps),
                 steps,
@@ -143,17 +163,10 @@ class _Performance:
             reached=self._reached,
             micro_batch=execution.micro_batch,
             helper=helper,
-            activation_checkpointing=execution.activation_checkpointing,
+            # Else what autograd keeps of every layer that lies in main memory would be on the device at once.
+            activation_checkpointing=execution.activation_checkpointing or self._resident.placement.offload,
             resumption=resumption,
         )
-
-    @property
-    def _processes(self) -> int:
-        """Those that train the stage together; an adapter is trained by one."""
-        node = self._stage.node
-        if not isinstance(node, Trajectory) or node.optimiser.lora is not None:
-            return 1
-        return self._execution.resources(node.kind).members
 
     def _middle(self, before: int) -> tuple[Progress, State] | None:
         """The latest state from which every step that is missing can still be reached."""
@@ -313,7 +326,8 @@ class _Performance:
                     "environment": environment(),
                     **describe_device(self._resident.device),
                     "threads": torch.get_num_threads(),
-                    "processes": self._processes,
+                    "processes": _processes(self._stage, self._execution),
+                    **self._resident.placement.facts(),
                     "node": platform.node(),
                     "start_up_seconds": self._start_up_seconds,
                     **(more or {}),

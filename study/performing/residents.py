@@ -6,11 +6,10 @@ One model only, the last one used: stages are handed to the worker that has thei
 import time
 from typing import TYPE_CHECKING
 
-import torch
-
 from study.artifacts.address import Store
+from study.models.devices.placement import Placement
 from study.models.hardware import release_memory
-from study.models.resident import CPU, Resident
+from study.models.resident import ON_CPU, Resident
 from study.models.tokenizer import Source
 from study.planning.chains import VerifiedFiles
 
@@ -32,14 +31,19 @@ class Residents:
         self.loads = 0
         self.start_up_seconds = start_up_seconds
 
-    def get(self, source: Source, device: torch.device = CPU) -> Resident:
-        """The model of a source on a device; built only when another one is resident."""
+    def get(self, source: Source, placement: Placement = ON_CPU) -> Resident:
+        """The model of a source, so placed; built only when another one is resident, or elsewhere."""
         there = self._resident
-        if there is None or there.source.key != source.key or there.device != device:
+        if there is None or there.source.key != source.key or there.placement != placement:
             self._end_gang()
+            in_cycles = (
+                there is not None and there.placement.is_spread
+            )  # accelerate's hooks and their modules
             there = self._resident = None  # frees the old one first: two may not fit
+            if in_cycles:
+                release_memory()
             began = time.perf_counter()
-            there = self._resident = Resident(source, device)
+            there = self._resident = Resident(source, placement)
             if self.start_up_seconds is not None and not self.loads:
                 self.start_up_seconds += time.perf_counter() - began
             self.loads += 1

@@ -24,14 +24,18 @@ class Resources(Part):
 
     Attributes:
         cpus: cores of each process; also its threads.
-        gpus: below 1, several stages share a GPU; with more than 1, as many processes train all weights together.
+        gpus: below 1, several stages share a GPU; with more than 1, as many processes train all weights together, or
+            one spreads the layers of a model over them that gets an adapter or is only evaluated.
         processes: that train all weights together on the CPU. More than one processor's memory may be near to them; the
             numbers are those of one process with a smaller micro_batch.
+        offload: ``cpu`` keeps the layers of a model in main memory that gets an adapter or is only evaluated, and
+            copies each to the GPU for its pass: for what fits no card; slower.
     """
 
     cpus: PositiveInt = 1
     gpus: float = Field(default=0, ge=0)
     processes: PositiveInt = 1
+    offload: Literal["none", "cpu"] = "none"
 
     @field_validator("gpus")
     @classmethod
@@ -48,6 +52,15 @@ class Resources(Part):
             raise ValueError(
                 f"processes={self.processes} is for stages that compute on the CPU; with gpus={self.gpus:g} there is "
                 "one process for each GPU: leave processes out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _offloaded_to_one_gpu(self) -> "Resources":
+        if self.offload == "cpu" and self.gpus > 1:
+            raise ValueError(
+                f"offload=cpu is for what fits no card, and computes on one; with gpus={self.gpus:g} the layers are "
+                "spread over the cards: give gpus=1, or offload=none"
             )
         return self
 

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 import torch
 
-from study.models.attention_mask import ready_mask
+from study.models.devices.attention_mask import ready_mask
 from study.models.resident import Resident
 from study.text.examples import Corpus
 from study.training.data_order import batch_indices

@@ -94,7 +94,7 @@ def take_steps(
                 retain.micro_batches(step, trained.models) if retain is not None else [None] * len(data)
             )
             # Dropout, where a model has it, draws from the global generator: its state is set by the step.
-            _seed(trained.share.dropout_seed(trajectory, step), resident.device)
+            _seed(trained.share.dropout_seed(trajectory, step), resident.placement.devices)
             losses.append(_accumulate(trained, trajectory, resident, step, data, retained))
             if optimiser.gradient_clip is not None:
                 trained.clip(optimiser.gradient_clip)
@@ -123,15 +123,17 @@ def take_steps(
     return progress
 
 
-def _seed(seed: int, device: torch.device) -> None:
-    """Seeds the generators that the model draws from, the CPU's and its device's.
+def _seed(seed: int, devices: Sequence[torch.device]) -> None:
+    """Seeds the generators that the model draws from, the CPU's and those of its devices, each with another number.
 
     ``torch.manual_seed`` seeds every kind of device; for one that is absent it formats a stack trace each time, which
     takes a twentieth of a small model's step.
     """
     torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)
+    for place, device in enumerate(devices):
+        if device.type != "cpu":
+            with torch.get_device_module(device).device(device):
+                torch.get_device_module(device).manual_seed(seed + place)
 
 
 def _data(

@@ -91,8 +91,11 @@ class Whole:
             helper=resident.copy_of(*helper) if helper is not None else None,
         )
         lora = trajectory.optimiser.lora
+        if lora is None and resident.placement.offload:
+            raise ValueError("layers that lie in main memory are not trained; an adapter over them is")
         lora_seed = derived_seed(trajectory.seed, trajectory.kind, "lora")
-        self._adapter = Adapter(model, lora, lora_seed) if lora is not None else None
+        where = resident.placement.of_adapters
+        self._adapter = Adapter(model, lora, lora_seed, where) if lora is not None else None
         self._activation_checkpointing = activation_checkpointing
         if activation_checkpointing:
             model.activation_checkpointing_enable()
@@ -157,5 +160,6 @@ def uses_a_reference(trajectory: Trajectory) -> bool:
 
 def finite_here(losses: Sequence[torch.Tensor], parameters: Sequence[torch.Tensor]) -> bool:
     """Whether all are finite numbers: all asked before any is looked at, as each look waits for a GPU."""
-    finite = [torch.isfinite(each).all() for each in (torch.stack(list(losses)), *parameters)]
+    loss = torch.stack(list(losses))
+    finite = [torch.isfinite(each).all().to(loss.device) for each in (loss, *parameters)]
     return bool(torch.stack(finite).all())

@@ -24,7 +24,7 @@ class Tokens:
     Attributes:
         input_ids, labels: (sequences, length), int64; a label equals its token where that bears loss, and is IGNORED
             elsewhere.
-        attention_mask: as the model takes it, see ``study.models.attention_mask``.
+        attention_mask: as the model takes it, see ``study.models.devices.attention_mask``.
         loss_places: int64, where the next token bears loss, into the flat (sequences × (length - 1)). Found on the
             host, so that nobody waits for a GPU to count.
     """
@@ -236,7 +236,7 @@ def hidden_states(model: PreTrainedModel, tokens: Tokens, layer: int) -> Tensor:
         model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, use_cache=False)
     finally:
         hook.remove()
-    return found[0][:, :-1].float()
+    return found[0][:, :-1].to(tokens.input_ids.device).float()  # a layer may lie on another card
 
 
 def _required(model: PreTrainedModel | None) -> PreTrainedModel:

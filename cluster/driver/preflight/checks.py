@@ -10,7 +10,8 @@ from study.errors import PreflightError
 from study.models.adapters.peft_folder import is_adapter
 from study.performing.self_test.request import KEYS
 from study.planning.plan import Plan
-from study.planning.stages import Embedded, Evaluation, Pretrained, Trajectory
+from study.planning.stages import Embedded, Evaluation, Pretrained, Stage, Trajectory
+from study.settings.execution import Resources
 from study.spec import StudySpec
 from study.text.examples import Corpus
 
@@ -71,14 +72,18 @@ def has_no_tokenizer(folder: Path) -> bool:
 
 def _check_settings(plan: Plan) -> None:
     check_service_cost(plan)
-    _check_gangs(plan)
+    _check_resources(plan)
     _check_precision(plan)
 
 
-def _check_gangs(plan: Plan) -> None:
-    """What several processes on one node train together: all weights, of batches that can be dealt alike."""
+def _check_resources(plan: Plan) -> None:
+    """Several processes on one node train all weights together, of batches that can be dealt alike; layers that lie in
+    main memory beside a GPU are not trained.
+    """
     for stage in plan.stages.values():
         resources = plan.spec.execution.resources(stage.kind)
+        if stage.source is not None and resources.offload == "cpu":
+            _check_offload(stage, resources)
         if resources.members == 1:
             continue
         asked = f"gpus={resources.gpus:g}" if resources.gpus else f"processes={resources.processes}"
@@ -87,10 +92,12 @@ def _check_gangs(plan: Plan) -> None:
         if not isinstance(node, Trajectory):  # only evaluated, by one process of them
             continue
         if node.optimiser.lora is not None:
+            if resources.gpus:  # one process, which spreads the layers over the cards
+                continue
             raise PreflightError(
                 f"{key}.lora: an adapter is trained by one process, and execution.{asked} asks for "
-                f"{resources.members} where all weights are trained; give this kind less: "
-                f"--set 'execution.of_kind={{{stage.kind}: {{gpus: {min(1, resources.gpus):g}}}}}'"
+                f"{resources.members} where all weights are trained; give this kind one: "
+                f"--set 'execution.of_kind={{{stage.kind}: {{processes: 1}}}}'"
             )
         if node.optimiser.batch_size % resources.members:
             raise PreflightError(
@@ -98,6 +105,23 @@ def _check_gangs(plan: Plan) -> None:
                 f"processes of execution.{asked}; give a multiple of {resources.members}, or other resources to this "
                 f"kind (execution.of_kind={{{stage.kind}: …}})"
             )
+
+
+def _check_offload(stage: Stage, resources: Resources) -> None:
+    key = {"base": "embedded.pretraining.optimiser", **KEYS}.get(stage.kind, stage.kind)
+    node = stage.node
+    if not resources.gpus:
+        raise PreflightError(
+            f"execution.offload=cpu: a stage of kind {stage.kind} computes on the CPU (gpus=0), where its layers lie "
+            "anyway; leave it out, or give it a GPU: "
+            f"--set 'execution.of_kind={{{stage.kind}: {{gpus: 1, offload: cpu}}}}'"
+        )
+    if isinstance(node, Trajectory) and node.optimiser.lora is None:
+        raise PreflightError(
+            f"execution.offload=cpu keeps layers in main memory that are not trained, and a stage of kind {stage.kind} "
+            f"trains all weights; let several GPUs of a node train together "
+            f"(--set 'execution.of_kind={{{stage.kind}: {{gpus: 2}}}}'), or train an adapter (--set {key}.lora={{}})"
+        )
 
 
 def _check_precision(plan: Plan) -> None:

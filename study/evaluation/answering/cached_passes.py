@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from study.evaluation.answering.kv_cache import empty_cache
-from study.models.attention_mask import ready_mask
+from study.models.devices.attention_mask import ready_mask
 from study.models.resident import Resident
 
 ROWS_KEPT = 0.75
@@ -86,7 +86,7 @@ def greedy_tokens(resident: Resident, prompts: PromptPass, max_new_tokens: int) 
                 break
             if continuing <= ROWS_KEPT * len(rows):
                 kept = (~ended).nonzero()[:, 0]
-                cache.batch_select_indices(kept)
+                cache.batch_select_indices(kept.cpu())  # its layers may lie on several cards
                 rows, mask, token, ended = rows[kept], mask[kept], token[kept], ended[kept]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         logits = _forward(resident, token[:, None], mask, cache)[:, -1]

@@ -22,7 +22,7 @@ from study.evaluation.answering.cached_passes import PromptPass, greedy_tokens, 
 from study.evaluation.answering.cast_once import cast_once
 from study.evaluation.answering.kv_cache import concatenated
 from study.evaluation.answering.state_passes import answer_equal_lengths, caches_tokens
-from study.models.attention_mask import keeps_every_token
+from study.models.devices.attention_mask import keeps_every_token
 from study.models.resident import Resident
 from study.models.token_ids import split_text
 from study.text.examples import Probe, ProbeSet

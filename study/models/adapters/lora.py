@@ -20,11 +20,14 @@ ADAPTER = "default"
 class Adapter:
     """Attached to a model in place, until ``remove``."""
 
-    def __init__(self, model: PreTrainedModel, lora: LoRA, seed: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, lora: LoRA, seed: int, device: torch.device | None = None
+    ) -> None:
         """Attaches it.
 
         Args:
             seed: draws A; B starts at zero.
+            device: where A and B lie; None: each beside the weight that it adds to.
         """
         from peft import (  # seconds to import, and many studies train all weights
             LoraConfig,
@@ -52,6 +55,10 @@ class Adapter:
         self._model = model
         self._scale = lora.alpha / lora.rank
         self._layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+        if device is not None:
+            for name, parameter in model.named_parameters():
+                if plain_name(name) is None:
+                    parameter.data = parameter.data.to(device)
 
     def switched_off(self) -> AbstractContextManager[None]:
         """In the block the model computes as if it had no adapter."""

@@ -107,7 +107,9 @@ class _Beside:
         self._down, self._up, self._scale = down, up, scale
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        more = linear(linear(inputs[0].to(self._down.dtype), self._down), self._up)
+        # To where the layer computed: its weight may lie elsewhere, and what it was given come from another card.
+        down, up = (each.to(output.device) for each in (self._down, self._up))
+        more = linear(linear(inputs[0].to(output.device, down.dtype), down), up)
         return (output + more * self._scale).to(output.dtype)
 
 

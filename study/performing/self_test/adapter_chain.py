@@ -12,6 +12,7 @@ from torch import Tensor
 
 from study.models.adapters.peft_folder import embedding_rows, is_adapter
 from study.models.build import DTYPES
+from study.models.devices.placement import CPU
 from study.models.resident import Resident
 from study.planning.stages import Pretrained
 
@@ -39,7 +40,9 @@ def peft_logits(resident: Resident, source: Pretrained, ids: list[int]) -> Tenso
         if rows is not None:
             model.resize_token_embeddings(rows)
         model = PeftModel.from_pretrained(model, folder, use_safetensors=True)
-    model = model.to(resident.device).eval()
+    # What no card holds computes on the CPU, in the weights' own precision.
+    where = CPU if resident.placement.is_spread or resident.placement.offload else resident.device
+    model = model.to(where).eval()
     with torch.inference_mode(), resident.autocast():
-        logits: Tensor = model(input_ids=torch.tensor([ids], device=resident.device), use_cache=False).logits
-    return logits[0].float()
+        logits: Tensor = model(input_ids=torch.tensor([ids], device=where), use_cache=False).logits
+    return logits[0].float().to(resident.device)

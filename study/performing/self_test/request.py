@@ -21,7 +21,7 @@ class Request:
         adapters: each LoRA of the spec, by the key where it stands.
         full: whether all weights are trained somewhere.
         activation_checkpointing: see ``study.settings.execution``.
-        gpus: what the stage asks for that asks for most.
+        gpus, offload: what the stage asks for that asks for most GPUs.
     """
 
     source: Pretrained
@@ -29,6 +29,7 @@ class Request:
     full: bool
     activation_checkpointing: bool = False
     gpus: float = 0
+    offload: str = "none"
 
     def as_json(self) -> str:
         adapters = {key: lora.model_dump(mode="json") for key, lora in self.adapters.items()}
@@ -64,9 +65,13 @@ def untried(plan: Plan, published: Iterable[Address]) -> list[Request]:
             isinstance(node, Trajectory) and node.optimiser.lora is None
         )
     execution = plan.spec.execution
-    gpus = max((execution.resources(stage.kind).gpus for stage in plan.stages.values()), default=0)
+    most = max(
+        (execution.resources(stage.kind) for stage in plan.stages.values()),
+        key=lambda each: each.gpus,
+        default=execution,
+    )
     return [
-        Request(source, named, full[source], execution.activation_checkpointing, gpus)
+        Request(source, named, full[source], execution.activation_checkpointing, most.gpus, most.offload)
         for source, named in adapters.items()
         if source not in tried
     ]

@@ -19,7 +19,8 @@ from study.evaluation.answering.generation import answer_ids
 from study.evaluation.answering.plain_pass import TOLERANCE, apart, less_likely, plain_logits
 from study.models.adapters.lora import Adapter
 from study.models.adapters.peft_folder import adapters_of
-from study.models.hardware import device_of
+from study.models.devices.placement import Placement
+from study.models.hardware import devices_of
 from study.models.resident import Resident
 from study.models.structure import attentions, refuse_lora, without_weights
 from study.models.token_ids import split_text
@@ -88,7 +89,7 @@ class _DiffersError(PreflightError):
 def _try(request: Request) -> None:
     source = request.source
     with _in_words(source, LOADING):
-        resident = Resident(source, device_of(request.gpus))
+        resident = Resident(source, Placement(devices_of(request.gpus), request.offload == "cpu"))
     rows = _encoded(resident)
     tolerance = TOLERANCE[source.precision]
     if adapters_of(source.location):
@@ -238,7 +239,7 @@ def _merged_and_not(resident: Resident, lora: LoRA, ids: list[int]) -> tuple[flo
     Infinitely far where the model cannot run with it: a router that is a linear layer returns more than its product.
     """
     try:
-        adapter = Adapter(resident.model, lora, seed=0)
+        adapter = Adapter(resident.model, lora, seed=0, device=resident.placement.of_adapters)
     except ValueError:  # experts that are one tensor are no target of their own
         return float("inf"), set()
     targets = adapter.targets()

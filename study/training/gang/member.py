@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.distributed.device_mesh import DeviceMesh
 
+from study.models.devices.placement import Placement
 from study.models.hardware import kernels, use_threads
 from study.models.resident import Resident
 from study.training.gang.group import meet
@@ -20,7 +21,7 @@ class Member:
     def __init__(self, place: Place) -> None:
         """Builds the model, and keeps its shapes."""
         self._place = place
-        self._resident = Resident(place.source, place.device)
+        self._resident = Resident(place.source, Placement.on(place.device))
         self._resident.keep_shapes()
         self._mesh: DeviceMesh | None = None
 

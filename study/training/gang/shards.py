@@ -13,6 +13,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
 
+from study.models.structure import decoder_layers
 from study.training.gang.ordered_sum import OrderedSum
 
 VECTOR = 16
@@ -38,7 +39,7 @@ class Shards:
         self._device = device
         self.model = copy.deepcopy(skeleton)
         self._sums: list[OrderedSum] = []
-        for module in (*_decoder_layers(self.model), self.model):
+        for module in (*decoder_layers(self.model), self.model):  # what is gathered at a time
             fully_shard(module, mesh=mesh)
             self._sum_in_order(module)
         buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
@@ -156,14 +157,3 @@ def _rows_of_a_part(tensor: DTensor) -> int:
 def _in_whole_vectors(tensor: DTensor) -> bool:
     rows = _rows_of_a_part(tensor)
     return rows >= tensor.shape[0] or rows * (tensor.numel() // tensor.shape[0]) % VECTOR == 0
-
-
-def _decoder_layers(model: PreTrainedModel) -> list[torch.nn.Module]:
-    """What is gathered at a time: the layers of each list of as many modules as the model has layers."""
-    layers = model.config.get_text_config(decoder=True).num_hidden_layers
-    return [
-        layer
-        for module in model.modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == layers
-        for layer in module
-    ]

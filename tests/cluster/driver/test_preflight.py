@@ -66,12 +66,27 @@ DEALT_ALIKE = {"finetune": {"steps": 1, "optimiser": DEALT}, "unlearn": DEALT, "
             "unlearn.batch_size=6 .* 4 processes .*gpus=4",
         ),
         ({"processes": 3}, {}, r"pretraining\.optimiser\.batch_size=4 .* 3 processes .*processes=3"),
+        ({"gpus": 2}, {"relearn": {**DEALT, "lora": {}, "batch_size": 3}}, None),  # its layers are spread
         (
-            {"gpus": 2},
+            {"processes": 2},
             {"relearn": {**DEALT, "lora": {}}},
-            r"relearn\.lora: .*gpus=2 .*\{relearn: \{gpus: 1\}\}",
+            r"processes=2 .*\{relearn: \{processes: 1\}\}",
         ),
-        ({"processes": 2}, {"relearn": {**DEALT, "lora": {}}}, r"processes=2 .*\{relearn: \{gpus: 0\}\}"),
+        (
+            {"offload": "cpu"},
+            {},
+            r"offload=cpu: .*base computes on the CPU .*\{base: \{gpus: 1, offload: cpu\}\}",
+        ),
+        (
+            {"gpus": 1, "offload": "cpu"},
+            {},
+            r"base trains all weights.*\{base: \{gpus: 2\}\}.*optimiser\.lora=\{\}",
+        ),
+        (
+            {"of_kind": {"relearn": {"gpus": 0.5, "offload": "cpu"}}},
+            {"relearn": {**DEALT, "lora": {}}},
+            None,
+        ),
         ({"processes": 2, "of_kind": {"relearn": {}}}, {"relearn": {**DEALT, "lora": {}}}, None),
     ],
 )
@@ -90,7 +105,8 @@ H100 = Machine(cores=64, memory=1024 * GIBIBYTE, cards=8, card_memory=int(79.1 *
 def of_7b(kind: str, gpus: float, trains_all_weights: bool = False, **changes) -> Demand:
     """Of Llama-2-7b in mixed precision, batches of 8 x 512 tokens."""
     told = need(LLAMA_2_7B, longest=512, gpus=gpus, **changes)
-    return Demand(kind, "7b", Resources(gpus=gpus), told, trains_all_weights)
+    resources = Resources(gpus=gpus, offload=changes.get("offload", "none"))
+    return Demand(kind, "7b", resources, told, trains_all_weights)
 
 
 def test_7b_on_cards_of_80_gb() -> None:
@@ -100,11 +116,28 @@ def test_7b_on_cards_of_80_gb() -> None:
     half = misfit(of_7b("relearn", 0.5, lora=R16), H100)
     assert half is not None
     assert "and 0.5 of the GPU is 38.9 GiB beside what CUDA itself takes" in half
-    assert "lora" not in remedies([of_7b("relearn", 0.5, lora=R16)])
+    helps = remedies([of_7b("relearn", 0.5, lora=R16)])
+    assert "lora" not in helps
+    assert (
+        "spread the layers over several GPUs of a node (--set 'execution.of_kind={relearn: {gpus: 2}}')"
+        in helps
+    )
+    assert "(--set 'execution.of_kind={relearn: {gpus: 0.5, offload: cpu}}')" in helps
     whole = of_7b("finetune", 1, trains_all_weights=True)
     assert "the GPU has 78.4 GiB" in (misfit(whole, H100) or "")
     assert "finetune.optimiser.lora={}" in remedies([whole])
     assert "--set 'execution.of_kind={finetune: {gpus: 2}}'" in remedies([whole])
+
+
+def test_7b_on_cards_of_24_gb() -> None:
+    """What neither one card nor two hold, four do, and one whose layers lie in main memory."""
+    small = replace(H100, card_memory=int(23.6 * GIBIBYTE))
+    few = {"lora": R16, "micro_batch": 2}
+    assert misfit(of_7b("relearn", 1, **few), small) is not None
+    assert misfit(of_7b("relearn", 2, **few), small) is not None
+    assert misfit(of_7b("relearn", 4, **few), small) is None
+    assert misfit(of_7b("relearn", 1, offload="cpu", **few), small) is None
+    assert "offload" not in remedies([of_7b("relearn", 1, offload="cpu", **few)])
 
 
 def test_what_cuda_itself_takes_is_no_room() -> None:

@@ -9,7 +9,7 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from search_spaces.loading import validate
 from study.evaluation.answering.generation import answer_probes
-from study.models.attention_mask import keeps_every_token
+from study.models.devices.attention_mask import keeps_every_token
 from study.models.pretrained import fingerprint
 from study.models.resident import Resident
 from study.planning.materials import read_materials

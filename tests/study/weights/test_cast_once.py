@@ -5,8 +5,8 @@ import torch
 
 from study.evaluation.answering import generation
 from study.evaluation.answering.generation import answer_probes
-from study.models import attention_mask
-from study.models.attention_mask import causal_mask
+from study.models.devices import attention_mask
+from study.models.devices.attention_mask import causal_mask
 from study.models.resident import Resident
 from study.training.batches import collate
 from study.training.encoding import Encoded

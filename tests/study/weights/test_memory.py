@@ -110,6 +110,33 @@ def test_an_adapter_on_7b_fits_a_card_of_80_gb() -> None:
     assert at_a_stop / GIBIBYTE == pytest.approx(25.1 + 24.1 + 12.5 + 0.45 + cache / GIBIBYTE, rel=0.02)
 
 
+def test_layers_over_several_cards() -> None:
+    """An adapter on 7B: a share of what one card takes, and by how much whole layers are uneven."""
+    one, two, four = (
+        need(LLAMA_2_7B, lora=R16, longest=512, gpus=gpus).device / GIBIBYTE for gpus in (1, 2, 4)
+    )
+    layer = 202_383_360 * 6 / GIBIBYTE
+    logits = 8 * 512 * 32000 * 14 / GIBIBYTE
+    for cards, told in ((2, two), (4, four)):
+        assert told == pytest.approx(logits + (one - logits) / cards + 2 * layer, rel=0.01)
+    assert need(LLAMA_2_7B, lora=R16, gpus=4).host == need(LLAMA_2_7B, lora=R16, gpus=1).host
+
+
+def test_layers_in_main_memory() -> None:
+    """An adapter on 7B in mixed: embedding, output layer and two layers, with casts, and what a step takes."""
+    kept = need(LLAMA_2_7B, lora=R16, longest=512, offload="cpu")
+    embeddings, layers = 2 * 32000 * 4096 * 6, 2 * 202_383_360 * 6
+    adapter = 4 * 4 * 40.0e6
+    activations = 8 * 512 * 4096 * (51 + 32 * 4)
+    logits = 8 * 512 * 32000 * 14
+    by_hand = embeddings + layers + adapter + activations + logits
+    assert kept.device == pytest.approx(by_hand, rel=0.02)
+    # The process's own copy, the one that computes, and the plain weights beside the merged.
+    assert kept.host / GIBIBYTE == pytest.approx(0.5 + 3 * 25.1, rel=0.02)
+    frozen = need(LLAMA_2_7B, lora=R16, longest=512, offload="cpu", method="kl_minimisation")
+    assert frozen.host - kept.host == 4 * 6_738_415_616
+
+
 def test_the_machines_memory_is_told_apart() -> None:
     """Beside a GPU: the process's own copy of the model, and a file or a state on its way to disk."""
     beside = need(LLAMA_2_7B, lora=R16)
