@@ -1,6 +1,6 @@
 """``python -m benchmarks.gpu FOLDER``: every part on the GPU that is there, within so many minutes.
 
-    python -m benchmarks.gpu FOLDER [--minutes 9] [--parts facts,steps,asking,bits,graphs,whole,arms]
+    python -m benchmarks.gpu FOLDER [--minutes 9] [--parts facts,steps,asking,bits,graphs,placements,whole,arms]
     python -m benchmarks.gpu FOLDER --small          the same in seconds on a CPU, as a test runs it
     python -m benchmarks.gpu.page FOLDER/gpu.json    docs/GPU.md from what was measured
 
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.bits import bits, graphs
+from benchmarks.gpu.placements import placements
 from benchmarks.gpu.setting import Setting, prepare
 from benchmarks.gpu.speed import asking, facts, steps
 from benchmarks.gpu.studies import arms, whole
@@ -32,6 +33,7 @@ PARTS: dict[str, tuple[Callable[[Setting], Any], float]] = {
     "asking": (asking, 30),
     "bits": (bits, 60),
     "graphs": (graphs, 30),
+    "placements": (placements, 60),
     "whole": (whole, 100),
     "arms": (arms, 200),
 }

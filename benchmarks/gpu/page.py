@@ -22,6 +22,7 @@ def page(found: Mapping[str, Any]) -> str:
         "asking": ("An evaluation", _asking),
         "bits": ("The same bits", _bits),
         "graphs": ("A step as a CUDA graph", _graphs),
+        "placements": ("Layers over two cards, and in main memory", _placements),
         "whole": ("Memory, told and taken", _whole),
         "arms": ("Beside plain Ray Tune", _arms),
     }
@@ -115,6 +116,31 @@ def _graphs(rows: Sequence[Mapping[str, Any]]) -> str:
             for row in rows
         ),
     )
+
+
+def _placements(rows: Sequence[Mapping[str, Any]]) -> str:
+    missing = [f"{row['placement']}: not measured: {row['not measured']}" for row in rows if "ms" not in row]
+    measured = table(
+        (
+            "an adapter, its model on",
+            "ms a step",
+            "seconds an evaluation",
+            "GiB at most, each card",
+            "bits equal",
+        ),
+        (
+            (
+                row["placement"],
+                f"{row['ms']:.1f}",
+                f"{row['evaluation_seconds']:.1f}",
+                ", ".join(f"{each:.1f}" for each in row["peak_gib"]) or "no card",
+                "yes" if row["bits equal"] else "no",
+            )
+            for row in rows
+            if "ms" in row
+        ),
+    )
+    return "\n\n".join((measured, *missing))
 
 
 def _whole(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ import torch
 from benchmarks.gpu import disk
 from benchmarks.gpu.__main__ import PARTS, measure
 from benchmarks.gpu.page import page
+from benchmarks.gpu.placements import KEPT, ONE, TWO
 from benchmarks.gpu.setting import model_folder, prepare
 from benchmarks.gpu_science import SPACE, sizes
 from search_spaces.loading import load_space
@@ -50,6 +51,11 @@ def test_a_cpu_gives_the_same_bits(measured: dict[str, Any], kind: str) -> None:
     assert found["two micro-batches"] < 0.1
 
 
+def test_layers_elsewhere_give_equal_bits(measured: dict[str, Any]) -> None:
+    found = {row["placement"]: row["bits equal"] for row in measured["placements"]}
+    assert found == dict.fromkeys((ONE, TWO, KEPT), True)
+
+
 def test_what_checkpoints_take(tmp_path: Path) -> None:
     model = model_folder(tmp_path, small=True)
     whole, adapters = (disk.measure(title, model) for title in disk.WAYS)
@@ -67,6 +73,9 @@ def test_the_page(measured: dict[str, Any], tmp_path: Path) -> None:
         "facts": {**measured["facts"], "card": "NVIDIA H100 80GB HBM3", "driver": "570.86"},
     }
     assert "NVIDIA H100 80GB HBM3, driver 570.86" in page(on_a_card)
+    one_card = [row for row in measured["placements"] if row["placement"] != TWO]
+    one_card.append({"placement": TWO, "not measured": "one card"})
+    assert "two cards: not measured: one card" in page({**measured, "placements": one_card})
 
 
 def test_a_page_without_any_number_says_so() -> None:
