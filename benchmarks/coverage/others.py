@@ -80,7 +80,11 @@ def _net(study: _Study) -> list[bool]:
 
 
 def _records(curves: list[NetCurve]) -> list[dict[str, float]]:
-    return [{"low": float(row.low), "high": float(row.high)} for row in best_of(curves).itertuples()]
+    found = best_of(curves)
+    return [
+        {"low": float(low), "high": float(high)}
+        for low, high in zip(found["low"], found["high"], strict=True)
+    ]
 
 
 def _recovered(study: _Study) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_what_processes_cannot_train_together(planned, execution, changes, words
 H100 = Machine(cores=64, memory=1024 * GIBIBYTE, cards=8, card_memory=int(79.1 * GIBIBYTE))
 
 
-def of_7b(kind: str, gpus: float, trains_all_weights: bool = False, **changes) -> Demand:
+def of_7b(kind: str, gpus: float, trains_all_weights: bool = False, **changes: Any) -> Demand:
     """Of Llama-2-7b in mixed precision, batches of 8 x 512 tokens."""
     told = need(LLAMA_2_7B, longest=512, gpus=gpus, **changes)
     resources = Resources(gpus=gpus, offload=changes.get("offload", "none"))
@@ -132,7 +133,7 @@ def test_7b_on_cards_of_80_gb() -> None:
 def test_7b_on_cards_of_24_gb() -> None:
     """What neither one card nor two hold, four do, and one whose layers lie in main memory."""
     small = replace(H100, card_memory=int(23.6 * GIBIBYTE))
-    few = {"lora": R16, "micro_batch": 2}
+    few: dict[str, Any] = {"lora": R16, "micro_batch": 2}
     assert misfit(of_7b("relearn", 1, **few), small) is not None
     assert misfit(of_7b("relearn", 2, **few), small) is not None
     assert misfit(of_7b("relearn", 4, **few), small) is None
