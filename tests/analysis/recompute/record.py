@@ -296,7 +296,7 @@ def _places(
             {"method": str, "start": str, "corpus": str}
         )
         tables.append({where: matrix(part, metric) for where, part in scored(rows, metric).groupby(place)})
-    made = {}
+    made: dict[tuple[str, str, int, str, int], tuple[tuple[float, float], Row | None, int]] = {}
     for where in set(tables[0]) & set(tables[1]):
         both = common([tables[1][where], tables[0][where]])
         assert both is not None

@@ -298,7 +298,8 @@ def test_the_controls_of_the_matched_study() -> None:
 
 def test_how_near_the_texts_are() -> None:
     corpora = pd.read_parquet(DOCS / "whp-keyword-smollm2" / "corpora.parquet").set_index("corpus")
-    near = [f"{corpora.loc[corpus, 'lexical_overlap']:.2f}" for corpus in TEXTS]
+    overlaps = corpora["lexical_overlap"].astype(float)
+    near = [f"{overlaps[corpus]:.2f}" for corpus in TEXTS]
     results(
         f"({near[0]} of its distinct words stand in the forget set), astronomy ({near[1]}), cars and "
         f"films ({near[2]}), lorem "
