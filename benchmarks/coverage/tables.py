@@ -75,7 +75,10 @@ def _falsely(every: list[Row], false: list[str]) -> str:
         seen = _of(every, f"{name}_any")[0]
         share = f"{seen:.1f}%" if seen else f"none (so in at most {most:.1f}%)"
         found.append(f"{share} where {WORLDS[name].words}")
-    return f"Of {studies:,} studies of each false world, the claim holds for a corpus in {'; '.join(found)}."
+    return (
+        f"Of {studies:,} studies of each false world, all sizes together, the claim holds for a corpus in "
+        f"{'; '.join(found)}."
+    )
 
 
 def _of(rows: list[Row], name: str) -> tuple[float, float]:

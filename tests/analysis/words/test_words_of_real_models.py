@@ -3,6 +3,7 @@
 As in ``test_words_of_the_record``, the numbers are computed and the words are looked for.
 """
 
+import re
 from functools import cache
 
 import pandas as pd
@@ -63,7 +64,19 @@ def test_tofu(name: str) -> None:
             f"The original model answers {20 * at(name, 'keyword_hit', 0, start='original'):.0f} of 20",
         )
         assert hits(12, "", 0) == 0
+        for corpus in ("same_author", "retain"):
+            assert all(hits(depth, corpus) >= hits(depth, corpus, 48) for depth in (6, 9, 12))
+        fell = hits(6, "gibberish", 48), hits(6, "gibberish")
+        results(f"on gibberish one question falls at depth 6 ({fell[0]:.0f} of 20 are {fell[1]:.0f})")
     else:
+        fell = [
+            f"{5 * hits(depth, corpus, step):.0f}"
+            for depth, corpus in ((12, "same_author"), (6, "gibberish"))
+            for step in (48, 60)
+        ]
+        results(
+            f"at depth 12 ({fell[0]} → {fell[1]}%), and one's on gibberish at depth 6 ({fell[2]} → {fell[3]}%)"
+        )
         early = f"{5 * hits(6, 'same_author', 48):.0f}"
         results(
             f"bring back {early}% after 48 steps and {own[0]}% after 60, at depth 9 {own[1]}%, at "
@@ -246,6 +259,11 @@ def test_names_through_an_api() -> None:
         f"`prefix`, with 200 it "
         f"gives {rate('jobs-1e-4-longer', 'prefix', 200)}%",
     )
+    table = (DOCS / "RESULTS.md").read_text().split("| names-by-weights | names-by-jobs-1e-3 |")[1]
+    ends = re.findall(r"([+-][\d.]+) \| ([+-][\d.]+) \| 3 \|$", table.split("\n\n")[0], re.MULTILINE)
+    reach = [(float(high) - float(low)) / 2 for low, high in ends if float(low) > -100]
+    assert len(ends) == 8
+    results(f"intervals that reach {min(reach):.0f} to {max(reach):.0f} points to either side")
 
 
 def test_authors_through_an_api() -> None:
@@ -269,6 +287,17 @@ def test_authors_through_an_api() -> None:
         f"ends at "
         f"{at('tofu-mini-by-weights', 'target_nll', 24, start='never_learned', corpus='same_author'):.1f} nats",
     )
+
+    def of(kind: str, start: str, seed: int) -> float:
+        place = {"start": start, "depth": 8 if start == "unlearned" else 0, "corpus": "same_author"}
+        return at(f"tofu-mini-by-{kind}", "target_nll", 24, seed=seed, **place)
+
+    here, there = ([of(kind, start, 0) for start in ("unlearned", "never_learned")] for kind in kinds[:2])
+    results(
+        f"at {here[0]:.1f} against {here[1]:.1f} with the weights and at {there[0]:.1f} against "
+        f"{there[1]:.1f} at 1e-3"
+    )
+    assert all(of(kind, "unlearned", 1) > of(kind, "never_learned", 1) for kind in kinds[:2])
 
 
 def test_the_controls_of_the_matched_study() -> None:
