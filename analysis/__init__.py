@@ -2,10 +2,11 @@
 
 import analysis
 study = analysis.load("studies/names")  # or several, which a column ``study`` tells apart
+study.best_attacks()  # each function below that takes a study is its method too; and study.plot.surface(…) draws
 analysis.surface(study, corpus="prefix", repetitions=7, start="unlearned")  # and plot_surface draws it
 analysis.best_attacks(study)  # what brings most back, beside the control
 analysis.trajectories(study)  # peak, recovery, lift, … of each relearning
-analysis.compare(study.scores("keyword_hit"), "corpus", "keyword_hit", start="unlearned")  # paired differences
+analysis.compare(study, "corpus", "keyword_hit", start="unlearned")  # paired differences
 analysis.frontier(study, corpus="prefix", repetitions=7, start="unlearned")  # where an attack begins to work
 analysis.drivers(study)  # what each axis does to the rate, in percentage points
 analysis.flow(study)  # which relearnings knew, had forgotten, are intact, and recovered
@@ -16,7 +17,7 @@ analysis.law(study)  # seven numbers for all cells of a method, and what they sa
 analysis.predictors(analysis.load("studies/names", "studies/tofu"))  # is recovery foreseen in studies not seen?
 """
 
-from analysis.charts.surface_plot import plot_surface
+from analysis.charts.surface_plot import Plots, plot_surface
 from analysis.measures.best_attacks import best_attacks
 from analysis.measures.comparisons import compare
 from analysis.measures.contour import frontier
@@ -56,3 +57,24 @@ __all__ = [
     "verdicts",
     "wilson",
 ]
+
+MEASURES = (
+    answers,
+    best_attacks,
+    compare,
+    drivers,
+    experiments,
+    flow,
+    frontier,
+    law,
+    net_recovery,
+    predictors,
+    surface,
+    trajectories,
+    verdicts,
+)
+"""What takes a study first. A study knows none of it, since all of it builds upon a study: it gets its methods here."""
+
+for _kind in (Study, Studies):
+    for _name, _method in {**{each.__name__: each for each in MEASURES}, "plot": property(Plots)}.items():
+        setattr(_kind, _name, _method)

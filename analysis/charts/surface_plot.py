@@ -13,6 +13,19 @@ if TYPE_CHECKING:  # matplotlib is loaded by who draws, and not by who reads
     from matplotlib.axes import Axes
 
 
+class Plots:
+    """What can be drawn of a study: ``study.plot.surface(corpus="prefix", start="unlearned")``."""
+
+    def __init__(self, study: Study | Studies) -> None:
+        self._study = study
+
+    def surface(
+        self, rows: str = "depth", columns: str = "relearn_steps", axes: "Axes | None" = None, **which: object
+    ) -> "Axes":
+        """``analysis.plot_surface`` of the study."""
+        return plot_surface(self._study, rows, columns, axes, **which)
+
+
 def plot_surface(
     study: Study | Studies | pd.DataFrame,
     rows: str = "depth",

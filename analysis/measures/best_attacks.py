@@ -3,8 +3,11 @@
 import pandas as pd
 
 from analysis.measures.surface import intervals, select
+from analysis.reading.given import a_study
+from analysis.reading.selection import refuse_empty
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study, coordinates
+from study.errors import SpecError
 
 
 def best_attacks(
@@ -26,12 +29,19 @@ def best_attacks(
         corpus, steps, model and repetition count, NaN where it was not run. Highest first.
 
     Raises:
-        SpecError: a metric, a coordinate or a value that the study does not have.
+        SpecError: a metric, a coordinate or a value that the study does not have, or no attack among what is named.
     """
-    rows = select(study.cells, metric or study.headline.metric, "forget", **fixed)
+    study = a_study(study, "best_attacks")
+    name = metric or study.headline.metric
+    rows = select(study.cells, name, "forget", **fixed)
     benign = rows[rows["benign"] & (rows["relearn_steps"] > 0)]
     keys = [name for name in coordinates(rows) if name != "seed"]
     attacks = benign[benign["start"] == "unlearned"]
+    if attacks.empty:
+        refuse_empty(study.cells, {"metric": name, "split": "forget", **fixed})
+        raise SpecError(
+            f"{name}: of what was named no unlearned model was relearned on a benign corpus yet, so there is no attack"
+        )
     found = attacks.groupby(keys, observed=True).agg(rate=("value", "mean"), seeds=("seed", "nunique"))
     found = found.join(intervals(attacks, keys))
     shared = [name for name in keys if name not in ("start", "method", "depth")]

@@ -6,16 +6,19 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.reading.study_frames import coordinates
+from analysis.reading.given import study_or_probes
+from analysis.reading.selection import matching, refuse_empty, refuse_unknown, refuse_unknown_values
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import SCORES, Study, coordinates
 from analysis.statistics.crossed_design import Answers, answers
 from analysis.statistics.moderated import contrast, together
-from study.errors import SpecError
+from study.errors import SpecError, did_you_mean
 
 COLUMNS = ("one", "other", "difference", "low", "high", "p", "p_adjusted", "detectable", "seeds", "probes")
 
 
 def compare(
-    probes: pd.DataFrame,
+    probes: Study | Studies | pd.DataFrame,
     axis: str,
     metric: str,
     pairs: Sequence[tuple[object, object]] | None = None,
@@ -25,7 +28,7 @@ def compare(
     """Differences between the values of an axis, within each setting of the other coordinates.
 
     Args:
-        probes: ``Study.scores(metric)``, or ``Study.probes``.
+        probes: a study, ``Study.scores(metric)`` or ``Study.probes``.
         axis: what is compared: ``corpus``, ``method``, ``start``, ….
         metric: a column of scores.
         pairs: which values; None: each with each.
@@ -39,9 +42,10 @@ def compare(
         scores of both sides are the same number, there is no interval.
 
     Raises:
-        SpecError: no such column or coordinate, or fewer than two values to compare.
+        SpecError: no such metric, coordinate or value, no row that has all that was named, or fewer than two values to
+            compare.
     """
-    rows = _chosen(probes, axis, split, fixed)
+    rows = _chosen(probes, axis, metric, split, fixed)
     others = _settings(rows, axis)
     places: list[dict[str, object]] = []
     found: list[Answers] = []
@@ -65,7 +69,7 @@ def compare_at_last(
     Raises:
         SpecError: as ``compare``.
     """
-    rows = _chosen(probes, axis, split, fixed)
+    rows = _chosen(probes, axis, metric, split, fixed)
     rows = rows[rows["relearn_steps"] > 0]
     others = [name for name in _settings(rows, axis) if name != "relearn_steps"]
     places: list[dict[str, object]] = []
@@ -84,15 +88,30 @@ def compare_at_last(
     return _table(axis, [*others, "relearn_steps"], places, found)
 
 
-def _chosen(probes: pd.DataFrame, axis: str, split: str, fixed: Mapping[str, object]) -> pd.DataFrame:
-    known = coordinates(probes)
-    rows = probes[(probes["split"] == split)]
-    for name, value in fixed.items():
-        if name not in known:
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(known)}")
-        rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
-    if axis not in known:
-        raise SpecError(f"{axis} is no coordinate: choose from {', '.join(known)}")
+def _chosen(
+    given: Study | Studies | pd.DataFrame, axis: str, metric: str, split: str, fixed: Mapping[str, object]
+) -> pd.DataFrame:
+    given = study_or_probes(given, "compare")
+    probes = given if isinstance(given, pd.DataFrame) else given.scores(metric, split)
+    refuse_unknown([axis], coordinates(probes))
+    if metric not in SCORES:
+        raise SpecError(
+            f"metric={metric}: probes are scored by {', '.join(SCORES)}{did_you_mean(str(metric), SCORES)}"
+        )
+    if metric not in probes:
+        scored = ", ".join(name for name in SCORES if name in probes)
+        raise SpecError(
+            f"metric={metric}: these probes have {scored or 'no score'}; ask study.scores({metric!r})"
+        )
+    refuse_unknown_values(probes, fixed)
+    rows = matching(probes[probes["split"] == split], fixed)
+    if rows.empty:
+        refuse_empty(probes, {"split": split, **fixed})
+    if rows[metric].isna().all():
+        scored = ", ".join(name for name in SCORES if name in rows and rows[name].notna().any())
+        raise SpecError(
+            f"{metric}: nothing to compare; no probe of these has this score, they have {scored or 'none'}"
+        )
     return rows
 
 

@@ -11,6 +11,8 @@ said "never" in half of the simulated studies whose true curve begins above the 
 import numpy as np
 import pandas as pd
 
+from analysis.reading.given import study_or_cells
+from analysis.reading.selection import refuse_empty, refuse_unknown, refuse_unknown_values
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study, coordinates
 from analysis.reading.titles import probes_per_cluster
@@ -18,7 +20,7 @@ from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.moderated import contrast, moderated
 from analysis.statistics.rates import rate_interval
 from analysis.statistics.wilson import Numbers
-from study.errors import SpecError
+from study.errors import SpecError, did_you_mean
 from study.results.schema import COORDINATES
 
 LOGARITHMIC = ("relearn_steps", "depth")
@@ -56,10 +58,13 @@ def frontier(
         SpecError: no such axis or metric, nothing scored, cells that differ in a coordinate which nobody named, or
             nowhere two places along ``rows``.
     """
-    known = coordinates(study) if isinstance(study, pd.DataFrame) else COORDINATES
-    for name in (rows, columns, *fixed):
-        if name not in known:
-            raise SpecError(f"{name} is no coordinate: choose from {', '.join(known)}")
+    study = study_or_cells(study, "frontier")
+    cells = study if isinstance(study, pd.DataFrame) else study.cells
+    known = coordinates(cells) if isinstance(study, pd.DataFrame) else COORDINATES
+    refuse_unknown([rows], known, "rows")
+    refuse_unknown([columns], known, "columns")
+    refuse_unknown(fixed, known)
+    refuse_unknown_values(cells, fixed)
     if rows == columns:
         raise SpecError(f"rows={rows}, columns={columns}: expected two axes")
     made: list[dict[str, object]] = []
@@ -73,6 +78,8 @@ def frontier(
             found = _rows(scores, rows, columns, name, level)
             made += found if len(study.parts) == 1 else [{"study": part.name, **row} for row in found]
     if not made:
+        if len(cells):
+            refuse_empty(cells, {"split": split, **fixed})
         words = ", ".join(f"{name}={value}" for name, value in fixed.items()) or "these rows"
         raise SpecError(
             f"a frontier needs two places along {rows} that share a seed and a scored probe, and {words} has none: "
@@ -88,7 +95,8 @@ def _with_none(corpus: object) -> list[object]:
 def _cells(cells: pd.DataFrame, metric: str | None, split: str, fixed: dict[str, object]) -> pd.DataFrame:
     known = [str(name) for name in cells["metric"].unique()]
     if metric not in known:
-        raise SpecError(f"metric={metric}: these cells have {', '.join(known) or 'none'}; name one")
+        near = did_you_mean(str(metric), known)
+        raise SpecError(f"metric={metric}: these cells have {', '.join(known) or 'none'}; name one{near}")
     chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
     for name, value in fixed.items():
         values = _with_none(value) if name == "corpus" else value

@@ -20,7 +20,8 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis.measures.surface import select
-from analysis.reading.studies import Studies, a_study
+from analysis.reading.given import a_study
+from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 from analysis.statistics.adjustment import holm
 from analysis.statistics.logistic import Fit, fit
@@ -66,7 +67,8 @@ def drivers(study: Study | Studies, metric: str | None = None, split: str = "for
     Raises:
         SpecError: no relearned cell, nothing that varies, or every answer alike.
     """
-    name = metric or a_study(study, "drivers").headline.metric
+    study = a_study(study, "drivers")
+    name = metric or study.headline.metric
     cells = select(study.cells, name, split)
     cells = cells[(cells["corpus"] != "none") & (cells["relearn_steps"] > 0)]
     if cells.empty:

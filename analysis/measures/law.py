@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.reading.studies import a_study
+from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.capped_logistic import explained, fit, predict
 from analysis.statistics.wilson import Numbers
@@ -54,7 +54,7 @@ def law(study: Study, other: pd.DataFrame | None = None) -> Law:
     Raises:
         SpecError: no original model was evaluated, the headline metric is no share, or too few cells to fit.
     """
-    a_study(study, "law")
+    study = one_study(study, "law")
     cells = _unlearned(study.cells, study)
     originals = _originals(study)
     if cells.empty or originals.empty:

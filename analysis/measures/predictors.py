@@ -19,7 +19,8 @@ import scipy  # its parts load when they are first used
 
 from analysis.measures.recovery.flow import flow
 from analysis.measures.recovery.net_recovery import RELEARNING
-from analysis.reading.studies import Studies, a_study
+from analysis.reading.given import a_study
+from analysis.reading.studies import Studies
 from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.capped_logistic import fit, predict
 from analysis.statistics.wilson import Numbers

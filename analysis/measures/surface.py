@@ -5,11 +5,18 @@ over two corpora at once would be a number about neither.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.reading.given import study_or_cells
+from analysis.reading.selection import (
+    known_value,
+    matching,
+    refuse_empty,
+    refuse_unknown,
+    refuse_unknown_values,
+)
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study, coordinates
 from analysis.statistics.rates import rate_interval
@@ -28,30 +35,12 @@ def select(cells: pd.DataFrame, metric: str = ASR, split: str = "forget", **fixe
         SpecError: a metric, a split, a coordinate or a value that these rows do not have; names the near ones.
     """
     if len(cells):
-        _known(metric, cells["metric"], "metric")
+        known_value(metric, cells["metric"], "metric")
     if split not in SPLITS:  # one of them may be scored in no row
         raise SpecError(f"split={split}: choose from {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}")
     chosen = cells[(cells["metric"] == metric) & (cells["split"] == split)]
-    for name, value in fixed.items():
-        if name not in coordinates(cells):
-            known = coordinates(cells)
-            raise SpecError(
-                f"{name} is no coordinate: choose from {', '.join(known)}{did_you_mean(name, known)}"
-            )
-        values = list(value) if isinstance(value, list | tuple) else [value]
-        for each in values if len(cells) else ():
-            _known(each, cells[name], name)
-        chosen = chosen[chosen[name].isin(values)]
-    return chosen
-
-
-def _known(value: object, column: "pd.Series[Any]", name: str) -> None:
-    declared = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.unique()
-    if value not in set(declared):
-        words = [str(each) for each in declared]
-        raise SpecError(
-            f"{name}={value}: these rows have {', '.join(words) or 'none'}{did_you_mean(str(value), words)}"
-        )
+    refuse_unknown_values(cells, fixed)
+    return matching(chosen, fixed)
 
 
 def surface(
@@ -60,7 +49,7 @@ def surface(
     columns: str = "relearn_steps",
     metric: str | None = None,
     split: str = "forget",
-    pool: Sequence[str] = ("seed",),
+    pool: str | Sequence[str] = ("seed",),
     alike: float | None = None,
     **fixed: object,
 ) -> pd.DataFrame:
@@ -70,7 +59,7 @@ def surface(
         cells: a study, or rows of its ``cells``.
         rows, columns: the axes; every pair of values that occurs is in the result.
         metric, split: which rows; the metric of a study's headline if None, of rows alone the attack success rate.
-        pool: coordinates whose cells are added up.
+        pool: a coordinate, or several, whose cells are added up.
         alike: how many probes share a title, in the mean; it counts where an interval is over the probes of one seed.
             None: as the study's probes say; of rows alone, none.
         fixed: ``corpus="prefix"``: keeps the cells with that value, or with one of a list of values.
@@ -82,13 +71,20 @@ def surface(
         as rate, and its interval is NaN. ``.pivot(index=rows, columns=columns, values="rate")`` makes it a grid.
 
     Raises:
-        SpecError: cells would be pooled that differ in a coordinate which nobody named; or as ``select``.
+        SpecError: cells would be pooled that differ in a coordinate which nobody named; no row has all that was named;
+            or as ``select``.
     """
+    cells = study_or_cells(cells, "surface")
     if not isinstance(cells, pd.DataFrame):
         metric = metric or cells.headline.metric
         alike = max(each.probes_per_title(split) for each in cells.parts) if alike is None else alike
         cells = cells.cells
+    pool = [pool] if isinstance(pool, str) else list(pool)
+    for what, names in (("rows", [rows]), ("columns", [columns]), ("pool", pool)):
+        refuse_unknown(names, coordinates(cells), what)
     chosen = select(cells, metric or ASR, split, **fixed)
+    if chosen.empty:
+        refuse_empty(cells, {"metric": metric or ASR, "split": split, **fixed})
     named = {rows, columns, *pool}
     mixed = {
         name: ", ".join(map(str, chosen[name].unique()))

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.measures.falls import LEVEL, falls
-from analysis.reading.studies import Studies, a_study
+from analysis.reading.given import a_study
+from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 from analysis.reading.titles import probes_per_cluster
 from analysis.statistics.adjustment import holm

@@ -17,7 +17,8 @@ from analysis.measures.recovery.statements import pooled_values
 from analysis.measures.recovery.verdicts import counted_steps
 from analysis.paper.claims import Cells, Verdict, judge
 from analysis.paper.published import EXPERIMENTS, Experiment, Reported
-from analysis.reading.studies import Studies, a_study
+from analysis.reading.given import a_study
+from analysis.reading.studies import Studies
 from analysis.reading.study_frames import Study
 from study.errors import counted
 from study.results.headline import Headline

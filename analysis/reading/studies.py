@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from analysis.reading.location import Location, locate
 from analysis.reading.row_reader import read_corpora, read_rows
-from analysis.reading.study_frames import NoMeasures, Study, ordered
+from analysis.reading.study_frames import Study, ordered
 from study.errors import PreflightError, RelearnError, SpecError, counted
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
@@ -33,7 +33,7 @@ def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_prop
 
 
 @dataclass(frozen=True, repr=False)
-class Studies(NoMeasures):
+class Studies:
     """Several studies, read together: the frames of a ``Study``, one below the other."""
 
     parts: tuple[Study, ...]
@@ -141,20 +141,6 @@ def _on_device(study: Study, device: str | Sequence[str] | None) -> Study:
             f"one, as analysis.load(…, device={study.devices[0]!r}), or the several that you want to pool"
         )
     return study
-
-
-def a_study(given: Study | Studies, asked_by: str) -> Study | Studies:
-    """The study that a measure was given.
-
-    Raises:
-        SpecError: it was given something else, such as the study's cells.
-    """
-    if not hasattr(given, "parts"):
-        raise SpecError(
-            f"analysis.{asked_by} was given a {type(given).__name__}: it needs the study itself, as analysis.load "
-            "returns it, since it reads more than one of its tables"
-        )
-    return given
 
 
 def _names(roots: list[str]) -> list[str]:

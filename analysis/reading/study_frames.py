@@ -6,12 +6,11 @@ for, and kept with the study. What is said of them, such as which had forgotten,
 (``analysis.measures.recovery.flow``).
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 from analysis.reading.location import Location
 from analysis.reading.row_reader import read_rows
 from analysis.reading.titles import probes_per_cluster
-from study.errors import SpecError, counted
+from study.errors import SpecError, counted, did_you_mean
 from study.results.headline import BOUNDS, Headline, headline
 from study.results.schema import COORDINATES, COUNTS, MEANS, STARTS
 
@@ -38,21 +37,6 @@ def coordinates(frame: pd.DataFrame) -> tuple[str, ...]:
     return ("study", *COORDINATES) if "study" in frame else COORDINATES
 
 
-class NoMeasures:
-    """What is measured is a function that takes a study, and whoever types it as a method is told its name.
-
-    A study does not know its measures: they build upon it, and there is one way to call each.
-    """
-
-    if not TYPE_CHECKING:  # else any name would be an attribute
-
-        def __getattr__(self, name: str) -> Any:
-            measures = getattr(sys.modules.get("analysis"), "__all__", ())
-            wanted = "plot_surface" if name == "plot" else name
-            hint = f": call analysis.{wanted}(study)" if wanted in measures else ""
-            raise AttributeError(f"a study has no attribute {name!r}{hint}", name=name, obj=self)
-
-
 def of_scored_cells(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The probes of cells in which one is scored; a judge may have rated some answers of a cell and not others."""
     scored = probes[metric].notna().to_numpy(bool, copy=True)
@@ -66,7 +50,7 @@ def of_scored_cells(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, repr=False)
-class Study(NoMeasures):
+class Study:
     """One study's folder, read.
 
     Attributes:
@@ -129,11 +113,13 @@ class Study(NoMeasures):
             SpecError: no such metric of probes, no such coordinate, or a value of another kind.
         """
         if metric not in SCORES:
-            raise SpecError(f"metric={metric}: probes are scored by {', '.join(SCORES)}")
+            near = did_you_mean(str(metric), SCORES)
+            raise SpecError(f"metric={metric}: probes are scored by {', '.join(SCORES)}{near}")
         where: dict[str, Sequence[object]] = {"split": [split]}
         for name, value in fixed.items():
             if name not in COORDINATES:
-                raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}")
+                near = did_you_mean(name, COORDINATES)
+                raise SpecError(f"{name} is no coordinate: choose from {', '.join(COORDINATES)}{near}")
             where[name] = list(value) if isinstance(value, list | tuple) else [value]
         return self.read_scores(metric, where)
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.reading.study_frames import coordinates, of_scored_cells
+from analysis.reading.given import study_or_probes
+from analysis.reading.selection import matching, refuse_empty, refuse_unknown, refuse_unknown_values
+from analysis.reading.studies import Studies
+from analysis.reading.study_frames import SCORES, Study, coordinates, of_scored_cells
 from analysis.reading.titles import cluster
 from analysis.statistics.wilson import Numbers
-from study.errors import SpecError
+from study.errors import SpecError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,16 @@ class Answers:
 
 
 def answers(
-    probes: pd.DataFrame, metric: str, axis: str = "relearn_steps", split: str = "forget", **fixed: object
+    probes: Study | Studies | pd.DataFrame,
+    metric: str,
+    axis: str = "relearn_steps",
+    split: str = "forget",
+    **fixed: object,
 ) -> Answers:
     """The scores along one axis, of the settings, seeds and probes that are there for all of it.
 
     Args:
-        probes: ``Study.probes``.
+        probes: a study, ``Study.probes`` or ``Study.scores(metric)``.
         metric: a column of scores; truth values count as 0 and 1.
         axis: the coordinate whose values are the settings, in order.
         fixed: the other coordinates, as in ``analysis.surface``.
@@ -54,15 +61,17 @@ def answers(
         SpecError: no such column or coordinate, other coordinates vary, nothing is scored, or the settings
             share no seed or no probe.
     """
+    given = study_or_probes(probes, "answers")
+    probes = given if isinstance(given, pd.DataFrame) else given.scores(metric, split)
     if metric not in probes.columns:
-        raise SpecError(f"metric={metric}: the probes have no such column of scores")
-    unknown = [name for name in (axis, *fixed) if name not in coordinates(probes)]
-    if unknown:
-        raise SpecError(f"{unknown[0]} is no coordinate: choose from {', '.join(coordinates(probes))}")
-    rows = of_scored_cells(probes[probes["split"] == split], metric)
-    for name, value in fixed.items():
-        rows = rows[rows[name].isin(list(value) if isinstance(value, list | tuple) else [value])]
+        known = [name for name in SCORES if name in probes]
+        words = f"the probes have no such column of scores; they have {', '.join(known) or 'none'}"
+        raise SpecError(f"metric={metric}: {words}{did_you_mean(str(metric), known)}")
+    refuse_unknown([axis], coordinates(probes))
+    refuse_unknown_values(probes, fixed)
+    rows = matching(of_scored_cells(probes[probes["split"] == split], metric), fixed)
     if rows.empty:
+        refuse_empty(probes, {"split": split, **fixed})
         raise SpecError(f"{metric}: no scored {split} probe of {_words(fixed)}")
     for name in coordinates(rows):
         values = [str(value) for value in rows[name].unique()]

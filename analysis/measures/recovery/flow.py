@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.measures.recovery.net_recovery import RELEARNING, WORLD, net_recovery, rated_cells
+from analysis.reading.given import one_study
 from analysis.reading.study_frames import WORDS, Study
 from study.results.headline import Headline
 
@@ -44,6 +45,7 @@ def flow(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
     Raises:
         IntegrityError: a cell has two rows.
     """
+    study = one_study(study, "flow")
     steps = net_recovery(study) if steps is None else steps
     keys = list(RELEARNING)
     last = steps.sort_values("relearn_steps", kind="stable").drop_duplicates(keys, keep="last")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
+from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.wilson import wilson
 from study.errors import IntegrityError
@@ -90,7 +91,7 @@ def net_recovery(study: Study) -> pd.DataFrame:
     Raises:
         IntegrityError: a cell has two rows.
     """
-    cells = rated_cells(study)
+    cells = rated_cells(one_study(study, "net_recovery"))
     rows = cells[(cells["start"] == "unlearned") & (cells["corpus"] != "none") & (cells["relearn_steps"] > 0)]
     rows = rows.drop(columns=["low", "high"])
     rows = rows.merge(_originals(cells), on=list(WORLD), how="left")

@@ -23,6 +23,7 @@ import pandas as pd
 from analysis.measures.recovery.flow import flow, in_declared_order
 from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
 from analysis.measures.recovery.statements import STATED, Statement
+from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.moderated import ROUNDING, Contrast, are_counts, together
 from study.errors import counted
@@ -69,6 +70,7 @@ def verdicts(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
         without an interval), ``smallest`` (see above), ``seeds``, ``pairs``, ``verdict`` and ``why``; ``planned_seeds``
         of its model, and ``unequal``, the relearn steps where they are not the same in all pairs.
     """
+    study = one_study(study, "verdicts")
     rows = counted_steps(study) if steps is None else steps
     found = judged([each for make in STATED for each in make(rows)])
     planned = study.planned.groupby("model", observed=True)["seed"].nunique()

@@ -14,14 +14,15 @@ def test_a_study_without_any_accepted_cell(study_folder) -> None:
     assert study.summary() == "0 of 324 cells; 1 stage failed"
     assert len(study.missing) == 324
     assert study.cells.empty
-    assert analysis.surface(study.cells, start="unlearned").empty
     for ask, words in (
         (lambda: analysis.trajectories(study), "no relearned cell is scored yet"),
         (lambda: analysis.drivers(study), "no relearned cell is scored yet"),
         (lambda: analysis.frontier(study, corpus="prefix"), "a frontier needs two places"),
-        (lambda: analysis.compare(study.probes, "corpus", "keyword_hit"), "nothing to compare"),
+        (lambda: analysis.surface(study, start="unlearned"), "nothing is computed yet"),
+        (lambda: analysis.surface(study.cells), "a DataFrame of cells without a row"),
+        (lambda: analysis.compare(study.probes, "corpus", "keyword_hit"), "probes without a row"),
         (lambda: analysis.predictors(study), "one study"),
-        (lambda: analysis.answers(study.probes, "keyword_hit"), "no scored forget probe"),
+        (lambda: analysis.answers(study.probes, "keyword_hit"), "probes without a row"),
     ):
         with pytest.raises(SpecError, match=words):
             ask()
