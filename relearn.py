@@ -41,7 +41,9 @@ from cluster.command_line.options import (  # noqa: E402
     VersionOption,
     WaitOption,
     WhereStoreOption,
+    a_folder,
     named_study,
+    one_of,
 )
 from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.serving.verb import add_verb as add_serve  # noqa: E402
@@ -274,7 +276,10 @@ def score(
 def report(
     folders: StudiesArgument,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Where [default: DIR/report; of several, beside the first].")
+        Path | None,
+        typer.Option(
+            "--to", help="Where [default: DIR/report; of several, beside the first].", callback=a_folder
+        ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
@@ -310,8 +315,15 @@ def compare(
 @app.command()
 def export(
     folder: StudyArgument,
-    form: Annotated[str, typer.Option("--format", help="csv, parquet or netcdf.")] = "csv",
-    to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/export].")] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", autocompletion=one_of("csv", "parquet", "netcdf"), help="csv, parquet or netcdf."
+        ),
+    ] = "csv",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where [default: STUDY/export].", callback=a_folder)
+    ] = None,
 ) -> None:
     """Write the rows as CSV, Parquet or a netCDF cube."""
     from analysis.export.files import export as write
@@ -323,7 +335,9 @@ def export(
 @app.command()
 def checkpoints(
     folder: StudyArgument,
-    to: Annotated[Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].", callback=a_folder)
+    ] = None,
     adapters: AdaptersOption = False,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""

@@ -75,6 +75,7 @@ MEASURES = (
 )
 """What takes a study first. A study knows none of it, since all of it builds upon a study: it gets its methods here."""
 
+_METHODS: dict[str, object] = {each.__name__: each for each in MEASURES}
 for _kind in (Study, Studies):
-    for _name, _method in {**{each.__name__: each for each in MEASURES}, "plot": property(Plots)}.items():
+    for _name, _method in {**_METHODS, "plot": property(Plots)}.items():
         setattr(_kind, _name, _method)

@@ -109,10 +109,17 @@ def _function(space: str) -> Callable[[], StudySpec]:
     if here not in sys.path:
         sys.path.append(here)  # the last of all, so that it hides nothing
     try:
-        found = getattr(importlib.import_module(module), name)
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        what = f"there is no module {error.name}"
+        raise SpecError(f"space {space}: {what}; expected module:function, importable from here") from None
     except Exception as error:  # whatever the user's module raises while it is imported
         what = f"{type(error).__name__}: {error}"
         raise SpecError(f"space {space}: {what}; expected module:function, importable from here") from error
+    if not hasattr(imported, name):
+        near = did_you_mean(name, (each for each in vars(imported) if not each.startswith("_")))
+        raise SpecError(f"space {space}: the module {module} has no function {name!r}{near}")
+    found = getattr(imported, name)
     if not callable(found):
         raise SpecError(f"space {space}: {name} is no function; expected one that returns a StudySpec")
     return found  # type: ignore[no-any-return]
@@ -129,7 +136,12 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SpecError(f"space {path}: no such file") from None
     except RecursionError:
         raise SpecError(f"space {path} cannot be read: its values are nested too deeply") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        what = "it is a folder" if path.is_dir() else error.strerror
+        raise SpecError(
+            f"space {path} cannot be read: {what}; name a preset, module:function or a file"
+        ) from None
+    except ValueError as error:
         raise SpecError(f"space {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise SpecError(f"space {path}: expected a mapping of the spec's keys, got {content!r:.60}")
@@ -138,8 +150,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _apply(fields: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise SpecError(f"--set {override}: expected key=value, such as depth=[8,12]")
+    if not equals or not key.strip():
+        raise SpecError(f"--set {override!r:.200}: expected key=value, such as depth=[8,12]")
     try:
         value = _yaml(text) if text else ""
     except ValueError as error:
@@ -269,12 +281,35 @@ def _line(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"  {place}: missing; every study needs it"
     given = f", got {problem['input']!r:.80}" if problem["type"] != "value_error" else ""
-    return f"  {place}: {problem['msg'].removeprefix('Value error, ')}{given}"
+    return f"  {place}: {_words(problem)}{given}"
+
+
+def _words(problem: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without the words of pydantic and of regular expressions."""
+    if problem["type"] in ("model_type", "dict_type"):
+        known = _keys(problem["loc"])
+        named = f" ({', '.join(known[:4])}{', …' if len(known) > 4 else ''})" if known else ""
+        return f"expected keys with their values{named}"
+    if problem["type"] == "string_pattern_mismatch":
+        pattern = problem["ctx"]["pattern"]
+        return f"expected {PATTERNS.get(pattern, f'a text of the form {pattern}')}"
+    return str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+
+
+PATTERNS = {
+    r"^\S+$": "one word",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "at most 64 letters, digits, points, _ and -, the first a letter or a digit",
+}
 
 
 def _siblings(problem: Mapping[str, Any]) -> list[str]:
     """The keys that would have been known beside the wrong one."""
+    return _keys(problem["loc"][:-1])
+
+
+def _keys(place: Sequence[int | str]) -> list[str]:
+    """The keys that are known in a place of the spec."""
     model: Any = StudySpec
-    for part in problem["loc"][:-1]:
+    for part in place:
         model = _part(model, str(part))
     return list(getattr(model, "model_fields", {}))

@@ -33,6 +33,7 @@ UNITS = {
 }
 PARTS = {"value": ("", ""), "k": ("_k", "how many"), "n": ("_n", "of how many scored probes")}
 """Column of the cells → what its variable's name ends in, and what it is."""
+MISSING = "NaN: not computed, or not scored; never 0"
 MOST_VALUES = 50_000_000
 """Values of a cube, over all its variables: 400 MB."""
 
@@ -118,7 +119,7 @@ def _attributes(study: Study) -> dict[str, str]:
         "title": str(content["spec"].get("name", "")),
         "question": str(content["spec"].get("question", "")),
         "state": study.summary(),
-        "missing": "NaN: not computed, or not scored; never 0",
+        "missing": MISSING,
         "spec": json.dumps(content["spec"], ensure_ascii=False),
         "provenance": json.dumps(content.get("provenance", {}), ensure_ascii=False, default=str),
         "names": ", ".join(WORDS),

@@ -4,6 +4,8 @@ Each file is whole or absent: it is written under a hidden name, forced to disk,
 that was there before stays as it was where a new one fails.
 """
 
+import csv
+import os
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +14,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from analysis.export.cube import write_cube
+from analysis.export.cube import MISSING, write_cube
 from analysis.reading.studies import ALL, load
 from study.artifacts.atomic_write import write_file
+from study.artifacts.targets import refuse_loss, try_folder
 from study.errors import SpecError
 from study.results.files import dataset_files, read_file
-from study.results.schema import DATASETS
+from study.results.schema import COORDINATES, DATASETS
 
 FORMULA = r"\A([=+@\t\r-])"
 FORMATS = ("csv", "parquet", "netcdf")
+MOST_HEADER = 1_000_000
+"""Bytes or characters in which an export says what it is."""
 
 
 def export(folder: Path, form: str, destination: Path | None = None) -> list[Path]:
@@ -35,7 +40,8 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
         The files.
 
     Raises:
-        SpecError: not a study, an unknown format, a file where the folder should be, or nothing to make a cube of.
+        SpecError: not a study, an unknown format, no folder that can be written, a file there that no
+            export wrote, or nothing to make a cube of.
         IntegrityError: a file of rows is torn or changed.
         PreflightError: a cube without xarray.
     """
@@ -43,16 +49,34 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
         raise SpecError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     study = load(folder, device=ALL)
     target = destination if destination is not None else folder / "export"
-    file = next((path for path in (target, *target.parents) if path.is_file()), None)
-    if file is not None:
-        raise SpecError(f"{file} is a file, and an export needs a folder there: name another with --to")
+    try_folder(target)
+    names = ["cells.nc"] if form == "netcdf" else [f"{dataset}.{form}" for dataset in DATASETS]
+    written = [target / name for name in names]
+    for path in written:
+        if os.path.lexists(path) and not _is_export(path):
+            refuse_loss(path, "export")
     if form == "netcdf":
-        write_file(target / "cells.nc", lambda path: write_cube(study, path))
-        return [target / "cells.nc"]
-    written = [target / f"{dataset}.{form}" for dataset in DATASETS]
+        write_file(written[0], lambda path: write_cube(study, path))
+        return written
     for path in written:
         write_file(path, partial(_write_dataset, folder, path.stem, form))
     return written
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is what an export, of whatever version, wrote."""
+    try:
+        if path.suffix == ".nc":
+            with path.open("rb") as file:
+                return MISSING.encode() in file.read(MOST_HEADER)
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8") as text:
+                columns = next(csv.reader([text.readline(MOST_HEADER)]), [])
+        else:
+            columns = pyarrow.parquet.read_schema(path).names
+    except (OSError, ValueError, csv.Error):  # of pyarrow too, which derives its own from these
+        return False
+    return set(COORDINATES) <= set(columns)
 
 
 def _write_dataset(folder: Path, dataset: str, form: str, path: Path) -> None:

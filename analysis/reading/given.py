@@ -22,11 +22,11 @@ def a_study(given: Any, asked_by: str) -> Study | Studies:
     Raises:
         SpecError: it was given something else, such as the study's cells.
     """
-    if isinstance(given, Study | Studies):
-        return given
+    if _is_study(given):
+        return given  # type: ignore[no-any-return]
     raise SpecError(
-        f"analysis.{asked_by} was given {_what(given)}: it needs the study itself, since it reads more than one of its "
-        f"tables; {LOADED}"
+        f"analysis.{asked_by} was given {_what(given)}: it needs the study itself, since it reads "
+        f"more than one of its tables; {LOADED}"
     )
 
 
@@ -37,7 +37,7 @@ def one_study(given: Any, asked_by: str) -> Study:
         SpecError: as ``a_study``, or several studies.
     """
     studies = a_study(given, asked_by)
-    if isinstance(studies, Study):
+    if not isinstance(studies, Studies):
         return studies
     raise SpecError(
         f"analysis.{asked_by} was given {len(studies.parts)} studies: it takes one; choose it, as "
@@ -66,8 +66,8 @@ def study_or_probes(given: Any, asked_by: str) -> Study | Studies | pd.DataFrame
 def _study_or_rows(
     given: Any, asked_by: str, columns: tuple[str, ...], rows: str
 ) -> Study | Studies | pd.DataFrame:
-    if isinstance(given, Study | Studies):
-        return given
+    if _is_study(given):
+        return given  # type: ignore[no-any-return]
     if not isinstance(given, pd.DataFrame) or not set(columns) <= set(given.columns):
         raise SpecError(
             f"analysis.{asked_by} was given {_what(given)}: it takes a study, or rows of {rows}; {LOADED}"
@@ -78,6 +78,10 @@ def _study_or_rows(
             "computed yet; study.summary() says how much is there"
         )
     return given
+
+
+def _is_study(given: Any) -> bool:
+    return not isinstance(given, pd.DataFrame) and hasattr(given, "parts")
 
 
 def _what(given: Any) -> str:

@@ -101,13 +101,14 @@ def known_value(value: object, column: "pd.Series[Any]", name: str) -> None:
     except (TypeError, ValueError):
         pass  # an array or a frame, of which nobody can say whether it is there
     words = [str(each) for each in declared]
+    shown = _shown(value)
     if value is None:
         hint = f"; leave {name} out where every value is wanted"
     elif not categories and isinstance(value, str) and value in words:
-        hint = f"; they are numbers: give {value} without quotes"
+        shown, hint = repr(value), f"; they are numbers: give {value} without quotes"
     else:
         hint = did_you_mean(str(value), words)
-    raise SpecError(f"{name}={_shown(value)}: these rows have {', '.join(words) or 'none'}{hint}")
+    raise SpecError(f"{name}={shown}: these rows have {', '.join(words) or 'none'}{hint}")
 
 
 def as_list(value: object) -> list[object]:

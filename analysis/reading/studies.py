@@ -22,7 +22,7 @@ from study.errors import PreflightError, RelearnError, SpecError, counted
 from study.results.files import PLANNED_FILE
 from study.results.headline import Headline
 from study.results.links import refuse_links
-from study.results.near_studies import meant_instead
+from study.results.near_studies import no_study
 from study.results.recorded_spec import read_study
 from study.results.schema import COORDINATES
 
@@ -160,10 +160,9 @@ def _read(location: Location, name: str) -> Study:
         content = read_study(location.read(location.path_of("study.json")))
         planned = pq.read_table(pa.BufferReader(location.read(location.path_of(PLANNED_FILE)))).to_pandas()
     except (FileNotFoundError, NotADirectoryError):
-        near = meant_instead(Path(location.root)) if location.filesystem is None else ""
-        raise SpecError(
-            f"{location.given} is no study: expected a folder with study.json, as `relearn run` makes it{near}"
-        ) from None
+        if location.filesystem is None:
+            raise SpecError(no_study(Path(location.root))) from None
+        raise SpecError(f"{location.given} is no study: it has no study.json") from None
     except (ValueError, AttributeError, pa.ArrowException) as error:
         raise SpecError(
             f"{location.given} cannot be read as a study ({error}): restore its study.json and planned.parquet from "

@@ -8,7 +8,6 @@ The folder is whole or absent: a report that is there is replaced when the new o
 anything else is refused.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from analysis.report.measured_study import MeasuredStudy
 from analysis.report.overview import overview
 from analysis.report.page import TITLE, render_markdown, render_page
 from study.artifacts.atomic_write import whole_folder
+from study.artifacts.targets import refuse_loss, try_folder
 from study.errors import SpecError
 
 WRITTEN = re.compile(r"index\.html|results\.md|[\w-]+\.png|study-\d+")
@@ -82,20 +82,13 @@ def _check_target(target: Path) -> None:
     Raises:
         SpecError: what is in the way, and what to do.
     """
-    there = next(path for path in (target, *target.absolute().parents) if path.exists())
+    try_folder(target)
     entries = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     index = target / "index.html"
     ours = index.is_file() and TITLE in index.read_text(encoding="utf-8", errors="replace")
-    foreign = [name for name in entries if not (ours and WRITTEN.fullmatch(name))]
-    if not there.is_dir():
-        problem = f"{there} is a file"
-    elif not os.access(there, os.W_OK):
-        problem = f"you may not write into {there}"
-    elif foreign:
-        problem = f"{target} holds {foreign[0]}, which no report wrote and which would be lost"
-    else:
-        return
-    raise SpecError(f"{problem}: name an empty or a new folder with --to")
+    for name in entries:
+        if not (ours and WRITTEN.fullmatch(name)):
+            refuse_loss(target / name, "report")
 
 
 def _names(studies: list[MeasuredStudy]) -> list[str]:

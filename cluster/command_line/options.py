@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from study.artifacts.targets import existing_folder
 from study.errors import SpecError
 
 GROUPS = {
@@ -59,6 +60,17 @@ def _local(given: Path | None) -> Path | None:
     return given
 
 
+def a_folder(parameter: typer.CallbackParam, given: Path | None) -> Path | None:
+    """Refuses a path that is a file, or lies below one."""
+    if given is not None:
+        existing_folder(given, max(parameter.opts, key=len))
+    return given
+
+
+def _study_folder(parameter: typer.CallbackParam, given: Path | None) -> Path | None:
+    return a_folder(parameter, _local(given))
+
+
 def named_study(given: Path) -> Path:
     """A study's folder; a study that lies in studies/ may be called by its name alone."""
     _local(given)
@@ -76,6 +88,22 @@ def _complete_space(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in (*presets(), *files) if name.startswith(incomplete)]
 
 
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """Completes a few words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def _complete_key(incomplete: str) -> list[str]:
+    """The first key of a ``--set``."""
+    from study.spec import StudySpec
+
+    return [f"{name}=" for name in StudySpec.model_fields if name.startswith(incomplete)]
+
+
 def _complete_study(incomplete: str) -> list[str]:
     """The studies in studies/, by name, and those in this folder."""
     found = [path.parent.name for place in ("studies", ".") for path in Path(place).glob("*/study.json")]
@@ -91,12 +119,22 @@ Space = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, e.g. --set depth=[8,12]."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        autocompletion=_complete_key,
+        help="Change the spec, e.g. --set depth=[8,12].",
+    ),
 ]
 
 
 SearchOption = Annotated[
-    str | None, typer.Option("--search", help="Search instead of computing the grid: frontier, cheapest.")
+    str | None,
+    typer.Option(
+        "--search",
+        autocompletion=one_of("frontier", "cheapest"),
+        help="Search instead of computing the grid: frontier, cheapest.",
+    ),
 ]
 ToleranceOption = Annotated[
     float | None, typer.Option("--tolerance", help="How exactly a search answers, in steps of the grid.")
@@ -107,7 +145,7 @@ BudgetOption = Annotated[
 ]
 StudyOption = Annotated[
     Path | None,
-    typer.Option("--study", help="The study's folder [default: studies/NAME].", callback=_local),
+    typer.Option("--study", help="The study's folder [default: studies/NAME].", callback=_study_folder),
 ]
 StoreOption = Annotated[
     str | None,

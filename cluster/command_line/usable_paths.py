@@ -5,6 +5,7 @@ a command refuses it before it begins. A working folder that was deleted is refu
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,10 +15,20 @@ from study.errors import PreflightError, SpecError
 def refuse_unusable_paths(words: Iterable[str]) -> None:
     """Looks at the working folder, and at what was typed and where it leads by links.
 
+    An empty word, which a shell makes of ``"$UNSET"``, would be the working folder where a path is expected.
+
     Raises:
         PreflightError: the working folder is gone.
-        SpecError: a word, or the path that it leads to, is not UTF-8.
+        SpecError: a word is empty, or it or the path that it leads to is not UTF-8.
     """
+    words = list(words)
+    for before, word in zip(["", *words], words, strict=False):
+        if not word or re.fullmatch(r"--[a-z-]+=", word):
+            option = word or (before if before.startswith("-") else "")
+            raise SpecError(
+                f"{f'{option} ' if option else ''}'': expected a value, got an empty text; a shell makes one of a "
+                "variable that is not set"
+            )
     try:
         Path.cwd()
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.command_line.options import Overrides, Space, StoreOption
+from cluster.command_line.options import Overrides, Space, StoreOption, one_of
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from study.planning.plan import Plan
@@ -62,7 +62,12 @@ def add_verbs(
 
     @app.command()
     def cluster(
-        kind: Annotated[str, typer.Argument(help="slurm, kuberay, sky or vm.")],
+        kind: Annotated[
+            str,
+            typer.Argument(
+                autocompletion=one_of("slurm", "kuberay", "sky", "vm"), help="slurm, kuberay, sky or vm."
+            ),
+        ],
         space: Space,
         overrides: Overrides = None,
         study: StudyThere = None,

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cluster.command_line.options import named_study
+from cluster.command_line.options import a_folder, named_study
 from study.artifacts.atomic_write import write_file
 from study.errors import PreflightError, SpecError, counted
+from study.results.near_studies import no_study
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from cluster.serving.served_models import Served
@@ -52,7 +53,11 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
         ] = 8765,
         state: Annotated[
             Path | None,
-            typer.Option("--state", help="Where files, jobs and the token are kept [STUDY/service]."),
+            typer.Option(
+                "--state",
+                help="Where files, jobs and the token are kept [STUDY/service].",
+                callback=a_folder,
+            ),
         ] = None,
         learning_rate: Annotated[
             float | None, typer.Option("--learning-rate", help="Of the multiplier 1 [as the study relearns].")
@@ -79,6 +84,8 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
         began: AbstractContextManager[Path] = (
             where_begun(what) if (what / STUDY_FILE).exists() else nullcontext(what)
         )
+        if not (what / STUDY_FILE).exists() and not (what / "config.json").exists():
+            raise SpecError(no_study(what, model=True))
         if state is None and not (what / STUDY_FILE).exists():
             raise SpecError(
                 "--state: a model folder is only read; name a folder for files, jobs and the token"
@@ -117,8 +124,6 @@ def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], 
     from study.settings.optimiser import LoRA, Optimiser
 
     if not (what / STUDY_FILE).exists():
-        if not what.is_dir():
-            raise SpecError(f"{what}: neither a study nor a model folder")
         return of_folder(what), Choices(Optimiser(learning_rate=1e-4, batch_size=8, lora=LoRA()))
     plan = recorded_plan(what, validate)
     spec = plan.spec

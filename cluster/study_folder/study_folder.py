@@ -33,7 +33,7 @@ from study.planning.cost import train_steps_alone
 from study.planning.plan import Plan
 from study.results.files import CORPORA_FILE, PLANNED_FILE, dataset_folder, write_table
 from study.results.links import refuse_links
-from study.results.near_studies import meant_instead
+from study.results.near_studies import no_study
 from study.results.recorded_spec import read_study
 from study.results.schema import COORDINATES, CORPORA, PLANNED, table
 from study.results.spec_entries import differences
@@ -85,13 +85,10 @@ class StudyFolder:
                 )
             return Recorded(content["spec"], content["models"], content["inputs"], content["store"], content)
         except (FileNotFoundError, NotADirectoryError):
-            start = f"; start one with `{command_line('run', 'names', '--study', self.folder)}`"
-            raise SpecError(
-                f"{self.folder} is no study: it has no {STUDY_FILE}{meant_instead(self.folder) or start}"
-            ) from None
+            raise SpecError(no_study(self.folder)) from None
         except (ValueError, KeyError, AttributeError) as error:
             raise SpecError(
-                f"{path} cannot be read as a study ({error}): restore it from a copy, or start a new study"
+                f"{path} cannot be read as a study ({_why(error)}): restore it from a copy, or start a new study"
             ) from error
 
     def replannable(self) -> Recorded:
@@ -231,6 +228,10 @@ class StudyFolder:
         told = {name: value for name, value in content.items() if name not in QUESTION}
         kept = {**content, **redacted(told)}
         write_json(self.folder / STUDY_FILE, kept, checksum=True)
+
+
+def _why(error: Exception) -> str:
+    return f"it has no key {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _axes(spec: StudySpec) -> dict[str, list[Any]]:

@@ -7,17 +7,21 @@ that begins with a dot, and renamed when every byte is on the disk. A second exp
 Where a chain of adapters stands on a published model, the chain can be written as one PEFT adapter instead.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from study.artifacts.address import Store
 from study.artifacts.atomic_write import whole_folder
+from study.artifacts.targets import refuse_loss, try_folder
 from study.planning.chains import chain_files
 from study.planning.plan import Plan
 from study.planning.stages import Checkpoint, Pretrained, Trajectory
 from study.settings.relearning import short_names
 
+WRITTEN = re.compile(r"[\w.-]+\.(safetensors|json|model|jinja)|(vocab|merges)\.txt|README\.md")
+"""The names that transformers and PEFT give to what they write of a model and its tokenizer."""
 NO_ADAPTER = (
     "no adapter on a model of the hub or of a folder; without --adapters its whole weights are written"
 )
@@ -64,6 +68,7 @@ def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool
         adapters: writes PEFT adapters, and no model that is none.
 
     Raises:
+        SpecError: the target cannot be written, or holds something that no export wrote and that would be lost.
         IntegrityError: stored weights are not what their record says.
         OSError: a folder cannot be written; those before it are whole.
     """
@@ -72,6 +77,10 @@ def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool
 
     resident: Resident | None = None
     named = _named_checkpoints(plan)
+    try_folder(target)
+    for checkpoint, name in named.items():
+        if isinstance(checkpoint.of, Trajectory):
+            _refuse_foreign(target / name)
     exported = Exported(nothing=_why_nothing(plan, named))
     for checkpoint, name in named.items():
         if not isinstance(checkpoint.of, Trajectory):
@@ -100,6 +109,15 @@ def export_checkpoints(plan: Plan, store: Store, target: Path, *, adapters: bool
         exported.written.append(target / name)
         exported.unfinished.extend((target / name.parent).glob(f".{name.name}.*"))
     return exported
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuses to replace a folder that is no export of a model."""
+    entries = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    exported = not {"config.json", "adapter_config.json"}.isdisjoint(entries)
+    for name in entries:
+        if not (exported and WRITTEN.fullmatch(name)):
+            refuse_loss(folder / name, "export of models")
 
 
 def _named_checkpoints(plan: Plan) -> dict[Checkpoint, Path]:

@@ -3,11 +3,28 @@
 import difflib
 from pathlib import Path
 
+from study.errors import command_line
+
 STUDY = "study.json"
 STUDIES = "studies"
 
 
-def meant_instead(folder: Path) -> str:
+def no_study(folder: Path, *, model: bool = False) -> str:
+    """That a folder is no study, with what to do: the one sentence of every verb.
+
+    Args:
+        model: whether a model folder would do as well.
+    """
+    kind, files = ("no study", f"no {STUDY}")
+    if model:
+        kind, files = "neither a study nor a model folder", f"{files} and no config.json"
+    if folder.name != STUDY and folder.exists() and not folder.is_dir():
+        return f"{folder} is {kind}: it is {'a file' if folder.is_file() else 'no folder'}; name a study's folder"
+    start = f"; start one with `{command_line('run', 'names', '--study', folder)}`"
+    return f"{folder} is {kind}: it has {files}{_meant_instead(folder) or start}"
+
+
+def _meant_instead(folder: Path) -> str:
     """``"; did you mean 'studies/names'?"``, or which studies it holds; nothing where no study is near."""
     if folder.name == STUDY:
         return f"; name its folder: {folder.parent}"

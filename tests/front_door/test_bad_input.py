@@ -129,8 +129,8 @@ LINES: list[tuple[str, int, list[str]]] = [
     ('plan names --set "search={question: frontier, round: 0}"', 2, ["search.round", "greater than 0"]),
     ("run names --wait-for-nodes -1", 2, ["--wait-for-nodes", "greater than or equal to 0"]),
     ("run names --wait-for-nodes soon", 2, ["--wait-for-nodes", "valid number"]),
-    ('run names --study ""', 2, ["name an empty or new folder with --study"]),
-    ('run names --store ""', 2, ["--store ''", "expected a folder"]),
+    ('run names --study ""', 2, ["--study ''", "got an empty text"]),
+    ('run names --store ""', 2, ["--store ''", "got an empty text"]),
     ("run names --study list.json", 3, ["list.json cannot be written", "--study"]),
     ("plan names --set =8", 2, ["--set =8", "key=value"]),
     ("plan names --set depth=", 2, ["depth.0", "valid integer"]),
@@ -154,8 +154,8 @@ LINES: list[tuple[str, int, list[str]]] = [
     ("plan names --set relearn.learning_rate=0", 2, ["relearn.learning_rate", "greater than 0"]),
     ("plan names --set relearn.learning_rate=.inf", 2, ["relearn.learning_rate", "finite number"]),
     ("plan names --set relearn.learning_rate=fast", 2, ["relearn.learning_rate", "valid number"]),
-    ("plan names --set relearn=null", 2, ["relearn", "valid dictionary"]),
-    ("plan names --set unlearn=5", 2, ["unlearn", "valid dictionary"]),
+    ("plan names --set relearn=null", 2, ["relearn: expected keys with their values (learning_rate, "]),
+    ("plan names --set unlearn=5", 2, ["unlearn: expected keys with their values (learning_rate, ", "got 5"]),
     ("plan names --set relearn.by=fax", 2, ["relearn.by", "'weights', 'jobs' or 'steps'"]),
     ("plan names --set relearn.by=jobs", 2, ["base_url"]),
     (
@@ -210,7 +210,7 @@ LINES: list[tuple[str, int, list[str]]] = [
         2,
         ["embedded.architecture", "width 128 over 3 heads"],
     ),
-    ("plan names --set embedded=null", 2, ["embedded", "valid dictionary"]),
+    ("plan names --set embedded=null", 2, ["embedded: expected keys with their values"]),
     ("plan names --set finetune.steps=-1", 2, ["finetune.steps", "greater than 0"]),
     ("plan names --set name=a/b", 2, ["name", "match pattern"]),
     ("plan names --set name=..", 2, ["name", "match pattern"]),
@@ -229,8 +229,14 @@ LINES: list[tuple[str, int, list[str]]] = [
     ("plan --set depth 8 names", 2, ["write --set depth=8"]),
     ("plan names depth=8", 2, ["needs its option", "write --set depth=8"]),
     ("plan names --search frontier --budget trajectories 40", 2, ["write --budget trajectories=40"]),
+    ("plan json:dumsp", 2, ["has no function 'dumsp'", "did you mean 'dump"]),
+    ("plan gone:gone", 2, ["there is no module gone"]),
+    ("plan folder.yaml", 2, ["folder.yaml cannot be read: it is a folder"]),
+    ("plan names --set ' = '", 2, ["--set ' = '", "expected key=value"]),
+    ("plan names --set name='a b'", 2, ["name: expected at most 64 letters", "got 'a b'"]),
+    ("plan names --set scenario.first='a b'", 2, ["scenario.first: expected one word", "got 'a b'"]),
     ("plan json:dumps", 2, ["TypeError", "without arguments"]),
-    ("plan json:nothing", 2, ["json:nothing", "no attribute"]),
+    ("plan json:nothing", 2, ["json:nothing", "has no function 'nothing'"]),
     ("plan os:getcwd", 2, ["returns a StudySpec"]),
     ('plan "na mes"', 2, ["'na mes'", "did you mean 'names'"]),
     ("plan ..", 2, ["'..'", "YAML or JSON file"]),
@@ -249,7 +255,18 @@ LINES: list[tuple[str, int, list[str]]] = [
     ("score gone --metric rouge_l --calls -1", 2, ["--calls", "greater than or equal to 0"]),
     ("score gone --metric rouge_l --at-once 0", 2, ["--at-once", "greater than or equal to 1"]),
     ("serve", 2, ["Missing argument"]),
-    ("serve gone", 2, ["--state", "model folder"]),
+    ("serve gone", 2, ["gone is neither a study nor a model folder"]),
+    ("serve latin.txt", 2, ["latin.txt is neither", "it is a file"]),
+    ("serve bare", 2, ["--state", "model folder"]),
+    ("serve ''", 2, ["expected a value, got an empty text"]),
+    ("plan names --study ''", 2, ["--study ''", "got an empty text"]),
+    ("export gone --to=", 2, ["--to= ''", "got an empty text"]),
+    ("plan names --study latin.txt", 2, ["latin.txt is a file", "folder with --study"]),
+    ("run names --study latin.txt/below", 2, ["latin.txt is a file", "folder with --study"]),
+    ("report gone --to latin.txt", 2, ["latin.txt is a file", "folder with --to"]),
+    ("export gone --to /dev/null", 2, ["/dev/null is no folder", "folder with --to"]),
+    ("checkpoints gone --to latin.txt/below", 2, ["latin.txt is a file", "folder with --to"]),
+    ("serve bare --state latin.txt", 2, ["latin.txt is a file", "folder with --state"]),
     ("serve gone --state x", 2, ["gone", "neither a study nor a model folder"]),
     ("serve gone --port 99999999", 2, ["--port", "less than or equal to 65535"]),
     ("report", 2, ["Missing argument 'DIR'"]),
@@ -272,6 +289,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "latin.txt").write_bytes("Zoë Anthony Mark".encode("latin-1"))
+    (tmp_path / "folder.yaml").mkdir()
     for name in ("bare", "pickled", "mute"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
@@ -392,8 +410,8 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_study_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     code, output = call("run", "names", "--study", "file/s", cwd=tmp_path)
-    assert code == 3, output
-    assert "cannot be written" in output
+    assert code == 2, output
+    assert "file is a file" in output
     assert "--study" in output
     assert "Traceback" not in output
 

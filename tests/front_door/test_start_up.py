@@ -134,6 +134,10 @@ tab relearn plan tofu
 tab relearn status ""
 tab relearn compare first at
 tab relearn export ./stu
+tab relearn export first --format ""
+tab relearn cluster s
+tab relearn run names --search c
+tab relearn run names --set relearn
 """
 
 
@@ -152,9 +156,10 @@ def test_the_shell_completes_presets_and_studies(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    spaces, tofu, studies, second, path = done.stdout.splitlines()
+    spaces, tofu, studies, second, path, *words = done.stdout.splitlines()
     assert spaces.split() == [*PRESETS, "mine.yaml"], done.stderr
     assert tofu.split() == ["tofu", "tofu-mini"]
     assert studies.split() == ["attack", "first"]
     assert second.split() == ["attack"]
     assert path == ""
+    assert words == ["csv parquet netcdf", "slurm sky", "cheapest", "relearn_steps= relearn="]

@@ -29,7 +29,7 @@ def study(study_folder):
         ({"metric": "rouge_x"}, "metric=rouge_x: these rows have"),
         ({"split": "forgot"}, "split=forgot: choose from forget, retain; did you mean 'forget'"),
         ({"corpsu": "prefix"}, "corpsu is no coordinate: .*; did you mean 'corpus'"),
-        ({"depth": "8"}, "depth=8: these rows have 0, 6, 8; they are numbers: give 8 without quotes"),
+        ({"depth": "8"}, "depth='8': these rows have 0, 6, 8; they are numbers: give 8 without quotes"),
         ({"corpus": None}, "corpus=None: .*; leave corpus out where every value is wanted"),
         ({"rows": "dpeth"}, "rows=dpeth: .*; did you mean 'depth'"),
         ({"pool": "sed"}, "pool=sed: .*; did you mean 'seed'"),

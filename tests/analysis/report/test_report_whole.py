@@ -72,13 +72,13 @@ def test_what_is_in_the_way_is_said_and_left(study_folder, tmp_path: Path) -> No
     for target, words in (
         (tmp_path / "file", f"{tmp_path / 'file'} is a file: name"),
         (tmp_path / "file" / "below", f"{tmp_path / 'file'} is a file: name"),
-        (tmp_path / "mine", "holds notes.txt, which no report wrote"),
+        (tmp_path / "mine", "notes.txt would be lost, and no report wrote it"),
     ):
         with pytest.raises(SpecError, match=words):
             write_report(folder, target)
     page = write_report(folder, tmp_path / "new" / "folder")
     (page.parent / "notes.txt").write_text("mine")
-    with pytest.raises(SpecError, match=r"holds notes\.txt"):
+    with pytest.raises(SpecError, match=r"notes\.txt would be lost"):
         write_report(folder, page.parent)
     assert (tmp_path / "file").read_text() == (tmp_path / "mine" / "notes.txt").read_text() == "mine"
     code, output = call("report", folder, "--to", tmp_path / "file", cwd=tmp_path)

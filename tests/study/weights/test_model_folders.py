@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from cluster.storage.local_store import LocalStore
 from search_spaces.loading import validate
 from study.artifacts.address import WEIGHTS_FILE, Address
-from study.errors import PreflightError
+from study.errors import PreflightError, SpecError
 from study.models.model_folders import export_checkpoints
 from study.models.pretrained import fingerprint
 from study.planning.materials import read_materials
@@ -154,6 +154,18 @@ def test_no_export_of_a_study_with_several_models_replaces_another(tmp_path: Pat
         "a-final",
         "b-final",
     }
+
+
+def test_an_export_of_models_replaces_no_other_folder(tmp_path: Path) -> None:
+    plan, store = make_plan(read_materials(validate(TINY, "the test")), str), LocalStore(tmp_path / "store")
+    folder = export_checkpoints(plan, store, tmp_path / "models").not_computed[0]
+    folder.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "vocab.txt"):
+        (folder / name).write_text("exported before")
+    assert folder in export_checkpoints(plan, store, tmp_path / "models").not_computed
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(SpecError, match=r"notes\.txt would be lost, and no export of models wrote it"):
+        export_checkpoints(plan, store, tmp_path / "models")
 
 
 def test_where_no_model_is_ours_the_export_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""Where a command writes: tried before anything is computed, and what nobody can compute again is never replaced.
+
+One rule for every command with ``--to``: the folder is new or empty, or what would be replaced in it is what the same
+command wrote before.
+"""
+
+import stat
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from study.errors import SpecError
+
+
+def existing_folder(target: Path, option: str) -> Path:
+    """The folder itself, or the nearest one above it that is there.
+
+    Args:
+        option: how the folder was given, such as ``--to``.
+
+    Raises:
+        SpecError: a file, a link that leads nowhere or something else is in its place.
+    """
+    remedy = f"name an empty or a new folder with {option}"
+    for path in (target, *target.parents):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                raise SpecError(f"{path} is a link that leads nowhere: {remedy}") from None
+            continue
+        except OSError as error:
+            raise SpecError(f"{path}: {error.strerror}: {remedy}") from None
+        if not stat.S_ISDIR(mode):
+            raise SpecError(f"{path} is {'a file' if stat.S_ISREG(mode) else 'no folder'}: {remedy}")
+        return path
+    return Path()
+
+
+def try_folder(target: Path, option: str = "--to") -> None:
+    """Makes and removes a hidden folder where the target will be.
+
+    Raises:
+        SpecError: as ``existing_folder``, or nothing can be written there.
+    """
+    there = existing_folder(target, option)
+    try:
+        Path(tempfile.mkdtemp(prefix=".relearn-", dir=there)).rmdir()
+    except OSError as error:
+        raise SpecError(
+            f"nothing can be written into {there} ({error.strerror}): name another folder with {option}"
+        ) from None
+
+
+def refuse_loss(path: Path, command: str) -> NoReturn:
+    """Refuses to replace something that the command did not write.
+
+    Args:
+        command: such as ``report``.
+
+    Raises:
+        SpecError: always.
+    """
+    raise SpecError(
+        f"{path} would be lost, and no {command} wrote it: name an empty or a new folder with --to"
+    )
