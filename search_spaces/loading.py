@@ -7,6 +7,7 @@ columns of the rows), the value is YAML. It is applied to the spec's own fields 
 import importlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _apply(fields: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise SpecError(f"--set {override!r:.200}: expected key=value, such as depth=[8,12]")
+        raise SpecError(f"--set {shlex.quote(override):.200}: expected key=value, such as depth=[8,12]")
     try:
         value = _yaml(text) if text else ""
     except ValueError as error:

@@ -154,6 +154,7 @@ class _as_study:  # noqa: N801 - reads as a conversion
     def __init__(self, rows: pd.DataFrame) -> None:
         place = {"scenario": "s", "model": "m", "method": "ga", "start": "unlearned", "repetitions": 1}
         self._rows = rows.assign(**place, depth=8, corpus="prefix")
+        self.cells = self._rows
         self.parts = (self,)
 
     def scores(self, *_: object, **__: object) -> pd.DataFrame:
