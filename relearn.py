@@ -27,10 +27,14 @@ from cluster.command_line.options import (  # noqa: E402
     AdaptersOption,
     AddressOption,
     BudgetOption,
+    CheckpointsTo,
+    ExportTo,
+    FormatOption,
     GroupedHelp,
     JobsOption,
     Json,
     Overrides,
+    ReportTo,
     SearchOption,
     Space,
     StoreOption,
@@ -41,9 +45,7 @@ from cluster.command_line.options import (  # noqa: E402
     VersionOption,
     WaitOption,
     WhereStoreOption,
-    a_folder,
     named_study,
-    one_of,
 )
 from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.serving.verb import add_verb as add_serve  # noqa: E402
@@ -275,12 +277,7 @@ def score(
 @app.command()
 def report(
     folders: StudiesArgument,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to", help="Where [default: DIR/report; of several, beside the first].", callback=a_folder
-        ),
-    ] = None,
+    to: ReportTo = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write the report of studies: one HTML file, and its pictures."""
@@ -315,15 +312,8 @@ def compare(
 @app.command()
 def export(
     folder: StudyArgument,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format", autocompletion=one_of("csv", "parquet", "netcdf"), help="csv, parquet or netcdf."
-        ),
-    ] = "csv",
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Where [default: STUDY/export].", callback=a_folder)
-    ] = None,
+    form: FormatOption = "csv",
+    to: ExportTo = None,
 ) -> None:
     """Write the rows as CSV, Parquet or a netCDF cube."""
     from analysis.export.files import export as write
@@ -335,9 +325,7 @@ def export(
 @app.command()
 def checkpoints(
     folder: StudyArgument,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Where [default: STUDY/checkpoints].", callback=a_folder)
-    ] = None,
+    to: CheckpointsTo = None,
     adapters: AdaptersOption = False,
 ) -> None:
     """Write the unlearned models as ordinary model folders."""

@@ -180,6 +180,21 @@ StudiesArgument = Annotated[
     list[str],
     typer.Argument(autocompletion=_complete_study, metavar="DIR", help="Folders of studies, or s3://…"),
 ]
+
+
+def _to(default: str) -> Any:
+    return typer.Option("--to", help=f"Where [default: {default}].", callback=a_folder)
+
+
+ReportTo = Annotated[Path | None, _to("DIR/report; of several, beside the first")]
+ExportTo = Annotated[Path | None, _to("STUDY/export")]
+CheckpointsTo = Annotated[Path | None, _to("STUDY/checkpoints")]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format", autocompletion=one_of("csv", "parquet", "netcdf"), help="csv, parquet or netcdf."
+    ),
+]
 AdaptersOption = Annotated[
     bool,
     typer.Option("--adapters", help="Write PEFT adapters, of models that are adapters on a published one."),
