@@ -60,10 +60,7 @@ def _presets() -> list[str]:
 
 app = typer.Typer(
     cls=GroupedHelp,
-    context_settings={
-        "obj": _presets,
-        "help_option_names": ["--help", "-h"],
-    },  # obj: for the shell's completion
+    context_settings={"obj": _presets, "help_option_names": ["--help", "-h"]},  # obj: for completion
     help="Studies of when forgotten knowledge comes back: unlearn, relearn, ask, over a grid.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
