@@ -12,8 +12,12 @@ MOST_IN_A_PANEL = 8
 """Attacks; more stand in two panels, beside each other where the page has room."""
 
 
-def attack_chart(found: SearchResult) -> Chart | None:
-    """The Pareto-optimal attacks, the one that succeeds most first; None where none works."""
+def attack_chart(found: SearchResult, score: str) -> Chart | None:
+    """The Pareto-optimal attacks, the one that succeeds most first; None where none works.
+
+    Args:
+        score: the words of the headline metric.
+    """
     if found.front.empty:
         return None
     rows = found.front.sort_values(["success", "relearn_steps"], ascending=[False, True], kind="stable")
@@ -60,7 +64,7 @@ def attack_chart(found: SearchResult) -> Chart | None:
         "The Pareto-optimal attacks that work, the most successful first: dot, the mean over seeds; whisker, the "
         f"lowest and the highest of them. The best of many noisy rates is on average too high.{left_out}",
         f"Dot chart of attacks. {'; '.join(words)}.",
-        "success, %",
+        f"{score}, %",
         "",
         (tuple(panels),),
     )

@@ -16,8 +16,10 @@ from study.errors import counted
 from study.results.attack_words import attack_words
 from study.results.headline import Headline
 
-BAND = "Thin lines: the seeds. Each mark says its 95% interval over seeds."
-BAND_OF_ONE = "Each mark says its 95% interval over the queries of this one seed."
+BAND = "Thin lines: the seeds. On a screen each mark says its 95% interval over seeds; paper has means alone."
+BAND_OF_ONE = (
+    "On a screen each mark says its 95% interval over the queries of this one seed; paper has means alone."
+)
 MOST_DEPTHS = len(OKABE_ITO)
 MOST_THREADS = 5
 
@@ -118,7 +120,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 def axis_label(headline: Headline) -> str:
     """The axis' name."""
-    return f"{'ASR' if headline.words == 'attack success rate' else headline.words}, %"
+    return f"{headline.words}, %"
 
 
 def alternative(headline: Headline, *parts: tuple[PictureRows, pd.DataFrame]) -> str:

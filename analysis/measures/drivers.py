@@ -34,6 +34,8 @@ SHIFTS = {
     "repetitions": (1.0, "one repetition more"),
 }
 """Term → how far it is moved, and in words."""
+AXES = {"log_depth": "depth", "log_relearn_steps": "relearn steps"}
+"""Of what a term is the logarithm."""
 
 SETTLED = 1e-6
 """A smaller standard error, in rates, is that of the optimiser: the seeds are all alike, and nothing is tested."""
@@ -110,7 +112,7 @@ def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[d
     rows = [
         {
             "term": term,
-            "change": SHIFTS[term][1] if term in SHIFTS else _instead(term, cells),
+            "change": _in_words(term, cells),
             "points": 100 * effects[at],
             "error": 100 * error[at],
             "coefficient": whole.coefficients[at + 1],
@@ -121,7 +123,10 @@ def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[d
         for at, term in enumerate(terms.values.columns)
     ]
     left_out = terms.left_out.items()
-    return rows + [{**nothing, **common, "term": term, "word": word} for term, word in left_out]
+    return rows + [
+        {**nothing, **common, "term": term, "change": _in_words(term, cells), "word": word}
+        for term, word in left_out
+    ]
 
 
 def _why_no_interval(clusters: int, error: float) -> str:
@@ -161,12 +166,19 @@ def _terms(cells: pd.DataFrame) -> _Terms:
     for term in frame.columns:
         column = frame[term].to_numpy()
         if np.ptp(column) == 0:
-            left[term] = f"one value ({column[0]:.3g}) in these cells"
+            left[term] = f"one value ({_on_its_axis(term, float(column[0])):.3g}) in these cells"
         elif _told_apart(frame[[*kept, term]]):
             kept.append(term)
         else:
-            left[term] = f"cannot be told apart from {', '.join(kept)}"
+            left[term] = f"cannot be told apart from {', '.join(AXES.get(each, each) for each in kept)}"
     return _Terms(frame[kept], left)
+
+
+def _on_its_axis(term: str, value: float) -> float:
+    """The value of an axis behind that of a term."""
+    if term == "log_depth":
+        return float(np.exp(value))
+    return float(np.expm1(value)) if term == "log_relearn_steps" else value
 
 
 def _told_apart(frame: pd.DataFrame) -> bool:
@@ -185,7 +197,9 @@ def _levels(cells: pd.DataFrame, factor: str) -> list[str]:
     ]
 
 
-def _instead(term: str, cells: pd.DataFrame) -> str:
+def _in_words(term: str, cells: pd.DataFrame) -> str:
+    if term in SHIFTS:
+        return SHIFTS[term][1]
     factor, level = term.split(" ", 1)
     return f"{level} instead of {_levels(cells, factor)[0]}"
 

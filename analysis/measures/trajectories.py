@@ -55,7 +55,7 @@ def trajectories(
         - ``steps_to``: the first step at which the rate reaches the threshold, infinite and ``censored`` where none
           does; its interval goes from the first step whose upper end reaches it to the first whose lower end does.
         - ``recovery``: (final − first) ÷ (original − first), where an original model was asked whose interval lies
-          above ``first``; elsewhere the ratio is about nothing.
+          above that of ``first``; elsewhere the ratio is about nothing.
         - ``lift``: final − the never-learned control's final, on the same corpus, where there is one.
         - ``utility``: the final rate on the retain probes minus that before relearning, where they are scored.
         - ``seeds``, ``probes``: of how many; with one seed nothing is said about others, and nothing is tested.
@@ -241,8 +241,9 @@ def _recovery(found: Answers | None) -> Contrast | None:
         return None
     first, final, original = found.scores.mean(axis=(1, 2))
     alike = probes_per_cluster(found.probes)
-    if not rate_estimate(found.scores[2], alike=alike).low > first:
-        return None
+    before, whole = (rate_estimate(found.scores[at], alike=alike) for at in (0, 2))
+    if not whole.low > before.high:
+        return None  # what was lost may be nothing, and a share of it anything
     gap = original - first
     share = (final - first) / gap
     tangent = contrast(found.scores, np.array([share - 1, 1.0, -share]) / gap, found.clusters)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from analysis.reading.study_frames import WORDS
 from analysis.report.elements import Chapter, Section, Table, table_of
-from analysis.report.findings import NOT_CLEAN, sentences
+from analysis.report.findings import NOT_CLEAN, sentences, with_link
 from analysis.report.lead import lead
 from analysis.report.measured_study import MeasuredStudy
 from analysis.report.sections.cells import all_cells
@@ -113,7 +113,7 @@ def chapter(study: MeasuredStudy, name: str, anchor: str) -> Chapter:
         _failed(study),
         " ".join(warnings),
         lead(study, anchor),
-        [sentence for sentence in said if sentence not in warnings],
+        [with_link(sentence, f"{anchor}-flow") for sentence in said if sentence not in warnings],
         _facts(study),
         [section for section, _ in found if section is not None],
         absent,

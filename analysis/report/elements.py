@@ -14,10 +14,13 @@ from markupsafe import Markup
 
 from analysis.charts.chart import Chart
 
-WORDY = 26
-"""Letters from which on a value is a sentence."""
+WORDY, LONG = 26, 90
+"""Letters from which on a value is a sentence, and from which on it wants more room, or all others wait beside it."""
 MANY = 10
 """Columns beyond which a table is set smaller: on a screen all of them, on paper those that stand there."""
+
+ROOM = 120
+"""Letters of a small table that a sheet of paper has room for; the heads of a wider one are turned."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,29 @@ class Table:
     def kinds(self) -> str:
         """Its classes in the page."""
         printed = len(self.columns) - 2 * len(self.intervals)
-        named = {"stacked": self.stacked, "many": len(self.columns) > MANY, "close": printed > MANY}
+        named = {
+            "stacked": self.stacked,
+            "many": len(self.columns) > MANY,
+            "close": printed > MANY,
+            "turned": printed > MANY and self._letters > ROOM,
+        }
         return " ".join(name for name, holds in named.items() if holds)
+
+    @property
+    def _letters(self) -> int:
+        """How wide it is on paper, in letters, where every head and value is broken between its words."""
+        ends = {end for pair in self.intervals.values() for end in pair}
+        return sum(
+            1
+            + max(
+                *(len(word) for word in name.split()),
+                *(len(word) for row in self.rows for word in str(row[index]).split()),
+                *(2 + len(self.on_paper(row, index)) for row in self.rows if index in self.intervals),
+                0,
+            )
+            for index, (name, _) in enumerate(self.columns)
+            if index not in ends
+        )
 
     @cached_property
     def intervals(self) -> Mapping[int, tuple[int, int]]:
@@ -69,12 +93,17 @@ class Table:
         }
 
     def on_paper(self, row: Sequence[str | Markup], index: int) -> str:
-        """What stands in brackets behind a value on paper; empty where it has no interval."""
+        """What stands in brackets behind a value on paper; empty where it has no interval.
+
+        A bracket is 95%; one that is the range of the seeds says so.
+        """
         if index not in self.intervals:
             return ""
         low, high = (str(row[end]) for end in self.intervals[index])
         if "–" in (low, high):
             return ""
+        if self.columns[index + 1][0].endswith(ENDS[2:]):
+            return f"seeds {low.removesuffix('%')} to {high.removesuffix('%')}"
         signs = any(end[0] in "+-" for end in (low, high))
         return f"{low} to {high}" if signs else f"{low.removesuffix('%')}–{high.removesuffix('%')}"
 
@@ -82,14 +111,19 @@ class Table:
     def column_kinds(self) -> tuple[str, ...]:
         """The classes of each column: numbers; sentences, which want room; an end of an interval."""
         ends = {end for pair in self.intervals.values() for end in pair}
-        wordy = [
-            not number and max((len(str(row[index])) for row in self.rows), default=0) > WORDY
+        letters = [
+            0 if number else max((len(str(row[index])) for row in self.rows), default=0)
             for index, (_, number) in enumerate(self.columns)
         ]
         return tuple(
             " ".join(
                 name
-                for name, holds in (("number", number), ("wordy", wordy[index]), ("end", index in ends))
+                for name, holds in (
+                    ("number", number),
+                    ("wordy", letters[index] > WORDY),
+                    ("long", letters[index] > LONG),
+                    ("end", index in ends),
+                )
                 if holds
             )
             for index, (_, number) in enumerate(self.columns)
@@ -161,7 +195,7 @@ class Chapter:
     failed: str
     warning: str
     lead: list[Markup]
-    sentences: list[str]
+    sentences: list[str | Markup]
     facts: list[tuple[str, str]]
     sections: list[Section]
     absent: list[str] = field(default_factory=list)

@@ -4,11 +4,13 @@ A sentence is printed where the rows carry it; where a premise fails, the senten
 No number in it is a maximum over cells, and none is pooled over what the sentence does not name.
 """
 
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 import pyarrow.compute as pc
+from markupsafe import Markup, escape
 
 from analysis.measures.recovery.flow import INTACT, KNOWN, RECOVERED, flow_line
 from analysis.measures.recovery.net_recovery import RELEARNING, rated_cells
@@ -50,6 +52,16 @@ def sentences(study: MeasuredStudy) -> list[str]:
         *_comes_back(study),
         *_seeds(study, benign),
     ]
+
+
+def with_link(sentence: str, anchor: str) -> str | Markup:
+    """A sentence whose counts of the flow lead to its table; any other as it is."""
+    made, count = re.subn(
+        r"([\d,]+)(?= are of a model that knew| of these had forgotten)",
+        rf'<a href="#{anchor}">\1</a>',
+        str(escape(sentence)),
+    )
+    return Markup(made) if count else sentence  # noqa: S704 - escaped
 
 
 def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:

@@ -1,9 +1,13 @@
-"""The first sentence of a report: what relearning brings back in one place of the study, with the rows behind it.
+"""The first sentence of a report: what relearned models reach in one place of the study, with the rows behind it.
 
 The place is chosen by a rule that does not look at what came back: the most repetitions, and of those the least depth,
 at which every seed knew the answers and had forgotten them. Nothing is averaged there but seeds. Where no place has
 all seeds, it is the one that has most, and only these are counted; where none knew and had forgotten, or no original
-was asked, the sentence is of the deepest unlearning and says what is not known.
+was asked, the sentence is of the deepest unlearning and says what is not known. A search for the cheapest attack was
+asked something else: there the sentence is of the fewest steps that reach its level, and of the most at any step.
+
+A level is no gain: the sentence says what was reached and from where, each with its interval, and leaves "brings back"
+to the verdicts, which test it.
 """
 
 from collections.abc import Iterator
@@ -21,6 +25,10 @@ from study.results.headline import HEADLINES
 
 MOST = 5
 """Models with their method that have a sentence each, and corpora that one names; of more, the rest is counted."""
+HALF = 0.5
+"""The level of a search that names none."""
+COSTS = ("relearn_steps", "words", "learning_rate", "rank")
+"""Of an attack, the first deciding."""
 SEARCHED = ("model", "method", "start", "corpus", "repetitions", "depth", "relearn_steps")
 
 
@@ -54,30 +62,85 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
     shown = here[here["counts"]] if counts else here
     several = part["repetitions"].nunique() > 1
     place = f"r = {repetitions}, depth {depth}" if several else f"depth {depth}"
+    made = (
+        _cheapest(study, shown, anchor) if _asks_cheapest(study) else _at_the_last_step(study, shown, anchor)
+    )
+    ends = [*_control(study, shown, anchor), *_original(study, shown, anchor)]
+    return Markup("{}, {}{}. {}").format(
+        place, made, Markup("").join(Markup("; ") + end for end in ends), premise
+    )
+
+
+def _at_the_last_step(study: MeasuredStudy, shown: pd.DataFrame, anchor: str) -> Markup:
+    """What each corpus reaches at its own last step, and from where."""
     clauses = []
-    corpora = list(dict.fromkeys(shown["corpus"]))
-    if len(corpora) > MOST:
-        means = shown.groupby("corpus", sort=False)["value"].mean()
-        corpora = sorted(corpora, key=lambda name: -float(means[name]))
+    corpora = _named(shown)
     last_steps: int | None = None
-    said = False
     for corpus in corpora[:MOST]:
         mine = shown[shown["corpus"] == corpus]
         steps = int(mine["relearn_steps"].max())
         mine = mine[mine["relearn_steps"] == steps]
         at_steps = "" if steps == last_steps else f"{counted(steps, 'step')} "
+        verb = "" if clauses else " reaches" if steps == 1 else " reach"
         last_steps = steps
         number = _linked(study, rate_over_seeds(mine), mine.iloc[0].to_dict(), anchor)
-        verb = "" if said else " brings back" if steps == 1 else " bring back"
-        said = True
         less = "" if _more_than_before(mine) else " no more than before,"
         clauses.append(Markup("{}on {}{}{} {}").format(at_steps, _spoken(corpus), verb, less, number))
-    sentence = Markup("{}, {}").format(place, Markup(", ").join(clauses))
     rest = len(corpora) - MOST
-    more = f" ({rest} more bring back less)" if rest > 0 else ""
-    ends = [*_control(study, shown, anchor), *_around(study, shown)]
-    return Markup("{}{}{}{}. {}").format(
-        sentence, more, Markup("; ") if ends else "", Markup("; ").join(ends), premise
+    more = f" ({rest} more reach less)" if rest > 0 else ""
+    before = _before(study, shown, anchor)
+    return Markup("{}{}{}").format(
+        Markup(", ").join(clauses), more, Markup(", from {} before").format(before) if before else ""
+    )
+
+
+def _named(shown: pd.DataFrame) -> list[str]:
+    """The corpora in their order; of more than are named, those that reach most come first."""
+    corpora = list(dict.fromkeys(shown["corpus"]))
+    if len(corpora) > MOST:
+        means = shown.groupby("corpus", sort=False)["value"].mean()
+        corpora = sorted(corpora, key=lambda name: -float(means[name]))
+    return corpora
+
+
+def _asks_cheapest(study: MeasuredStudy) -> bool:
+    return study.search is not None and _search(study).get("question") == "cheapest"
+
+
+def _search(study: MeasuredStudy) -> dict[str, Any]:
+    """The study's own words on its search; empty where there are none."""
+    return dict(study.content["spec"].get("search") or {})
+
+
+def _cheapest(study: MeasuredStudy, shown: pd.DataFrame, anchor: str) -> Markup:
+    """The search's own answer in this place, and the most of all attacks at all steps."""
+    here = shown.iloc[0]
+    of_place = ["model", "method", "repetitions", "depth"]
+    steps = study.net_recovery[study.net_recovery["benign"]]
+    steps = steps[(steps[of_place] == here[of_place]).all(axis=1)]
+    means = steps.groupby(["corpus", "relearn_steps"], sort=False)["value"].mean()
+    level = f"{100 * _search(study).get('level', HALF):g}%"
+    front = study.search.front if study.search is not None else pd.DataFrame()
+    front = front[(front[of_place] == here[of_place]).all(axis=1)] if len(front) else front
+
+    def attack(corpus: str, count: int) -> tuple[Markup, Markup]:
+        mine = steps[(steps["corpus"] == corpus) & (steps["relearn_steps"] == count)]
+        words = Markup("{} on {}").format(counted(count, "step"), _spoken(corpus))
+        return words, _linked(study, rate_over_seeds(mine), mine.iloc[0].to_dict(), anchor)
+
+    if len(front):
+        first = front.sort_values([name for name in COSTS if name in front], kind="stable").iloc[0]
+        words, number = attack(str(first["corpus"]), int(first["relearn_steps"]))
+        said = Markup("{}, the fewest that reach {}: {}").format(words, level, number)
+    else:
+        said = Markup("no attack that was tried reaches {}").format(level)
+    ranked = means.reset_index().sort_values(
+        ["value", "relearn_steps"], ascending=[False, True], kind="stable"
+    )
+    words, number = attack(str(ranked["corpus"].iloc[0]), int(ranked["relearn_steps"].iloc[0]))
+    before = _before(study, shown, anchor)
+    return Markup("{}; the most is {}, of {}, the largest of {:,} rates and so too high by chance{}").format(
+        said, number, words, len(means), Markup("; before, {}").format(before) if before else ""
     )
 
 
@@ -115,31 +178,57 @@ def _place(part: pd.DataFrame) -> tuple[int, int, bool, str]:
 
 
 def _control(study: MeasuredStudy, rows: pd.DataFrame, anchor: str) -> Iterator[Markup]:
-    """What the model reaches that never learned the answer, after the same relearnings."""
+    """What the model reaches that never learned the answer, after the same relearnings; once where that is the same."""
     there = rows[rows["control"].notna()]
     if there.empty:
         return  # the sentences below say so
-    rates = [rate_over_seeds(mine, "control") for _, mine in there.groupby("corpus", sort=False)]
-    low, high = (percent(100 * end(rate.value for rate in rates)) for end in (min, max))
-    row = {**there.iloc[0].to_dict(), "start": "never_learned", "corpus": "", "method": "", "depth": ""}
-    words = low if low == high else f"{low} to {high}"
-    yield Markup("a model that never learned it reaches {}").format(_link(study, words, row, anchor))
+    named = _named(rows)[:MOST]
+    parts = [(corpus, there[there["corpus"] == corpus]) for corpus in named if corpus in set(there["corpus"])]
+    rates = [str(rate_over_seeds(part, "control")) for _, part in parts]
+    if len(set(rates)) == 1:
+        every = pd.concat([part for _, part in parts])
+        row = {**_of_control(every), **({} if len(parts) == 1 else {"corpus": ""})}
+        where = "" if len(parts) == 1 else " on each"
+        said = Markup("{}{}").format(_link(study, rates[0], row, anchor), where)
+    else:
+        said = Markup(", ").join(
+            Markup("{} on {}").format(_link(study, rate, _of_control(part), anchor), _spoken(corpus))
+            for (corpus, part), rate in zip(parts, rates, strict=True)
+        )
+    yield Markup("a model that never learned it reaches {}").format(said)
 
 
-def _around(study: MeasuredStudy, rows: pd.DataFrame) -> Iterator[Markup]:
-    """What was answered before relearning, and before unlearning."""
-    before = rate_over_seeds(rows.drop_duplicates("seed"), "before")
-    original = rate_over_seeds(rows.drop_duplicates("seed"), "original")
-    said = [
-        f"{percent(100 * rate.value)} {when}"
-        for rate, when in ((before, "before relearning"), (original, "before unlearning"))
-        if rate is not NO_CELLS
-    ]
-    if said:
-        words = study.headline.words
-        answered = words == HEADLINES["names"][0].words
-        begun = "the attacked model answered" if answered else f"the {words} of the attacked model was"
-        yield Markup("{} {}").format(begun, " and ".join(said))
+def _of_control(part: pd.DataFrame) -> dict[Any, Any]:
+    """The coordinates of the control's own cells, as far as all of them have the same."""
+    row, kinds = part.iloc[0].to_dict(), set(part["control_is"])
+    if kinds == {"base"}:
+        return {"model": row["model"], "start": "base"}
+    matched = {} if kinds == {"matched"} else {"method": "", "depth": 0 if kinds == {"never learned"} else ""}
+    steps = {} if part["relearn_steps"].nunique() == 1 else {"relearn_steps": ""}
+    return {**row, "start": "never_learned", **matched, **steps}
+
+
+def _before(study: MeasuredStudy, rows: pd.DataFrame, anchor: str) -> Markup | None:
+    """What the attacked models answered before relearning; None where they were not asked."""
+    rate = rate_over_seeds(rows.drop_duplicates("seed"), "before")
+    place = {**rows.iloc[0].to_dict(), "corpus": "", "relearn_steps": 0}
+    return None if rate is NO_CELLS else _linked(study, rate, place, anchor)
+
+
+def _original(study: MeasuredStudy, rows: pd.DataFrame, anchor: str) -> Iterator[Markup]:
+    """What was answered before unlearning."""
+    rate = rate_over_seeds(rows.drop_duplicates("seed"), "original")
+    if rate is NO_CELLS:
+        return
+    cells = study.headline_cells
+    alone = (
+        (cells["start"] == "original") & (cells["corpus"] == "none")
+    ).any()  # else in its relearnings' first cells
+    there = {"method": "", "depth": "", "corpus": "none" if alone else ""}
+    place = {**rows.iloc[0].to_dict(), **there, "start": "original", "relearn_steps": 0}
+    words = study.headline.words
+    begun = "it was" if words == HEADLINES["names"][0].words else f"the {words} was"
+    yield Markup("before unlearning {} {}").format(begun, _linked(study, rate, place, anchor))
 
 
 def _linked(study: MeasuredStudy, rate: Rate, row: dict[Any, Any], anchor: str) -> Markup:

@@ -75,4 +75,4 @@ def _range(rates: "pd.Series[float]") -> str:
         return "–"  # nobody asked before relearning
     percent = [round(100 * float(rate)) for rate in rates]
     mean = round(100 * float(rates.mean()))
-    return f"{mean}%" if min(percent) == max(percent) else f"{mean}% ({min(percent)}–{max(percent)})"
+    return f"{mean}%" if min(percent) == max(percent) else f"{mean}% (seeds {min(percent)} to {max(percent)})"

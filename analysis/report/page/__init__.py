@@ -58,14 +58,13 @@ def render_page(chapters: list[Chapter], front: list[Section], drawings: Mapping
 def render_markdown(chapter: Chapter) -> str:
     """``results.md``: what the chapter says, and its tables but for those of single cells and of provenance."""
     facts = "; ".join(f"{name}: {value}" for name, value in chapter.facts)
-    lead = [sentence.striptags() for sentence in chapter.lead]
+    said = [_untagged(sentence) for sentence in (*chapter.lead, *chapter.sentences)]
     parts = [
         f"# {chapter.name}",
         chapter.question,
         chapter.failed,
         chapter.warning,
-        *lead,
-        *chapter.sentences,
+        *said,
         f"{facts}.",
     ]
     for section in chapter.sections:
@@ -76,7 +75,7 @@ def render_markdown(chapter: Chapter) -> str:
 
 
 def _coded(words: str | Markup) -> Markup:
-    """Words between backticks as code."""
+    """Words between backticks as code; markup stays."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
 
 
@@ -95,6 +94,10 @@ def markdown_table(head: Sequence[str], rows: Iterable[Iterable[str | Markup]]) 
 
 def _table(table: Table) -> list[str]:
     return [table.caption, markdown_table([name for name, _ in table.columns], table.rows).rstrip()]
+
+
+def _untagged(words: str | Markup) -> str:
+    return words.striptags() if isinstance(words, Markup) else words
 
 
 def _plain(value: str | Markup) -> str:

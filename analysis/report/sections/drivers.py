@@ -1,5 +1,6 @@
 """What drives recovery, and whether it is foreseen in studies that were not seen."""
 
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any
 
@@ -26,6 +27,9 @@ LAW = (
 )
 LAW_TABLE = "Coefficients on the logit, with 95% intervals over seeds, left out in turn"
 
+MOST_UNTOLD = 24
+"""Rows of a table in which an effect that cannot be told has a row of its own."""
+
 
 def drivers_section(study: Study | Studies) -> Section | None:
     """None where nothing can be told, as where every answer is alike."""
@@ -45,6 +49,8 @@ def drivers_section(study: Study | Studies) -> Section | None:
         }
         for row in found.to_dict("records")
     ]
+    untold = [row for row in rows if row["effect, points"] == "–"] if len(rows) > MOST_UNTOLD else []
+    rows = [row for row in rows if row not in untold]
     columns = {name: name not in ("corpus", "term", "remark") for name in rows[0]}
     words = study.headline.words
     over = (
@@ -52,7 +58,7 @@ def drivers_section(study: Study | Studies) -> Section | None:
         if found["low"].notna().any()
         else "of one seed, so without intervals"
     )
-    caption = f"Effects on {words}, {over}"
+    caption = f"Effects on {words}, {over}{_of_untold(untold)}"
     return Section(
         "drivers",
         "What drives it",
@@ -60,6 +66,16 @@ def drivers_section(study: Study | Studies) -> Section | None:
         tuple(effects(found, words)),
         (table_of(columns, rows, caption),),
     )
+
+
+def _of_untold(rows: list[dict[str, str]]) -> str:
+    """What a long table leaves out: each term, of how many corpora, and why."""
+    causes = Counter((row["term"], row["remark"]) for row in rows)
+    named = "; ".join(
+        f"{term} of {count} {'corpus' if count == 1 else 'corpora'}: {why}"
+        for (term, why), count in causes.items()
+    )
+    return f". Left out, since there is no number: {named}" if named else ""
 
 
 def law_section(study: Study) -> Section | None:

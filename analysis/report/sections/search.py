@@ -18,13 +18,14 @@ def search_section(study: MeasuredStudy) -> Section | None:
     found = study.search
     if found is None:
         return None
-    charts = tuple(chart for chart in (search_chart(found), attack_chart(found)) if chart is not None)
-    tables = (_front(found),) if len(found.front) else ()
+    score = study.headline.words
+    charts = tuple(chart for chart in (search_chart(found), attack_chart(found, score)) if chart is not None)
+    tables = (_front(found, score),) if len(found.front) else ()
     words = (*found.sentences, ONE_FRONTIER) if len(found.contours) else found.sentences
     return Section("search", "The search", words, charts, tables)
 
 
-def _front(found: SearchResult) -> Table:
+def _front(found: SearchResult, score: str) -> Table:
     rows = []
     for row in found.front.sort_values(["success", *FRONT], ascending=[False] + [True] * len(FRONT)).to_dict(
         "records"
@@ -35,11 +36,11 @@ def _front(found: SearchResult) -> Table:
         }
         success, *ends = (percent(100 * row[name]) for name in ("success", "lowest", "highest"))
         low, high = ends if ends[0] != ends[1] else ("–", "–")
-        line |= with_interval("success", success, low, high, of_seeds=True)
+        line |= with_interval(score, success, low, high, of_seeds=True)
         rows.append({**line, "seeds": row["seeds"]})
     return table_of(
         {name: name != "corpus" for name in rows[0]},
         rows,
         "The Pareto-optimal attacks that work: no other attack needs at most as many steps, words, learning rate and "
-        "rank and succeeds at least as often. Success is the mean over seeds.",
+        f"rank and succeeds at least as often. The {score} is the mean over seeds.",
     )

@@ -21,6 +21,11 @@ RATIO = (
     "often than it says: net recovery, above, has an interval that allows for it."
 )
 
+NO_RATIO = (
+    "It is a dash where the interval of the original does not lie above that of the rate before relearning, or no "
+    "original was asked: then what was lost may be nothing, and a share of it anything."
+)
+
 
 def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     """What each relearning did, the one that falls most first; with a paragraph on whether more steps are better.
@@ -60,6 +65,8 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
     if found["seeds"].max() > 1 and found["recovery_low"].notna().any():
         words = (*words, RATIO)
+    if found["recovery"].isna().any() and found["recovery"].notna().any():
+        words = (*words, NO_RATIO)
     over = "over the queries of this one seed" if found["seeds"].max() == 1 else "over seeds"
     caption = f"Each trajectory, seeds together, with 95% intervals {over}; the one that falls most first"
     return words, table_of(columns, rows, caption)

@@ -199,12 +199,14 @@ def _untold(cells: pd.DataFrame, row: Line) -> None:
     """Why an effect is not told."""
     alike = re.fullmatch(r"one value \(([\d.]+)\) in these cells", row["remark"])
     if alike:
-        name = {"log_depth": "depth", "log_relearn_steps": "relearn_steps"}.get(row["term"], row["term"])
+        name = {
+            "depth doubled": "depth",
+            "1 + relearn steps doubled": "relearn_steps",
+            "one repetition more": "repetitions",
+        }[row["term"]]
         there = cells.loc[cells["depth"] > 0, name] if name == "depth" else cells[name]
         assert there.nunique() <= 1, row
-        one = float(there.iloc[0]) if len(there) else 0.0
-        shown = {"depth": np.log(max(one, 1)), "relearn_steps": np.log1p(one)}.get(name, one)
-        Same.text(alike[1], f"{shown:.3g}", row)
+        Same.text(alike[1], f"{float(there.iloc[0]) if len(there) else 1.0:.3g}", row)
     elif row["term"] == "all":
         known = {0.0: "nothing is answered", 1.0: "everything is answered"}
         values = set(cells["value"])

@@ -12,17 +12,16 @@ from tests.analysis.truth.sentences import check as check_sentence
 
 MOST = 5
 """Pairs of model and method, and corpora of each, that are named."""
+RATE = r"\d+%(?: \(\d+–\d+\))?"
 LEAD = (
-    r"(?:(?P<whose>.+?): a|A)t (?:r = (?P<r>\d+), )?depth (?P<depth>\d+), (?P<clauses>.*?%(?: \(\d+–\d+\))?)"
-    r"(?: \((?P<more>\d+) more bring back less\))?"
-    r"(?:; a model that never learned it reaches (?P<least>\d+%)(?: to (?P<most>\d+%))?)?"
-    r"(?:; (?:the attacked model answered|the .+? of the attacked model was)"
-    r"(?: (?P<before>\d+%) before relearning)?(?: and)?(?: (?P<original>\d+%) before unlearning)?)?"
+    rf"(?:(?P<whose>.+?): a|A)t (?:r = (?P<r>\d+), )?depth (?P<depth>\d+), (?P<clauses>.*?{RATE})"
+    r"(?: \((?P<more>\d+) more reach less\))?"
+    rf"(?:, from (?P<before>{RATE}) before)?"
+    r"(?:; a model that never learned it reaches (?P<controls>.*?))?"
+    rf"(?:; before unlearning (?:it|the .+?) was (?P<original>{RATE}))?"
     r"\.(?: (?P<premise>.*))?"
 )
-CLAUSE = (
-    r"(?:(\d+) steps? )?on (.+?)(?: brings? back)?( no more than before,)? (\d+%(?: \(\d+–\d+\))?)(?:, |$)"
-)
+CLAUSE = rf"(?:(\d+) steps? )?on (.+?)(?: reach(?:es)?)?( no more than before,)? ({RATE})(?:, |$)"
 PREMISES = (
     "No model knew the answers and had forgotten them, so this is no recovery of what was known.",
     "No original model was asked, so whether anything was known before is not known.",
@@ -93,9 +92,24 @@ def _check(source: Source, found: "re.Match[str]", mine: list[Relearning]) -> No
     for (at, name, no_more, shown_rate), corpus in zip(clauses, corpora, strict=False):
         steps = at or steps
         _check_clause(source, (steps, name, bool(no_more), shown_rate), corpus, shown, found[0])
-    _check_controls(found, shown)
-    for name, values in (("before", _before(shown)), ("original", _originals(shown))):
-        Same.text(found[name] or "", f"{100 * fmean(values):.0f}%" if values else "", found[0])
+    _check_controls(source, found, shown, corpora[:MOST])
+    for name in ("before", "original"):
+        by_seed = {each.seed: getattr(each, name) for each in reversed(shown)}
+        asked = {each.seed: each.queries for each in shown}
+        told = [(seed, value, asked[seed]) for seed, value in sorted(by_seed.items()) if value is not None]
+        _check_rate(source, found[name], told, found[0])
+
+
+def _check_rate(
+    source: Source, shown: str | None, values: list[tuple[int, float, float]], about: str
+) -> None:
+    """A rate with its interval over seeds; nothing where nobody was asked."""
+    if not values:
+        Same.text(shown or "", "", about)
+        return
+    assert shown, about
+    value, low, high = rate_of(values, source.truth.alike)
+    Same.interval(shown.replace("–", " – "), 100 * value, 100 * low, 100 * high, about, OF_GRIDS)
 
 
 def _check_clause(
@@ -118,24 +132,28 @@ def _check_clause(
     assert no_more == (before > 0 and after <= before and f"{100 * before:.0f}" != "0"), about
 
 
-def _check_controls(found: "re.Match[str]", shown: list[Relearning]) -> None:
-    by_corpus: dict[str, dict[int, list[float]]] = {}
-    for each in shown:
-        control = each.control[each.last]
-        if control is not None:
-            by_corpus.setdefault(each.corpus, {}).setdefault(each.seed, []).append(control)
-    rates = [fmean(fmean(values) for values in seeds.values()) for seeds in by_corpus.values()]
-    least, most = (f"{100 * end(rates):.0f}%" if rates else "" for end in (min, max))
-    Same.text(found["least"] or "", least, found[0])
-    Same.text(found["most"] or "", "" if most == least else most, found[0])
-
-
-def _before(shown: list[Relearning]) -> list[float]:
-    return list({each.seed: each.before for each in shown if each.before is not None}.values())
-
-
-def _originals(shown: list[Relearning]) -> list[float]:
-    return list({each.seed: each.original for each in shown if each.original is not None}.values())
+def _check_controls(
+    source: Source, found: "re.Match[str]", shown: list[Relearning], corpora: list[str]
+) -> None:
+    """Of each corpus that is named, or once for all of them where that is the same."""
+    by_corpus: dict[str, list[tuple[int, float, float]]] = {}
+    for corpus in corpora:
+        for each in shown:
+            control = each.control[each.last]
+            if each.corpus == corpus and control is not None:
+                by_corpus.setdefault(corpus, []).append((each.seed, control, each.queries))
+    said = found["controls"] or ""
+    if not by_corpus:
+        Same.text(said, "", found[0])
+        return
+    once = re.fullmatch(rf"({RATE})( on each)?", said)
+    if once:
+        Same.text(once[2] or "", " on each" if len(by_corpus) > 1 else "", found[0])
+    rates = re.findall(RATE, said)
+    rates = rates * len(by_corpus) if once else rates
+    assert len(rates) == len(by_corpus), found[0]
+    for rate, values in zip(rates, by_corpus.values(), strict=True):
+        _check_rate(source, rate, values, found[0])
 
 
 def _place(mine: list[Relearning]) -> tuple[int, int, bool, str]:

@@ -123,7 +123,8 @@ def _depths(source: Source, text: str) -> None:
             begun = [each.before for each in mine]
             ended: list[float | None] = [each.steps[each.last] for each in mine]
             for shown, values in zip(row[name].split(" → "), (begun, ended), strict=True):
-                page.over_seeds(shown, [] if None in values else values, row)
+                assert ("(" in shown) == ("(seeds " in shown), f"a bracket without a name is 95%: {shown}"
+                page.over_seeds(shown.replace("seeds ", ""), [] if None in values else values, row)
 
 
 def _claims(source: Source, text: str) -> None:

@@ -223,7 +223,7 @@ def _contrasts(
     if both:
         table, _, probes = both
         begin, end, whole = table.mean(axis=(1, 2))
-        if interval(table[2], probes)[0] > begin:
+        if interval(table[2], probes)[0] > interval(table[0], probes)[1]:
             share = (end - begin) / (whole - begin)
             weights = [(share - 1) / (whole - begin), 1 / (whole - begin), -share / (whole - begin)]
             row = of_scores(table, weights, list(map(title, probes)))

@@ -18,6 +18,16 @@ from tests.analysis.chromium import BINARY, WHY_NOT, Chromium
 
 NAMES = Path(__file__).parents[3] / "docs" / "names"
 RATE = "attack success rate, %"
+LAST: dict[str, int | str] = {"repetitions": 7, "relearn_steps": 40}
+FIRST: dict[str, int | str] = {"repetitions": 7, "relearn_steps": 0}
+ATTACKED: dict[str, int | str] = {"start": "unlearned", "depth": 10}
+PLACES: tuple[tuple[dict[str, int | str], int], ...] = (
+    *((LAST | ATTACKED | {"corpus": corpus}, 3) for corpus in ("prefix", "retain", "gibberish")),
+    (FIRST | ATTACKED, 9),
+    (LAST | {"start": "never_learned"}, 9),
+    (FIRST | {"start": "original", "corpus": "none"}, 3),
+)
+"""Behind each number of the first sentence: the coordinates of its rows, and how many they are."""
 ROWS = "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => !row.hidden)"
 IN_SIGHT = (
     f"{ROWS}.every(row => {{ const b = row.getBoundingClientRect();"
@@ -79,7 +89,9 @@ def test_every_number_of_the_first_sentence_is_the_mean_of_the_rows_one_click_aw
     said: list[str] = page.ask(
         "[...document.querySelectorAll('.lead a[data-find]')].map(link => link.textContent)"
     )
-    assert len(said) == 4, "prefix, retain, gibberish, and the model that never learned"
+    assert len(said) == len(PLACES), (
+        "prefix, retain, gibberish; before, the model that never learned, the original"
+    )
     files: list[dict[str, Any]] = read_dataset(study, "cells").to_pylist()
     for at, words in enumerate(said):
         page.ask("window.scrollTo(0, 0)")
@@ -95,13 +107,7 @@ def test_every_number_of_the_first_sentence_is_the_mean_of_the_rows_one_click_aw
         assert values in (sorted(values), sorted(values, reverse=True)), "sorted, up and then down"
         assert re.match(r"(\d+)%", words)[1] == f"{sum(values) / len(values):.0f}", (words, values)
         assert page.ask(IN_SIGHT), "they are what a reader sees there"
-        learned = at < 3
-        cell: dict[str, int | str] = {
-            "start": "unlearned" if learned else "never_learned",
-            "repetitions": 7,
-            "relearn_steps": 40,
-        }
-        cell |= {"corpus": ("prefix", "retain", "gibberish")[at], "depth": 10} if learned else {}
+        cell, count = PLACES[at]
         mine = [
             row
             for row in files
@@ -110,7 +116,7 @@ def test_every_number_of_the_first_sentence_is_the_mean_of_the_rows_one_click_aw
             and row["corpus"] != "direct"
             and all(row[name] == value for name, value in cell.items())
         ]
-        assert len(mine) == (3 if learned else 9)
+        assert len(mine) == count
         assert sorted(100 * row["k"] / row["n"] for row in mine) == sorted(values)
 
 

@@ -116,21 +116,52 @@ def test_the_first_sentence_is_of_one_place_and_leads_to_its_rows(known) -> None
         corpus: 100 * sum(round(100 * lawful(corpus=corpus, seed=seed, **at)) for seed in (0, 1, 2)) / 300
         for corpus in ("prefix", "retain", "gibberish")
     }
-    assert words.startswith(f"At r = 7, depth 6, 40 steps on prefix bring back {means['prefix']:.0f}% (")
+    assert words.startswith(f"At r = 7, depth 6, 40 steps on prefix reach {means['prefix']:.0f}% (")
     assert f"on retain {means['retain']:.0f}% (" in words
     assert f"on gibberish {means['gibberish']:.0f}%" in words
-    assert "a model that never learned it reaches 0%; the attacked model answered 0% " in words
-    assert re.search(r"and 95% (\(.*?\) )?before unlearning", words)
+    nothing = r"0% \(0–\d+\)"
+    assert re.search(
+        rf", from {nothing} before; a model that never learned it reaches {nothing} on each;", words
+    )
+    assert re.search(r"; before unlearning it was 95% \(\d+–\d+\)\.", words)
+    assert lead[1].count("<a href=") == len(re.findall(r"\d%", words)) == 6, "each number leads to its rows"
     assert "start:&#34;unlearned&#34; corpus:&#34;prefix&#34; repetitions:&#34;7&#34;" in lead[1]
     assert "seeds3 (0, 1, 2)" in read.words["top"].replace("\n", "")
 
 
 def test_the_first_sentence_says_what_it_cannot_know(unasked) -> None:
     _, _, read = unasked
-    assert "At r = 7, depth 8, 40 steps on prefix bring back" in read.words["top"], "the deepest"
+    assert "At r = 7, depth 8, 40 steps on prefix reach" in read.words["top"], "the deepest"
     assert (
         "No original model was asked, so whether anything was known before is not known." in read.words["top"]
     )
+
+
+def test_the_first_sentence_of_a_search_is_its_own_answer(study_folder) -> None:
+    """The fewest steps that reach the level, as the search says, and the most at any step, which is not the last."""
+
+    def falling(relearn_steps: int, **place: Any) -> float:
+        return lawful(relearn_steps={0: 0, 10: 40, 40: 20}[relearn_steps], **place)
+
+    folder = study_folder(falling, **SMALL)
+    content = json.loads((folder / "study.json").read_text())
+    content["spec"]["search"] = {"question": "cheapest", "level": 0.25}
+    (folder / "study.json").write_text(json.dumps(content))
+    (folder / "search").mkdir()
+    answer = {"format": 1, "sentences": [], "reason": "grid", "tables": ["front"]}
+    (folder / "search" / "answer.json").write_text(json.dumps(answer))
+    of: dict[str, Any] = {"model": "embedded", "method": "gradient_ascent"}
+    of |= {"repetitions": 7, "depth": 8, "corpus": "prefix"}
+    of |= {"words": 9.0, "learning_rate": 0.01, "rank": 1.0, "lowest": 0.4, "highest": 0.9, "seeds": 2}
+    rows = [{**of, "relearn_steps": steps, "success": 0.5} for steps in (40.0, 10.0)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "search" / "front.parquet")
+    text, _ = page(folder)
+    lead = re.sub(r"<[^>]+>", "", text.split('<p class="lead">')[1].split("</p>")[0])
+    assert re.match(
+        r"At r = 7, depth 8, 10 steps on prefix, the fewest that reach 25%: 8[56]% \(\d+–\d+\); the most is 8[56]% "
+        r"\(\d+–\d+\), of 10 steps on prefix, the largest of \d+ rates and so too high by chance; before, 0% \(",
+        lead,
+    ), lead
 
 
 def test_the_first_sentence_says_that_nothing_was_known(study_folder) -> None:
