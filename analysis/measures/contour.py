@@ -19,6 +19,7 @@ from analysis.reading.titles import probes_per_cluster
 from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.moderated import contrast, moderated
 from analysis.statistics.rates import rate_interval
+from analysis.statistics.thresholds import at_least, below
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError, did_you_mean
 from study.results.schema import COORDINATES
@@ -152,7 +153,7 @@ def crossing(
         "low": _where(places, first, axis, level),
         "high": _where(places, last, axis, level),
         "censored": bool(np.isinf(crossed_at)),
-        "always": bool((rates[0] >= level) if axis not in FALLING else (rates[0] < level)),
+        "always": bool(_beyond(rates, axis, level)[0]),
         "seeds": len(found.seeds),
         "probes": len(found.probes) if over != "seeds" else np.nan,
         "places": len(places),
@@ -193,11 +194,18 @@ def _over(seeds: int, cells_alone: bool) -> str:
     return "seeds" if cells_alone else "seeds and probes"
 
 
+def _beyond(rates: Numbers, axis: str, level: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    """Which places are on the far side of the level."""
+    found: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    found = below(rates, level) if axis in FALLING else at_least(rates, level)
+    return found
+
+
 def _where(places: Numbers, rates: Numbers, axis: str, level: float) -> float:
     """The first crossing, interpolated; infinite where there is none, NaN where a rate is."""
     if np.isnan(rates).any():
         return float("nan")
-    beyond = rates < level if axis in FALLING else rates >= level
+    beyond = _beyond(rates, axis, level)
     if not beyond.any():
         return float("inf")
     at = int(beyond.argmax())

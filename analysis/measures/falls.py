@@ -15,6 +15,7 @@ import numpy as np
 
 from analysis.statistics.crossed_design import Answers
 from analysis.statistics.moderated import Contrast, Table, contrast, moderated
+from analysis.statistics.thresholds import above
 from analysis.statistics.wilson import Numbers
 
 LEVEL = 0.05
@@ -46,7 +47,7 @@ class Falls:
             p_adjusted, divisor: as ``analysis.statistics.adjustment.holm`` gives them.
         """
         at = int(self.points.argmax())
-        fell = self.points[at] > 0  # a peak at the last step has no fall
+        fell = above(self.points[at], 0)  # a peak at the last step has no fall
         untested = np.isnan(divisor)
         confidence = 1 - LEVEL / (len(self.points) * (1 if untested else divisor))
         low, high = (
@@ -121,5 +122,5 @@ def _slopes(found: Answers, tested: Table, points: Numbers) -> Numbers:
 def _p(found: Answers, tested: Table, peak: int) -> float:
     if len(found.seeds) == 1 or np.ptp(found.scores) == 0:
         return float("nan")
-    p = float(tested.p()[peak]) if tested.value[peak] > 0 else 1.0
+    p = float(tested.p()[peak]) if above(tested.value[peak], 0) else 1.0
     return min(1.0, len(tested.value) * p)

@@ -23,6 +23,7 @@ from analysis.reading.given import a_study
 from analysis.reading.studies import Studies
 from analysis.reading.study_frames import WORDS, Study
 from analysis.statistics.capped_logistic import fit, predict
+from analysis.statistics.thresholds import at_least
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
@@ -134,7 +135,7 @@ def _held_out(known: dict[str, pd.DataFrame], name: str, names: list[str]) -> di
         **row,
         "r2": float(1 - residual / total) if total > 0 else np.nan,
         "rank": float(scipy.stats.spearmanr(predicted, outcome).statistic) if ranked else np.nan,
-        "auc": _auc(predicted, outcome >= RECOVERED),
+        "auc": _auc(predicted, at_least(outcome, RECOVERED)),
     }
 
 

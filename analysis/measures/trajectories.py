@@ -22,6 +22,7 @@ from analysis.statistics.crossed_design import Answers, crossed
 from analysis.statistics.estimate import NOTHING, Estimate
 from analysis.statistics.moderated import Contrast, contrast, moderated
 from analysis.statistics.rates import rate_estimate
+from analysis.statistics.thresholds import above, at_least
 from study.errors import SpecError
 from study.results.headline import BOUNDS
 from study.results.schema import COORDINATES
@@ -164,7 +165,7 @@ def measures(
     peak = int(rates.argmax())
     at_peak = rate_estimate(found.scores[peak], 1 - LEVEL / len(steps), alike, bounds)
     reached, surely, perhaps = (
-        float(steps[curve >= threshold][0]) if (curve >= threshold).any() else np.inf
+        float(steps[at_least(curve, threshold)][0]) if at_least(curve, threshold).any() else np.inf
         for curve in (rates, low, high)
     )
     return {
@@ -242,7 +243,7 @@ def _recovery(found: Answers | None) -> Contrast | None:
     first, final, original = found.scores.mean(axis=(1, 2))
     alike = probes_per_cluster(found.probes)
     before, whole = (rate_estimate(found.scores[at], alike=alike) for at in (0, 2))
-    if not whole.low > before.high:
+    if not above(whole.low, before.high):
         return None  # what was lost may be nothing, and a share of it anything
     gap = original - first
     share = (final - first) / gap

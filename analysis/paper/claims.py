@@ -18,6 +18,7 @@ from analysis.measures.recovery.net_recovery import RELEARNING
 from analysis.measures.recovery.statements import (
     POOLED,
     Statement,
+    above_controls,
     against,
     ends,
     paired,
@@ -25,6 +26,7 @@ from analysis.measures.recovery.statements import (
     sides_changed,
 )
 from analysis.measures.recovery.verdicts import HOLDS, UNSAID, in_words, judged
+from analysis.statistics.thresholds import above, at_least, at_most
 from study.errors import counted
 
 SHALLOW = 0.7
@@ -172,9 +174,9 @@ def _of_rate(name: str, claim: Claim, rows: pd.DataFrame) -> Verdict:
 def _beside_bound(rate: Rate, claim: Claim, answers: int) -> tuple[bool | None, str]:
     if rate.seeds < 2:
         return None, f"{UNSAID}, since one seed tells nothing of others"
-    if rate.low <= claim.above <= rate.high:
+    if at_most(rate.low, claim.above) and at_least(rate.high, claim.above):
         return None, _unsaid(rate, claim, answers)
-    holds = (rate.low > claim.above) != claim.at_most
+    holds = above(rate.low, claim.above) != claim.at_most
     return holds, HOLDS if holds else "does not hold"
 
 
@@ -217,7 +219,7 @@ def _relevance(cells: Cells) -> pd.DataFrame:
         paired(cells.steps, "corpus", corpus, GIBBERISH).assign(corpus_one=corpus, corpus_other=GIBBERISH)
         for corpus in corpora
     ]
-    return _some(pd.concat(pairs, ignore_index=True), "gibberish was not run")
+    return _some(above_controls(pd.concat(pairs, ignore_index=True)), "gibberish was not run")
 
 
 def _shallow(cells: Cells) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from analysis.measures.recovery.verdicts import in_words
 from analysis.reading.row_reader import read_rows
 from analysis.reading.study_frames import WORDS
 from analysis.report.measured_study import MeasuredStudy
+from analysis.statistics.thresholds import above, below
 from study.results import unrated
 from study.results.headline import BOUNDS
 
@@ -71,7 +72,7 @@ def _control(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
     never = known[(known["start"] == "never_learned") & (known["corpus"] != "none")]
     base = known[known["start"] == "base"]
     unclean = pd.concat([never, base])
-    unclean = unclean[unclean["low"] > FLOOR].sort_values("value", ascending=False, kind="stable")
+    unclean = unclean[above(unclean["low"], FLOOR)].sort_values("value", ascending=False, kind="stable")
     worst = unclean.drop_duplicates(["start", "model", "corpus"])
     if len(worst):
         named = "; ".join(_where(study, row) for row in worst.head(MOST).to_dict("records"))
@@ -143,7 +144,7 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
             "original model was asked here."
         )
         return
-    open_ = int(((part["original_low"] < KNOWN) & (part["original_high"] > KNOWN)).sum())
+    open_ = int((below(part["original_low"], KNOWN) & above(part["original_high"], KNOWN)).sum())
     held = f"; of {open_:,} more it holds {100 * KNOWN:.0f}%" if open_ else ""
     began = (
         f"of {total:,} benign relearnings, {counted['known']:,} are of a model that knew (the 95% interval of its "
@@ -164,7 +165,7 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
         yield f"{began}. Where nothing was forgotten, nothing can come back."
         return
     yield f"{began}."
-    yield from _utility(counted)
+    yield from _utility(part[part["counts"]], counted)
     if counted["unsaid"] == counted["forgotten"]:
         yield (
             f"of the {counted['forgotten']:,} that knew and forgot it cannot be said whether they recovered: their net "
@@ -188,12 +189,15 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
     )
 
 
-def _utility(counted: Mapping[Hashable, Any]) -> Iterator[str]:
-    if counted["no_utility"]:
-        yield (
-            f"of {counted['no_utility']:,} of these no retain probe was asked, so whether they are intact cannot be "
-            "said."
-        )
+def _utility(rows: pd.DataFrame, counted: Mapping[Hashable, Any]) -> Iterator[str]:
+    asked, of_original = rows["retain_before"].notna(), rows["retain_original"].notna()
+    for whose, why in (
+        (~asked, "no retain probe was asked"),
+        (asked & ~of_original, "the original was asked no retain probe"),
+        (asked & of_original & rows["intact"].isna(), "the original answers none of the retain probes"),
+    ):
+        if whose.any():
+            yield f"of {whose.sum():,} of these {why}, so whether they are intact cannot be said."
     destroyed = int(counted["forgotten"] - counted["intact"] - counted["no_utility"])
     if destroyed:
         forgotten = int(counted["forgotten"])

@@ -63,6 +63,7 @@ class Invented:
     malign: tuple[str, ...] = ()
     unrated: Callable[[Place, int], bool] = lambda place, number: False
     splits: tuple[str, ...] = ("forget", "retain")
+    without_retain: Callable[[Place], bool] = lambda place: False
     probes: bool = False
     of_a_title: int = 1
     """How many probes share a title; they are answered alike."""
@@ -102,7 +103,7 @@ class Invented:
                 continue
             rate = getattr(self, place["start"])(place)
             for split, share in (("forget", rate), ("retain", self.retain(place))):
-                if split not in self.splits:
+                if split not in self.splits or (split == "retain" and self.without_retain(place)):
                     continue
                 scores = self._scores(max(0.0, min(1.0, share)))
                 address = {"stage": "0" * 32, "stage_step": place["relearn_steps"]}

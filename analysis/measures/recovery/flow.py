@@ -21,6 +21,7 @@ import pandas as pd
 from analysis.measures.recovery.net_recovery import RELEARNING, WORLD, net_recovery, rated_cells
 from analysis.reading.given import one_study
 from analysis.reading.study_frames import WORDS, Study
+from analysis.statistics.thresholds import at_least, at_most
 from study.results.headline import Headline
 
 KNOWN = 0.5
@@ -49,7 +50,7 @@ def flow(study: Study, steps: pd.DataFrame | None = None) -> pd.DataFrame:
     steps = net_recovery(study) if steps is None else steps
     keys = list(RELEARNING)
     last = steps.sort_values("relearn_steps", kind="stable").drop_duplicates(keys, keep="last")
-    ranked = steps.assign(rank=steps["net"].fillna(steps["value"]))
+    ranked = steps.assign(rank=steps["net"].fillna(steps["value"]).round(12))
     best = ranked.sort_values(["rank", "relearn_steps"], ascending=[True, False], kind="stable")
     best = best.drop_duplicates(keys, keep="last")
     names = {"relearn_steps": "best_step", "value": "best", "net": "best_net"}
@@ -110,17 +111,18 @@ def limit(headline: Headline, original: "pd.Series[float]") -> "pd.Series[float]
 
 
 def _judged(headline: Headline, rows: pd.DataFrame) -> pd.DataFrame:
-    known = _unless(rows["original"].isna(), rows["original_low"] >= KNOWN)
+    known = _unless(rows["original"].isna(), at_least(rows["original_low"], KNOWN))
     forgotten = _unless(
-        rows["original"].isna() | rows["before"].isna(), rows["before"] <= limit(headline, rows["original"])
+        rows["original"].isna() | rows["before"].isna(),
+        at_most(rows["before"], limit(headline, rows["original"])),
     )
     unasked = rows["retain_before"].isna() | ~(rows["retain_original"] > 0)
     return rows.assign(
         known=known,
         forgotten=forgotten,
-        intact=_unless(unasked, rows["retain_before"] >= INTACT * rows["retain_original"]),
-        recovered=_unless(rows["net"].isna(), rows["net"] >= RECOVERED),
-        recovered_at_best=_unless(rows["best_net"].isna(), rows["best_net"] >= RECOVERED),
+        intact=_unless(unasked, at_least(rows["retain_before"], INTACT * rows["retain_original"])),
+        recovered=_unless(rows["net"].isna(), at_least(rows["net"], RECOVERED)),
+        recovered_at_best=_unless(rows["best_net"].isna(), at_least(rows["best_net"], RECOVERED)),
         counts=(known & forgotten).fillna(False).astype(bool),
     )
 
@@ -139,9 +141,9 @@ def flow_line(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     Returns:
         ``relearnings``, ``known``, ``forgotten`` (of those), ``intact`` (of those), ``recovered`` (of those), each with
         ``…_open``, of how many that were left it cannot be said. Of those that count, intact or not:
-        ``any_recovered``, ``any_recovered_at_best``, ``unsaid`` (no net recovery can be shown), ``no_utility`` (retain
-        probes were not asked); ``original``, the mean; ``retain``, the median of retain before relearning as a share
-        of the original's, of those that count.
+        ``any_recovered``, ``any_recovered_at_best``, ``unsaid`` (no net recovery can be shown), ``no_utility`` (what
+        they kept on the retain probes is not known); ``original``, the mean; ``retain``, the median of retain before
+        relearning as a share of the original's, of those that count.
     """
     left = pd.Series(True, index=rows.index)
     made = rows[by].assign(relearnings=1)

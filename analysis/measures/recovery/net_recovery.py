@@ -15,6 +15,7 @@ import scipy  # its parts load when they are first used
 
 from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
+from analysis.statistics.thresholds import above
 from analysis.statistics.wilson import wilson
 from study.errors import IntegrityError
 from study.results.schema import COORDINATES
@@ -97,7 +98,7 @@ def net_recovery(study: Study) -> pd.DataFrame:
     rows = rows.merge(_originals(cells), on=list(WORLD), how="left")
     rows = _with_control(rows, cells)
     gap = rows["original"] - rows["control"]
-    shown = rows["original_low"] > rows["control_high"]
+    shown = above(rows["original_low"], rows["control_high"])
     why = np.select(
         [rows["original"].isna(), rows["control"].isna(), ~shown],
         [

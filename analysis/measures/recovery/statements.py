@@ -4,7 +4,8 @@ A statement is a difference, such as "prefix brings back more than gibberish". I
 (known and forgotten, ``analysis.measures.recovery.flow``). What is compared is the *gain*: the score above what the
 model answered before it was relearned, and above the control of the same corpus and step, where one was run. What stood
 before did not come back, and text that teaches anybody the answer recovers nothing. Two gains are compared only where
-they are above the same kind of control: other pairs are left out. Nothing is pooled but what the statement names:
+they are above the same kind of control, and what is above a control is never averaged with what has none: such pairs
+are left out, and the statement says how many. Nothing is pooled but what the statement names:
 models and methods each have their own, and seeds alone are the sample. What a statement is over is read off its pairs.
 """
 
@@ -15,6 +16,8 @@ from itertools import combinations
 import pandas as pd
 
 from analysis.measures.recovery.net_recovery import RELEARNING
+from analysis.statistics.thresholds import at_least, at_most
+from study.errors import counted
 
 MARGIN = 0.1
 """An effect smaller than this counts as none."""
@@ -69,12 +72,24 @@ def paired(
     return _as_pairs(both, gain)
 
 
+def above_controls(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that are above a control, where any is; ``left_out``, summed, is how many others there were."""
+    there = pairs["controlled"] != ""
+    if there.all() or not there.any():
+        return pairs
+    kept = pairs[there].reset_index(drop=True)
+    more = int((~there).sum()) + int(pairs.loc[~there, "left_out"].sum())
+    return kept.assign(left_out=kept["left_out"] + [more, *[0] * (len(kept) - 1)])
+
+
 def _as_pairs(both: pd.DataFrame, gain: str = "gain") -> pd.DataFrame:
     both = both[both["controlled_one"] == both["controlled_other"]]
     measured = [f"{name}_{side}" for name in (gain, *BESIDE) for side in ("one", "other")]
-    return (
+    return above_controls(
         both.drop(columns=measured)
         .assign(
+            controlled=both["controlled_one"],
+            left_out=0,
             one=both[f"{gain}_one"],
             other=both[f"{gain}_other"],
             a=both["value_one"],
@@ -121,6 +136,8 @@ def pooled_values(rows: pd.DataFrame, *names: str) -> str:
         sides = [name] if name in rows else [f"{name}_one", f"{name}_other"]
         values = (", ".join(map(str, sorted(rows[side].unique()))) for side in sides)
         said.append(f"{name.replace('_', ' ')} {' against '.join(values)}")
+    if "left_out" in rows and rows["left_out"].sum():
+        said.append(f"{counted(int(rows['left_out'].sum()), 'pair')} without a control left out")
     return "; ".join(said)
 
 
@@ -142,7 +159,7 @@ def comes_back_at_best(rows: pd.DataFrame) -> Iterator[Statement]:
         shared = part[part["relearn_steps"].isin(reached[reached == reached.max()].index)]
         means = shared.groupby(["relearn_steps", "seed"])["gain"].mean().groupby("relearn_steps").mean()
         step = means.index[int(means.argmax())]
-        if means.iloc[-1] >= means.max():
+        if at_least(means.iloc[-1], means.max()):
             continue  # the last step is the best, and the statement of the last step says it
         pairs = against(shared[shared["relearn_steps"] == step], "value", "floor")
         yield Statement(
@@ -218,7 +235,7 @@ def methods(rows: pd.DataFrame) -> Iterator[Statement]:
         for one, other in combinations(dict.fromkeys(part["method"]), 2):
             first, second = (part[part["method"] == name][columns] for name in (one, other))
             both = first.merge(second, on=[*keys, "relearn_steps"], suffixes=("_one", "_other"))
-            both = both[(both["utility_one"] - both["utility_other"]).abs() <= ALIKE]
+            both = both[at_most((both["utility_one"] - both["utility_other"]).abs(), ALIKE)]
             both = both.sort_values("relearn_steps", kind="stable")
             pairs = _as_pairs(both.drop_duplicates([*keys, "depth_one", "depth_other"], keep="last"))
             if len(pairs):

@@ -25,7 +25,8 @@ from analysis.measures.recovery.net_recovery import RELEARNING, net_recovery
 from analysis.measures.recovery.statements import STATED, Statement
 from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
-from analysis.statistics.moderated import ROUNDING, Contrast, are_counts, together
+from analysis.statistics.moderated import Contrast, are_counts, together
+from analysis.statistics.thresholds import above
 from study.errors import counted
 
 HOLDS, DOES_NOT, UNSAID = "holds", "does not hold", "cannot be said"
@@ -158,7 +159,7 @@ def _not_risen(statement: Statement) -> str:
     if statement.compares:
         return ""
     before, after = (statement.pairs.groupby("seed")[name].mean().mean() for name in ("before", "a"))
-    if not before > 0 or after > before + ROUNDING:
+    if not above(before, 0) or above(after, before):
         return ""
     return f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
 

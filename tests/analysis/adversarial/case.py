@@ -40,6 +40,7 @@ class Case:
         back: corpus → the verdicts that may stand on "brings back more than it teaches the control".
         corpora: "one above other" → the verdict.
         stated: a statement → the verdicts that may stand on it; none where it must not be stated.
+        over: a statement → a pattern of what it is over.
         claims: a word of a paper's claim → whether it holds.
         device: whose cells are looked at, of a study that several computed.
     """
@@ -50,5 +51,6 @@ class Case:
     back: dict[str, frozenset[str]] = field(default_factory=dict)
     corpora: dict[str, str] = field(default_factory=dict)
     stated: dict[str, frozenset[str]] = field(default_factory=dict)
+    over: dict[str, str] = field(default_factory=dict)
     claims: dict[str, bool | None] = field(default_factory=dict)
     device: str | None = None

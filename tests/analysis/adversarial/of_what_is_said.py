@@ -124,4 +124,19 @@ OF_WHAT_IS_SAID = {
         says_not=("not clean",),
         back={"gibberish": frozenset({DOES_NOT, UNSAID})},
     ),
+    "keeps-exactly-80%-and-regains-exactly-half": Case(  # 0.8 × 30 ÷ 40 is a little above 24 ÷ 40 in doubles
+        Invented(
+            retain=lambda place: 0.75 if place["start"] == "original" else 0.6,
+            original=lambda _: 0.9,
+            never_learned=lambda place: 0.1 if place["relearn_steps"] else 0.0,
+            unlearned=lambda place: 0.5 if place["relearn_steps"] else 0.0,
+        ),
+        says=("of the 18 that were intact, 18 recovered at the last step",),
+        says_not=("destruction",),
+    ),
+    "retain-probes-that-the-original-does-not-answer": Case(
+        Invented(retain=lambda _: 0.0),
+        says=("^Of 18 of these the original answers none of the retain probes, so whether they are intact",),
+        says_not=("no retain probe was asked", "destruction"),
+    ),
 }

@@ -112,4 +112,19 @@ OF_WHAT_LACKS = {
         says=("^18 of 36 relearnings have no matched control, .*scrub",),
         stated={"what gradient_ascent made forget comes back more than what scrub did": frozenset()},
     ),
+    "retain-probes-asked-of-no-original": Case(
+        Invented(without_retain=lambda place: place["start"] == "original"),
+        says=("^Of 18 of these the original was asked no retain probe",),
+        says_not=("none of them was intact", "0 were intact"),
+    ),
+    "no-control-at-one-repetition-count": Case(
+        Invented(
+            repetitions=(7, 3),
+            asked=100,
+            original=lambda place: 0.9 if place["repetitions"] == 7 else 0.75,
+            without=lambda place: place["start"] == "never_learned" and place["repetitions"] == 3,
+        ),
+        says=("^18 of 36 relearnings have no control .*of these nothing is said of recovery",),
+        over={"prefix brings back more than retain": "repetitions 7; .*; 6 pairs without a control left out"},
+    ),
 }

@@ -88,6 +88,9 @@ def _check_verdicts(case: Case, study: MeasuredStudy, truth: Truth) -> None:
     for words, verdicts in case.stated.items():
         found = {row["verdict"] for row in rows if row["statement"] == words}
         assert found <= verdicts and bool(found) == bool(verdicts), (words, found)
+    for words, pattern in case.over.items():
+        (found_over,) = [row["over"] for row in rows if row["statement"] == words]
+        assert re.fullmatch(pattern, found_over), found_over
     said = {row["statement"] for row in rows}
     assert {f"{one.replace(' above ', ' brings back more than ')}" for one in case.corpora} <= said
 

@@ -11,6 +11,7 @@ from scipy import stats
 from tests.analysis.recompute.law import capped, fitted
 from tests.analysis.recompute.same import Same
 from tests.analysis.recompute.source import Source
+from tests.analysis.truth.exact import exact
 
 PREDICTORS = ("weight distance", "forgotten fraction")
 FEWEST = 5
@@ -89,7 +90,8 @@ def _left_out(chosen: dict[str, pd.DataFrame], name: str, names: list[str]) -> t
     left, whole = ((outcome - says) ** 2).sum(), ((outcome - learned.mean()) ** 2).sum()
     alike = np.ptp(says) == 0 or np.ptp(outcome) == 0
     rank = np.nan if alike else stats.pearsonr(stats.rankdata(says), stats.rankdata(outcome)).statistic
-    yes, no = says[outcome >= 0.5], says[outcome < 0.5]
+    came_back = np.array([exact(each) >= exact(0.5) for each in outcome])
+    yes, no = says[came_back], says[~came_back]
     above = (yes[:, None] > no).mean() + (yes[:, None] == no).mean() / 2 if len(yes) and len(no) else np.nan
     return 1 - left / whole, rank, float(above)
 

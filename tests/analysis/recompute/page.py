@@ -18,6 +18,7 @@ from tests.analysis.recompute.same import Line, Same, blocks_of, lines_of
 from tests.analysis.recompute.source import Source
 from tests.analysis.recompute.trajectories import common, matrix, scored, title
 from tests.analysis.recompute.verdicts import check_over
+from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning
 
 OF_GRIDS = 2.5
@@ -81,8 +82,10 @@ def flow(source: Source, rows: list[Line]) -> None:
         known = [each for each in mine if each.known]
         counted = [each for each in known if each.forgotten]
         intact = [each for each in counted if each.intact]
-        recovered = [each for each in counted if (each.net[each.last] or 0) >= 0.5]
-        at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
+        recovered = [each for each in counted if exact(each.net[each.last] or 0) >= exact(0.5)]
+        at_best = [
+            each for each in counted if exact(max(value or 0 for value in each.net.values())) >= exact(0.5)
+        ]
         unsaid = [each for each in counted if each.net[each.last] is None]
         kept = [each.kept for each in counted if each.kept is not None]
         for name, value in {

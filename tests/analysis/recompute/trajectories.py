@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from tests.analysis.recompute.estimators import Row, ends, holm, of_scores, rate, together
+from tests.analysis.truth.exact import exact
 
 MODEL = ["scenario", "model", "method", "start", "repetitions", "depth"]
 WORLD = ["scenario", "model", "repetitions"]
@@ -188,7 +189,7 @@ def _adjust_falls(found: list[dict[str, Any]]) -> None:
                 min(row.found["value"] + half, row.most),
             )
         )
-        fell = each["points"][top] > 0
+        fell = exact(each["points"][top]) > 0
         each |= {
             "drop": each["points"][top] if fell else 0.0,
             "drop_low": low if fell else np.nan,

@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.analysis.recompute.estimators import Row, together
 from tests.analysis.recompute.same import Same
+from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning, over_seeds
 
 Pair = tuple[int, float, float, float, float, float, tuple[Relearning, int], tuple[Relearning, int] | None]
@@ -29,6 +30,7 @@ class Judged:
     over: dict[str, str]
     of: list[Pair]
     chosen: list[int]
+    left_out: int
 
 
 def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[Judged]:
@@ -92,6 +94,9 @@ def _best(mine: list[Relearning], corpus: str) -> list[int]:
 def judged_pairs(statements: list[tuple[list[Pair], bool, list[int]]]) -> list[Judged]:
     """The same of pairs; with each, whether it compares two relearnings, and among which steps one was chosen."""
     rows, why = [], []
+    kept = [_above_controls(found) for found, _, _ in statements]
+    left_out = [len(found) - len(there) for (found, _, _), there in zip(statements, kept, strict=True)]
+    statements = [(there, *rest) for there, (_, *rest) in zip(kept, statements, strict=True)]
     for found, compares, chosen in statements:
         seeds = sorted({pair[0] for pair in found})
         scores = [score for pair in found for score in pair[3:5]]
@@ -115,14 +120,21 @@ def judged_pairs(statements: list[tuple[list[Pair], bool, list[int]]]) -> list[J
         rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=least, most=most, choices=choices))
     together([row for row, untold in zip(rows, why, strict=True) if not untold])
     return [
-        _said(row, found, chosen, untold)
-        for row, (found, _, chosen), untold in zip(rows, statements, why, strict=True)
+        _said(row, found, chosen, untold, left)
+        for row, (found, _, chosen), untold, left in zip(rows, statements, why, left_out, strict=True)
     ]
 
 
-def _said(row: Row, found: list[Pair], chosen: list[int], untold: str) -> Judged:
+def _above_controls(found: list[Pair]) -> list[Pair]:
+    """Of pairs of two relearnings those above a control; all, where none has one."""
+    return [
+        pair for pair in found if pair[7] is None or pair[6] == pair[7] or pair[6][0].kinds[pair[6][1]]
+    ] or found
+
+
+def _said(row: Row, found: list[Pair], chosen: list[int], untold: str, left_out: int) -> Judged:
     value, whole = float(row.by_seed.mean()), (len(row.by_seed), len(found))
-    more = (_over(found), found, chosen)
+    more = (_over(found), found, chosen, left_out)
     if untold:
         return Judged(value, np.nan, np.nan, np.nan, *whole, "cannot be said", untold, *more)
     low, high = row.found["low_adjusted"], row.found["high_adjusted"]
@@ -267,7 +279,7 @@ def _methods(mine: list[Relearning], one: str, other: str) -> list[Pair]:
         if (each.method, beside.method) == (one, other)
         and _place(each, "method", "depth") == _place(beside, "method", "depth")
         and set(each.steps) & set(beside.steps)
-        and abs((each.kept or 0) - (beside.kept or 0)) <= 0.1
+        and exact(abs((each.kept or 0) - (beside.kept or 0))) <= exact(0.1)
         for step in [max(set(each.steps) & set(beside.steps))]
         for pair in _both(each, step, beside, step)
     ]
@@ -307,7 +319,9 @@ def check_verdict(words: str, again: Judged, planned_seeds: int) -> None:
 def check_over(words: str, again: Judged) -> None:
     """``repetitions 5, 7; depth 7, 8 against 12; relearn steps 40``: which values the pairs have."""
     kept = [100 * (side[0].kept or 0.0) for pair in again.of for side in pair[6:8] if side is not None]
-    for part in words.split("; "):
+    left_out = re.search(r"; (\d+) pairs? without a control left out$", words)
+    assert int(left_out[1] if left_out else 0) == again.left_out, words
+    for part in words.removesuffix(left_out[0] if left_out else "").split("; "):
         named = re.fullmatch(r"(corpus|repetitions|depth|relearn steps) (.*)", part)
         methods = re.fullmatch(
             r"models whose retain scores differ by at most 10 points \(they keep (\d+) to (\d+)% of the original's\)",

@@ -4,6 +4,7 @@ import re
 from statistics import median
 
 from tests.analysis.truth.controls import number
+from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning
 from tests.analysis.truth.rows import Truth
 
@@ -12,7 +13,7 @@ def flow(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     known = [each for each in mine if each.known]
     held = re.search(r"of ([\d,]+) more it holds 50%", found[0])
     assert number(held[1] if held else "0") == sum(
-        truth.ends(row)[0] < 0.5 < truth.ends(row)[1]
+        exact(truth.ends(row)[0]) < exact(0.5) < exact(truth.ends(row)[1])
         for each in mine
         for row in truth.find(
             start="original", model=each.model, repetitions=each.repetitions, seed=each.seed, relearn_steps=0
@@ -43,13 +44,25 @@ def destroyed(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> N
 
 
 def no_retain(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
-    assert number(found[1]) == sum(each.counts and each.intact is None for each in mine) > 0
+    unknown = [_why_unknown(truth, each) for each in mine if each.counts and each.intact is None]
+    assert number(found[1]) == unknown.count(found[2].lower()) > 0
+
+
+def _why_unknown(truth: Truth, each: Relearning) -> str:
+    world = {"model": each.model, "repetitions": each.repetitions, "seed": each.seed, "relearn_steps": 0}
+    if not truth.find("retain", start="unlearned", method=each.method, depth=each.depth, **world):
+        return "no retain probe was asked"
+    if not truth.find("retain", start="original", **world):
+        return "the original was asked no retain probe"
+    return "the original answers none of the retain probes"
 
 
 def recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     counted = [each for each in mine if each.counts]
-    at_last = [each for each in counted if (each.net[each.last] or 0) >= 0.5]
-    at_best = [each for each in counted if max(value or 0 for value in each.net.values()) >= 0.5]
+    at_last = [each for each in counted if exact(each.net[each.last] or 0) >= exact(0.5)]
+    at_best = [
+        each for each in counted if exact(max(value or 0 for value in each.net.values())) >= exact(0.5)
+    ]
     assert [number(found[at]) for at in (1, 2, 3)] == [len(counted), len(at_last), len(at_best)]
     assert number(found[4] or "0") == sum(each.net[each.last] is None for each in counted)
     assert number(found[5] or "0") == sum(each.intact is True for each in counted)

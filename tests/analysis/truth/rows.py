@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import scipy
 
+from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import RELEARNING, Relearning, over_seeds, wilson
 
 LIMITS = {
@@ -136,17 +137,18 @@ class Truth:
             worst = max(never, key=lambda row: row["value"], default=None)
             control[step] = worst["value"] if worst else None
             net[step] = None
-            if worst and original and self.ends(original[0])[0] > self.ends(worst)[1]:
+            if worst and original and exact(self.ends(original[0])[0]) > exact(self.ends(worst)[1]):
                 net[step] = (value - worst["value"]) / (original[0]["value"] - worst["value"])
         share, of_original = self.limit
-        known = self.ends(original[0])[0] >= 0.5 if original else None
+        known = exact(self.ends(original[0])[0]) >= exact(0.5) if original else None
         forgotten = None
         if original and before:
-            forgotten = before[0]["value"] <= share * (original[0]["value"] if of_original else 1)
+            unit = exact(original[0]["value"]) if of_original else 1
+            forgotten = exact(before[0]["value"]) <= exact(share) * unit
         held = self.find("retain", start="unlearned", relearn_steps=0, **model)
         whole = self.find("retain", start="original", relearn_steps=0, **world)
         kept = held[0]["value"] / whole[0]["value"] if held and whole and whole[0]["value"] else None
-        intact = None if kept is None else held[0]["value"] >= 0.8 * whole[0]["value"]
+        intact = None if kept is None else exact(held[0]["value"]) >= exact(0.8) * exact(whole[0]["value"])
         after = self.find("retain", relearn_steps=max(steps), start="unlearned", **place)
         counted = self.find(start="unlearned", **place)[0]["n"]
         return Relearning(
@@ -203,5 +205,6 @@ class Truth:
                     step = max(set(each.steps) & set(beside.steps))
                     if each.kinds[step] != beside.kinds[step]:
                         continue
-                    found.append((each.seed, each.gain(step) - beside.gain(step)))
-        return over_seeds(found)
+                    gain = each.gain(step) - beside.gain(step)
+                    found.append((bool(each.kinds[step]), (each.seed, gain)))
+        return over_seeds([gain for above, gain in found if above] or [gain for _, gain in found])

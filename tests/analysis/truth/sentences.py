@@ -71,7 +71,11 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         r"what the original reaches on the retain probes \(the median of all is (\d+)%\)\D*",
         counted.destroyed,
     ),
-    (r"of ([\d,]+) of these no retain probe was asked, .*", counted.no_retain),
+    (
+        r"of ([\d,]+) of these (no retain probe was asked|the original was asked no retain probe|"
+        r"the original answers none of the retain probes), so whether they are intact cannot be said\.",
+        counted.no_retain,
+    ),
     (
         r"of the ([\d,]+) that knew and forgot, ([\d,]+) recovered at the last step \(net recovery of at least 50%\), "
         r"([\d,]+) at their best step"
