@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.measures.recovery.before_and_after import NO_CELLS, Rate, rate_over_seeds
+from analysis.measures.recovery.net_recovery import RELEARNING
 from analysis.report.elements import percent, plain_words
 from analysis.report.measured_study import MeasuredStudy
 from study.errors import counted
@@ -59,7 +60,7 @@ def lead(study: MeasuredStudy, anchor: str) -> list[Markup]:
 def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
     repetitions, depth, counts, premise = _place(part)
     here = part[(part["repetitions"] == repetitions) & (part["depth"] == depth)]
-    shown = here[here["counts"]] if counts else here
+    shown = _at_shared_steps(study, here[here["counts"]] if counts else here)
     several = part["repetitions"].nunique() > 1
     place = f"r = {repetitions}, depth {depth}" if several else f"depth {depth}"
     made = (
@@ -78,20 +79,43 @@ def _at_the_last_step(study: MeasuredStudy, shown: pd.DataFrame, anchor: str) ->
     last_steps: int | None = None
     for corpus in corpora[:MOST]:
         mine = shown[shown["corpus"] == corpus]
-        steps = int(mine["relearn_steps"].max())
-        mine = mine[mine["relearn_steps"] == steps]
+        steps = int(mine["relearn_steps"].iloc[0])
         at_steps = "" if steps == last_steps else f"{counted(steps, 'step')} "
         verb = "" if clauses else " reaches" if steps == 1 else " reach"
         last_steps = steps
         number = _linked(study, rate_over_seeds(mine), mine.iloc[0].to_dict(), anchor)
         less = "" if _more_than_before(mine) else " no more than before,"
-        clauses.append(Markup("{}on {}{}{} {}").format(at_steps, _spoken(corpus), verb, less, number))
+        seeds = _how_many(mine, shown)
+        clauses.append(
+            Markup("{}on {}{}{} {}{}").format(at_steps, _spoken(corpus), verb, less, number, seeds)
+        )
     rest = len(corpora) - MOST
-    more = f" ({rest} more reach less)" if rest > 0 else ""
+    more = f" ({rest} more reach no more)" if rest > 0 else ""
     before = _before(study, shown, anchor)
     return Markup("{}{}{}").format(
         Markup(", ").join(clauses), more, Markup(", from {} before").format(before) if before else ""
     )
+
+
+def _at_shared_steps(study: MeasuredStudy, shown: pd.DataFrame) -> pd.DataFrame:
+    """The same relearnings, those of a corpus all at one step: the last that most of the seeds have.
+
+    Where a seed was stopped early, the last step of another would be shown as if it were that of all.
+    """
+    parts = []
+    for _, mine in shown.groupby("corpus", sort=False):
+        if mine["relearn_steps"].nunique() > 1:
+            steps = study.net_recovery.merge(mine[[*RELEARNING, "before", "counts"]], on=list(RELEARNING))
+            seeds = steps.groupby("relearn_steps")["seed"].nunique()
+            mine = steps[steps["relearn_steps"] == seeds.index[seeds == seeds.max()].max()]
+        parts.append(mine)
+    return pd.concat(parts)
+
+
+def _how_many(mine: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Said where not every seed of the place has rows at this step."""
+    seeds, all_of_them = mine["seed"].nunique(), shown["seed"].nunique()
+    return f" in {seeds} of {counted(all_of_them, 'seed')}" if seeds < all_of_them else ""
 
 
 def _named(shown: pd.DataFrame) -> list[str]:

@@ -15,13 +15,16 @@ MOST = 5
 RATE = r"\d+%(?: \(\d+–\d+\))?"
 LEAD = (
     rf"(?:(?P<whose>.+?): a|A)t (?:r = (?P<r>\d+), )?depth (?P<depth>\d+), (?P<clauses>.*?{RATE})"
-    r"(?: \((?P<more>\d+) more reach less\))?"
+    r"(?: \((?P<more>\d+) more reach no more\))?"
     rf"(?:, from (?P<before>{RATE}) before)?"
     r"(?:; a model that never learned it reaches (?P<controls>.*?))?"
     rf"(?:; before unlearning (?:it|the .+?) was (?P<original>{RATE}))?"
     r"\.(?: (?P<premise>.*))?"
 )
-CLAUSE = rf"(?:(\d+) steps? )?on (.+?)(?: reach(?:es)?)?( no more than before,)? ({RATE})(?:, |$)"
+CLAUSE = (
+    rf"(?:(\d+) steps? )?on (.+?)(?: reach(?:es)?)?( no more than before,)? ({RATE})"
+    r"( in \d+ of \d+ seeds?)?(?:, |$)"
+)
 PREMISES = (
     "No model knew the answers and had forgotten them, so this is no recovery of what was known.",
     "No original model was asked, so whether anything was known before is not known.",
@@ -81,23 +84,36 @@ def _check(source: Source, found: "re.Match[str]", mine: list[Relearning]) -> No
     shown = [each for each in here if each.counts] if counts else here
     corpora = list(dict.fromkeys(each.corpus for each in shown))
     if len(corpora) > MOST:
-        means = {
-            name: fmean(each.steps[each.last] for each in shown if each.corpus == name) for name in corpora
-        }
+        means = {name: fmean(each.steps[_step(shown, name)] for each in _of(shown, name)) for name in corpora}
         corpora.sort(key=lambda name: -means[name])
     Same.text(found["more"] or "", len(corpora) - MOST if len(corpora) > MOST else "", found[0])
     clauses = re.findall(CLAUSE, found["clauses"])
     assert len(clauses) == min(MOST, len(corpora)), found[0]
     steps = ""
-    for (at, name, no_more, shown_rate), corpus in zip(clauses, corpora, strict=False):
+    for (at, name, no_more, shown_rate, part), corpus in zip(clauses, corpora, strict=False):
         steps = at or steps
-        _check_clause(source, (steps, name, bool(no_more), shown_rate), corpus, shown, found[0])
+        _check_clause(source, (steps, name, bool(no_more), shown_rate, part), corpus, shown, found[0])
     _check_controls(source, found, shown, corpora[:MOST])
     for name in ("before", "original"):
         by_seed = {each.seed: getattr(each, name) for each in reversed(shown)}
         asked = {each.seed: each.queries for each in shown}
         told = [(seed, value, asked[seed]) for seed, value in sorted(by_seed.items()) if value is not None]
         _check_rate(source, found[name], told, found[0])
+
+
+def _step(shown: list[Relearning], corpus: str) -> int:
+    """The last step that most of the seeds have."""
+    mine = [each for each in shown if each.corpus == corpus]
+    seeds = {
+        step: len({each.seed for each in mine if step in each.steps}) for each in mine for step in each.steps
+    }
+    return max(step for step, count in seeds.items() if count == max(seeds.values()))
+
+
+def _of(shown: list[Relearning], corpus: str) -> list[Relearning]:
+    """Those of a corpus that have the step which is told of."""
+    step = _step(shown, corpus)
+    return [each for each in shown if each.corpus == corpus and step in each.steps]
 
 
 def _check_rate(
@@ -113,16 +129,16 @@ def _check_rate(
 
 
 def _check_clause(
-    source: Source, clause: tuple[str, str, bool, str], corpus: str, shown: list[Relearning], about: str
+    source: Source, clause: tuple[str, str, bool, str, str], corpus: str, shown: list[Relearning], about: str
 ) -> None:
-    steps, name, no_more, rate = clause
+    steps, name, no_more, rate, part = clause
     plain, _, settings = corpus.partition("(")
     spoken = ", ".join(re.sub("[=_]", " ", settings.rstrip(")")).split(","))
     Same.text(name, f"{plain} ({spoken})" if spoken else plain, about)
-    mine = [each for each in shown if each.corpus == corpus]
-    last = max(each.last for each in mine)
+    last, mine = _step(shown, corpus), _of(shown, corpus)
     Same.text(steps, last, about)
-    mine = [each for each in mine if each.last == last]
+    seeds, planned = len({each.seed for each in mine}), len({each.seed for each in shown})
+    Same.text(part, f" in {seeds} of {planned} seeds" if seeds < planned else "", about)
     value, low, high = rate_of(
         [(each.seed, each.steps[last], each.queries) for each in mine], source.truth.alike
     )
@@ -139,8 +155,8 @@ def _check_controls(
     by_corpus: dict[str, list[tuple[int, float, float]]] = {}
     for corpus in corpora:
         for each in shown:
-            control = each.control[each.last]
-            if each.corpus == corpus and control is not None:
+            control = each.control.get(_step(shown, corpus)) if each.corpus == corpus else None
+            if control is not None:
                 by_corpus.setdefault(corpus, []).append((each.seed, control, each.queries))
     said = found["controls"] or ""
     if not by_corpus:
