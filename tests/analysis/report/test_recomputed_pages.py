@@ -128,6 +128,7 @@ SOON_MISLEADING = {
     "one-method-destroys": pytest.mark.further,
     "a-judge-that-gives-none-for-some": pytest.mark.further,
     "one-seed-few-titles": pytest.mark.further,
+    "a-seed-stopped": pytest.mark.further,
 }
 """A control that is not clean, unequal steps, nothing to compare with, two methods, a judge's ratings of which some
 lack, titles in one seed: the others differ in their rates or lack a seed, and `make test-all` asks them."""
