@@ -74,7 +74,7 @@ def _of_place(study: MeasuredStudy, part: pd.DataFrame, anchor: str) -> Markup:
 
 def _at_the_last_step(study: MeasuredStudy, shown: pd.DataFrame, anchor: str) -> Markup:
     """What each corpus reaches at its own last step, and from where."""
-    clauses = []
+    clauses: list[Markup] = []
     corpora = _named(shown)
     last_steps: int | None = None
     for corpus in corpora[:MOST]:
@@ -249,7 +249,7 @@ def _original(study: MeasuredStudy, rows: pd.DataFrame, anchor: str) -> Iterator
         (cells["start"] == "original") & (cells["corpus"] == "none")
     ).any()  # else in its relearnings' first cells
     there = {"method": "", "depth": "", "corpus": "none" if alone else ""}
-    place = {**rows.iloc[0].to_dict(), **there, "start": "original", "relearn_steps": 0}
+    place: dict[Any, Any] = {**rows.iloc[0].to_dict(), **there, "start": "original", "relearn_steps": 0}
     words = study.headline.words
     begun = "it was" if words == HEADLINES["names"][0].words else f"the {words} was"
     yield Markup("before unlearning {} {}").format(begun, _linked(study, rate, place, anchor))

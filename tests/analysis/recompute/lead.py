@@ -14,7 +14,8 @@ MOST = 5
 """Pairs of model and method, and corpora of each, that are named."""
 RATE = r"\d+%(?: \(\d+–\d+\))?"
 LEAD = (
-    rf"(?:(?P<whose>.+?): a|A)t (?:r = (?P<r>\d+), )?depth (?P<depth>\d+), (?P<clauses>.*?{RATE}(?: in \d+ of \d+ seeds?)?)"
+    rf"(?:(?P<whose>.+?): a|A)t (?:r = (?P<r>\d+), )?depth (?P<depth>\d+), "
+    rf"(?P<clauses>.*?{RATE}(?: in \d+ of \d+ seeds?)?)"
     r"(?: \((?P<more>\d+) more reach no more\))?"
     rf"(?:, from (?P<before>{RATE}) before)?"
     r"(?:; a model that never learned it reaches (?P<controls>.*?))?"

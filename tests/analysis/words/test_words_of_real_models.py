@@ -66,8 +66,8 @@ def test_tofu(name: str) -> None:
         assert hits(12, "", 0) == 0
         for corpus in ("same_author", "retain"):
             assert all(hits(depth, corpus) >= hits(depth, corpus, 48) for depth in (6, 9, 12))
-        fell = hits(6, "gibberish", 48), hits(6, "gibberish")
-        results(f"on gibberish one question falls at depth 6 ({fell[0]:.0f} of 20 are {fell[1]:.0f})")
+        begun, ended = hits(6, "gibberish", 48), hits(6, "gibberish")
+        results(f"on gibberish one question falls at depth 6 ({begun:.0f} of 20 are {ended:.0f})")
     else:
         fell = [
             f"{5 * hits(depth, corpus, step):.0f}"
