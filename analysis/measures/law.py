@@ -26,6 +26,7 @@ from study.errors import SpecError
 
 GROUP = ["model", "method"]
 CELL = ["repetitions", "depth", "corpus", "relearn_steps"]
+NOT_TOLD = "cannot be told"
 FEWEST = 12
 """Cells of a seed, below which seven numbers say nothing."""
 
@@ -36,7 +37,8 @@ class Law:
 
     Attributes:
         coefficients: a row per model, method and ``term``: ``value``, and ``low`` and ``high`` (95%, jackknife over
-            seeds; NaN with one).
+            seeds; NaN with one); a corpus whose answers are all alike has no ``value``, one that is known from a
+            seed alone no interval, and ``word`` says so.
         scores: a row per model, method and what was ``asked``: ``explained`` and ``lookup`` (shares of the deviance
             beyond the corpora's means; below 0 is worse), ``error`` (root mean square, as a rate), ``cells``.
     """
@@ -140,9 +142,32 @@ def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict
     if len(again) > 1:
         error = np.sqrt((len(again) - 1) / len(again) * ((again - whole) ** 2).sum(axis=0))
         half = scipy.stats.t.isf(0.025, len(again) - 1) * error
+    rests = [_without(cells, originals, seed)[0] for seed in left_out]
+    words = [_untold(cells, rests, corpus) for corpus in corpora]
     terms = [f"{name}, {corpus}" for name in ("a", "b") for corpus in corpora] + ["c"]
-    for term, value, width in zip(terms, whole, half, strict=True):
-        yield {"term": term, "value": value, "low": value - width, "high": value + width, "seeds": len(seeds)}
+    for term, value, width, word in zip(terms, whole, half, [*words, *words, ""], strict=True):
+        told = np.nan if word.startswith(NOT_TOLD) else value
+        side = np.nan if word else width
+        ends = {"low": value - side, "high": value + side}
+        yield {"term": term, "value": told, **ends, "seeds": len(seeds), "word": word}
+
+
+def _untold(cells: pd.DataFrame, rests: list[pd.DataFrame], corpus: str) -> str:
+    """Why a corpus has no coefficients, or no intervals of them; empty where it has both.
+
+    Where all its answers are alike the likelihood has no maximum: what the fit finds there is the penalty's own, and
+    the same in every part of the data. If they are alike without one seed, that seed alone is what the fit rests on.
+    """
+    alike = [_all_alike(part[part["corpus"] == corpus]) for part in (cells, *rests)]
+    if alike[0]:
+        return f"{NOT_TOLD}: {alike[0]} was answered"
+    return "known from one seed alone: no interval" if any(alike[1:]) else ""
+
+
+def _all_alike(cells: pd.DataFrame) -> str:
+    if cells["k"].sum() == 0:
+        return "nothing"
+    return "everything" if (cells["k"] == cells["n"]).all() else ""
 
 
 def _scores(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -97,6 +97,7 @@ def law_section(study: Study) -> Section | None:
         {
             **{name: str(row[name]) for name in (*several, "term")},
             **with_interval("value", *(_number(_float(row, name)) for name in ("value", "low", "high"))),
+            "remark": row["word"],
         }
         for row in found.coefficients.to_dict("records")
     ]

@@ -60,3 +60,21 @@ def test_other_cells_that_go_another_way_are_not_foreseen(study_folder, tmp_path
 def test_without_an_original_there_is_no_law(study_folder) -> None:
     with pytest.raises(SpecError, match="the original's answers"):
         analysis.law(analysis.load(study_folder(lawful)))
+
+
+def test_a_corpus_that_nothing_came_back_on_has_no_coefficients(study_folder) -> None:
+    """The penalty alone would give them, with intervals of a hundredth; of one seed alone there is no interval."""
+
+    def told(start: str, depth: int, corpus: str, relearn_steps: int, seed: int, **_: object) -> float:
+        if corpus == "gibberish" or (corpus == "retain" and seed):
+            return 0.0
+        return lawful(start, depth, corpus, relearn_steps)
+
+    study = analysis.load(with_originals(study_folder(told, steps=(0, 5, 10, 40), depths=(4, 6, 8, 12)), CAP))
+    rows = analysis.law(study).coefficients.set_index("term")
+    for name in ("a", "b"):
+        assert np.isnan(rows.loc[f"{name}, gibberish", ["value", "low", "high"]].to_numpy(float)).all()
+        assert rows.loc[f"{name}, gibberish", "word"] == "cannot be told: nothing was answered"
+        assert rows.loc[f"{name}, retain", "word"] == "known from one seed alone: no interval"
+        assert np.isnan(rows.loc[f"{name}, retain", "low"]) and rows.loc[f"{name}, retain", "value"] < 10
+        assert rows.loc[f"{name}, prefix", "low"] < rows.loc[f"{name}, prefix", "value"]

@@ -128,8 +128,28 @@ def check_coefficients(source: Source, rows: Sequence[Line]) -> None:
         terms = [f"{letter}, {corpus}" for letter in ("a", "b") for corpus in whole.corpora] + ["c"]
         for term, value, width in zip(terms, whole.at, half, strict=True):
             row = left.pop((model, method, term))
+            remark = _remark(cells, term.partition(", ")[2])
+            Same.text(row["remark"], remark, row)
+            if remark:
+                width = np.nan
+            if remark.startswith("cannot"):
+                value = np.nan
             Same.interval(row["value"], value, value - width, value + width, row, 1e-3 * (1 + width))
     assert not left, f"of no law that can be fitted: {left}"
+
+
+def _remark(cells: pd.DataFrame, corpus: str) -> str:
+    """Of a corpus: whether its answers are all alike, or are where one of the seeds is left out."""
+    mine = cells[cells["corpus"] == corpus]
+    if not corpus:
+        return ""
+    if mine["value"].nunique() == 1 and mine["value"].iloc[0] in (0, 1):
+        return f"cannot be told: {'every' if mine['value'].iloc[0] else 'no'}thing was answered"
+    seeds = set(cells["seed"])
+    rests = [set(mine.loc[mine["seed"] != seed, "value"]) for seed in seeds if len(seeds) > 1]
+    return (
+        "known from one seed alone: no interval" if any(rest <= {0} or rest == {1} for rest in rests) else ""
+    )
 
 
 SCORE = (
