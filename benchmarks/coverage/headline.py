@@ -57,7 +57,7 @@ def batch(seeds: int, probes: int, differ: float, number: int, studies: int) -> 
     found = {}
     for at, (name, world) in enumerate(WORLDS.items()):
         generator = np.random.default_rng([seeds, probes, round(10 * differ), number, at])
-        said = [_claims(_rows(generator, world, seeds, probes, differ)) for _ in range(studies)]
+        said = [_claims(simulated_rows(generator, world, seeds, probes, differ)) for _ in range(studies)]
         found[f"{name}_holds"] = float(np.mean([verdict == HOLDS for each in said for verdict in each]))
         found[f"{name}_does_not"] = float(np.mean([verdict == DOES_NOT for each in said for verdict in each]))
         found[f"{name}_any"] = float(np.mean([HOLDS in each for each in said]))
@@ -70,7 +70,7 @@ def _claims(rows: pd.DataFrame) -> list[str]:
     return [str(verdict) for verdict in table.loc[mine, "verdict"]]
 
 
-def _rows(
+def simulated_rows(
     generator: np.random.Generator, world: World, seeds: int, probes: int, differ: float
 ) -> pd.DataFrame:
     """What ``analysis.measures.recovery.verdicts.counted_steps`` gives of one simulated study."""
