@@ -24,7 +24,7 @@ NOTHING = 1e-9
 
 
 def _size(differ: float, seeds: int, gain: float) -> tuple[float, float, int]:
-    """The share of intervals that hold the gain of these queries, of verdicts that deny one, and how many there were."""
+    """Shares of intervals that hold the gain of these queries and of verdicts that deny one; how many there were."""
     held, denied = [], []
     spread = np.random.default_rng(1).normal(size=2_000)
     for number in range(STUDIES):

@@ -170,6 +170,10 @@ def _listen(models: Mapping[str, "Served"], choices: "Choices", folder: Path, ho
         sys.stderr.flush()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and raises it once more
             uvicorn.Server(config).run(sockets=[listening])
+        # At once: a thread that still answers or trains would compute on in an interpreter that takes itself apart,
+        # which torch ends with SIGABRT. What is on the disk is whole at any moment, and the lock goes with the process.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -326,6 +326,10 @@ def test_one_server_a_folder_and_words_for_what_cannot_be_served(
     code, output = call("serve", attacked, "--state", server.state, "--port", 0, cwd=tmp_path)
     assert code == 3 and "another `relearn serve`" in output
     code, output = call("serve", tmp_path, "--port", 0, cwd=tmp_path)
+    assert code == 2 and "neither a study nor a model folder" in output
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    code, output = call("serve", tmp_path / "model", "--port", 0, cwd=tmp_path)
     assert code == 2 and "--state" in output
     empty = tmp_path / "empty"
     shutil.copytree(attacked, empty)
