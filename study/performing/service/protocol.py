@@ -47,7 +47,7 @@ class FineTuning(Protocol[Order]):
         ...
 
     def stands(self, known: str) -> bool:
-        """Whether what an earlier command began goes on or has succeeded; otherwise it is begun anew.
+        """Whether what an earlier command began goes on or has succeeded; otherwise it is begun again.
 
         Raises:
             ServiceSilentError: the service does not answer.
