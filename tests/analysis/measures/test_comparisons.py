@@ -1,5 +1,7 @@
 """Paired comparisons and trajectory measures, against oracles and known truths."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,20 +99,26 @@ class Made:
         return rows[(rows["split"] == split) & rows[metric].notna()]
 
 
-def made(rates: dict[int, float], probes: int = 40) -> pd.DataFrame:
-    """A trajectory in which the first of so many probes are answered at each step; two seeds alike."""
+def made(rates: dict[int, float], probes: int = 40, seeds: int = 2) -> pd.DataFrame:
+    """A trajectory in which the first of so many probes are answered at each step; all seeds alike."""
     scores = np.array(
-        [[[float(p < round(rate * probes)) for p in range(probes)]] * 2 for rate in rates.values()]
+        [[[float(p < round(rate * probes)) for p in range(probes)]] * seeds for rate in rates.values()]
     )
     return frame(scores, "relearn_steps", list(rates))
 
 
-def test_measures_of_a_trajectory_by_hand() -> None:
-    along = made({0: 0.1, 5: 0.6, 10: 0.8, 40: 0.5})
-    original = made({0: 0.9}).assign(start="original", corpus="none", method="none", depth=0)
-    control = made({40: 0.1}).assign(start="never_learned", method="none", depth=0)
+def relearned(seeds: int) -> dict[str, Any]:
+    """Measures of one trajectory beside its original and its control."""
+    along = made({0: 0.1, 5: 0.6, 10: 0.8, 40: 0.5}, seeds=seeds)
+    original = made({0: 0.9}, seeds=seeds).assign(start="original", corpus="none", method="none", depth=0)
+    control = made({40: 0.1}, seeds=seeds).assign(start="never_learned", method="none", depth=0)
     table = trajectories(Made(pd.concat([along, original, control])), "keyword_hit")
-    row = table[table["start"] == "unlearned"].to_dict("records")[0]
+    (row,) = table[table["start"] == "unlearned"].to_dict("records")
+    return {str(name): value for name, value in row.items()}
+
+
+def test_measures_of_a_trajectory_by_hand() -> None:
+    row = relearned(seeds=2)
     assert (row["first"], row["final"], row["peak"], row["peak_step"]) == pytest.approx((0.1, 0.5, 0.8, 10))
     assert row["drop"] == pytest.approx(0.3)
     assert not row["drop_real"], "two seeds have one degree of freedom, however alike they are"
@@ -121,11 +129,19 @@ def test_measures_of_a_trajectory_by_hand() -> None:
     by_hand = np.trapezoid([0.1, 0.6, 0.8, 0.5], logs) / (logs[-1] - logs[0])
     assert row["area"] == pytest.approx(by_hand)
     assert (row["steps_to"], row["censored"]) == (5, False)
-    assert row["recovery"] == pytest.approx((0.5 - 0.1) / (0.9 - 0.1))
+    assert np.isnan(row["recovery"]), (
+        "with two seeds the original's interval does not lie above the first step's"
+    )
     assert row["lift"] == pytest.approx(0.4)
     assert np.isnan(row["utility"]), "no retain probe was asked"
-    for name in ("first", "final", "peak", "area", "recovery", "lift"):
+    for name in ("first", "final", "peak", "area", "lift"):
         assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+
+
+def test_a_share_of_what_was_lost_by_hand() -> None:
+    row = relearned(seeds=6)
+    assert row["recovery"] == pytest.approx((0.5 - 0.1) / (0.9 - 0.1))
+    assert row["recovery_low"] <= row["recovery"] <= row["recovery_high"]
 
 
 def test_a_threshold_that_is_never_reached_is_censored() -> None:
