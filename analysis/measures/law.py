@@ -20,13 +20,17 @@ import scipy  # its parts load when they are first used
 
 from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
-from analysis.statistics.capped_logistic import explained, fit, predict
+from analysis.statistics.capped_logistic import PENALTY, explained, fit, predict
 from analysis.statistics.wilson import Numbers
 from study.errors import SpecError
 
 GROUP = ["model", "method"]
 CELL = ["repetitions", "depth", "corpus", "relearn_steps"]
-NOT_TOLD = "cannot be told"
+LOOSE = 0.1
+"""A coefficient that moves by more than this, and this share of itself, where the penalty is a hundredth, is not told
+by the answers: they separate, and what the fit finds is the penalty's own."""
+ALIKE = 1e-6
+"""Width beside its value that is none: with seeds that are all alike nothing tells how much others differ."""
 FEWEST = 12
 """Cells of a seed, below which seven numbers say nothing."""
 
@@ -37,8 +41,8 @@ class Law:
 
     Attributes:
         coefficients: a row per model, method and ``term``: ``value``, and ``low`` and ``high`` (95%, jackknife over
-            seeds; NaN with one); a corpus whose answers are all alike has no ``value``, one that is known from a
-            seed alone no interval, and ``word`` says so.
+            seeds; NaN with one). Where the answers separate there is no ``value``; where they do without one seed, or
+            all seeds are alike, no interval; ``word`` says so.
         scores: a row per model, method and what was ``asked``: ``explained`` and ``lookup`` (shares of the deviance
             beyond the corpora's means; below 0 is worse), ``error`` (root mean square, as a rate), ``cells``.
     """
@@ -127,47 +131,58 @@ def _caps(cells: pd.DataFrame, originals: pd.DataFrame) -> Numbers:
     return cells["repetitions"].map(rates["k"] / rates["n"]).to_numpy(float)
 
 
-def _fitted(cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str]) -> Numbers:
+def _fitted(
+    cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str], penalty: float = PENALTY
+) -> Numbers:
     counts = (cells[name].to_numpy(float) for name in ("k", "n"))
-    return fit(_terms(cells, corpora), _caps(cells, originals), *counts)
+    return fit(_terms(cells, corpora), _caps(cells, originals), *counts, penalty)
 
 
 def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:
     corpora = list(dict.fromkeys(cells["corpus"]))
-    whole = _fitted(cells, originals, corpora)
     seeds = _seeds(cells)
     left_out = seeds if len(seeds) > 1 else []  # without its only seed a study has nothing to fit
-    again = np.array([_fitted(*_without(cells, originals, seed), corpora) for seed in left_out])
+    rests = [_without(cells, originals, seed) for seed in left_out]
+    whole, *again = (_fitted(*part, corpora) for part in ((cells, originals), *rests))
+    moved, *alone = (
+        ~np.isclose(found, _fitted(*part, corpora, PENALTY / 100), rtol=LOOSE, atol=LOOSE)
+        for found, part in zip((whole, *again), ((cells, originals), *rests), strict=True)
+    )
     half = np.full(len(whole), np.nan)
-    if len(again) > 1:
-        error = np.sqrt((len(again) - 1) / len(again) * ((again - whole) ** 2).sum(axis=0))
+    if again:
+        apart = np.array(again) - whole
+        error = np.sqrt((len(again) - 1) / len(again) * (apart**2).sum(axis=0))
         half = scipy.stats.t.isf(0.025, len(again) - 1) * error
-    rests = [_without(cells, originals, seed)[0] for seed in left_out]
-    words = [_untold(cells, rests, corpus) for corpus in corpora]
     terms = [f"{name}, {corpus}" for name in ("a", "b") for corpus in corpora] + ["c"]
-    for term, value, width, word in zip(terms, whole, half, [*words, *words, ""], strict=True):
-        told = np.nan if word.startswith(NOT_TOLD) else value
+    for at, (term, value, width) in enumerate(zip(terms, whole, half, strict=True)):
+        corpus = term.partition(", ")[2]
+        word, untold_since = "", _all_alike(cells, corpus) or ("the answers separate" if moved[at] else "")
+        if untold_since:
+            word = f"cannot be told: {untold_since}"
+        elif any(each[at] for each in alone) or any(_all_alike(rest, corpus) for rest, _ in rests):
+            word = "known from one seed alone: no interval"
+        elif again and width <= ALIKE * max(1, abs(value)):
+            word = "all seeds are alike: no interval"
         side = np.nan if word else width
-        ends = {"low": value - side, "high": value + side}
-        yield {"term": term, "value": told, **ends, "seeds": len(seeds), "word": word}
+        told = np.nan if untold_since else value
+        yield {
+            "term": term,
+            "value": told,
+            "low": value - side,
+            "high": value + side,
+            "seeds": len(seeds),
+            "word": word,
+        }
 
 
-def _untold(cells: pd.DataFrame, rests: list[pd.DataFrame], corpus: str) -> str:
-    """Why a corpus has no coefficients, or no intervals of them; empty where it has both.
-
-    Where all its answers are alike the likelihood has no maximum: what the fit finds there is the penalty's own, and
-    the same in every part of the data. If they are alike without one seed, that seed alone is what the fit rests on.
-    """
-    alike = [_all_alike(part[part["corpus"] == corpus]) for part in (cells, *rests)]
-    if alike[0]:
-        return f"{NOT_TOLD}: {alike[0]} was answered"
-    return "known from one seed alone: no interval" if any(alike[1:]) else ""
-
-
-def _all_alike(cells: pd.DataFrame) -> str:
+def _all_alike(cells: pd.DataFrame, corpus: str) -> str:
+    """``nothing was answered``, or everything; the likelihood has no maximum there. Empty elsewhere."""
+    cells = cells[cells["corpus"] == corpus]
+    if cells.empty:
+        return ""
     if cells["k"].sum() == 0:
-        return "nothing"
-    return "everything" if (cells["k"] == cells["n"]).all() else ""
+        return "nothing was answered"
+    return "everything was answered" if (cells["k"] == cells["n"]).all() else ""
 
 
 def _scores(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -129,7 +129,8 @@ def _together(contrasts: list[Contrast | None]) -> list[Estimate]:
             made.append(NOTHING)
         else:
             value, begin, end = map(float, next(found))
-            made.append(Estimate(value, begin, end, len(each.by_seed)))
+            least, most = each.reaches
+            made.append(Estimate(value, min(begin, least), max(end, most), len(each.by_seed)))
     return made
 
 
@@ -237,18 +238,22 @@ class _OtherCells:
 
 
 def _recovery(found: Answers | None) -> Contrast | None:
-    """A ratio as the contrast that it is near its value (delta method): what is left of it, over the gap."""
+    """A ratio as the contrast that it is near its value (delta method): what is left of it, over the gap.
+
+    Its interval is the wider of two, as that of net recovery is (``analysis.measures.recovery.best_step``).
+    """
     if found is None:
         return None
     first, final, original = found.scores.mean(axis=(1, 2))
     alike = probes_per_cluster(found.probes)
-    before, whole = (rate_estimate(found.scores[at], alike=alike) for at in (0, 2))
+    before, after, whole = (rate_estimate(scores, alike=alike) for scores in found.scores)
     if not above(whole.low, before.high):
         return None  # what was lost may be nothing, and a share of it anything
     gap = original - first
     share = (final - first) / gap
     tangent = contrast(found.scores, np.array([share - 1, 1.0, -share]) / gap, found.clusters)
-    return replace(tangent, by_seed=tangent.by_seed + share, least=-np.inf, most=np.inf)
+    reaches = ((after.low - first) / gap, (after.high - first) / gap)
+    return replace(tangent, by_seed=tangent.by_seed + share, least=-np.inf, most=np.inf, reaches=reaches)
 
 
 def _difference(found: Answers | None) -> Contrast | None:

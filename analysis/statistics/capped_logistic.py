@@ -16,8 +16,14 @@ The curve goes towards it and is not cut there: where nothing is answered, a cut
 """
 
 
-def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Numbers:
-    """Coefficients, one a term.
+PENALTY = 1e-6
+"""Times the coefficients' squares, for each trial: where the data separate, the maximum would be at infinity."""
+
+
+def fit(
+    terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers, penalty: float = PENALTY
+) -> Numbers:
+    """Coefficients, one a term. One that changes with the penalty is not told by the data.
 
     Args:
         terms: observations × terms, an intercept among them where there is one.
@@ -30,11 +36,9 @@ def fit(terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers) -> Nu
         rate = LEAST + (1 - 2 * LEAST) * cap * inner
         slope = (1 - 2 * LEAST) * cap * inner * (1 - inner)
         outer = (trials - successes) / (1 - rate) - successes / rate
-        penalty = 1e-6 * coefficients @ coefficients  # where the data separate, the maximum is at infinity
         negative = -(successes * np.log(rate) + (trials - successes) * np.log1p(-rate)).sum()
-        return float(negative / trials.sum() + penalty), terms.T @ (
-            outer * slope
-        ) / trials.sum() + 2e-6 * coefficients
+        slopes = terms.T @ (outer * slope) / trials.sum() + 2 * penalty * coefficients
+        return float(negative / trials.sum() + penalty * coefficients @ coefficients), slopes
 
     # scipy's own tolerance (1e-5) leaves the second decimal open where intercepts and the slope of depth trade off
     best = scipy.optimize.minimize(

@@ -47,6 +47,7 @@ class Contrast:
             with one seed all of it.
         floor: the least variance of the mean that is believed.
         least, most: what the contrast can be at all.
+        reaches: ends that its 95% interval has at least, where something else than its seeds tells them.
     """
 
     by_seed: Numbers
@@ -56,6 +57,7 @@ class Contrast:
     floor: float = 0.0
     least: float = -np.inf
     most: float = np.inf
+    reaches: tuple[float, float] = (np.inf, -np.inf)
 
 
 def contrast(scores: Numbers, weights: npt.ArrayLike, clusters: Sequence[str] = ()) -> Contrast:
@@ -242,7 +244,8 @@ def together(contrasts: Sequence[Contrast], choices: Sequence[int] | None = None
     Returns:
         A row per contrast: ``value``, ``low`` and ``high`` (95% of this row alone), ``p``; ``p_adjusted`` (Holm's over
         the rows), ``low_adjusted`` and ``high_adjusted`` (the interval that excludes 0 where that p is below 5%; with
-        one seed as ``low`` and ``high``); ``detectable``, the size that the adjusted test finds in 80% of studies;
+        one seed as ``low`` and ``high``), and its ``confidence``; ``detectable``, the size that the adjusted test finds
+        in 80% of studies;
         ``seeds``.
     """
     table = moderated(contrasts)
@@ -263,6 +266,7 @@ def together(contrasts: Sequence[Contrast], choices: Sequence[int] | None = None
             "p_adjusted": adjusted,
             "low_adjusted": low_adjusted,
             "high_adjusted": high_adjusted,
+            "confidence": confidence,
             "detectable": np.where(np.isnan(p), np.nan, table.detectable(confidence)),
             "seeds": table.seeds,
         }

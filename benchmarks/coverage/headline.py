@@ -29,12 +29,13 @@ CORPORA, DEPTHS, STEPS = ("a", "b", "c"), (8, 12), (5, 40)
 
 @dataclass(frozen=True)
 class World:
-    """Rates before relearning, after it, and of the control."""
+    """Rates before relearning, after it, and of the control; after it on the last corpus, where that is another."""
 
     words: str
     before: float
     after: float
     control: float
+    last: float | None = None
 
     @property
     def true(self) -> bool:
@@ -97,7 +98,8 @@ def simulated_rows(
         for corpus in CORPORA:
             relearned = model if world.before == world.after else curve()
             for step in STEPS:
-                value = answered(world.after, relearned)
+                last = corpus == CORPORA[-1] and world.last is not None
+                value = answered(world.last if last else world.after, relearned)
                 made += [
                     (depth, corpus, seed, step, value[seed], before[seed], taught[corpus, step][seed])
                     for seed in range(seeds)

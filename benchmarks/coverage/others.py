@@ -20,11 +20,10 @@ from scipy.special import expit
 from analysis.measures.drivers import _effects, _jackknife, _without
 from analysis.measures.falls import falls
 from analysis.measures.recovery.best_step import NetCurve, best_of
-from analysis.measures.trajectories import _recovery
+from analysis.measures.trajectories import _recovery, _together
 from analysis.statistics import capped_logistic, logistic
 from analysis.statistics.adjustment import holm
 from analysis.statistics.crossed_design import Answers
-from analysis.statistics.moderated import moderated
 from analysis.statistics.rates import rate_interval
 from analysis.statistics.wilson import Numbers
 from benchmarks.coverage.tables import table
@@ -97,8 +96,10 @@ def _recovered(study: _Study) -> list[bool]:
             true.append((truth[-1] - truth[0]) / (ORIGINAL - truth[0]))
     if not told:
         return []
-    low, high = moderated(told).interval()
-    return [bool(begin <= value <= end) for begin, value, end in zip(low, true, high, strict=True)]
+    held = []
+    for estimate, value in zip(_together(list(told)), true, strict=True):
+        held.append(estimate.low <= value <= estimate.high)
+    return held
 
 
 def _falls(study: _Study) -> list[bool]:

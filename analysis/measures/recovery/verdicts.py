@@ -2,14 +2,16 @@
 
 Within each seed a statement's pairs are averaged; the seeds are then the sample. Where a statement is about the step
 that was chosen as the best, its interval allows for the choice among all steps, and such statements are adjusted among
-themselves: they cost the others nothing.
+themselves: they cost the others nothing. Whether 0 is in an interval is for Student's t to say; its other ends reach at
+least those that the two rates by themselves leave open (``analysis.statistics.sides``), so that few seeds near 0 or
+100% deny nothing.
 
 - **holds**: the interval lies above 0.
 - **does not hold**: it lies below 0; or wholly within ±10 points, the margin below which an effect counts as none.
 - **cannot be said**: anything else, always with one seed, where both sides are at 0 or both at 100% in every pair, and
   where all seeds give the same number of graded scores, so that nothing tells how much seeds differ.
-  Beside it stands the smallest effect that such a test would have found in 80% of studies; a study without power has
-  shown nothing.
+  Beside it stands the smallest effect that such a test would have found in 80% of studies, and no less than the
+  interval leaves open; a study without power has shown nothing.
 
 Intervals are over seeds, for the probes that were asked, and adjusted for the number of statements (Holm).
 """
@@ -26,6 +28,7 @@ from analysis.measures.recovery.statements import STATED, Statement
 from analysis.reading.given import one_study
 from analysis.reading.study_frames import Study
 from analysis.statistics.moderated import Contrast, are_counts, together
+from analysis.statistics.sides import difference_of_rates, widened
 from analysis.statistics.thresholds import above
 from study.errors import counted
 
@@ -103,19 +106,18 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
     made = []
     for each, why in zip(statements, hopeless, strict=True):
         row = {} if why else next(found)
-        low, high = float(row.get("low_adjusted", np.nan)), float(row.get("high_adjusted", np.nan))
+        low, high = _ends(each, row) if row else (np.nan, np.nan)
         verdict, reason = (UNSAID, why) if why else _verdict(low, high, each)
+        value = float((each.pairs["one"] - each.pairs["other"]).groupby(each.pairs["seed"]).mean().mean())
         made.append(
             {
                 **each.place,
                 "statement": each.words,
                 "over": each.over,
-                "value": float(
-                    (each.pairs["one"] - each.pairs["other"]).groupby(each.pairs["seed"]).mean().mean()
-                ),
+                "value": value,
                 "low": low,
                 "high": high,
-                "smallest": float(row.get("detectable", np.nan)),
+                "smallest": max(float(row.get("detectable", np.nan)), high - value, value - low),
                 "seeds": int(each.pairs["seed"].nunique()),
                 "pairs": len(each.pairs),
                 "verdict": verdict,
@@ -136,6 +138,20 @@ def _why_untested(statement: Statement) -> str:
     if statement.compares and (scores == 1).all():
         return "both sides are at 100% everywhere"
     return ""
+
+
+def _ends(statement: Statement, row: Mapping[Any, Any]) -> tuple[float, float]:
+    """The adjusted interval, no narrower than the two scores leave open; NaN where nothing tells how seeds differ."""
+    low, high = float(row["low_adjusted"]), float(row["high_adjusted"])
+    if np.isnan(low):
+        return low, high
+    pairs = statement.pairs
+    of_seeds = pairs.groupby("seed")[["a", "b"]].mean()
+    other = of_seeds["b"].to_numpy(float) if statement.compares else float(of_seeds["b"].mean())
+    queries, confidence = float(pairs["queries"].min()), float(row["confidence"])
+    least, most = difference_of_rates(of_seeds["a"].to_numpy(float), other, queries, confidence)
+    held_against = row["value"] - float((of_seeds["a"] - of_seeds["b"]).mean())
+    return widened(low, high, least + held_against, most + held_against)
 
 
 def _verdict(low: float, high: float, statement: Statement) -> tuple[str, str]:

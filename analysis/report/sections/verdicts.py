@@ -8,11 +8,12 @@ ABOUT = (
     "A verdict is from one number for each seed, over all pairs of relearnings that knew and forgot and differ in "
     "nothing else. A statement holds where the interval lies above 0, and does not hold where it lies below 0 or "
     f"wholly within {100 * MARGIN:.0f} points of 0. Otherwise it cannot be said, and beside it stands how large an "
-    "effect would have been found in 80% of such studies. Scores are taken above the control of the same corpus, step, "
-    "model and seed, where there is one. Intervals are over seeds, for the queries that were asked, and adjusted for "
-    "the number of statements (Holm). At the best step of a corpus the interval allows for its being chosen as the "
-    "largest, and those statements are adjusted among themselves. Where seeds lie near 0 or 100% the interval of a "
-    "gain above a control at 0 holds the truth less often than 95%: look at the seeds."
+    "effect would have been found in 80% of such studies, no less than the interval leaves open. Scores are taken "
+    "above the control of the same corpus, step, model and seed, where there is one. Intervals are over seeds, for the "
+    "queries that were asked, and adjusted for the number of statements (Holm). At the best step of a corpus the "
+    "interval allows for its being chosen as the largest, and those statements are adjusted among themselves. "
+    "Student's t says whether 0 is inside; the other ends reach at least as far as the two rates leave open by "
+    "themselves, so that few seeds near 0 or 100% deny nothing."
 )
 
 

@@ -36,7 +36,7 @@ OF_THE_AUDIT = {
         Invented(never_learned=high_in("corpus", {"gibberish": 0.62})),
         says=(r"^This control is not clean: .*corpus gibberish",),
         says_not=("corpus prefix, r",),
-        back={"prefix": frozenset({HOLDS}), "gibberish": frozenset({DOES_NOT})},
+        back={"prefix": frozenset({HOLDS}), "gibberish": frozenset({DOES_NOT, UNSAID})},
         corpora={"prefix above gibberish": HOLDS},
     ),
     "dirty-in-one-model": Case(
@@ -84,16 +84,22 @@ OF_THE_AUDIT = {
     "all-0-and-known": Case(
         Invented(unlearned=lambda _: 0.0, asked=100),
         says=("18 of these had forgotten", "0 recovered at the last step"),
-        back=everywhere(DOES_NOT),
+        back=everywhere(UNSAID),
         corpora={"prefix above retain": UNSAID, "prefix above gibberish": UNSAID},
         claims={"gibberish: difference": None, "deeper": None},
+    ),
+    "all-0-and-known-in-ten-seeds": Case(
+        Invented(unlearned=lambda _: 0.0, asked=100, seeds=tuple(range(10))),
+        says=("60 of these had forgotten", "0 recovered at the last step"),
+        back=everywhere(DOES_NOT),
+        corpora={"prefix above retain": UNSAID, "prefix above gibberish": UNSAID},
     ),
     "peak-then-fall": Case(
         Invented(unlearned=peaked),
         says=(
             r"recovered at the last step .*, ([6-9]|1\d) at their best step",
             r"^Relearning prefix brings .* control, at its best step \(5\): holds \(\+70 points",
-            r"^Relearning prefix brings back more than it teaches the control: does not hold, since any effect is",
+            r"^Relearning prefix brings back more than it teaches the control: cannot be said",
         ),
         says_not=("never",),
     ),

@@ -78,3 +78,27 @@ def test_a_corpus_that_nothing_came_back_on_has_no_coefficients(study_folder) ->
         assert rows.loc[f"{name}, retain", "word"] == "known from one seed alone: no interval"
         assert np.isnan(rows.loc[f"{name}, retain", "low"]) and rows.loc[f"{name}, retain", "value"] < 10
         assert rows.loc[f"{name}, prefix", "low"] < rows.loc[f"{name}, prefix", "value"]
+
+
+def test_what_the_penalty_alone_would_tell_is_not_told(study_folder) -> None:
+    """Prefix is answered at the last step and at no other: the steeper the law, the better it fits."""
+
+    def told(start: str, corpus: str, relearn_steps: int, seed: int, **_: object) -> float:
+        if start != "unlearned" or corpus == "gibberish":
+            return 0.0
+        return 0.8 * (relearn_steps == 40) if corpus == "prefix" else 0.3 + 0.01 * seed
+
+    study = analysis.load(with_originals(study_folder(told, steps=(0, 5, 10, 40), depths=(4, 6, 8, 12)), CAP))
+    rows = analysis.law(study).coefficients.set_index("term")
+    assert rows.loc["b, prefix", "word"] == "cannot be told: the answers separate"
+    assert np.isnan(rows.loc["b, prefix", ["value", "low", "high"]].to_numpy(float)).all()
+    assert rows.loc["b, retain", "low"] < rows.loc["b, retain", "value"] < rows.loc["b, retain", "high"]
+
+
+def test_seeds_that_are_all_alike_tell_no_interval(study_folder) -> None:
+    study = analysis.load(
+        with_originals(study_folder(lawful, steps=(0, 5, 10, 40), depths=(4, 6, 8, 12)), CAP)
+    )
+    rows = analysis.law(study).coefficients
+    assert set(rows["word"]) == {"all seeds are alike: no interval"}
+    assert rows["low"].isna().all() and rows["value"].notna().all()

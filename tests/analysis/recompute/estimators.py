@@ -19,6 +19,7 @@ class Row:
     least: float = -np.inf
     most: float = np.inf
     choices: int = 1
+    reaches: tuple[float, float] = (np.inf, -np.inf)
     found: dict[str, float] = field(default_factory=dict)
 
 
@@ -95,12 +96,13 @@ def together(rows: list[Row]) -> None:
         row.found |= {
             "p_adjusted": np.nan,
             "detectable": np.nan,
+            "level": 0.05 / row.choices,
             **ends(row, 0.05 / row.choices, "_adjusted"),
         }
     for row, p, by in zip(tested, adjusted, times, strict=True):
         level = 0.05 / by / row.choices
         t = stats.t(row.found["freedom"])
-        row.found |= {"p_adjusted": p, **ends(row, level, "_adjusted")}
+        row.found |= {"p_adjusted": p, "level": level, **ends(row, level, "_adjusted")}
         row.found["detectable"] = (t.isf(level / 2) + t.isf(0.2)) * row.found["error"]
 
 

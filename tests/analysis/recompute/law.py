@@ -26,11 +26,13 @@ def capped(terms: np.ndarray, cap: np.ndarray, at: np.ndarray) -> np.ndarray:
     return LEAST + (1 - 2 * LEAST) * cap * special.expit(terms @ at)
 
 
-def fitted(terms: np.ndarray, cap: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
+def fitted(
+    terms: np.ndarray, cap: np.ndarray, k: np.ndarray, n: np.ndarray, ridge: float = 2e-6
+) -> np.ndarray:
     """Its coefficients, one a term."""
 
     def residuals(at: np.ndarray) -> np.ndarray:
-        return np.append(residual(capped(terms, cap, at), k, n), np.sqrt(2e-6 * n.sum()) * at)
+        return np.append(residual(capped(terms, cap, at), k, n), np.sqrt(ridge * n.sum()) * at)
 
     tight = {"xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14, "max_nfev": 2000}
     first = optimize.least_squares(residuals, np.zeros(terms.shape[1]), x_scale="jac", **tight)
@@ -48,6 +50,11 @@ class Law:
         self.cap = known["k"] / known["n"]
         self.cells = cells
         self.at = fitted(*self._design(cells), *_counts(cells))
+
+    def held(self) -> np.ndarray:
+        """Which coefficients stay where they are if next to nothing holds them."""
+        free = fitted(*self._design(self.cells), *_counts(self.cells), ridge=2e-8)
+        return np.abs(free - self.at) <= 0.1 + 0.1 * np.abs(free)
 
     def _design(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         steps, depth = (cells[name].to_numpy(float) for name in ("relearn_steps", "depth"))
@@ -117,18 +124,28 @@ def check_coefficients(source: Source, rows: Sequence[Line]) -> None:
     for model, method, cells, originals in found:
         whole = Law(cells, originals)
         seeds = sorted(cells["seed"].unique())
-        again = [
-            Law(cells[cells["seed"] != seed], originals[originals["seed"] != seed]).at
+        laws = [
+            Law(cells[cells["seed"] != seed], originals[originals["seed"] != seed])
             for seed in (seeds if len(seeds) > 1 else [])
         ]
+        again = [each.at for each in laws]
+        held = [each.held() for each in (whole, *laws)]
         error = np.full(len(whole.at), np.nan)
         if again:
             error = np.sqrt((len(seeds) - 1) / len(seeds) * sum((each - whole.at) ** 2 for each in again))
         half = stats.t.ppf(0.975, max(1, len(seeds) - 1)) * error
         terms = [f"{letter}, {corpus}" for letter in ("a", "b") for corpus in whole.corpora] + ["c"]
-        for term, value, width in zip(terms, whole.at, half, strict=True):
+        for at, (term, value, width) in enumerate(zip(terms, whole.at, half, strict=True)):
             row = left.pop((model, method, term))
-            remark = _remark(cells, term.partition(", ")[2])
+            remark, corpus = "", term.partition(", ")[2]
+            same = _same(cells, corpus)
+            rests = [_same(cells[cells["seed"] != seed], corpus) for seed in (seeds if laws else [])]
+            if same or not held[0][at]:
+                remark = f"cannot be told: {same or 'the answers separate'}"
+            elif any(rests) or not all(each[at] for each in held):
+                remark = "known from one seed alone: no interval"
+            elif width < 1e-6 * max(1, abs(value)):
+                remark = "all seeds are alike: no interval"
             Same.text(row["remark"], remark, row)
             if remark:
                 width = np.nan
@@ -138,18 +155,9 @@ def check_coefficients(source: Source, rows: Sequence[Line]) -> None:
     assert not left, f"of no law that can be fitted: {left}"
 
 
-def _remark(cells: pd.DataFrame, corpus: str) -> str:
-    """Of a corpus: whether its answers are all alike, or are where one of the seeds is left out."""
-    mine = cells[cells["corpus"] == corpus]
-    if not corpus:
-        return ""
-    if mine["value"].nunique() == 1 and mine["value"].iloc[0] in (0, 1):
-        return f"cannot be told: {'every' if mine['value'].iloc[0] else 'no'}thing was answered"
-    seeds = set(cells["seed"])
-    rests = [set(mine.loc[mine["seed"] != seed, "value"]) for seed in seeds if len(seeds) > 1]
-    return (
-        "known from one seed alone: no interval" if any(rest <= {0} or rest == {1} for rest in rests) else ""
-    )
+def _same(cells: pd.DataFrame, corpus: str) -> str:
+    answered = set(cells.loc[cells["corpus"] == corpus, "value"])
+    return {(0.0,): "nothing was answered", (1.0,): "everything was answered"}.get(tuple(answered), "")
 
 
 SCORE = (

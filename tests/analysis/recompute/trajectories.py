@@ -91,8 +91,12 @@ def trajectories(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
         together(there)
         for each in found:
             row = each["contrasts"][name]
-            told = row.found if row else {"value": np.nan, "low": np.nan, "high": np.nan}
-            each.update({name: told["value"], f"{name}_low": told["low"], f"{name}_high": told["high"]})
+            value = low = high = np.nan
+            if row:
+                value = row.found["value"]
+                low = min(row.found["low"], row.reaches[0])
+                high = max(row.found["high"], row.reaches[1])
+            each.update({name: value, f"{name}_low": low, f"{name}_high": high})
     return pd.DataFrame(found)
 
 
@@ -230,6 +234,8 @@ def _contrasts(
             row = of_scores(table, weights, list(map(title, probes)))
             row.by_seed = row.by_seed + share
             row.least, row.most = -np.inf, np.inf
+            of_rate = [(at - begin) / (whole - begin) for at in interval(table[1], probes)]
+            row.reaches = (of_rate[0], of_rate[1])
             made["recovery"] = row
     before, after = (_cell(retain, where, step, metric) for step in (0, last))
     kept = common([after, before])

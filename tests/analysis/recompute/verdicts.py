@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from tests.analysis.recompute.estimators import Row, together
+from tests.analysis.recompute.estimators import Row, rate, together
 from tests.analysis.recompute.same import Same
 from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning, over_seeds
@@ -109,7 +109,7 @@ def judged_pairs(statements: list[tuple[list[Pair], bool, list[int]]]) -> list[J
             untold = "both sides are at 100% everywhere"
         why.append(untold)
         queries = min(pair[5] for pair in found)
-        rate = (fmean(scores) * queries + 1) / (queries + 2)
+        share = (fmean(scores) * queries + 1) / (queries + 2)
         by_seed = np.array([fmean(p[1] - p[2] for p in found if p[0] == seed) for seed in seeds])
         answers = [score * pair[5] for pair in found for score in pair[3:5]]
         floor = (1 / (queries + 2)) ** 2 if all(abs(k - round(k)) < 1e-6 for k in answers) else 0.0
@@ -117,7 +117,7 @@ def judged_pairs(statements: list[tuple[list[Pair], bool, list[int]]]) -> list[J
         middle = by_seed.mean() - between.mean()
         least, most = min(by_seed.min(), middle - 1), max(by_seed.max(), middle + 1)
         choices = max(1, len(chosen))
-        rows.append(Row(by_seed, rate * (1 - rate), floor=floor, least=least, most=most, choices=choices))
+        rows.append(Row(by_seed, share * (1 - share), floor=floor, least=least, most=most, choices=choices))
     together([row for row, untold in zip(rows, why, strict=True) if not untold])
     return [
         _said(row, found, chosen, untold, left)
@@ -137,7 +137,7 @@ def _said(row: Row, found: list[Pair], chosen: list[int], untold: str, left_out:
     more = (_over(found), found, chosen, left_out)
     if untold:
         return Judged(value, np.nan, np.nan, np.nan, *whole, "cannot be said", untold, *more)
-    low, high = row.found["low_adjusted"], row.found["high_adjusted"]
+    low, high = _opened(row, found)
     if np.isnan(low):
         verdict = "cannot be said"
         because = "all seeds give the same number, so nothing tells how much seeds differ"
@@ -159,7 +159,32 @@ def _said(row: Row, found: list[Pair], chosen: list[int], untold: str, left_out:
             because = (
                 f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
             )
-    return Judged(value, low, high, row.found["detectable"], *whole, verdict, because, *more)
+    smallest = max(row.found["detectable"], value - low, high - value)
+    return Judged(value, low, high, smallest, *whole, verdict, because, *more)
+
+
+def _opened(row: Row, found: list[Pair]) -> tuple[float, float]:
+    """The adjusted ends; those that do not keep 0 out reach what the two scores leave open, each by itself."""
+    low, high = row.found["low_adjusted"], row.found["high_adjusted"]
+    if np.isnan(low):
+        return low, high
+    asked = min(pair[5] for pair in found)
+    seeds = sorted({pair[0] for pair in found})
+    down = up = 0.0
+    for side, alone in ((3, False), (4, found[0][7] is None)):
+        if alone:
+            continue  # what a relearning is held against is taken as it was seen
+        by_seed = [fmean(pair[side] for pair in found if pair[0] == seed) for seed in seeds]
+        begin, end = rate([each * asked for each in by_seed], asked, row.found["level"])
+        below, above = fmean(by_seed) - begin, end - fmean(by_seed)
+        down += (below if side == 3 else above) ** 2
+        up += (above if side == 3 else below) ** 2
+    value = float(row.by_seed.mean())
+    if low <= 0:
+        low = min(low, value - down**0.5)
+    if high >= 0:
+        high = max(high, value + up**0.5)
+    return low, high
 
 
 def _over(found: list[Pair]) -> dict[str, str]:
