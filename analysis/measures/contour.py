@@ -5,7 +5,7 @@ where these cross the level: a step is in it as long as its interval holds the l
 rate is interpolated on the logarithm of steps; nothing is read beyond the last. The first crossing counts.
 
 The curve is deliberately not smoothed. An isotonic regression, which pools a fall from the start into one low level,
-said "never" in half of the simulated studies whose true curve begins above the level (docs/STATISTICS.md).
+said "never" in half of the simulated studies whose true curve begins above the level (docs/SIMULATIONS.md).
 """
 
 import numpy as np

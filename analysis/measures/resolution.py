@@ -3,7 +3,7 @@
 The spread over seeds decides it; ten times the probes buy less than two more seeds. It is taken from an earlier study
 where the folder holds one with three seeds or more, and else assumed as in this project's own studies: logits of the
 seeds' rates that differ by 1.3, so that rates near a half differ by 24 points, and differences of two rates by as much.
-The formulas are checked by simulation (docs/STATISTICS.md); they are for rates near a half, where seeds differ most.
+The formulas are checked by simulation (docs/SIMULATIONS.md); they are for rates near a half, where seeds differ most.
 """
 
 from dataclasses import asdict, dataclass

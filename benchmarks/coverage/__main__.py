@@ -31,7 +31,7 @@ def main() -> None:
         headline.STUDIES,
     )
     rows = _batches(PERFORMANCE / "coverage.csv", batch.batch, batch.COLUMNS, SIZES, batches, STUDIES)
-    write(rows, of_claims, DOCS / "STATISTICS.md")
+    write(rows, of_claims, DOCS / "SIMULATIONS.md")
 
 
 def _batches(

@@ -4,7 +4,7 @@
 
 Nothing was left before relearning and the control answers nothing, so a gain is a rate; one corpus of three brings back
 nothing, so a difference from it is a rate too. The interval that is shown is adjusted for all statements of its table,
-as a report does. It writes a table of docs/STATISTICS.md, in a quarter of an hour.
+as a report does. It writes a table of docs/SIMULATIONS.md, in a quarter of an hour.
 """
 
 import os
@@ -65,7 +65,7 @@ def main() -> None:
             lines.append(line)
             print(*line, flush=True)
     columns = [f"{what} of {100 * gain:.0f} points" for gain in GAINS for what in ("gain", "difference")]
-    document = Path(__file__).parents[2] / "docs" / "STATISTICS.md"
+    document = Path(__file__).parents[2] / "docs" / "SIMULATIONS.md"
     replace_between(document, "gains", table(["seeds differ", "seeds", *columns], lines))
 
 

@@ -6,7 +6,7 @@ The logits of the seeds' rates are normal, and each seed is asked 100 questions.
 gives only zeros in 5% of studies, an interval that leaves this rate out on zeros misses it in 5% of studies, so it
 cannot end below. *The intervals*: logit-normal seeds with other priors of their spread, a beta instead, a profile
 likelihood, and the spread shared with the other eleven cells of the study. It writes the tables of
-docs/STATISTICS.md, in a quarter of an hour.
+docs/SIMULATIONS.md, in a quarter of an hour.
 """
 
 from collections.abc import Callable, Sequence
@@ -190,7 +190,7 @@ def _silent(differ: float, rate: float) -> float:
 
 def main() -> None:
     """Writes both tables."""
-    document = Path(__file__).parents[2] / "docs" / "STATISTICS.md"
+    document = Path(__file__).parents[2] / "docs" / "SIMULATIONS.md"
     replace_between(document, "nothing", _bounds())
     replace_between(document, "near nothing", _intervals())
 

@@ -5,7 +5,7 @@
 Each study has the 24 curves of ``benchmarks.coverage.worlds`` with seeds as different and as alike, one original that
 its curves are held against, and 100 queries. Effects and the law are of its eight curves that rise, whose shifts stand
 for depths. What they should find is what they give of the mean rates, that is of seeds and queries without end. And one
-seed whose probes share titles. It writes two tables of docs/STATISTICS.md, in some minutes.
+seed whose probes share titles. It writes two tables of docs/SIMULATIONS.md, in some minutes.
 """
 
 import csv
@@ -210,7 +210,7 @@ def main() -> None:
                 writer.writeheader()
                 writer.writerows(rows)
             print(*rows[-1].values(), flush=True)
-    document = docs / "STATISTICS.md"
+    document = docs / "SIMULATIONS.md"
     replace_between(document, "titles", _titles())
     head = ["seeds differ", "seeds", *SHOWN.values()]
     replace_between(document, "others", table(head, [list(row.values()) for row in rows]))

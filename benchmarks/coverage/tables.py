@@ -1,4 +1,4 @@
-"""The tables of docs/STATISTICS.md, from the batches: means over all studies, each with its Monte Carlo error.
+"""The tables of docs/SIMULATIONS.md, from the batches: means over all studies, each with its Monte Carlo error.
 
 Rows of a study share their seeds, so the error is that of the batches' means.
 """

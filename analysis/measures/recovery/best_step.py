@@ -8,7 +8,7 @@ seeds.
 An interval is the wider of two. Student's t with variances that all steps of all relearnings share
 (``analysis.statistics.moderated``) knows how control and original differ between seeds. The interval of the relearned
 rate (``analysis.statistics.rates``) between the means of control and original knows that a rate is no more than 100%:
-where seeds are near 0 or 100%, t alone held the truth in 57 to 90% of simulated studies (docs/STATISTICS.md).
+where seeds are near 0 or 100%, t alone held the truth in 57 to 90% of simulated studies (docs/SIMULATIONS.md).
 """
 
 from collections.abc import Sequence
