@@ -78,12 +78,12 @@ def in_words(seeds: int, probes: int, rows: int, spread: Spread | None) -> str:
         return (
             f"with 1 seed and {probes} queries you will see nothing of other seeds, each rate of this one to "
             f"±{now.half_width:.0f}; two more seeds: {_seen(then)} "
-            f"({source}; 80% power, rates near 50%)"
+            f"({source}; 80% power, each difference read alone, rates near 50%)"
         )
     return (
         f"with {seeds} seeds and {probes} queries you will see {_seen(now)}, "
         f"each rate to ±{now.half_width:.0f}; with two more seeds {_seen(then)}, and ±{then.half_width:.0f} "
-        f"({source}; 80% power, rates near 50%)"
+        f"({source}; 80% power, each difference read alone, rates near 50%)"
     )
 
 

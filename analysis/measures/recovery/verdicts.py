@@ -117,7 +117,7 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
                 "value": value,
                 "low": low,
                 "high": high,
-                "smallest": max(float(row.get("detectable", np.nan)), high - value, value - low),
+                "smallest": _smallest(float(row.get("detectable", np.nan)), value, low, high),
                 "seeds": int(each.pairs["seed"].nunique()),
                 "pairs": len(each.pairs),
                 "verdict": verdict,
@@ -126,6 +126,11 @@ def judged(statements: Sequence[Statement]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(made)
+
+
+def _smallest(detectable: float, value: float, low: float, high: float) -> float:
+    """What the test would have found; where it does not find the effect, no less than the interval leaves open."""
+    return max(detectable, high - value, value - low) if low <= 0 <= high else detectable
 
 
 def _why_untested(statement: Statement) -> str:

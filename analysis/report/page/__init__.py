@@ -101,4 +101,4 @@ def _untagged(words: str | Markup) -> str:
 
 
 def _plain(value: str | Markup) -> str:
-    return value.striptags() if isinstance(value, Markup) else value.replace("|", r"\|")
+    return _untagged(value).replace("|", r"\|")

@@ -275,7 +275,7 @@ TABLES: dict[str, Callable[[Source, Table], None]] = {"lacking": _missing, "prov
 WORDS: dict[str, Callable[[Source, str], None]] = {
     "flow": _flow,
     "verdicts": _only(
-        "near 0 or 100%", "above 0", "below 0", "control at 0", "10 points of 0", "80% of", "95%"
+        "near 0 or 100%", "above 0", "below 0", "whether 0 is", "10 points of 0", "80% of", "95%"
     ),
     "curves": _curves,
     "paper": _paper,

@@ -153,6 +153,8 @@ def _grid() -> tuple[np.ndarray, ...]:
     return yes, no, weights, log, mean, np.argsort(mean)
 
 
+OF_GRIDS = 2.5
+"""Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
 WIDTH = 2.5
 """Of the half-normal prior of the spread over seeds."""
 

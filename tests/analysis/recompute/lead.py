@@ -3,7 +3,8 @@
 import re
 from statistics import fmean
 
-from tests.analysis.recompute.paper import OF_GRIDS, rate_of
+from tests.analysis.recompute.estimators import OF_GRIDS
+from tests.analysis.recompute.paper import rate_of
 from tests.analysis.recompute.same import Same
 from tests.analysis.recompute.source import Source
 from tests.analysis.recompute.verdicts import Judged, check_verdict, every_statement, judged

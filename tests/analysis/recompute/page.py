@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.analysis.recompute import law, paper
 from tests.analysis.recompute.drivers import check_drivers
-from tests.analysis.recompute.estimators import Row, ends, of_scores, rate, together
+from tests.analysis.recompute.estimators import OF_GRIDS, Row, ends, of_scores, rate, together
 from tests.analysis.recompute.lead import check_begun, verdicts_of
 from tests.analysis.recompute.same import Line, Same, blocks_of, lines_of
 from tests.analysis.recompute.source import Source
@@ -21,8 +21,6 @@ from tests.analysis.recompute.verdicts import check_over
 from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning
 
-OF_GRIDS = 2.5
-"""Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
 PLACE = ("scenario", "model", "method", "repetitions", "depth", "corpus")
 
 
@@ -225,11 +223,11 @@ def _verdicts(source: Source, rows: list[Line]) -> None:
         Same.text(row["seeds"], again.seeds, row)
         Same.text(row["pairs"], again.pairs, row)
         check_over(row["over"], again)
-        Same.interval(row["points"], 100 * again.value, 100 * again.low, 100 * again.high, row)
+        Same.interval(row["points"], 100 * again.value, 100 * again.low, 100 * again.high, row, again.slack)
         if row["could have been seen"] == "> 100 points":
             assert again.smallest > 1, row
         else:
-            Same.number(row["could have been seen"], 100 * again.smallest, row)
+            Same.number(row["could have been seen"], 100 * again.smallest, row, max(again.slack))
     assert not told, f"not in the table: {list(told)}"
 
 
@@ -267,9 +265,8 @@ def _trajectory(source: Source, rows: list[Line]) -> None:
             ("retain, points", "utility"),
         ):
             shown_as = (lambda share: 100 * share) if of == "recovery" else source.points
-            Same.interval(
-                row[name], *(shown_as(at[f"{of}{end}"]) for end in ("", "_low", "_high")), about=(name, row)
-            )
+            value, low, high = (shown_as(at[f"{of}{end}"]) for end in ("", "_low", "_high"))
+            Same.interval(row[name], value, low, high, (name, row), OF_GRIDS if of == "recovery" else 0.0)
         Same.p(row["p, adjusted"], at["drop_p_adjusted"], row)
         p = at["drop_p_adjusted"]
         Same.text(

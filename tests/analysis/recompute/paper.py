@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.analysis.recompute.estimators import rate
+from tests.analysis.recompute.estimators import OF_GRIDS, rate
 from tests.analysis.recompute.same import Same
 from tests.analysis.recompute.source import Source
 from tests.analysis.recompute.verdicts import (
@@ -76,8 +76,6 @@ IN_WORDS = {
     "D": "a model that never learned D stays at 0% (below 5% here), relearned on the same corpus",
     "raises": "relearning raises the score: after minus before",
 }
-OF_GRIDS = 2.5
-"""Points by which the ends of a rate may differ: both programs integrate over grids of their own."""
 
 
 def rate_of(values: list[tuple[int, float, float]], alike: float) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from tests.analysis.recompute import page, paper
-from tests.analysis.recompute.estimators import Row, of_scores, rate, together
+from tests.analysis.recompute.estimators import OF_GRIDS, Row, of_scores, rate, together
 from tests.analysis.recompute.foreseen import check_foreseen
 from tests.analysis.recompute.law import Law, explained
 from tests.analysis.recompute.lead import cells_there, check_sentences
@@ -174,7 +174,7 @@ def _entry(source: Source, shown: str, rows: pd.DataFrame, metric: str, split: s
         alike = source.truth.alike if split == "forget" else _alike(source, split)
         low, high = rate([float(k) for k in sums["k"]], float(asked), alike=alike)
         value = sums["k"].sum() / sums["n"].sum()
-        Same.interval(shown, 100 * value, 100 * low, 100 * high, (shown, metric), page.OF_GRIDS)
+        Same.interval(shown, 100 * value, 100 * low, 100 * high, (shown, metric), OF_GRIDS)
         return
     scale = 100 if metric in PERCENT else 1
     values = scale * rows["value"]

@@ -27,17 +27,24 @@ class Same:
 
     @classmethod
     def interval(
-        cls, shown: str, value: float, low: float, high: float, about: object, slack: float = 0.0
+        cls,
+        shown: str,
+        value: float,
+        low: float,
+        high: float,
+        about: object,
+        slack: float | tuple[float, float] = 0.0,
     ) -> None:
-        """``12% (3 to 45)``."""
+        """``12% (3 to 45)``; the slack is of both ends, or one of each."""
         found = re.fullmatch(rf"({NUMBER}(?:%| points)?|–)(?: \(({NUMBER}) ?(?:to|–) ?({NUMBER})\))?", shown)
         assert found, (about, shown)
         cls.number(found[1], value, about)
         if found[2] is None:
             assert np.isnan(low) or np.isnan(value), (about, shown, low, high)
         else:
-            cls.number(found[2], low, about, slack)
-            cls.number(found[3], high, about, slack)
+            first, last = slack if isinstance(slack, tuple) else (slack, slack)
+            cls.number(found[2], low, about, first)
+            cls.number(found[3], high, about, last)
 
     @classmethod
     def p(cls, shown: str, value: float, about: object) -> None:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from tests.analysis.recompute.estimators import Row, rate, together
+from tests.analysis.recompute.estimators import OF_GRIDS, Row, rate, together
 from tests.analysis.recompute.same import Same
 from tests.analysis.truth.exact import exact
 from tests.analysis.truth.relearning import Relearning, over_seeds
@@ -31,6 +31,7 @@ class Judged:
     of: list[Pair]
     chosen: list[int]
     left_out: int
+    slack: tuple[float, float] = (0.0, 0.0)
 
 
 def judged(statements: list[str], relearnings: list[list[Relearning]]) -> list[Judged]:
@@ -159,8 +160,12 @@ def _said(row: Row, found: list[Pair], chosen: list[int], untold: str, left_out:
             because = (
                 f"relearning does not raise the score: {100 * before:.0f}% before, {100 * after:.0f}% after"
             )
-    smallest = max(row.found["detectable"], value - low, high - value)
-    return Judged(value, low, high, smallest, *whole, verdict, because, *more)
+    smallest = row.found["detectable"]
+    if low <= 0 <= high:
+        smallest = max(smallest, value - low, high - value)
+    of_rates = (low < row.found["low_adjusted"], high > row.found["high_adjusted"])
+    slack = (OF_GRIDS * of_rates[0], OF_GRIDS * of_rates[1])
+    return Judged(value, low, high, smallest, *whole, verdict, because, *more, slack)
 
 
 def _opened(row: Row, found: list[Pair]) -> tuple[float, float]:
@@ -327,7 +332,7 @@ def check_verdict(words: str, again: Judged, planned_seeds: int) -> None:
     Same.text(found["verdict"], again.verdict, words)
     Same.text(found["why"] or "", again.because, words)
     shown = found["points"] + (f" ({found['ends']})" if found["ends"] else "")
-    Same.interval(shown, 100 * again.value, 100 * again.low, 100 * again.high, words)
+    Same.interval(shown, 100 * again.value, 100 * again.low, 100 * again.high, words, again.slack)
     Same.text(found["seeds"] or found["planned"], again.seeds, words)
     Same.text(found["planned"], planned_seeds, words)
     steps = sorted({side[1] for pair in again.of for side in pair[6:8] if side is not None})
@@ -338,7 +343,7 @@ def check_verdict(words: str, again: Judged, planned_seeds: int) -> None:
     elif again.smallest > 1:
         assert found["nothing"], (words, again.smallest)
     else:
-        Same.number(found["smallest"], 100 * again.smallest, words)
+        Same.number(found["smallest"], 100 * again.smallest, words, max(again.slack))
 
 
 def check_over(words: str, again: Judged) -> None:
