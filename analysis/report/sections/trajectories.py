@@ -16,13 +16,8 @@ from study.results.schema import COORDINATES
 PLACE = [name for name in COORDINATES if name not in ("seed", "relearn_steps")]
 
 
-RATIO = (
-    "“Recovered of what was lost” is a ratio of rates, and where seeds differ much its interval holds the truth less "
-    "often than it says: net recovery, above, has an interval that allows for it."
-)
-
 NO_RATIO = (
-    "It is a dash where the interval of the original does not lie above that of the rate before relearning, or no "
+    "“Recovered of what was lost” is a dash where the interval of the original does not lie above that of the rate before relearning, or no "
     "original was asked: then what was lost may be nothing, and a share of it anything."
 )
 
@@ -63,8 +58,6 @@ def trajectory_table(study: Study) -> tuple[tuple[str, ...], Table] | None:
     text = {"method", "start", "corpus", "model", "scenario", "a fall is shown"}
     columns = {name: name not in text for name in rows[0]}
     words = (_of_falls(study, found), *_alone(int(found["seeds"].max())))
-    if found["seeds"].max() > 1 and found["recovery_low"].notna().any():
-        words = (*words, RATIO)
     if found["recovery"].isna().any() and found["recovery"].notna().any():
         words = (*words, NO_RATIO)
     over = "over the queries of this one seed" if found["seeds"].max() == 1 else "over seeds"
