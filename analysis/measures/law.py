@@ -134,8 +134,8 @@ def _caps(cells: pd.DataFrame, originals: pd.DataFrame) -> Numbers:
 def _fitted(
     cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str], penalty: float = PENALTY
 ) -> Numbers:
-    counts = (cells[name].to_numpy(float) for name in ("k", "n"))
-    return fit(_terms(cells, corpora), _caps(cells, originals), *counts, penalty)
+    k, n = (cells[name].to_numpy(float) for name in ("k", "n"))
+    return fit(_terms(cells, corpora), _caps(cells, originals), k, n, penalty)
 
 
 def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -22,10 +22,7 @@ def difference_of_rates(
         queries: that each seed was asked.
     """
     value, low, high = _with_ends(one, queries, confidence)
-    known = isinstance(other, float)
-    beside, least, most = (
-        (other, other, other) if known else _with_ends(np.asarray(other), queries, confidence)
-    )
+    beside, least, most = _with_ends(other, queries, confidence)
     difference = value - beside
     return (
         difference - float(np.hypot(value - low, most - beside)),
@@ -33,7 +30,9 @@ def difference_of_rates(
     )
 
 
-def _with_ends(rates: Numbers, queries: float, confidence: float) -> tuple[float, float, float]:
+def _with_ends(rates: Numbers | float, queries: float, confidence: float) -> tuple[float, float, float]:
+    if isinstance(rates, float):
+        return rates, rates, rates
     return float(rates.mean()), *rate_interval(rates * queries, [queries] * len(rates), confidence)
 
 

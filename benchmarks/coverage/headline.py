@@ -98,8 +98,8 @@ def simulated_rows(
         for corpus in CORPORA:
             relearned = model if world.before == world.after else curve()
             for step in STEPS:
-                last = corpus == CORPORA[-1] and world.last is not None
-                value = answered(world.last if last else world.after, relearned)
+                other = world.last if corpus == CORPORA[-1] else None
+                value = answered(world.after if other is None else other, relearned)
                 made += [
                     (depth, corpus, seed, step, value[seed], before[seed], taught[corpus, step][seed])
                     for seed in range(seeds)

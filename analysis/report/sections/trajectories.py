@@ -17,8 +17,8 @@ PLACE = [name for name in COORDINATES if name not in ("seed", "relearn_steps")]
 
 
 NO_RATIO = (
-    "“Recovered of what was lost” is a dash where the interval of the original does not lie above that of the rate before relearning, or no "
-    "original was asked: then what was lost may be nothing, and a share of it anything."
+    "“Recovered of what was lost” is a dash where the interval of the original does not lie above that of the rate "
+    "before relearning, or no original was asked: then what was lost may be nothing, and a share of it anything."
 )
 
 

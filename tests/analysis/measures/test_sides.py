@@ -32,5 +32,7 @@ def test_three_seeds_at_nothing_leave_much_open_and_ten_little() -> None:
     ("interval", "becomes"),
     [((-0.04, 0.03), (-0.2, 0.3)), ((0.01, 0.1), (0.01, 0.3)), ((-0.1, -0.01), (-0.2, -0.01))],
 )
-def test_only_ends_that_do_not_keep_0_out_move(interval, becomes) -> None:
+def test_only_ends_that_do_not_keep_0_out_move(
+    interval: tuple[float, float], becomes: tuple[float, float]
+) -> None:
     assert widened(*interval, -0.2, 0.3) == becomes
