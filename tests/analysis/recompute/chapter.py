@@ -274,9 +274,7 @@ TABLES: dict[str, Callable[[Source, Table], None]] = {"lacking": _missing, "prov
 """Those that the page alone has."""
 WORDS: dict[str, Callable[[Source, str], None]] = {
     "flow": _flow,
-    "verdicts": _only(
-        "near 0 or 100%", "above 0", "below 0", "whether 0 is", "10 points of 0", "80% of", "95%"
-    ),
+    "verdicts": _only("near 0 or 100%", "above 0", "below 0", "whether 0 is", "10 points of 0", "80% of"),
     "curves": _curves,
     "paper": _paper,
     "cells": _of_cells,

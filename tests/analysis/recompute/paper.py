@@ -305,9 +305,8 @@ def _difference(source: Source, row: Line, again: Judged, planned: int) -> None:
     holds = {"holds": "yes", "does not hold": "no", "cannot be said": "cannot be said"}
     Same.text(row["holds here"], holds[again.verdict], row)
     scale = 9 if source.metric == "judge_rating" else 100
-    Same.interval(
-        row["ours"], *(scale * each for each in (again.value, again.low, again.high)), row, again.slack
-    )
+    value, low, high = (scale * each for each in (again.value, again.low, again.high))
+    Same.interval(row["ours"], value, low, high, row, again.slack)
 
 
 def _controlled(source: Source, model: str) -> list[str]:
