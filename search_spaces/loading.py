@@ -282,7 +282,10 @@ def _line(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"  {place}: missing; every study needs it"
     given = f", got {problem['input']!r:.80}" if problem["type"] != "value_error" else ""
-    return f"  {place}: {_words(problem)}{given}"
+    listed = ""
+    if problem["loc"][-1:] == (0,) and problem["type"] == "int_parsing" and "," in str(problem["input"]):
+        listed = f"; several values are a list: {place.removesuffix('.0')}=[{problem['input']}]"
+    return f"  {place}: {_words(problem)}{given}{listed}"
 
 
 def _words(problem: Mapping[str, Any]) -> str:

@@ -19,6 +19,9 @@ class Plots:
     def __init__(self, study: Study | Studies) -> None:
         self._study = study
 
+    def __repr__(self) -> str:
+        return f"<plots of {self._study!r}: surface>"
+
     def surface(
         self, rows: str = "depth", columns: str = "relearn_steps", axes: "Axes | None" = None, **which: object
     ) -> "Axes":

@@ -22,8 +22,8 @@ def a_study(given: Any, asked_by: str) -> Study | Studies:
     Raises:
         SpecError: it was given something else, such as the study's cells.
     """
-    if _is_study(given):
-        return given  # type: ignore[no-any-return]
+    if isinstance(given, Study | Studies):
+        return given
     raise SpecError(
         f"analysis.{asked_by} was given {_what(given)}: it needs the study itself, since it reads "
         f"more than one of its tables; {LOADED}"
@@ -66,8 +66,8 @@ def study_or_probes(given: Any, asked_by: str) -> Study | Studies | pd.DataFrame
 def _study_or_rows(
     given: Any, asked_by: str, columns: tuple[str, ...], rows: str
 ) -> Study | Studies | pd.DataFrame:
-    if _is_study(given):
-        return given  # type: ignore[no-any-return]
+    if isinstance(given, Study | Studies):
+        return given
     if not isinstance(given, pd.DataFrame) or not set(columns) <= set(given.columns):
         raise SpecError(
             f"analysis.{asked_by} was given {_what(given)}: it takes a study, or rows of {rows}; {LOADED}"
@@ -78,10 +78,6 @@ def _study_or_rows(
             "computed yet; study.summary() says how much is there"
         )
     return given
-
-
-def _is_study(given: Any) -> bool:
-    return not isinstance(given, pd.DataFrame) and hasattr(given, "parts")
 
 
 def _what(given: Any) -> str:

@@ -32,7 +32,7 @@ def _below_each_other(frame_of: Callable[[Study], pd.DataFrame]) -> "cached_prop
     return cached_property(lambda studies: _joined([frame_of(part) for part in studies.parts]))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Studies:
     """Several studies, read together: the frames of a ``Study``, one below the other."""
 

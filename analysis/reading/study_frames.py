@@ -49,7 +49,7 @@ def of_scored_cells(probes: pd.DataFrame, metric: str) -> pd.DataFrame:
     return probes[scored]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)  # frames neither compare to one truth value nor hash
 class Study:
     """One study's folder, read.
 

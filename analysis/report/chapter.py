@@ -83,7 +83,7 @@ SECTIONS: tuple[tuple[Callable[[MeasuredStudy], Section | None], str], ...] = (
         gallery,
         "A gallery: no answer came back in a relearning that counts, or the texts of the answers are not there.",
     ),
-    (beside_paper, "Beside the paper: the paper has no such experiment."),
+    (beside_paper, "Beside the paper: no cell is there, or the paper has no such experiment."),
     (missing_section, ""),
     (all_cells, "A table of cells: no accepted cell is scored under the headline metric yet."),
     (provenance, ""),

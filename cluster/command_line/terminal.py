@@ -33,14 +33,19 @@ class _Terminal(Console):
 
 
 def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    """A line for each name, under a title."""
+    """A line for each name, under a title: folded at the width of a terminal, and whole for a file or a program."""
+    out, rows = console(), list(rows)
+    out.print(title)
+    if not out.is_terminal:
+        widest = max((len(name) for name, _ in rows), default=0)
+        for name, value in rows:
+            out.print(f"{name:{widest}}  {value}".rstrip())
+        return
     table = Table(title=None, show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in rows:
         table.add_row(name, Text(printable(value)))  # as it is: brackets are no markup here
-    out = console()
-    out.print(title)
     out.print(table, soft_wrap=False)
 
 

@@ -123,7 +123,7 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
             lambda: summarise(plan, store, folder, request.overrides, shortened), report_silence
         )
         for line in grown:
-            out.print(f"This study {line}.")
+            out.print(f"This study grows: {line}.")
         if request.resumed:
             summary.show_left()
         else:

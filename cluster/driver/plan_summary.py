@@ -183,6 +183,8 @@ class PlanSummary:
         cost = self.cost
         if cost.seconds is None:
             return "time", "unknown, until a stage has been measured in this store"
+        if cost.stages_published == len(self.plan.stages):
+            return "time", "none: all of it is published"
         where = f" on {self.elsewhere}: yours may differ" if self.elsewhere else ""
         return (
             "time",

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from study.errors import PreflightError, SpecError
+from study.errors import PreflightError, SpecError, counted
 from study.planning.plan import Plan
 
 LONGEST_HOURS = 24 * 60
+MOST_NODES = 100_000
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,13 @@ class Machines:
             price: of one of them for an hour.
         """
         hours = self.nodes * self.hours
-        words = f"{self.slots(plan):,} stages at once on {self.nodes:,} machines, {hours:,.0f} machine-hours at most"
+        at_once, machines = counted(self.slots(plan), "stage"), counted(self.nodes, "machine")
+        words = f"{at_once} at once on {machines}, {counted(round(hours), 'machine-hour')} at most"
         return words if price is None else f"{words}, {hours * price:,.2f} at {price:g} for a machine-hour"
 
     def _out_of_range(self) -> Iterator[str]:
-        if self.nodes < 1:
-            yield f"--nodes {self.nodes}: expected at least 1"
+        if not 1 <= self.nodes <= MOST_NODES:
+            yield f"--nodes {self.nodes}: expected at least 1, and at most {MOST_NODES:,}"
         if self.cpus < 1:
             yield f"--cpus {self.cpus}: expected at least 1, of each machine"
         if self.gpus < 0:

@@ -4,12 +4,14 @@ What loads a space is handed in: this room does not know it.
 """
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cluster.command_line.options import Overrides, Space, StoreOption, one_of
+from study.errors import SpecError
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from study.planning.plan import Plan
@@ -94,6 +96,8 @@ def add_verbs(
         from cluster.launching.files import launch_file
         from cluster.launching.machines import Machines
 
+        if price is not None and not isfinite(price):
+            raise SpecError(f"--price {price:g}: expected a finite number")
         spec, first_plan = planned(space, list(overrides or []))
         machines = Machines(nodes, cpus, gpus, gpu_kind, hours, image)
         plan = first_plan()

@@ -30,6 +30,7 @@ TOKEN_VARIABLE = "RELEARN_SERVE_TOKEN"  # noqa: S105 - its name
 SHORTEST_TOKEN = 16
 BACKLOG = 64
 """Connections that wait to be accepted, and that are accepted in one go."""
+OPTION_OF = {"learning_rate": "--learning-rate", "batch_size": "--batch-size"}
 GRACE_SECONDS = 5
 """What is being answered at Ctrl-C has so long."""
 
@@ -90,13 +91,14 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
             raise SpecError(
                 "--state: a model folder is only read; name a folder for files, jobs and the token"
             )
+        changes = {"learning_rate": learning_rate, "batch_size": batch_size}
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if rank is not None:
+            given["lora"] = {"rank": rank, "alpha": 2 * rank} if rank else None
+        _check_numbers(given)
         with began as there:
             models, choices = _offered(there, validate)
             optimiser = choices.optimiser
-            changes = {"learning_rate": learning_rate, "batch_size": batch_size}
-            given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-            if rank is not None:
-                given["lora"] = {"rank": rank, "alpha": 2 * rank} if rank else None
             choices = replace(
                 choices,
                 optimiser=optimiser.model_copy(update=given),
@@ -113,6 +115,26 @@ def add_verb(app: typer.Typer, validate: "Validate") -> None:
                 )
             with _held(folder):
                 _listen(models, choices, folder, host, port)
+
+
+def _check_numbers(given: Mapping[str, Any]) -> None:
+    """Of an optimiser, as options gave them: before any model is read.
+
+    Raises:
+        SpecError: a number is out of its range.
+    """
+    from pydantic import ValidationError
+
+    from study.settings.optimiser import Optimiser
+
+    try:
+        Optimiser.model_validate({"learning_rate": 1.0, "batch_size": 1, **given})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = str(problem["loc"][0])
+        option, value = ("--rank", given["lora"]["rank"]) if key == "lora" else (OPTION_OF[key], given[key])
+        words = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        raise SpecError(f"{option} {value}: {words}") from None
 
 
 def _offered(what: Path, validate: "Validate") -> tuple[Mapping[str, "Served"], "Choices"]:

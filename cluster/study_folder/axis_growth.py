@@ -5,7 +5,7 @@ from typing import Any
 
 
 def axis_growth(old: Mapping[str, Any], new: Mapping[str, Any], axes: Sequence[str]) -> list[str] | None:
-    """What the axes of ``new`` add to those of ``old``; None where anything else differs or is lost."""
+    """What the axes of ``new`` add, as ``depth by 3``; None where anything else differs or is lost."""
     grown = []
     for name in dict.fromkeys([*old, *new]):
         before, now = old.get(name), new.get(name)
@@ -17,5 +17,5 @@ def axis_growth(old: Mapping[str, Any], new: Mapping[str, Any], axes: Sequence[s
             return None
         added = [value for value in now if value not in before]
         if added:
-            grown.append(f"{name} grows by {', '.join(str(value) for value in added)}")
+            grown.append(f"{name} by {', '.join(str(value) for value in added)}")
     return grown

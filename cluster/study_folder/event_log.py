@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.study_folder.redaction import redacted
 from cluster.study_folder.texts import LocalTexts, Texts
-from study.errors import SpecError
+from study.errors import SpecError, command_line
 
 
 class EventLog:
@@ -72,7 +72,11 @@ def events_of(folder: Path, stage: str | None) -> list[dict[str, Any]]:
         return events
     keys = sorted({str(event["stage"]) for event in events if str(event.get("stage", "")).startswith(stage)})
     if len(keys) != 1:
-        found = "several: " + ", ".join(keys[:4]) if keys else "none; `relearn logs DIR` shows all"
+        found = (
+            "several: " + ", ".join(keys[:4])
+            if keys
+            else f"none; `{command_line('logs', folder.parent)}` shows all"
+        )
         raise SpecError(f"stage {stage}: expected the beginning of one stage's key in the log, found {found}")
     return [event for event in events if event.get("stage") == keys[0]]
 

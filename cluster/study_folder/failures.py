@@ -67,7 +67,9 @@ ABOUT: Mapping[Cause, About] = {
     Cause.USER: About("what the study asks for cannot be computed", False, "change what the message names"),
     Cause.ERROR: About("an error in the code", False, "mend the code that the message names, then resume"),
     Cause.INTEGRITY: About(
-        "an artifact of the stage before is damaged", False, "`relearn verify DIR --repair`, then resume"
+        "an artifact of the stage before is damaged",
+        False,
+        "move it aside with `relearn verify` and --repair, then resume",
     ),
     Cause.DISK: About("the disk is full, and the study ends", False, "make room, then resume"),
     Cause.STORAGE: About("storage did not answer", True, "resume when storage answers again"),
@@ -81,7 +83,11 @@ ABOUT: Mapping[Cause, About] = {
         False,
         "give what the message names, then resume",
     ),
-    Cause.TIME: About("longer than execution.time_limit_seconds", False, "raise the limit, then resume"),
+    Cause.TIME: About(
+        "longer than execution.time_limit_seconds",
+        False,
+        "give the command again with a longer --set execution.time_limit_seconds=…",
+    ),
     Cause.MEMORY: About(
         "no memory left for the stage",
         False,

@@ -53,12 +53,12 @@ def contour_sentences(spec: StudySpec, contexts: Sequence[Context], found: Conto
 
 def end_sentence(search: Search, reason: str, found: Contours, history: History, points: int) -> str:
     """Why nothing more is asked, how well the contours are known, and how many of the points were asked."""
-    spent = f"asked {len(history.asked)} of {points} trajectories in {len(history.rounds)} rounds"
+    spent = f"asked {len(history.asked)} of {points} trajectories in {counted(len(history.rounds), 'round')}"
     if history.found:
         spent += f", and found {len(history.found)} that were published"
     widest = f"the widest band is ±{found.half_width.max():.1f} steps of the grid of depths"
     ends = {
-        "tolerance": f"Every contour is known to ±{search.tolerance:g} steps of the grid of depths",
+        "tolerance": f"Every contour is known to ±{counted(search.tolerance, 'step')} of the grid of depths",
         "grid": f"Nothing is left to ask, and {widest}",
         "budget": f"The budget ({in_words(search.budget) if search.budget else ''}) is spent, and {widest}",
         "": f"Not at its end: {widest}",

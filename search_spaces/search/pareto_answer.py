@@ -24,9 +24,11 @@ def front_sentence(spec: StudySpec, target: Target, found: list[Tried]) -> str:
     if not found:
         return f"{name}: no attack that was tried reaches {percent}."
     first = min(found, key=lambda each: each.costs)
+    reach = "attack reaches" if len(found) == 1 else "attacks reach"
+    them = "it" if len(found) == 1 else "them; of the fewest steps"
     return (
-        f"{name}: {len(found)} attacks reach {percent} and no other that was tried dominates them; of the fewest "
-        f"steps: {attack_words(first.attack.label)} after {counted(first.relearn_steps, 'step')}, "
+        f"{name}: {len(found)} {reach} {percent} and no other that was tried dominates {them}: "
+        f"{attack_words(first.attack.label)} after {counted(first.relearn_steps, 'step')}, "
         f"{100 * first.success:.0f}%{_spread(spec, first)}."
     )
 
@@ -44,8 +46,9 @@ def end_sentence(search: Search, reason: str, history: History, quiet: int) -> s
         "budget": budget,
         "": "Not at its end",
     }
+    asked, rounds = counted(len(history.asked), "trajectory"), counted(len(history.rounds), "round")
     return (
-        f"{ends[reason]}; asked {len(history.asked)} trajectories in {len(history.rounds)} rounds. "
+        f"{ends[reason]}; asked {asked} in {rounds}. "
         "An attack that was not tried may still dominate one that is named."
     )
 

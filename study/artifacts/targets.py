@@ -4,12 +4,16 @@ One rule for every command with ``--to``: the folder is new or empty, or what wo
 command wrote before.
 """
 
+import os
 import stat
 import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 from study.errors import SpecError
+
+OF_A_STUDY = ("results", "log", ".driver", "quarantine")
+"""What a study's folder has of its own, beside what is written into it for readers."""
 
 
 def existing_folder(target: Path, option: str) -> Path:
@@ -33,8 +37,32 @@ def existing_folder(target: Path, option: str) -> Path:
             raise SpecError(f"{path}: {error.strerror}: {remedy}") from None
         if not stat.S_ISDIR(mode):
             raise SpecError(f"{path} is {'a file' if stat.S_ISREG(mode) else 'no folder'}: {remedy}")
+        _refuse_among_kept(target, option)
         return path
     return Path()
+
+
+def _refuse_among_kept(target: Path, option: str) -> None:
+    """Refuses a place among the rows of a study or the artifacts of a store, where `relearn verify` knows every file.
+
+    Raises:
+        SpecError: it is one.
+    """
+    whole = Path(os.path.realpath(target))
+    for folder in (whole, *whole.parents):
+        inside = "/".join(whole.relative_to(folder).parts[:1])
+        if inside in OF_A_STUDY and (folder / "study.json").is_file():
+            what = f"the study {folder}"
+        elif (inside == "artifacts" or (not inside and option != "--study")) and _is_store(folder):
+            what = f"the store {folder}"
+        else:
+            continue
+        raise SpecError(f"{target} is for the files of {what} alone: name another folder with {option}")
+
+
+def _is_store(folder: Path) -> bool:
+    """A study may lie in the folder of its store too."""
+    return any((folder / "artifacts").glob("[0-9a-f][0-9a-f]"))
 
 
 def try_folder(target: Path, option: str = "--to") -> None:

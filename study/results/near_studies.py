@@ -1,6 +1,7 @@
 """What somebody meant who named a folder that is no study: one inside it, beside it, or in a folder called studies."""
 
 import difflib
+import os
 from pathlib import Path
 
 from study.errors import command_line
@@ -28,6 +29,9 @@ def _meant_instead(folder: Path) -> str:
     """``"; did you mean 'studies/names'?"``, or which studies it holds; nothing where no study is near."""
     if folder.name == STUDY:
         return f"; name its folder: {folder.parent}"
+    for above in folder.absolute().parents:
+        if (above / STUDY).is_file():
+            return f"; it lies within one: name {os.path.relpath(above)}"
     held = _named(folder)
     if held:
         more = f" ({len(held)} in all)" if len(held) > 1 else ""

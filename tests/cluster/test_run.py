@@ -64,7 +64,7 @@ def test_a_study_runs_resumes_and_grows(
     take_ray_out(monkeypatch)
     code, output = call("run", path, "--study", "s", "--set", "relearn_steps=[0,1,2,3]", cwd=tmp_path)
     assert code == 0, output
-    assert "relearn_steps grows by 3" in output
+    assert "This study grows: relearn_steps by 3" in output
     added = set(published(study)) - set(before)
     assert {(step, what.split("-")[0]) for _, step, what in added} == {(3, "answers")}
     grown = rows_of(study)

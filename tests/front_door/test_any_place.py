@@ -14,7 +14,7 @@ import relearn
 from cluster.command_line.usable_paths import as_on_disk
 from study.artifacts.atomic_write import write_json
 from tests.commands import COMMAND, call
-from tests.front_door.test_bad_texts import AUTHOR, OTHER, write
+from tests.front_door.mistakes.test_bad_texts import AUTHOR, OTHER, write
 
 OTHERS = ("study.py", "cluster.py", "analysis/__init__.py", "search_spaces/x.py", "torch.py", "typer.py")
 """What lies where the user stands."""

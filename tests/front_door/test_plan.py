@@ -337,3 +337,12 @@ def test_a_first_plan_estimates_from_the_recorded_study_of_its_kind(tmp_path: Pa
     assert found["seconds"] == pytest.approx(749, rel=0.15)
     code, output = call("plan", "names", "--json", "--set", "embedded.architecture.layers=2", cwd=tmp_path)
     assert code == 0 and json.loads(output)["seconds"] is None
+
+
+def test_a_plan_in_a_pipe_has_a_line_for_each_name(tmp_path: Path) -> None:
+    """So that it can be searched: folded at the width of a terminal it would be cut anywhere."""
+    code, output = call("plan", "names", "--set", f"question={'why ' * 40}", cwd=tmp_path)
+    assert code == 0, output
+    assert [line for line in output.splitlines() if line != line.rstrip()] == []
+    (overrides,) = re.findall(r"^overrides +(.*)$", output, re.MULTILINE)
+    assert overrides.count("why") == 40

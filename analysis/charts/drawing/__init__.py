@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.charts.chart import INK, Chart, Heat, Plane, Series
-from analysis.charts.drawing.axes import draw_colour_bar, draw_heat, draw_plane
+from analysis.charts.drawing.axes import OF_A_GRID, draw_colour_bar, draw_heat, draw_plane
 from analysis.charts.drawing.colours import (
     MARKERS,
     PAGE_COLOURS,
@@ -39,10 +39,10 @@ FONTS = "system-ui, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 POINTS = 72
 PAGE_SCALE = 1.4
 """Pixels of the page for a point of the figure."""
-LEAST, LEAST_ALONE, LEAST_OF_WORDS = 0.72, 0.84, 0.92
+LEAST, LEAST_ALONE, LEAST_OF_WORDS = 0.85, 0.84, 0.8
 """Of its size, below which a picture scrolls rather than shrinks: its numbers would be too small to read. A panel of
-many becomes as wide as a phone, and larger by it; one or two panels are wider than a phone. A grid of numbers is
-nothing but numbers."""
+many becomes as wide as a phone, and larger by it; one or two panels are wider than a phone. A grid has larger letters.
+No letter of the page is smaller than 9 pixels."""
 Box = tuple[float, float, float, float]
 """Left, top, width and height in inches, labels included."""
 
@@ -137,19 +137,20 @@ class Drawing:
         chart, at = self.chart, grid(self.chart)
         figure = _figure(at)
         last = len(chart.panels) - 1
+        two_lines = any("_" in name for name in chart.row_names)
         for row, line in enumerate(chart.panels):
             for column, panel in enumerate(line):
                 left, top = at.left + column * at.across, at.over + row * at.down
                 axes = _axes(figure, at, left, top, at.wide, at.tall)
                 if isinstance(panel, Heat):
-                    draw_heat(axes, panel, self._marks, at.wide / len(panel.columns) < 0.42)
+                    draw_heat(axes, panel, self._marks, at.wide / len(panel.columns))
                 axes.tick_params(length=0, labelcolor=INK, labelleft=column == 0, labelbottom=row == last)
                 title = panel.title
                 if chart.column_names:
                     title = chart.column_names[column] if row == 0 else ""
                 axes.set_title(
                     folded(attack_words(title), at.wide),
-                    fontsize=8.5,
+                    fontsize=OF_A_GRID,
                     loc="left",
                     color=INK,
                     weight="bold",
@@ -158,24 +159,26 @@ class Drawing:
             if row < len(chart.row_names) and chart.row_names[row]:
                 middle = 1 - (at.over + row * at.down + at.tall / 2) / at.height
                 figure.text(
-                    0.12 / at.width,
+                    (0.18 if two_lines else 0.12) / at.width,
                     middle,
                     chart.row_names[row].replace("_", "\n"),
                     rotation=90,
                     ha="center",
                     va="center",
-                    fontsize=8.5,
+                    fontsize=OF_A_GRID,
                     color=INK,
                     weight="bold",
                 )
         bottom = at.over + last * at.down + at.tall
         middle = 1 - (at.over + (bottom - at.over) / 2) / at.height
-        side = (0.4 if any(chart.row_names) else 0.14) / at.width
+        side = (0.14 + 0.28 * any(chart.row_names) + 0.12 * two_lines) / at.width
         figure.text(
-            side, middle, chart.y_label, rotation=90, ha="center", va="center", fontsize=8, color=SOFT
+            side, middle, chart.y_label, rotation=90, ha="center", va="center", fontsize=OF_A_GRID, color=SOFT
         )
         centre = (at.left + (at.width - at.left - 0.85) / 2) / at.width
-        figure.text(centre, 0.1 / at.height, chart.x_label, ha="center", va="center", fontsize=8, color=SOFT)
+        figure.text(
+            centre, 0.1 / at.height, chart.x_label, ha="center", va="center", fontsize=OF_A_GRID, color=SOFT
+        )
         height = min(bottom - at.over, 2.4)
         draw_colour_bar(_axes(figure, at, at.width - 0.68, at.over, 0.14, height), short=height < 1)
         return figure

@@ -12,21 +12,27 @@ from analysis.charts.chart import INK, Heat, Plane, Series
 from analysis.charts.drawing.colours import LINE, MARKERS, PAPER, SOFT, colour_of, shape_of
 from analysis.statistics.wilson import Numbers
 
-SMALL = 7.5
+SMALL = 7.6
 HEAT = "cividis"
 """Holds for colour-blind readers; every cell carries its number as well."""
+OF_A_GRID = 8.8
+"""Of a grid of squares, which is as wide as the page: a tablet shows it at three quarters of its size."""
+WIDE = 0.64
+"""Of a digit or a small letter, of the size of letters."""
 BELOW_NAME = -0.14
 """Where a name above its line ends, of the height of a line."""
 Marks = Callable[[Sequence[str]], str]
 """Gives a group of marks with these words its name."""
 
 
-def draw_heat(axes: Axes, panel: Heat, marks: Marks, narrow: bool) -> None:
+def draw_heat(axes: Axes, panel: Heat, marks: Marks, square: float) -> None:
     """Squares with their numbers; where nothing was computed, a dashed outline.
 
     Args:
-        narrow: there is no room for a word in a square.
+        square: the width of one, in inches.
     """
+    size = fitting(("100", *panel.columns), square)
+    narrow = fitting((panel.absent,), square) < SMALL
     colours = matplotlib.colormaps[HEAT]
     squares = []
     for (y, x), value in np.ndenumerate(panel.values):
@@ -37,13 +43,13 @@ def draw_heat(axes: Axes, panel: Heat, marks: Marks, narrow: bool) -> None:
         text, colour = f"{value:.0f}", "#ffffff" if value < 50 else "#111111"
         if gone:
             text, colour = "–" if narrow else panel.absent, SOFT
-        axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=SMALL - gone)
+        axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=size)
     words = [words for line in panel.words for words in line]
     axes.add_collection(PatchCollection(squares, match_original=True, gid=marks(words)))
     axes.set_xlim(-0.5, len(panel.columns) - 0.5)
     axes.set_ylim(len(panel.rows) - 0.5, -0.5)
-    axes.set_xticks(range(len(panel.columns)), list(panel.columns), fontsize=SMALL)
-    axes.set_yticks(range(len(panel.rows)), list(panel.rows), fontsize=SMALL)
+    axes.set_xticks(range(len(panel.columns)), list(panel.columns), fontsize=size)
+    axes.set_yticks(range(len(panel.rows)), list(panel.rows), fontsize=OF_A_GRID)
     axes.spines[:].set_visible(False)
 
 
@@ -57,7 +63,7 @@ def draw_colour_bar(axes: Axes, short: bool) -> None:
     axes.set_xticks([])
     axes.yaxis.tick_right()
     ticks = [0, 50, 100] if short else [0, 25, 50, 75, 100]
-    axes.set_yticks(ticks, [f"{at}%" if at == 100 else str(at) for at in ticks], fontsize=SMALL)
+    axes.set_yticks(ticks, [f"{at}%" if at == 100 else str(at) for at in ticks], fontsize=OF_A_GRID)
     axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)
 
@@ -128,6 +134,11 @@ def _draw_series(axes: Axes, series: Series, panel: Plane, marks: Marks) -> None
         mfc=PAPER if hollow else colour,
         gid=marks([words for words, kept in zip(series.words, there, strict=True) if kept]),
     )
+
+
+def fitting(words: Sequence[str], inches: float) -> float:
+    """The size of letters, up to that of a grid, at which each of these words fits a width."""
+    return min(OF_A_GRID, 0.95 * 72 * inches / (WIDE * max(map(len, words))))
 
 
 def scaled(values: Numbers, log: bool) -> Numbers:

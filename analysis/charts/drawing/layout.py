@@ -17,6 +17,8 @@ BAR = 0.85
 """Of the colour bar and its numbers."""
 LETTER = 0.062
 """Of a small letter."""
+DIGIT = 0.078
+"""Of a letter beside a grid."""
 FOREST = {1: 3.4, 2: 3.4, 3: 2.9}
 """Of a panel of a forest plot, by how many stand beside each other; the widest just fits a phone."""
 
@@ -50,15 +52,15 @@ def grid(chart: Chart) -> Layout:
     rows, columns = len(chart.panels), max(len(line) for line in chart.panels)
     heats = [panel for line in chart.panels for panel in line if isinstance(panel, Heat)]
     first = heats[0]
-    left = 0.42 + LETTER * max(map(len, first.rows))
+    left = 0.42 + DIGIT * max(map(len, first.rows))
     if any(chart.row_names):
-        left += 0.26
+        left += 0.3 + 0.14 * any("_" in name for name in chart.row_names)
     gap, under = 0.16, 0.42
     room = (PAGE_WIDTH - left - BAR - gap * (columns - 1)) / columns
     cell = min(0.95, max(0.27, room / len(first.columns)))
     wide = max(cell * len(first.columns), 1.1)
     names = [attack_words(name) for name in chart.column_names or [panel.title for panel in heats]]
-    over = 0.3 + 0.16 * max(folded(name, wide).count("\n") for name in names)
+    over = 0.3 + 0.17 * max(folded(name, wide).count("\n") for name in names)
     tall = max(min(0.3, max(0.24, 0.55 * cell)) * len(first.rows), 0.5)
     width = left + columns * wide + gap * (columns - 1) + BAR
     down = tall + (0.14 if chart.column_names else over)
@@ -104,10 +106,16 @@ def panel_size(chart: Chart) -> tuple[float, float]:
 
 
 def folded(title: str, inches: float) -> str:
-    """The title in as many lines as its panel's width takes, broken at commas and brackets: an attack's is long."""
-    letters = int(inches / 0.082)
+    """The title in as many lines as its panel's width takes.
+
+    It is broken at commas and brackets, since an attack's is long, and between words where that is not enough.
+    """
+    letters = int(inches / 0.084)  # of wide ones
     lines = [""]
-    for part in re.split(r"(?<=,)|(?= \()|(?<=\w\()", title):
+    parts = re.split(r"(?<=,)|(?= \()|(?<=\w\()", title)
+    if max(map(len, parts)) > inches / 0.07:
+        parts = re.split(r"(?<= )", title)
+    for part in parts:
         if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
             lines.append("")
         lines[-1] += part

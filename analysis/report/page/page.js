@@ -35,6 +35,7 @@ document.addEventListener("click", (event) => {
 
 // A number finds cells of that value, words find what holds them, name:value finds a column's cells of that value.
 const plain = (words) => words.trim().toLowerCase();
+const dashed = (head) => plain(head.textContent).replace(/\s+/g, "-");
 const bare = (words) => plain(words).replace(/,/g, "").replace(/%$/, "");
 const isNumber = (words) => words !== "" && !Number.isNaN(Number(words));
 const same = (one, other) => plain(one) === plain(other) || (isNumber(bare(one)) && isNumber(bare(other)) && Number(bare(one)) === Number(bare(other)));
@@ -54,7 +55,7 @@ const FEW = 500;
 
 function search(input) {
   const box = document.getElementById(input.dataset.search);
-  const names = [...box.querySelectorAll("thead th")].map((head) => plain(head.textContent).replace(/\s+/g, "-"));
+  const names = [...box.querySelectorAll("thead th")].map(dashed);
   const wanted = terms(input.value, names);
   let shown = 0;
   for (const row of box.querySelectorAll("tbody tr")) {
@@ -77,6 +78,9 @@ document.addEventListener("click", (event) => {
   if (!input) return;
   input.value = link.dataset.find; // a number of the first sentence: the rows behind it
   search(input);
+  const box = document.getElementById(input.dataset.search); // a phone has room for the columns that are not named alone
+  const first = [...box.querySelectorAll("thead th")].find((head) => !input.value.includes(`${dashed(head)}:"`));
+  box.scrollLeft = first.getBoundingClientRect().left - box.querySelector("thead th").getBoundingClientRect().left;
 });
 
 const menu = document.querySelector("nav details");

@@ -14,9 +14,11 @@ from study.results.attack_words import attack_words
 
 
 def beside_paper(study: MeasuredStudy) -> Section | None:
-    """The paper's experiment that this scenario is; None where it is none of the paper's, as of attacks that vary."""
+    """The paper's experiment that this scenario is; None where it is none, as of attacks that vary, or has no cell."""
     corpora = study.flow["corpus"].unique()
-    if len(corpora) and all(attack_words(str(corpus)) != str(corpus) for corpus in corpora):
+    if study.cells.empty or (
+        len(corpora) and all(attack_words(str(corpus)) != str(corpus) for corpus in corpora)
+    ):
         return None
     rows = experiments(study).to_dict("records")
     if not rows:

@@ -1,5 +1,7 @@
 """What a person types into a notebook: words for what is not there, a short repr, the best attacks, a drawn surface."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -80,6 +82,7 @@ def test_a_wrong_kind_of_argument_is_named_with_the_right_one(study, measure) ->
         "the text 'studies/names'": "studies/names",
         "None": None,
         "a list": [study],
+        "a SimpleNamespace": SimpleNamespace(parts=(study,)),
     }
     for words, given in kinds.items():
         if not words.endswith(TAKES_ROWS.get(name, "study")):
@@ -134,6 +137,14 @@ def test_one_name_may_be_pooled_without_a_list(study) -> None:
 def test_a_repr_is_one_line(study) -> None:
     assert len(repr(study)) < 200
     assert "cells" in repr(study)
+
+
+def test_studies_are_told_apart_and_kept_in_a_set(study) -> None:
+    """Equal frames make no truth value, so a study equals itself alone."""
+    both = analysis.Studies((study,))
+    assert study in [both, study]
+    assert len({study, both, study}) == 2
+    assert repr(study.plot) == f"<plots of {study!r}: surface>"
 
 
 def test_the_best_attack_is_first_and_beside_its_control(study) -> None:

@@ -210,6 +210,27 @@ def test_nothing_hangs_over_the_edge(browser: Chromium, report: Path, width: int
     assert browser.ask("document.documentElement.scrollWidth") <= width
 
 
+SMALL_OR_CUT = """
+[...document.querySelectorAll('svg.panel')].flatMap(picture => {
+  const edge = picture.getBoundingClientRect();
+  return [...picture.querySelectorAll('text')].flatMap(text => {
+    const scale = text.getScreenCTM(), size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(scale.a, scale.b);
+    const box = text.getBoundingClientRect();
+    const cut = box.left < edge.left - 1 || box.right > edge.right + 1;
+    return size < 9 || cut ? [`${text.textContent}: ${size.toFixed(1)}${cut ? ', cut' : ''}`] : [];
+  });
+})
+"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_letters_of_pictures_are_whole_and_large_enough(
+    browser: Chromium, known_report: Path, width: int
+) -> None:
+    browser.open(known_report, width=width)
+    assert browser.ask(SMALL_OR_CUT) == []
+
+
 def found_by(browser: Chromium, words: str) -> list[list[str]]:
     """The cells of the rows that the search of the table of cells leaves."""
     browser.ask(SEARCHED.format(json.dumps(words)))
@@ -251,6 +272,10 @@ def test_a_number_of_the_first_sentence_leads_to_its_rows(browser: Chromium, kno
     assert said.startswith(f"{mean:.0f}% (")
     top = browser.ask("document.getElementById('study-1-cells').getBoundingClientRect().top")
     assert 0 <= top < 900, "the table of cells is on the screen"
+    browser.open(known_report, width=390)
+    browser.click(link)
+    box = browser.ask(f"(r => [r.left, r.right])({rows}[0].cells[{at}].getBoundingClientRect())")
+    assert 0 <= box[0] < box[1] <= 390, "and so is the value, on a phone"
 
 
 def test_the_sidebar_says_where_one_is(browser: Chromium, report: Path) -> None:

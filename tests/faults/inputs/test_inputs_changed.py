@@ -13,7 +13,7 @@ from study.performing.perform import perform
 from study.performing.residents import Residents
 from tests.commands import call, rows_of
 from tests.faults.checker import Fault
-from tests.front_door.test_bad_texts import GOOD, OTHER, TOFU, model, place, write
+from tests.front_door.mistakes.test_bad_texts import GOOD, OTHER, TOFU, model, place, write
 
 __all__ = ["model", "place"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ray")]

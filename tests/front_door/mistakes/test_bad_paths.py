@@ -74,6 +74,42 @@ def test_a_study_may_be_called_by_its_name(tmp_path: Path) -> None:
     assert "studies/mine/study.json cannot be read" in output
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "report studies/mine --to studies/mine/results",
+        "export studies/mine --to studies/mine/results/cells",
+        "export studies/mine --to studies/store",
+        "checkpoints studies/mine --to studies/store/artifacts/x",
+        "checkpoints studies/mine --to linked",
+        "serve studies/mine --state studies/mine/log",
+        "run names --study studies/mine/results/new",
+    ],
+)
+def test_nothing_is_put_among_rows_or_artifacts(tmp_path: Path, line: str) -> None:
+    """`relearn verify` would call it a damage, or it would be lost with them."""
+    (tmp_path / "studies" / "mine" / "results" / "cells").mkdir(parents=True)
+    (tmp_path / "studies" / "mine" / "study.json").write_text("{}")
+    (tmp_path / "studies" / "store" / "artifacts" / "0a").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to("studies/store")
+    before = sorted(tmp_path.rglob("*"))
+    words = shlex.split(line)
+    code, output = call(*words, cwd=tmp_path)
+    assert code == 2, output
+    assert f"{words[-1]} is for the files of the st" in output
+    assert f"alone: name another folder with {words[-2]}" in output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("verb", ["status", "report", "resume"])
+def test_a_folder_within_a_study(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "mine" / "results").mkdir(parents=True)
+    (tmp_path / "mine" / "study.json").write_text("{}")
+    code, output = call(verb, "mine/results", cwd=tmp_path)
+    assert code == 2, output
+    assert "it lies within one: name mine" in output
+
+
 def test_the_version(tmp_path: Path) -> None:
     code, output = call("--version", cwd=tmp_path)
     assert code == 0

@@ -1,20 +1,8 @@
-"""Every mistake a user can make: its exit code, a message that names the place and the remedy, no traceback.
+"""Wrong command lines, each with its exit code and words that its message has."""
 
-Nothing may have been started: no study folder is left behind by a refused command.
-"""
-
-import json
-import os
 import shlex
-import subprocess
-from pathlib import Path
 
-import pytest
-
-from study.errors import PreflightError
-from tests.commands import call
-
-OF_A_SPEC = [
+OF_A_SPEC: list[tuple[list[str], int, list[str]]] = [
     (["--set", "dpeth=[8]"], 2, ["dpeth", "did you mean 'depth'"]),
     (["--set", "relearn.lerning_rate=1"], 2, ["relearn.lerning_rate", "did you mean 'learning_rate'"]),
     (["--set", "scenario.frist=Bob"], 2, ["scenario.frist", "no such key"]),
@@ -274,6 +262,16 @@ LINES: list[tuple[str, int, list[str]]] = [
     ("report gone gone", 2, ["gone is given twice"]),
     ("compare gone", 2, ["Missing argument 'second'"]),
     ("export gone --format xlsx", 2, ["--format xlsx", "csv, parquet"]),
+    ("plan names --set depth=8,12", 2, ["depth.0", "several values are a list: depth=[8,12]"]),
+    ("cluster slurm names --price inf", 2, ["--price inf", "finite number"]),
+    ("cluster slurm names --price nan", 2, ["--price", "greater than or equal to 0"]),
+    ("cluster slurm names --nodes 100001", 2, ["--nodes 100001", "at most 100,000"]),
+    *(
+        (f"serve bare --state x --learning-rate {value}", 2, [f"--learning-rate {value}"])
+        for value in ("0.0", "-1.0", "nan", "inf", "1e-300")
+    ),
+    ("serve bare --state x --rank 9223372036854775807", 2, ["--rank 9223372036854775807", "less than 2**63"]),
+    (f"serve bare --state x --batch-size {10**20}", 2, [f"--batch-size {10**20}", "less than 2**63"]),
     ("verify gone --repare", 2, ["No such option: --repare", "--repair"]),
 ]
 """Whole command lines."""
@@ -282,151 +280,3 @@ WRONG = [
     *((["run", "names", *arguments], code, words) for arguments, code, words in OF_A_SPEC),
     *((shlex.split(line), code, words) for line, code, words in LINES),
 ]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "list.json").write_text("[1]")
-    (tmp_path / "latin.txt").write_bytes("Zoë Anthony Mark".encode("latin-1"))
-    (tmp_path / "folder.yaml").mkdir()
-    for name in ("bare", "pickled", "mute"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text("{}")
-    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    (tmp_path / "mute" / "model.safetensors").write_bytes(b"")
-    (tmp_path / "sees").mkdir()
-    (tmp_path / "sees" / "config.json").write_text('{"model_type": "vit"}')
-    (tmp_path / "sees" / "model.safetensors").write_bytes(b"")
-    (tmp_path / "sees" / "tokenizer.json").write_text("{}")
-    return tmp_path
-
-
-@pytest.mark.parametrize(("line", "code", "words"), WRONG, ids=[" ".join(line)[:60] for line, _, _ in WRONG])
-def test_wrong_inputs(
-    place: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    line: list[str],
-    code: int,
-    words: list[str],
-) -> None:
-    """What is not refused computes nothing, and fails here."""
-
-    def stop(*_: object) -> None:
-        raise PreflightError("not refused")
-
-    monkeypatch.setattr("cluster.driver.launch.run_study", stop)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    before = sorted(place.iterdir())
-    found, output = call(*line, cwd=place)
-    assert found == code, output
-    for word in words:
-        assert word in output
-    assert "Traceback" not in output
-    assert sorted(place.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("space", "words"),
-    [
-        ("nmaes", ["'nmaes'", "did you mean 'names'"]),
-        ("gone.yaml", ["gone.yaml", "no such file"]),
-        ("broken.yaml", ["broken.yaml", "cannot be read"]),
-        ("list.json", ["list.json", "expected a mapping"]),
-        ("short.json", ["scenario", "missing"]),
-        ("nowhere:names", ["nowhere:names", "importable"]),
-        (":names", [":names", "importable"]),
-        (".:names", [".:names", "importable"]),
-        ("deep.yaml", ["deep.yaml", "nested too deeply"]),
-        ("deep.json", ["deep.json", "nested too deeply"]),
-        ("twice.json", ["twice.json", "stands twice"]),
-        ("json:loads", ["TypeError", "without arguments"]),
-        ("broken_space:names", ["broken_space:names", "ZeroDivisionError"]),
-    ],
-)
-def test_wrong_spaces(tmp_path: Path, space: str, words: list[str]) -> None:
-    (tmp_path / "broken.yaml").write_text("a: [")
-    (tmp_path / "list.json").write_text("[1]")
-    for name in ("deep.yaml", "deep.json"):
-        (tmp_path / name).write_text("[" * 100_000 + "]" * 100_000)
-    (tmp_path / "twice.json").write_text('{"checkpoints": {"at": {"1": "a", "01": "b"}}}')
-    (tmp_path / "broken_space.py").write_text("1 / 0\n")
-    (tmp_path / "short.json").write_text('{"name": "x"}')
-    code, output = call("plan", space, cwd=tmp_path)
-    assert code == 2, output
-    for word in words:
-        assert word in output
-    assert "Traceback" not in output
-
-
-def test_a_function_is_a_space(tmp_path: Path) -> None:
-    code, output = call("plan", "search_spaces.experiments.names:names", "--json", cwd=tmp_path)
-    assert code == 0, output
-    assert json.loads(output)["cells"] > 300
-
-
-@pytest.mark.parametrize("verb", ["status", "resume", "report", "export"])
-@pytest.mark.parametrize("what", ["gone", "other", "file"])
-def test_a_folder_that_is_no_study(tmp_path: Path, verb: str, what: str) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").write_text("precious")
-    (tmp_path / "file").write_text("precious")
-    code, output = call(verb, what, cwd=tmp_path)
-    assert code == 2, output
-    assert "is no study" in output
-    assert "Traceback" not in output
-
-
-@pytest.mark.parametrize("verb", ["status", "report"])
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("frist", "did you mean 'studies/first'?"),
-        ("studies/frist", "did you mean 'studies/first'?"),
-        ("studies", "name one, as studies/first (2 in all)"),
-        ("studies/first/study.json", "name its folder: studies/first"),
-    ],
-)
-def test_the_study_that_was_meant_is_named(tmp_path: Path, verb: str, given: str, meant: str) -> None:
-    for name in ("first", "other"):
-        (tmp_path / "studies" / name).mkdir(parents=True)
-        (tmp_path / "studies" / name / "study.json").write_text("{}")
-    code, output = call(verb, given, cwd=tmp_path)
-    assert code == 2, output
-    assert meant in output
-
-
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").write_text("precious")
-    code, output = call("run", "names", "--study", "other", cwd=tmp_path)
-    assert code == 2, output
-    assert "not empty (thesis.tex)" in output
-    assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.tex"]
-
-
-def test_a_study_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    code, output = call("run", "names", "--study", "file/s", cwd=tmp_path)
-    assert code == 2, output
-    assert "file is a file" in output
-    assert "--study" in output
-    assert "Traceback" not in output
-
-
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can mount a disk")
-def test_a_full_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=False).returncode:
-        pytest.skip("cannot mount a small disk here")
-    try:
-        code, output = call("run", "names", "--study", disk / "s", cwd=tmp_path)
-        assert code == 3, output
-        assert "no space left" in output.lower()
-        assert "Traceback" not in output
-        assert not list(disk.rglob("record.json"))
-    finally:
-        subprocess.run(["umount", disk], check=True)
