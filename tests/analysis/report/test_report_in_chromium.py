@@ -214,7 +214,8 @@ SMALL_OR_CUT = """
 [...document.querySelectorAll('svg.panel')].flatMap(picture => {
   const edge = picture.getBoundingClientRect();
   return [...picture.querySelectorAll('text')].flatMap(text => {
-    const scale = text.getScreenCTM(), size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(scale.a, scale.b);
+    const scale = text.getScreenCTM(), points = parseFloat(getComputedStyle(text).fontSize);
+    const size = points * Math.hypot(scale.a, scale.b);
     const box = text.getBoundingClientRect();
     const cut = box.left < edge.left - 1 || box.right > edge.right + 1;
     return size < 9 || cut ? [`${text.textContent}: ${size.toFixed(1)}${cut ? ', cut' : ''}`] : [];
