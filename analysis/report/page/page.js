@@ -78,9 +78,9 @@ document.addEventListener("click", (event) => {
   if (!input) return;
   input.value = link.dataset.find; // a number of the first sentence: the rows behind it
   search(input);
-  const box = document.getElementById(input.dataset.search); // a phone has room for the columns that are not named alone
-  const first = [...box.querySelectorAll("thead th")].find((head) => !input.value.includes(`${dashed(head)}:"`));
-  box.scrollLeft = first.getBoundingClientRect().left - box.querySelector("thead th").getBoundingClientRect().left;
+  const heads = [...document.querySelectorAll(`#${input.dataset.search} thead th`)];
+  const first = heads.findIndex((head) => !input.value.includes(`${dashed(head)}:"`)); // the seed, and then the value
+  heads[Math.min(first + 1, heads.length - 1)].scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone
 });
 
 const menu = document.querySelector("nav details");

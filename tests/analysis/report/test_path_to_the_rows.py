@@ -31,7 +31,8 @@ PLACES: tuple[tuple[dict[str, int | str], int], ...] = (
 ROWS = "[...document.querySelectorAll('#study-1-cells-rows tbody tr')].filter(row => !row.hidden)"
 IN_SIGHT = (
     f"{ROWS}.every(row => {{ const b = row.getBoundingClientRect();"
-    " return row.contains(document.elementFromPoint(b.left + 30, b.top + b.height / 2)); })"
+    " const left = row.closest('.tall').getBoundingClientRect().left + 30;"
+    " return row.contains(document.elementFromPoint(left, b.top + b.height / 2)); })"
 )
 pytestmark = [pytest.mark.further, pytest.mark.skipif(BINARY is None, reason=WHY_NOT)]
 
