@@ -57,7 +57,7 @@ def test_what_it_says_is_what_it_was_shown(searching) -> None:
     assert "prefix, r = 7: after 40 steps the attack reaches 50% up to depth" in said
     assert "The attack reaches 50% at no depth, after any number of steps: prefix, r = 1." in said
     assert "not monotone" not in said
-    assert "Every contour is known to ±1 steps" in said
+    assert "Every contour is known to ±1 step of the grid" in said
     row = next(
         row
         for row in proposer.answer(history).tables["contours"]
