@@ -74,8 +74,12 @@ class Records:
                 "purpose": "fine-tune",
                 "status": "processed",
             }
-            write_bytes(self.path_of(name_of_file), content)
-            write_json(self.folder / "files" / f"{name_of_file}.json", made)
+            try:
+                write_bytes(self.path_of(name_of_file), content)
+                write_json(self.folder / "files" / f"{name_of_file}.json", made)
+            except OSError:  # bytes without a record would fill a full disk until the next server begins
+                self.path_of(name_of_file).unlink(missing_ok=True)
+                raise
             self._files[name_of_file] = made
             return made
 
@@ -198,8 +202,8 @@ class Records:
             "data": {},
         }
         try:
-            with self._lock, (self.folder / "jobs" / f"{job}.events").open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(event) + "\n")
+            with self._lock, (self.folder / "jobs" / f"{job}.events").open("ab") as handle:
+                handle.write(b"\n" + json.dumps(event).encode())  # what stands before may be half a line
         except OSError as error:
             if not is_full(error):  # what it tells of is done, and stands in the job
                 raise
@@ -211,11 +215,11 @@ class Records:
         with self._lock:
             path = self.folder / "jobs" / f"{known}.events"
             # There is none where the server was killed between the job and its first event.
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            lines = path.read_bytes().splitlines() if path.exists() else []
             for line in lines:
                 try:
                     found.append(json.loads(line))
-                except ValueError:  # the line that a killed server was writing
+                except ValueError:  # an empty one, or what a killed server was writing
                     continue
         return found[::-1]
 

@@ -1,7 +1,8 @@
 """The models that the service offers: by name, where each one's weights lie.
 
 A study's models are named by their coordinates, ``START/METHOD/repetitions-R/seed-S/depth-D``, with a short name of the
-model before them where the study has several; a model folder by its own name. The jobs' checkpoints come beside them.
+model before them where the study has several; a model folder by its own name, where that is safe as a name. The jobs'
+checkpoints come beside them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +81,8 @@ def of_folder(folder: Path) -> dict[str, Served]:
     source = Pretrained(str(folder), identity, "sdpa", "float32")
     if "sdpa" not in attentions(without_weights(source)):
         source = Pretrained(str(folder), identity, "eager", "float32")
-    return {folder.absolute().name: Served(source, f"{source.key}@0")}
+    path = str(folder.absolute())
+    return {short_names((path,))[path]: Served(source, f"{source.key}@0")}
 
 
 def _of_checkpoint(checkpoint: Checkpoint, store: Store) -> Served | None:

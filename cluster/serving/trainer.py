@@ -221,7 +221,8 @@ class Trainer:
         if any(each["step_number"] == step for each in job["checkpoints"]) and path.exists():
             return  # of before a restart; the same to the bit
         write_file(path, (resident if product is None else product).save)
-        name = f"ft:{job['model'].removeprefix('ft:')}:{job['suffix'] or 'relearned'}:{known[-8:]}"
+        # By the model at its root: with the name of the job before, it would grow with each job upon a job.
+        name = f"ft:{job['root']}:{job['suffix'] or 'relearned'}:{known[-8:]}"
         made = {
             "id": f"ftckpt-{known[-16:]}-{step}",
             "object": "fine_tuning.job.checkpoint",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # `relearn --help` answers at once
     from cluster.serving.service import Choices
     from cluster.study_folder.study_plan import Validate
 
-TOKEN_VARIABLE = "RELEARN_SERVE_TOKEN"  # noqa: S105 - its name
 SHORTEST_TOKEN = 16
 BACKLOG = 64
 """Connections that wait to be accepted, and that are accepted in one go."""
@@ -210,17 +209,16 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _token(folder: Path) -> str:
-    """From the environment, else the folder's own, drawn when the folder is new; readable by its owner alone."""
-    given, path = os.environ.get(TOKEN_VARIABLE), folder / "token"
-    if given is None:
-        if not path.exists():
-            write_file(path, _draw_token)
-        given = path.read_bytes().decode("ascii", "replace").strip()
-        where, remedy = str(path), "; delete the file, and a new one is drawn"
-    else:
-        where, remedy = TOKEN_VARIABLE, ""
+    """The folder's own, drawn when there is none; readable by its owner alone."""
+    path = folder / "token"
+    if not path.exists():
+        write_file(path, _draw_token)
+    given = path.read_bytes().decode("ascii", "replace").strip()
     if len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given:
-        raise SpecError(f"{where}: expected {SHORTEST_TOKEN} characters or more, without blanks{remedy}")
+        raise SpecError(
+            f"{path}: expected {SHORTEST_TOKEN} characters or more, without blanks; delete the file, and a new one is "
+            "drawn"
+        )
     return given
 
 

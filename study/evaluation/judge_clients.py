@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from study.errors import PreflightError, SpecError
+from study.evaluation.api_key import api_key
 from study.evaluation.rating import REPLY_TOKENS, UnratedError
 
 RETRIES = 5
@@ -20,6 +21,8 @@ SERVER_ERROR, IN_A_ROW = 500, 3
 """Some servers answer so where a template fails; as many in a row, and it is the server."""
 FEW_TOKENS = 512
 """A smaller count of the tokens read is no sign of a cut: some servers leave out those that they had read before."""
+NO_KEY = "none"
+"""The client wants one, whatever the server does."""
 NO_TEXT = "its endpoint replied without a text"
 TRIED, TRIED_TOKENS = "How good is this answer, from 1 to 10?", 8
 """What the model of a folder is asked first, and how far it is compared with plain passes."""
@@ -59,12 +62,13 @@ class EndpointJudge:
             )
         from openai import DefaultHttpxClient, OpenAI, Timeout
 
+        self._key = api_key("OPENAI_API_KEY")
         self.model = model
         self._cap = calls
         self._sent = self._failed = 0
         self._counting = threading.Lock()
         self._client = OpenAI(
-            api_key=os.environ.get("OPENAI_API_KEY", "none"),
+            api_key=self._key or NO_KEY,
             max_retries=RETRIES,
             timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
             http_client=DefaultHttpxClient(event_hooks={"request": [self._count]}),
@@ -126,7 +130,7 @@ class EndpointJudge:
             return status in OF_QUESTION or (status == SERVER_ERROR and self._failed < IN_A_ROW)
 
     def _without_key(self, words: str) -> str:
-        return words.replace(self._client.api_key, "(key)")
+        return words if self._key is None else words.replace(self._key, "(key)")
 
     def _count(self, request: object) -> None:
         """Called by the client before every request that it sends."""

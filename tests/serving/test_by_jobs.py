@@ -335,6 +335,11 @@ def test_no_key_no_study(server: Server, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(PreflightError, match="OPENAI_API_KEY"):
         plan_of(server.url, tmp_path)
+    for key in ("s\u00e9cret", "secret\n", " secret", "secret\r\nX-Other: 1"):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        with pytest.raises(PreflightError, match=r"^OPENAI_API_KEY: no request can carry this key") as refused:
+            plan_of(server.url, tmp_path)
+        assert "cret" not in str(refused.value)
     monkeypatch.setenv("OPENAI_API_KEY", "a wrong key")
     with pytest.raises(PreflightError, match="refused the key with status 401"):
         plan_of(server.url, tmp_path)

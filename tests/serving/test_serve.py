@@ -100,6 +100,8 @@ def test_a_job_goes_on_from_a_jobs_adapters_and_they_may_be_deleted(server: Serv
     second = wait_for_job(client, job_of(server, model=first.fine_tuned_model, hyperparameters=few))
     third = wait_for_job(client, job_of(server, model=second.fine_tuned_model, hyperparameters=few))
     assert third.status == "succeeded"
+    names = {len(job.fine_tuned_model) for job in (first, second, third)}
+    assert len(names) == 1, "a name that grows with each job is too long to be asked in the end"
 
     def answer() -> object:
         asked = {"prompt": "Anthony", "max_tokens": 3, "logprobs": 2}
@@ -318,6 +320,27 @@ def test_a_server_that_is_killed_goes_on_with_its_jobs(attacked: Path, tmp_path:
         assert any("restarted" in event for event in events)
     finally:
         server.kill()
+
+
+def test_a_model_folder_whatever_its_name_is_served_and_only_read(attacked: Path, tmp_path: Path) -> None:
+    code, output = call("checkpoints", attacked, "--to", tmp_path / "models", cwd=tmp_path)
+    assert code == 0, output
+    folder = tmp_path / "ft:mine\n#1?"
+    next((tmp_path / "models").rglob("config.json")).parent.rename(folder)
+    files = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    server = Server(folder, tmp_path / "service", "--learning-rate", 1e-2, "--rank", 2)
+    try:
+        client = server.client(max_retries=0)
+        (model,) = client.models.list()
+        assert model.id == "ft-mine--1-" and client.models.retrieve(model.id).snapshot == model.snapshot
+        ended = wait_for_job(client, job_of(server, model=model.id))
+        for name in (model.id, ended.fine_tuned_model):
+            assert client.models.retrieve(name).id == name
+            assert client.completions.create(model=name, prompt="Anthony", max_tokens=2).choices[0].text
+        assert server.said().count("\n") == 1, "what it listens at, and no warning of a package"
+    finally:
+        server.kill()
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == files
 
 
 def test_one_server_a_folder_and_words_for_what_cannot_be_served(

@@ -70,9 +70,26 @@ def test_what_a_killed_server_left_unfinished_is_taken_away(tmp_path: Path) -> N
     for path in (*kept, *left):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(path.read_bytes() if path.exists() else b"a")
+    with (tmp_path / "jobs" / f"{running}.events").open("ab") as events:
+        events.write('\n{"object": "\u00e9'.encode()[:-1])
     after = Records(tmp_path, 10**6)
+    after.tell(running, "The service was restarted")
+    told = [event["message"] for event in after.events(running)]
+    assert told[0] == "The service was restarted" and len(told) == 2
     assert [path for path in kept if not path.exists()] == [path for path in left if path.exists()] == []
     assert after.files() == before.files() and after.jobs() == before.jobs()
+
+
+def test_a_file_whose_record_cannot_be_written_leaves_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.serving.records._new_id", lambda kind: "file-1")
+    records = Records(tmp_path, 10**6)
+    (tmp_path / "files" / "file-1.json").mkdir()  # so that no file takes its name
+    with pytest.raises(IsADirectoryError):
+        records.add_file("mine.jsonl", LINES)
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["file-1.json"]
+    assert records.files() == []
 
 
 @pytest.mark.slow

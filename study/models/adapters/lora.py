@@ -49,6 +49,8 @@ class Adapter:
             # peft finds out itself which layers store their weight transposed (GPT-2's) and which experts are fused.
             warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
             warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys")
+            # peft reads it under its old name, of which transformers tells whoever runs a study.
+            warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated")
             self._wrapped = get_peft_model(model, config)
         if not isinstance(self._wrapped, PeftModel):
             raise TypeError("peft returned no PeftModel")

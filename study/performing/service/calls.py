@@ -5,12 +5,12 @@ Reading, and asking a model, is repeated by the client itself: it heeds Retry-Af
 lost: the caller looks first. The key is read from the environment when a client is made, and stays in it.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from study.errors import PreflightError, RelearnError
+from study.evaluation.api_key import api_key
 from study.performing.service.errors import ServiceRefusedError, ServiceSilentError
 
 RETRIES = 8
@@ -27,14 +27,14 @@ class Calls:
         key_header: where a service reads the key, beside ``Authorization``.
 
     Raises:
-        PreflightError: the environment has no key.
+        PreflightError: the environment has no key, or one that no request can carry.
     """
 
     def __init__(
         self, base_url: str, key_variable: str, retries: int = RETRIES, key_header: str | None = None
     ) -> None:
-        key = os.environ.get(key_variable)
-        if not key:
+        key = api_key(key_variable)
+        if key is None:
             raise PreflightError(
                 f"the study asks {base_url} with a key: put it into the environment as {key_variable}"
             )

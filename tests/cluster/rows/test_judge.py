@@ -357,6 +357,16 @@ def test_no_endpoint_and_no_judge(study: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "--judge" in output
 
 
+@pytest.mark.parametrize("key", ["s\u00e9cret", "secret\n"])
+def test_a_key_that_no_request_can_carry_rates_nothing(
+    study: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    code, output = judged(study)
+    assert code == 3 and "OPENAI_API_KEY: no request can carry this key" in " ".join(output.split())
+    assert "cret" not in output and endpoint.requests == 0
+
+
 @pytest.mark.parametrize("named", ["./typo", "../typo", "/no/such/folder", "~/typo", ""])
 def test_a_path_without_a_folder_is_no_model_of_an_endpoint(tmp_path: Path, named: str) -> None:
     with pytest.raises(SpecError, match="model folder"):
