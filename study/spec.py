@@ -7,6 +7,7 @@ Validation here needs nothing but the spec itself. What needs the data (does thi
 pair stand so often) is checked by the plan.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -228,6 +229,11 @@ class StudySpec(Part):
     def asks_original(self) -> bool:
         """Whether the original model is needed: always, but where others give what it was unlearned to."""
         return self.checkpoints is None or set(self.start) != {"unlearned"}
+
+    @property
+    def most_at_once(self) -> float:
+        """Stages that may run at a time, whatever there is room for: so many may ask the service of a study."""
+        return math.inf if self.relearn.by == "weights" else self.execution.service.at_once
 
     @property
     def the_scenario(self) -> Scenario:

@@ -131,4 +131,5 @@ class Accounts:
         self._log.write("stage given up", **{name: facts[name] for name in facts if name != "time"})
 
     def _seconds_left(self) -> float | None:
-        return remaining_seconds(self._plan, dict(self._missing), self._step_times, self.slots)
+        slots = int(min(self.slots, self._plan.spec.most_at_once))
+        return remaining_seconds(self._plan, dict(self._missing), self._step_times, slots)

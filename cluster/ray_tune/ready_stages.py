@@ -40,8 +40,7 @@ class ReadyStages(Searcher):
         self._plan = plan
         self._finished = finished
         self._draining = False
-        by_service = plan.spec.relearn.by != "weights"
-        self._at_once = plan.spec.execution.service.at_once if by_service else len(plan.stages)
+        self._at_once = plan.spec.most_at_once
         self._trials: dict[str, str] = {}
         self._ready: list[tuple[int, int, str]] = []
         self._order = {key: index for index, key in enumerate(plan.stages)}

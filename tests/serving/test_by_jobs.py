@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from cluster.driver.preflight.checks import local_slots
 from cluster.driver.preflight.service_cost import check_service_cost, service_cost
 from cluster.storage.local_store import LocalStore
 from cluster.study_folder.failures import Cause, Failure
@@ -343,6 +344,14 @@ def test_no_key_no_study(server: Server, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("OPENAI_API_KEY", "a wrong key")
     with pytest.raises(PreflightError, match="refused the key with status 401"):
         plan_of(server.url, tmp_path)
+
+
+def test_no_more_stages_are_foreseen_at_once_than_may_ask(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
+    plans = [plan_of(server.url, tmp_path, execution={"service": {"at_once": many}}) for many in (1, 3, 99)]
+    assert [local_slots(plan.spec) for plan in plans] == [1, 3, 8]
 
 
 def test_keys_hold_the_service_and_what_was_sent_and_not_where_it_is(server: Server, tmp_path: Path) -> None:

@@ -378,4 +378,4 @@ def local_slots(spec: StudySpec) -> int:
         from study.models.hardware import gpu_count
 
         at_once = min(at_once, int(gpu_count() / spec.execution.gpus))
-    return max(1, at_once)
+    return int(min(max(1, at_once), spec.most_at_once))
