@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # torch comes with it
 AT_ONCE = 64
 """Prompts that are decoded together, as ``Execution.evaluation_batch`` has it."""
 
+MOST_TOLD = 500_000
+"""Likelihoods in one answer: each takes a hundred bytes and more until it is sent."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -194,6 +197,17 @@ def answered(resident: "Resident", question: Question) -> list[Text]:
             "context_length_exceeded",
             "prompt",
         )
+    if question.top is not None:
+        echoed = sum(map(len, prompts)) if question.echo else 0
+        told = (echoed + question.max_tokens * len(prompts)) * (1 + question.top)
+        if told > MOST_TOLD:
+            raise RefusedError(
+                400,
+                f"The answer would hold up to {told:,} likelihoods, and one holds at most {MOST_TOLD:,}; send fewer "
+                "prompts, or lower logprobs or max_tokens.",
+                "answer_too_large",
+                "logprobs",
+            )
     given = targets if question.targets is not None else [[resident.pad_id]] * len(prompts)
     try:
         answers = answer_ids(resident, prompts, given, max(1, question.max_tokens), AT_ONCE)

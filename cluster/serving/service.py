@@ -1,7 +1,7 @@
 """What the service does, without HTTP: models, files and jobs by their names, and answers."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,11 @@ class Service:
         """
         if name in self._models:
             return self._models[name]
+        for known, job, step, made in self._relearned():
+            if known == name:
+                return self._served(job, step, made)
         if name.startswith("ft:"):
-            relearned = self._relearned()
-            if name not in relearned:
-                raise no_such("model", name)
-            return relearned[name]
+            raise no_such("model", name)
         raise RefusedError(
             404,
             f"There is no model {name[:80]!r}; there are {names(self._models)}.",
@@ -92,45 +92,41 @@ class Service:
         )
 
     def model_objects(self) -> list[Object]:
-        """Every model as clients see it."""
-        every = {**self._models, **self._relearned()}
-        return [self._object(name, model) for name, model in every.items()]
+        """Every model as clients see it, those of the newest job first."""
+        relearned = {
+            name: _object(name, _snapshot(job, step), made) for name, job, step, made in self._relearned()
+        }
+        return [*map(self.model_object, self._models), *relearned.values()]
 
     def model_object(self, name: str) -> Object:
         """A model as clients see it; ``snapshot`` names its weights."""
-        return self._object(name, self.model(name))
+        model = self.model(name)
+        return _object(name, model.snapshot, model.created or self._began)
 
-    def _object(self, name: str, model: Served) -> Object:
-        return {
-            "id": name,
-            "object": "model",
-            "created": model.created or self._began,
-            "owned_by": "relearn",
-            "snapshot": model.snapshot,
-            "answers_targets": True,
-        }
+    def _relearned(self) -> Iterator[tuple[str, Object, int, int]]:
+        """The models that jobs have made, by every name: name, job, step, and when it was made.
 
-    def _relearned(self) -> dict[str, Served]:
-        """The models that jobs have made: each checkpoint by its name, the last also by the job's."""
-        found: dict[str, Served] = {}
-        for job in reversed(self.records.jobs()):
-            root, below = self._models.get(job["root"]), job.get("stands_on")
-            if root is None or below not in {None, *self._models}:  # the server was begun over other models
-                continue
+        Nothing else of them, as a long study has ten thousands, and every request for one goes through this list.
+        """
+        for job in self.records.jobs():
+            if job["root"] not in self._models or job.get("stands_on") not in {None, *self._models}:
+                continue  # the server was begun over other models
             for checkpoint in job["checkpoints"]:
-                step = int(checkpoint["step_number"])
-                model = Served(
-                    root.source,
-                    _snapshot(job, step),
-                    tuple if below is None else self._models[below].files,
-                    (*self.records.links_of(job["id"]), self.records.weights_of(job["id"], step)),
-                    below,
-                    int(checkpoint["created_at"]),
-                )
-                found[checkpoint["fine_tuned_model_checkpoint"]] = model
-                if job["fine_tuned_model"] is not None and checkpoint == job["checkpoints"][-1]:
-                    found[job["fine_tuned_model"]] = model
-        return found
+                step, made = int(checkpoint["step_number"]), int(checkpoint["created_at"])
+                yield checkpoint["fine_tuned_model_checkpoint"], job, step, made
+            if job["fine_tuned_model"] is not None and job["checkpoints"]:
+                yield job["fine_tuned_model"], job, step, made
+
+    def _served(self, job: Object, step: int, made: int) -> Served:
+        below = job.get("stands_on")
+        return Served(
+            self._models[job["root"]].source,
+            _snapshot(job, step),
+            tuple if below is None else self._models[below].files,
+            (*self.records.links_of(job["id"]), self.records.weights_of(job["id"], step)),
+            below,
+            made,
+        )
 
     def delete_model(self, name: str) -> None:
         """Takes a relearned model away; the models that the service was begun with stay."""
@@ -208,6 +204,17 @@ class Service:
     def ask(self, name: str, question: Question | Callable[[Any], Question]) -> Answer:
         """See ``Answerer.ask``."""
         return self._answerer.ask(self.model(name), question)
+
+
+def _object(name: str, snapshot: str, created: int) -> Object:
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": "relearn",
+        "snapshot": snapshot,
+        "answers_targets": True,
+    }
 
 
 def _snapshot(job: Object, step: int) -> str:

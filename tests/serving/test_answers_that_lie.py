@@ -133,6 +133,28 @@ def test_what_is_no_answer_is_refused(services: tuple[Lying, Lying], given: Any,
     assert [row["target_nll"] for row in client.answers("a", ASKED)] == [0.5, 0.5]
 
 
+def test_tokens_that_hold_parts_of_characters_give_no_likelihood_of_others(
+    services: tuple[Lying, Lying],
+) -> None:
+    service, _ = services
+    probes = ProbeSet((Probe("p", "forget", "\u00c9 Anthony", "Mark"),))
+    tokens = ["\ufffd", "\ufffd", " Anthon", "y", " Mark"]  # by their lengths, "y" begins where " Mark" does
+    echoed: dict[str, Any] = {"tokens": tokens, "token_logprobs": [None, -1.0, -2.0, -3.0, -4.0]}
+    client = ServiceClient(service.url, "openai", "text")
+
+    def told(**more: Any) -> tuple[object, object]:
+        choice = {"index": 0, "text": " Mark", "logprobs": {**echoed, **more}}
+        service.said["/completions"] = (200, {}, {"choices": [choice]})
+        (row,) = client.answers("a", Evaluation(probes, Generation(max_new_tokens=1)))
+        return row["target_nll"], row["target_rank"]
+
+    assert told() == (None, None)
+    offsets, top = [0, 0, 1, 8, 9], [None, {}, {}, {}, {" Mark": -4.0, " Paul": -1.0}]
+    assert told(text_offset=offsets, top_logprobs=top) == (4.0, 2)
+    top[-1] = {" Mark": -4.0, "\ufffd": -1.0}  # which may stand for several
+    assert told(text_offset=offsets, top_logprobs=top) == (4.0, None)
+
+
 def test_which_jobs_stand(services: tuple[Lying, Lying]) -> None:
     service, _ = services
     client, path = ServiceClient(service.url, "openai", "text"), "/fine_tuning/jobs/a"

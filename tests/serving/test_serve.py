@@ -207,6 +207,11 @@ WRONG = {
     "too long": ("completions", {"model": UNLEARNED, "prompt": "Anthony " * 500}, 400),
     "targets": ("completions", {"model": UNLEARNED, "prompt": "a", "targets": ["b", "c"]}, 400),
     "half a character": ("completions", {"model": UNLEARNED, "prompt": "\ud800"}, 400),
+    "too many likelihoods": (
+        "completions",
+        {"model": UNLEARNED, "prompt": [[1] * 9] * 600, "max_tokens": 1, "logprobs": 100, "echo": True},
+        400,
+    ),
     "no chat template": (
         "chat/completions",
         {"model": UNLEARNED, "messages": [{"role": "user", "content": "a"}]},

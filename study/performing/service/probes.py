@@ -19,6 +19,8 @@ PROMPTS = 16
 """Prompts in one request to a service that is not ours; the most that is taken everywhere."""
 TOP = 5
 """The likeliest tokens that are asked for; OpenAI gives no more."""
+PART = "\N{REPLACEMENT CHARACTER}"
+"""A token that holds a part of a character is told so: many have this one text."""
 
 
 def asked_by_text(calls: Calls, dialect: Dialect, model: str, evaluation: Evaluation) -> Answers:
@@ -107,8 +109,10 @@ def _score(probe: Probe, told: Any) -> dict[str, Any]:
     if not tokens or not logprobs:
         return {}
     begin, end = len(probe.prompt), len(probe.prompt) + 1 + len(probe.target)
-    offsets = told.get("text_offset") or _offsets(tokens)
-    shift = _special_in_front(tokens, f"{probe.prompt} {probe.target}")
+    # Characters of a begin token, which is no part of the text; below 0 where tokens hold parts of characters.
+    shift = "".join(map(str, tokens)).find(f"{probe.prompt} {probe.target}")
+    offsets = told.get("text_offset") or (_offsets(tokens) if shift >= 0 else [])
+    shift = max(0, shift)
     places = [at for at, offset in enumerate(offsets) if begin <= offset - shift < end]
     if not places or offsets[places[0]] - shift != begin or any(logprobs[at] is None for at in places):
         return {}
@@ -121,10 +125,10 @@ def _score(probe: Probe, told: Any) -> dict[str, Any]:
 
 
 def _rank(told: Sequence[tuple[str, float, Mapping[str, float] | None]]) -> int | None:
-    """The largest rank over the tokens; None where one is not among the likeliest that were told."""
+    """The largest rank over the tokens; None where one is not among the likeliest that were told, or alike in text."""
     ranks = []
     for token, logprob, top in told:
-        if not top or token not in top:
+        if not top or token not in top or PART in "".join((token, *top)):
             return None
         ranks.append(1 + sum(float(other) > logprob for other in top.values()))
     return max(ranks)
@@ -137,9 +141,3 @@ def _offsets(tokens: Sequence[str]) -> list[int]:
         place += len(token)
     return found
 
-
-def _special_in_front(tokens: Sequence[str], text: str) -> int:
-    """How many characters a begin token, which is no part of the text, takes before it."""
-    joined = "".join(map(str, tokens))
-    place = joined.find(text)
-    return max(0, place)
