@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.driver.preflight.service_cost import CountedTokens
+from cluster.driver.preflight.service_cost import JobsTaken
 from cluster.driver.progress import Tally
 from cluster.rows.recorder import Recorder
 from cluster.storage.disk_full import StorageFullError
@@ -57,9 +57,9 @@ class Accounts:
             if (missing := [address for address in stage.publishes if address not in there])
         }
         self.published = [key for key in plan.stages if key not in self._missing]
-        self.tokens = CountedTokens(plan, store)
+        self.jobs_taken = JobsTaken(plan, store)
         for key in self.published:
-            self.tokens.ended(key, published=True)
+            self.jobs_taken.ended(key, published=True)
         for key in plan.stages:  # also what a stage published before it was cut off
             self._recorder.record(key, there)
         self.tally = Tally(
@@ -99,8 +99,8 @@ class Accounts:
         self._missing = {other: missing for other, missing in self._missing.items() if other != key}
         self.tally.stages_ended += 1
         self.tally.cells_done = self._recorder.cells_recorded
-        self.tokens.ended(key, published=failure is None and result is not None)
-        self.tokens.check()
+        self.jobs_taken.ended(key, published=failure is None and result is not None)
+        self.jobs_taken.check()
 
     def attempt_lost(self, key: str, failure: Failure, last: bool) -> None:
         """An attempt was lost with its worker; of the last one, ``stage_ended`` was called before.

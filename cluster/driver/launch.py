@@ -13,6 +13,7 @@ from cluster.driver.outcome import Outcome
 from cluster.driver.plan_summary import summarise
 from cluster.driver.preflight.checks import check_plan, slow_precision
 from cluster.driver.preflight.model_check import check_models
+from cluster.driver.preflight.service_cost import service_cost
 from cluster.driver.preflight.shortened_texts import shortened_texts
 from cluster.driver.rounds import Rounds
 from cluster.driver.run import run_study
@@ -136,6 +137,10 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
         f"({counted(outcome.train_steps, 'training step')}, {counted(outcome.evaluations, 'evaluation')}) in "
         f"{duration(outcome.wall_seconds)}."
     )
+    if summary.service is not None:
+        taken = service_cost(plan, with_retries(lambda: list(store.addresses()), report_silence))
+        if taken is not None and (anew := taken.anew - summary.service.anew):
+            out.print(f"{counted(anew, 'job')} begun in place of such as had failed or were gone.")
     if outcome.stages_failed:
         out.print(
             f"{counted(outcome.stages_failed, 'stage')} failed and {outcome.stages_unreachable} behind were "

@@ -75,7 +75,7 @@ class TuneRun:
         if not tally.stages:
             return
         check_service_cost(self._plan)  # of a search's later rounds, too
-        self._accounts.tokens.check()
+        self._accounts.jobs_taken.check()
         address, wait = where
         self._joined = address is not None
         # before the import of Ray

@@ -5,11 +5,14 @@ estimate, so that a study whose service counts more stops before the next job an
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from study.artifacts.address import Address, Store
 from study.errors import PreflightError
+from study.performing.service.client import ServiceClient
+from study.performing.service.perform import job_ids
 from study.planning.plan import Plan
 from study.planning.served_nodes import Job, Steps
 from study.planning.stages import Stage
@@ -24,14 +27,16 @@ class ServiceCost:
     """Of the jobs of a plan.
 
     Attributes:
-        jobs: all of them, those that exist among them.
+        jobs: one for each trajectory, those that exist among them.
         begun: those whose id is written down.
+        anew: those beside them, in whose place another was begun as they had failed, or were gone.
         training_tokens: of all jobs, estimated from bytes of UTF-8; None where the epochs are the service's choice.
         price: of the jobs that are not begun; None where no price is given.
     """
 
     jobs: int
     begun: int
+    anew: int
     training_tokens: int | None
     price: float | None
 
@@ -42,7 +47,8 @@ class ServiceCost:
         if self.training_tokens is not None:
             tokens = f"about {self.training_tokens:,} training tokens in all"
         price = "" if self.price is None else f"; those not begun cost about {self.price:,.2f}"
-        return f"{self.jobs:,} ({self.begun:,} are begun), {tokens}{price}"
+        anew = f", and {self.anew:,} in whose place others were begun" if self.anew else ""
+        return f"{self.jobs:,} ({self.begun:,} are begun){anew}, {tokens}{price}"
 
 
 def service_cost(plan: Plan, published: Collection[Address]) -> ServiceCost | None:
@@ -50,15 +56,21 @@ def service_cost(plan: Plan, published: Collection[Address]) -> ServiceCost | No
     if plan.spec.relearn.by == "weights":
         return None
     jobs = [stage for stage in plan.stages.values() if isinstance(stage.node, Job | Steps)]
-    begun = {address.key for address in published if address.what == "job"}
+    begun = Counter(address.key for address in published if address.what == "job")
+    anew = {job.key: max(0, begun[job.key] - 1) for job in jobs if isinstance(job.node, Job)}
     each = [_tokens(job) for job in jobs]
-    known = [tokens for tokens in each if tokens is not None]
+    known = [
+        tokens * (1 + anew.get(job.key, 0))
+        for job, tokens in zip(jobs, each, strict=True)
+        if tokens is not None
+    ]
     price = plan.spec.execution.service.price_per_million_tokens
     whole = len(known) == len(jobs)
     left = sum(tokens or 0 for job, tokens in zip(jobs, each, strict=True) if job.key not in begun)
     return ServiceCost(
         len(jobs),
         sum(job.key in begun for job in jobs),
+        sum(anew.values()),
         sum(known) if whole else None,
         left * price / 1e6 if price is not None and whole else None,
     )
@@ -96,14 +108,22 @@ MOST_COUNTED = 10**15
 """Tokens of one job; a service that counts more has not counted."""
 
 
-class CountedTokens:
-    """The tokens of a study's jobs: those that ended as the service counted them, the others as estimated."""
+class JobsTaken:
+    """What a study's jobs have taken: the tokens of those that ended as the service counted them, else as estimated.
+
+    A job that failed or is gone was paid for, too: it counts beside the one in its place, of which each command begins
+    at most one.
+    """
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self._store = store
-        self._most = plan.spec.execution.service.most_training_tokens
-        capped = plan.stages if self._most is not None else {}
-        self._jobs = {key: stage for key, stage in capped.items() if isinstance(stage.node, Job)}
+        self._relearn = plan.spec.relearn
+        self._limits = plan.spec.execution.service
+        capped = self._limits.most_training_tokens is not None or self._limits.most_jobs is not None
+        stages = plan.stages if capped else {}
+        self._jobs = {key: stage for key, stage in stages.items() if isinstance(stage.node, Job)}
+        self._anew: dict[str, int] | None = None
+        """Jobs of a trajectory in whose place another is begun, once they are known."""
         self._ended: dict[str, int] = {}
         self._factor = 1.0
         """By this the service counted more than was estimated, at most."""
@@ -125,22 +145,47 @@ class CountedTokens:
         self._factor = max(self._factor, told / max(1, estimated))
 
     def check(self) -> None:
-        """Refuses to begin another job where all together would be above the cap.
+        """Refuses to begin another job where all together would be above a cap.
 
         Raises:
             PreflightError: names the cap.
         """
-        left = [stage for key, stage in self._jobs.items() if key not in self._ended]
-        if not left or self._most is None:
+        left = [key for key in self._jobs if key not in self._ended]
+        if not left:
             return
-        counted = sum(self._ended.values())
-        whole = counted + math.ceil(self._factor * sum(_tokens(stage) or 0 for stage in left))
-        if whole > self._most:
+        if self._anew is None:
+            self._anew = self._begun_anew(left)
+        anew, most = sum(self._anew.values()), self._limits
+        remedy = "what is done stays: raise the cap and go on, or ask for fewer cells"
+        if most.most_jobs is not None and len(self._jobs) + anew > most.most_jobs:
             raise PreflightError(
-                f"execution.service.most_training_tokens={self._most}: the service counted {counted:,} for the "
-                f"{len(self._ended)} jobs that have ended, and with the {len(left)} that are left it would be about "
-                f"{whole:,}; what is done stays: raise the cap and go on, or ask for fewer cells"
+                f"execution.service.most_jobs={most.most_jobs}: the study has {len(self._jobs)} jobs, {len(left)} of "
+                f"them left, and {anew} that failed or are gone; {remedy}"
             )
+        if most.most_training_tokens is None:
+            return
+        failed = sum(many * (_tokens(self._jobs[key]) or 0) for key, many in self._anew.items())
+        counted = sum(self._ended.values())
+        expected = sum(_tokens(self._jobs[key]) or 0 for key in left)
+        whole = counted + failed + math.ceil(self._factor * expected)
+        if whole > most.most_training_tokens:
+            beside = f", about {failed:,} are of {anew} that failed or are gone" if anew else ""
+            raise PreflightError(
+                f"execution.service.most_training_tokens={most.most_training_tokens}: the service counted {counted:,} "
+                f"for the {len(self._ended)} jobs that have ended{beside}, and with the {len(left)} that are left it "
+                f"would be about {whole:,}; {remedy}"
+            )
+
+    def _begun_anew(self, left: Collection[str]) -> dict[str, int]:
+        ids = {key: job_ids(self._store, key) for key in self._jobs}
+        found = {key: max(0, len(known) - 1) for key, known in ids.items()}
+        asked = [key for key in left if ids[key]]
+        if asked:
+            client = ServiceClient(self._relearn.base_url or "", self._relearn.dialect, self._relearn.form)
+            for key in asked:
+                found[key] += not client.stands(ids[key][-1])
+            client.close()
+        return found
 
 
 def _tokens(stage: Stage) -> int | None:

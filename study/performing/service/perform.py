@@ -54,6 +54,15 @@ def perform_at_service(stage: Stage, store: Store, tell: Tell) -> Work:
     return work
 
 
+def job_ids(store: Store, key: str) -> list[str]:
+    """The ids that were written down for a trajectory; the last is that of the job that counts."""
+    ids: list[str] = []
+    while store.has(Address(key, len(ids), "job")):
+        file = store.file(Address(key, len(ids), "job"), JOB_FILE)
+        ids.append(str(json.loads(file.read_text(encoding="utf-8"))["job"]))
+    return ids
+
+
 class _Performance:
     def __init__(self, stage: Stage, store: Store, service: FineTuning[Any], tell: Tell, work: Work) -> None:
         self._stage = stage
@@ -89,10 +98,11 @@ class _Performance:
 
     def _known(self, node: Job | Steps) -> list[str]:
         """The ids as written down; the last is of what the service has, else of what is begun now."""
-        while self._store.has(Address(node.key, len(self._ids), "job")):
-            file = self._store.file(Address(node.key, len(self._ids), "job"), JOB_FILE)
-            self._ids.append(str(json.loads(file.read_text(encoding="utf-8"))["job"]))
-        if not self._ids or not self._service.stands(self._ids[-1]):
+        self._ids = job_ids(self._store, node.key)
+        if self._ids and not self._service.stands(self._ids[-1]):
+            self._tell("service: job failed or is gone, another is begun", id=self._ids[-1])
+            self._service.start(node, self._note)
+        elif not self._ids:
             self._service.start(node, self._note)
         return list(self._ids)
 
