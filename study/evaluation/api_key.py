@@ -17,7 +17,7 @@ def api_key(variable: str) -> str | None:
     key = os.environ.get(variable) or None
     if key is not None and not (key.isascii() and key.isprintable() and key == key.strip()):
         raise PreflightError(
-            f"{variable}: no request can carry this key; expected printable ASCII, without blanks around it: give it as "
-            "the service wrote it, without a line break"
+            f"{variable}: no request can carry this key; expected printable ASCII, without blanks around it: give it "
+            "as the service wrote it, without a line break"
         )
     return key

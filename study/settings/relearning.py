@@ -136,6 +136,10 @@ class Relearning(Optimiser):
     def _no_secret_and_no_plain_text(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        if not value.isprintable() or any(each.isspace() or each == "\\" for each in value):
+            raise ValueError(
+                "expected a URL such as https://HOST/v1, without blanks, line breaks and backslashes"
+            )
         url = urlsplit(value)
         try:
             _ = url.port

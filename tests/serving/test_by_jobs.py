@@ -266,6 +266,9 @@ WRONG = {
     "conversations": ({"relearn": {"form": "messages"}}, 2, "holds plain text"),
     "a depth without a model": ({"relearn": {"models": {0: "a"}}}, 2, "names no model for start="),
     "a template": ({"relearn": {"models": "{colour}"}}, 2, "expected a template over"),
+    "a blank in the URL": ({"relearn": {"base_url": " https://host.invalid"}}, 2, "without blanks"),
+    "no address": ({"relearn": {"base_url": "https://1.2.3.999/v1"}}, 3, "no address can be read from it"),
+    "no name": ({"relearn": {"base_url": "https://a..invalid/v1"}}, 3, "no address can be read from it"),
     "a GPU": ({"execution": {"gpus": 1}}, 2, "by=jobs computes nothing here"),
 }
 
@@ -338,7 +341,9 @@ def test_no_key_no_study(server: Server, tmp_path: Path, monkeypatch: pytest.Mon
         plan_of(server.url, tmp_path)
     for key in ("s\u00e9cret", "secret\n", " secret", "secret\r\nX-Other: 1"):
         monkeypatch.setenv("OPENAI_API_KEY", key)
-        with pytest.raises(PreflightError, match=r"^OPENAI_API_KEY: no request can carry this key") as refused:
+        with pytest.raises(
+            PreflightError, match=r"^OPENAI_API_KEY: no request can carry this key"
+        ) as refused:
             plan_of(server.url, tmp_path)
         assert "cret" not in str(refused.value)
     monkeypatch.setenv("OPENAI_API_KEY", "a wrong key")

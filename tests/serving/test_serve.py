@@ -338,7 +338,7 @@ def test_a_model_folder_whatever_its_name_is_served_and_only_read(attacked: Path
     try:
         client = server.client(max_retries=0)
         (model,) = client.models.list()
-        assert model.id == "ft-mine--1-" and client.models.retrieve(model.id).snapshot == model.snapshot
+        assert model.id == "ft-mine--1-"
         ended = wait_for_job(client, job_of(server, model=model.id))
         for name in (model.id, ended.fine_tuned_model):
             assert client.models.retrieve(name).id == name

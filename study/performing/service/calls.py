@@ -27,7 +27,7 @@ class Calls:
         key_header: where a service reads the key, beside ``Authorization``.
 
     Raises:
-        PreflightError: the environment has no key, or one that no request can carry.
+        PreflightError: the environment has no key, or one that no request can carry; the URL has no address.
     """
 
     def __init__(
@@ -41,13 +41,19 @@ class Calls:
         from openai import OpenAI, Timeout
 
         self._url = base_url
-        self._client = OpenAI(
-            api_key=key,
-            base_url=base_url,
-            max_retries=retries,
-            default_headers=None if key_header is None else {key_header: key},
-            timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
-        )
+        try:
+            self._client = OpenAI(
+                api_key=key,
+                base_url=base_url,
+                max_retries=retries,
+                default_headers=None if key_header is None else {key_header: key},
+                timeout=Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            )
+            self._client.base_url.host.encode("idna")  # as a connection does it
+        except Exception as error:  # each HTTP library below OpenAI's client has its own
+            raise PreflightError(
+                f"relearn.base_url={base_url}: no address can be read from it ({error}); give one such as https://HOST/v1"
+            ) from None
 
     def get(self, path: str, **query: str | int) -> Any:
         """JSON; None where there is no such thing."""

@@ -8,11 +8,12 @@ with the jobs it has paid for.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from study.performing.service.calls import Calls
 from study.performing.service.dialects import DIALECTS
-from study.performing.service.errors import ServiceRefusedError, shape_expected
+from study.performing.service.errors import ServiceRefusedError, ServiceSilentError, shape_expected
 from study.performing.service.probes import asked_by_conversation, asked_by_text
 from study.performing.service.protocol import Answers, Ended
 from study.performing.service.training_lines import training_lines
@@ -78,6 +79,12 @@ class ServiceClient:
             note("file", str(file["id"]))
             body = self._dialect.body(job, str(file["id"]))
             found = self._calls.create(path, body, lambda: oldest(self._of(job.key)))
+            # Another study may have begun the same between the two: who comes second gives way, before it is paid for.
+            first = oldest(self._of(job.key)) or found
+            if str(first["id"]) != str(found["id"]):
+                with suppress(ServiceRefusedError, ServiceSilentError):
+                    self._calls.post(f"{path}/{found['id']}/cancel", {})
+                found = first
             note("job", str(found["id"]))
         else:
             note("job adopted", str(found["id"]))

@@ -140,4 +140,3 @@ def _offsets(tokens: Sequence[str]) -> list[int]:
         found.append(place)
         place += len(token)
     return found
-
