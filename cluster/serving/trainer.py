@@ -221,8 +221,9 @@ class Trainer:
         if any(each["step_number"] == step for each in job["checkpoints"]) and path.exists():
             return  # of before a restart; the same to the bit
         write_file(path, (resident if product is None else product).save)
-        # By the model at its root: with the name of the job before, it would grow with each job upon a job.
-        name = f"ft:{job['root']}:{job['suffix'] or 'relearned'}:{known[-8:]}"
+        # By the model that the first job started from: with all names before, it would grow with each job upon a job.
+        first = job["model"].removeprefix("ft:").partition(":")[0]
+        name = f"ft:{first}:{job['suffix'] or 'relearned'}:{known[-8:]}"
         made = {
             "id": f"ftckpt-{known[-16:]}-{step}",
             "object": "fine_tuning.job.checkpoint",

@@ -101,8 +101,8 @@ def test_a_job_goes_on_from_a_jobs_adapters_and_they_may_be_deleted(server: Serv
     second = wait_for_job(client, job_of(server, model=first.fine_tuned_model, hyperparameters=few))
     third = wait_for_job(client, job_of(server, model=second.fine_tuned_model, hyperparameters=few))
     assert third.status == "succeeded"
-    names = {len(job.fine_tuned_model) for job in (first, second, third)}
-    assert len(names) == 1, "a name that grows with each job is too long to be asked in the end"
+    for job in (first, second, third):  # a name that grows with each job is too long to be asked in the end
+        assert job.fine_tuned_model == f"ft:{UNLEARNED}:relearned:{job.id[-8:]}"
 
     def answer() -> object:
         asked = {"prompt": "Anthony", "max_tokens": 3, "logprobs": 2}
