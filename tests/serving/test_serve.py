@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -312,15 +313,24 @@ def test_a_server_that_is_killed_goes_on_with_its_jobs(attacked: Path, tmp_path:
     server = Server(attacked, tmp_path / "service")
     try:
         client = server.client()
-        jobs = [job_of(server, seed=seed, hyperparameters={"n_epochs": 60}) for seed in (1, 2)]
+        jobs = [job_of(server, seed=seed, hyperparameters={"n_epochs": 200}) for seed in (1, 2)]
         wait_for(lambda: list(client.fine_tuning.jobs.checkpoints.list(jobs[0])))
-        server.kill()
-        before = {path.name for path in (server.state / "weights" / jobs[0]).glob("step-*")}
-        server.begin()
+        halves = 0
+        for _ in range(3):  # while a checkpoint is written
+            until = time.monotonic() + 60
+            while not list(server.state.glob("weights/*/.step-*")):
+                assert time.monotonic() < until, "waited in vain"
+            server.kill()
+            left = list(server.state.glob("weights/*/.step-*"))
+            halves += len(left)
+            before = {path.name for path in (server.state / "weights" / jobs[0]).glob("step-*")}
+            server.begin()
+            assert not any(path.exists() for path in left)
+        assert halves, "no kill left half a file"
         client = server.client()
         ended = [wait_for_job(client, job) for job in jobs]
         assert [job.status for job in ended] == ["succeeded", "succeeded"] and before
-        assert len(list(client.fine_tuning.jobs.checkpoints.list(jobs[0], limit=100))) == 60
+        assert len(list(client.fine_tuning.jobs.checkpoints.list(jobs[0], limit=100))) == 200
         assert {job.id for job in client.fine_tuning.jobs.list()} == set(jobs)
         events = [event.message for event in client.fine_tuning.jobs.list_events(jobs[0], limit=100)]
         assert any("restarted" in event for event in events)
