@@ -106,6 +106,7 @@ def _merge_adapter(model: PreTrainedModel, folder: Path) -> None:
         model.resize_token_embeddings(rows)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
+        warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated")
         warnings.filterwarnings("error", message="Found missing adapter keys")
         try:
             adapted = PeftModel.from_pretrained(model, folder, use_safetensors=True)
