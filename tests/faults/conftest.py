@@ -35,6 +35,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A page that is not there is refused before an hour of faults, not after."""
+    path = config.getoption("--faults-table", None)
+    if path is not None and not path.is_file():
+        raise pytest.UsageError(
+            f"--faults-table {path}: no such file; expected a page such as docs/RELIABILITY.md"
+        )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Where all tests run, one that injects its fault once runs three times."""
     once = not slow_ones_run(metafunc.config) or metafunc.definition.get_closest_marker("repeats")
