@@ -32,6 +32,8 @@ def best_attacks(
         SpecError: a metric, a coordinate or a value that the study does not have, or no attack among what is named.
     """
     study = a_study(study, "best_attacks")
+    if most < 1:
+        raise SpecError(f"most={most}: expected how many attacks to show, 1 or more")
     name = metric or study.headline.metric
     rows = select(study.cells, name, "forget", **fixed)
     benign = rows[rows["benign"] & (rows["relearn_steps"] > 0)]

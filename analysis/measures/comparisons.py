@@ -20,7 +20,7 @@ COLUMNS = ("one", "other", "difference", "low", "high", "p", "p_adjusted", "dete
 def compare(
     probes: Study | Studies | pd.DataFrame,
     axis: str,
-    metric: str,
+    metric: str | None = None,
     pairs: Sequence[tuple[object, object]] | None = None,
     split: str = "forget",
     **fixed: object,
@@ -30,7 +30,7 @@ def compare(
     Args:
         probes: a study, ``Study.scores(metric)`` or ``Study.probes``.
         axis: what is compared: ``corpus``, ``method``, ``start``, ….
-        metric: a column of scores.
+        metric: a column of scores; the headline of the study if None.
         pairs: which values; None: each with each.
         fixed: keeps the cells with these values of coordinates.
 
@@ -45,7 +45,13 @@ def compare(
         SpecError: no such metric, coordinate or value, no row that has all that was named, or fewer than two values to
             compare.
     """
-    rows = _chosen(probes, axis, metric, split, fixed)
+    given = study_or_probes(probes, "compare")
+    if metric is None:
+        if isinstance(given, pd.DataFrame):
+            scored = ", ".join(name for name in SCORES if name in given)
+            raise SpecError(f"probes have no headline: name the metric, one of {scored or 'none'}")
+        metric = given.headline.metric
+    rows = _chosen(given, axis, metric, split, fixed)
     others = _settings(rows, axis)
     places: list[dict[str, object]] = []
     found: list[Answers] = []

@@ -145,7 +145,7 @@ def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict
     rests = [_without(cells, originals, seed) for seed in left_out]
     whole, *again = (_fitted(*part, corpora) for part in ((cells, originals), *rests))
     moved, *alone = (
-        ~np.isclose(found, _fitted(*part, corpora, PENALTY / 100), rtol=LOOSE, atol=LOOSE)
+        _moved(found, _fitted(*part, corpora, PENALTY / 100))
         for found, part in zip((whole, *again), ((cells, originals), *rests), strict=True)
     )
     half = np.full(len(whole), np.nan)
@@ -173,6 +173,13 @@ def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict
             "seeds": len(seeds),
             "word": word,
         }
+
+
+def _moved(held: Numbers, free: Numbers) -> list[bool]:
+    """Which coefficients the penalty holds: both of a corpus where one is, and all where that of depth is."""
+    each = ~np.isclose(held, free, rtol=LOOSE, atol=LOOSE)
+    of_corpora = each[:-1].reshape(2, -1).any(axis=0) | each[-1]
+    return [*map(bool, of_corpora), *map(bool, of_corpora), bool(each[-1])]
 
 
 def _all_alike(cells: pd.DataFrame, corpus: str) -> str:

@@ -115,7 +115,7 @@ def ladder(study: MeasuredStudy) -> Section | None:
             "lowest": percent(row["lowest"]),
             "highest": percent(row["highest"]),
             "relearnings that count": row["trajectories"],
-            "last step": row["steps"],
+            "last step": row["steps"] or "–",
             "control": percent(row["control"]),
         }
         for row in rows.to_dict("records")

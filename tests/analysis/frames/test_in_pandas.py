@@ -162,3 +162,15 @@ def test_a_drawn_surface_has_the_numbers_of_the_table(study) -> None:
     grid = table.pivot(index="depth", columns="relearn_steps", values="rate").to_numpy()
     assert [text.get_text() for text in axes.texts] == [f"{value * 100:.0f}" for value in grid.ravel()]
     assert axes.get_xlabel() == "relearn steps"
+
+
+def test_a_number_of_attacks_below_one_is_refused(study) -> None:
+    with pytest.raises(SpecError, match=r"most=0: expected how many attacks"):
+        study.best_attacks(most=0)
+
+
+def test_a_comparison_is_of_the_headline_where_no_metric_is_named(study) -> None:
+    named = analysis.compare(study, "corpus", study.headline.metric)
+    pd.testing.assert_frame_equal(analysis.compare(study, "corpus"), named)
+    with pytest.raises(SpecError, match="probes have no headline: name the metric, one of"):
+        analysis.compare(study.probes, "corpus")

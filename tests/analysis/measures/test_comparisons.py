@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.measures.comparisons import compare, compare_at_last
 from analysis.measures.trajectories import THRESHOLD, trajectories
+from analysis.reading.study_frames import Study
 from analysis.statistics.crossed_design import Answers, answers
 from study.errors import SpecError
 
@@ -85,17 +86,14 @@ def test_what_would_be_mixed_is_refused() -> None:
         answers(rows, "rouge", depth=4)
 
 
-class Made:
-    """As much of a study as the measures read."""
-
-    name = "made"
+class Made(Study):
+    """A study that lies in no folder: as much of it as the measures read."""
 
     def __init__(self, probes: pd.DataFrame) -> None:
-        self.parts = (self,)
-        self._probes = probes
+        vars(self).update(name="made", made=probes)
 
     def scores(self, metric: str, split: str = "forget", **_: object) -> pd.DataFrame:
-        rows = self._probes
+        rows = vars(self)["made"]
         return rows[(rows["split"] == split) & rows[metric].notna()]
 
 

@@ -6,7 +6,9 @@ import pytest
 
 import analysis
 from analysis.measures.contour import frontier
+from analysis.reading.study_frames import Study
 from study.errors import SpecError
+from study.results.headline import HEADLINES
 
 FIXED = {"corpus": "prefix", "repetitions": 7, "start": "unlearned"}
 
@@ -140,22 +142,19 @@ def test_the_band_covers_the_true_crossing() -> None:
             [steps, range(3), range(60)], names=["relearn_steps", "seed", "probe"]
         )
         rows = pd.DataFrame({"keyword_hit": scores.ravel().astype(float)}, index=at).reset_index()
-        (row,) = frontier(_as_study(rows)).to_dict("records")
+        (row,) = frontier(Simulated(rows)).to_dict("records")
         covered += row["low"] <= 10 <= row["high"]
     assert 132 <= covered <= 150
 
 
-class _as_study:  # noqa: N801 - reads as a conversion
-    """As much of a study as the frontier reads."""
+class Simulated(Study):
+    """A study that lies in no folder: as much of it as the frontier reads."""
 
-    class headline:  # noqa: N801
-        metric = "keyword_hit"
+    headline = HEADLINES["tofu"][0]
 
     def __init__(self, rows: pd.DataFrame) -> None:
         place = {"scenario": "s", "model": "m", "method": "ga", "start": "unlearned", "repetitions": 1}
-        self._rows = rows.assign(**place, depth=8, corpus="prefix")
-        self.cells = self._rows
-        self.parts = (self,)
+        vars(self).update(name="simulated", cells=rows.assign(**place, depth=8, corpus="prefix"))
 
     def scores(self, *_: object, **__: object) -> pd.DataFrame:
-        return self._rows
+        return self.cells

@@ -52,9 +52,11 @@ class Law:
         self.at = fitted(*self._design(cells), *_counts(cells))
 
     def held(self) -> np.ndarray:
-        """Which coefficients stay where they are if next to nothing holds them."""
+        """Which coefficients stay where they are if next to nothing holds them, with all that trade off with them."""
         free = fitted(*self._design(self.cells), *_counts(self.cells), ridge=2e-8)
-        return np.abs(free - self.at) <= 0.1 + 0.1 * np.abs(free)
+        still = np.abs(free - self.at) <= 0.1 + 0.1 * np.abs(free)
+        of_corpora = [still[at] and still[at + len(self.corpora)] for at in range(len(self.corpora))]
+        return np.array([*of_corpora, *of_corpora, True]) & still[-1]
 
     def _design(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         steps, depth = (cells[name].to_numpy(float) for name in ("relearn_steps", "depth"))

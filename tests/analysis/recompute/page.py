@@ -338,7 +338,7 @@ def _ladder(source: Source, rows: list[Line]) -> None:
         for name, over in (("relearned, mean", fmean), ("lowest", min), ("highest", max)):
             Same.number(row[name], over(values) if values else np.nan, (name, row))
         Same.number(row["control"], fmean(controls) if controls else np.nan, row)
-        Same.text(row["last step"], ", ".join(map(str, sorted({each.last for each in mine}))), row)
+        Same.text(row["last step"], ", ".join(map(str, sorted({each.last for each in mine}))) or "–", row)
         (corpus,) = [
             each
             for each in source.corpora
