@@ -202,6 +202,8 @@ def _methods(source: Source, text: str) -> None:
         ]
         if not mine:
             Same.text(row["depth"], "never", row)
+            for name in ("forgotten to", "comes back to", "gain (95%)", "retain kept"):
+                Same.number(row[name], np.nan, row)
             continue
         first = min(mine, key=lambda each: each.depth)
         Same.text(row["depth"], first.depth, row)
