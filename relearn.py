@@ -103,7 +103,7 @@ def plan(
     folder = _study_path(study, spec.name)
     first = planning_of(materials, folder, computing=False)[1](proposer_of(materials).propose(History()))
     cost = summarise(first, store_of(folder, store), folder, overrides, shortened_texts(first))
-    summary = replace(cost, first_probe=first_probe(first), space=space)
+    summary = replace(cost, first_probe=first_probe(first), space=space, store=store or "")
     size, spread = summary.size, spread_of(folder)
     if as_json:
         _print_json({**summary.as_dict(), "resolution": as_dict(*size, spread)})
@@ -390,9 +390,14 @@ def main() -> None:
             print(f"relearn: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
         except OSError as error:  # a path that cannot be read or written, in whatever verb
-            path = f"{error.filename}: " if error.filename else ""
-            words = f"{path}{error.strerror or error}: give another path, or mend this one"
-            print(f"relearn: {words}", file=sys.stderr)
+            from cluster.storage.retry import UnansweredError
+
+            words = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}"
+            if isinstance(error, UnansweredError):
+                remedy = "give the same command again when it answers, or mend its address (the endpoint, the network)"
+            else:
+                remedy = "give another path, or mend this one"
+            print(f"relearn: {words}: {remedy}", file=sys.stderr)
             sys.exit(PreflightError.exit_code)
 
 

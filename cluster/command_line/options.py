@@ -49,7 +49,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _local(given: Path | None) -> Path | None:
+def local_folder(given: Path | None) -> Path | None:
     """Refuses an address: a study's folder lies beside its driver, and only its store may lie in a bucket."""
     if given is not None and re.match(r"\w+:/", str(given)):
         address = str(given).replace(":/", "://", 1)
@@ -68,12 +68,12 @@ def a_folder(parameter: typer.CallbackParam, given: Path | None) -> Path | None:
 
 
 def _study_folder(parameter: typer.CallbackParam, given: Path | None) -> Path | None:
-    return a_folder(parameter, _local(given))
+    return a_folder(parameter, local_folder(given))
 
 
 def named_study(given: Path) -> Path:
     """A study's folder; a study that lies in studies/ may be called by its name alone."""
-    _local(given)
+    local_folder(given)
     by_name = Path("studies") / given
     return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
 

@@ -36,6 +36,7 @@ class PlanSummary:
     Attributes:
         space: as it was typed, where a command is to be shown.
         elsewhere: the machine whose times the estimate has, where this store has measured none.
+        store: as it was typed.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class PlanSummary:
     other_keys: int = 0
     space: str = ""
     elsewhere: str = ""
+    store: str = ""
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -213,7 +215,8 @@ class PlanSummary:
             return ""
         given = [override for override in self.overrides if override.partition("=")[0] not in slice_of_it]
         words = [word for each in (*given, *slice_of_it.values()) for word in ("--set", each)]
-        return command_line("run", self.space, *words, "--study", self.folder)
+        where = ("--store", self.store) if self.store else ()
+        return command_line("run", self.space, *words, "--study", self.folder, *where)
 
 
 def summarise(

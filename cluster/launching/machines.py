@@ -9,6 +9,8 @@ from study.planning.plan import Plan
 
 LONGEST_HOURS = 24 * 60
 MOST_NODES = 100_000
+MOST_CPUS = 10_000
+MOST_GPUS = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ class Machines:
     def _out_of_range(self) -> Iterator[str]:
         if not 1 <= self.nodes <= MOST_NODES:
             yield f"--nodes {self.nodes}: expected at least 1, and at most {MOST_NODES:,}"
-        if self.cpus < 1:
-            yield f"--cpus {self.cpus}: expected at least 1, of each machine"
-        if self.gpus < 0:
-            yield f"--gpus {self.gpus}: expected 0 or more, of each machine"
+        if not 1 <= self.cpus <= MOST_CPUS:
+            yield f"--cpus {self.cpus}: expected at least 1, and at most {MOST_CPUS:,}, of each machine"
+        if not 0 <= self.gpus <= MOST_GPUS:
+            yield f"--gpus {self.gpus}: expected 0 or more, and at most {MOST_GPUS:,}, of each machine"
         if not 0 < self.hours <= LONGEST_HOURS:
             yield f"--hours {self.hours:g}: expected more than 0 and at most {LONGEST_HOURS}"
         if self.gpu_kind is not None and not re.fullmatch(r"[\w.-]+", self.gpu_kind):

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.command_line.options import Overrides, Space, StoreOption, one_of
+from cluster.command_line.options import Overrides, Space, StoreOption, local_folder, one_of
 from study.errors import SpecError
 
 if TYPE_CHECKING:  # `relearn --help` answers at once
     from study.planning.plan import Plan
     from study.spec import StudySpec
 
-StudyThere = Annotated[str | None, typer.Option("--study", help="The study's folder on the cluster.")]
+
+def _folder_there(given: str | None) -> str | None:
+    if given is not None:
+        local_folder(Path(given))
+    return given
+
+
+StudyThere = Annotated[
+    str | None,
+    typer.Option("--study", help="The study's folder on the cluster.", callback=_folder_there),
+]
 
 
 def add_verbs(

@@ -1,5 +1,6 @@
 """A location becomes a store."""
 
+import re
 from pathlib import Path
 
 from cluster.storage.local_store import LocalStore
@@ -9,6 +10,9 @@ from study.errors import SpecError, did_you_mean
 
 BUCKETS = ("s3", "gs", "gcs", "az", "abfs", "abfss")
 EXPECTED = "a folder, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER"
+
+ALMOST = rf"(arn:|(file|{'|'.join(BUCKETS)}):(?!//))"
+"""A slip in an address, which would be a folder of that name on each machine."""
 
 
 def open_store(location: str) -> Store:
@@ -23,6 +27,17 @@ def open_store(location: str) -> Store:
     scheme, separator, rest = location.partition("://")
     if not location.removeprefix("file://").strip():  # what a variable that is not set leaves
         raise SpecError(f"--store {location!r}: expected {EXPECTED}")
+    if not location.isprintable():
+        raise SpecError(
+            f"--store {location!r}: expected {EXPECTED}, without a line break or another control character"
+        )
+    if re.search(r"://[^/@]*:.*@", location):
+        raise SpecError(
+            f"--store {scheme}://…: expected {EXPECTED}, without a user and a password: credentials are those of the "
+            "provider's own tools, in the environment, and stand in no address (it is kept with the study)"
+        )
+    if re.match(ALMOST, location) or (scheme == "file" and not rest.startswith("/")):
+        raise SpecError(f"--store {location}: expected {EXPECTED}")
     if not separator or scheme == "file":
         return LocalStore(Path(location.removeprefix("file://")))
     if scheme not in BUCKETS:

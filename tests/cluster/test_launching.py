@@ -1,15 +1,19 @@
 """Files for Slurm, KubeRay, SkyPilot and machines; mistakes in what they ask for."""
 
+import os
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from tests.commands import call
+from tests.commands import call, wait_for
 from tests.stand_ins.rayjob_schema import RAY_JOB
 
 BUCKET = ("--store", "s3://bucket/studies")
@@ -58,6 +62,11 @@ def test_slurm_asks_for_the_machines(tmp_path: Path) -> None:
         line.removeprefix("#SBATCH ").strip() for line in text.splitlines() if line.startswith("#SBATCH")
     }
     assert {"--nodes=2", "--cpus-per-task=4", "--gpus-per-node=A100:2", "--time=90", "--requeue"} <= asked
+
+
+@pytest.mark.parametrize(("hours", "told_before"), [(12, 300), (0.1, 120), (0.01, 20)])
+def test_a_short_job_is_not_told_to_end_as_it_begins(tmp_path: Path, hours: float, told_before: int) -> None:
+    assert f"--signal=B:TERM@{told_before}\n" in printed(tmp_path, "slurm", "names", "--hours", hours)
 
 
 @pytest.mark.parametrize("name", ["names", "A_study.With-a-name-of-64-characters" + "x" * 28])
@@ -128,12 +137,42 @@ def test_words_of_the_user_become_no_commands(tmp_path: Path, kind: str) -> None
     assert study in shlex.split(line.strip().removesuffix("&"))
 
 
+@pytest.mark.parametrize("kind", ["vm", "sky"])
+def test_a_worker_ends_with_the_head(tmp_path: Path, kind: str) -> None:
+    """Each machine costs money, and `ray start` looks two minutes for a head that is gone."""
+    text = printed(tmp_path, kind, "names", *BUCKET, "--nodes", 3)
+    ray = tmp_path / "ray"
+    ray.write_text('#!/bin/sh\necho "$@" >> joined\nsleep 0.2\n')
+    ray.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 6399 if kind == "sky" else 0)) as head:
+        port = head.getsockname()[1]
+        environment = {"RAY_AUTH_TOKEN": "0", "RELEARN_PORT": str(port), "SKYPILOT_NODE_RANK": "1"}
+        environment |= {
+            "SKYPILOT_NODE_IPS": "127.0.0.1\n127.0.0.2",
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        }
+        script = yaml.safe_load(text)["run"] if kind == "sky" else text
+        words = ["bash", "-c", script, "file", "worker", "127.0.0.1"]
+        worker = subprocess.Popen(words, env=environment, cwd=tmp_path, start_new_session=True)
+        try:
+            wait_for((tmp_path / "joined").exists, 30)
+            head.close()
+            assert worker.wait(30) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+    assert f"--address=127.0.0.1:{port}" in (tmp_path / "joined").read_text()
+
+
 WRONG = [
     (["slrum", "names"], 2, ["slrum", "did you mean 'slurm'"]),
     (["slurm", "nmaes"], 2, ["did you mean 'names'"]),
     (["slurm", "names", "--nodes", "0"], 2, ["--nodes 0", "at least 1"]),
     (["slurm", "names", "--cpus", "0"], 2, ["--cpus 0", "at least 1"]),
+    (["slurm", "names", "--cpus", "99999999999999999999"], 2, ["at most 10,000"]),
     (["slurm", "names", "--gpus", "-1"], 2, ["--gpus -1", "0 or more"]),
+    (["slurm", "names", "--gpus", "10001"], 2, ["--gpus 10001", "at most 1,000"]),
     (["slurm", "names", "--hours", "0"], 2, ["--hours 0", "more than 0"]),
     (["slurm", "names", "--hours", "nan"], 2, ["--hours nan", "more than 0"]),
     (["slurm", "names", "--hours", "99999"], 2, ["at most 1440"]),
@@ -146,6 +185,11 @@ WRONG = [
     (["kuberay", "names", "--volume", "shared", "--study", "x"], 2, ["absolute folder within it"]),
     (["sky", "names", "--volume", "shared", "--study", "/x"], 2, ["absolute folder within it"]),
     (["vm", "names", "--study", "/shared/a\nb"], 2, ["line break"]),
+    (
+        ["slurm", "names", "--study", "s3://bucket/x"],
+        2,
+        ["s3://bucket/x is no folder", "--store s3://bucket/x"],
+    ),
     (["slurm", "names", "--store", "s4://x/y"], 2, ["s4://x/y", "expected a folder"]),
     (["slurm", "names", "--set", "execution.cpus=9"], 3, ["needs 9 CPUs", "a machine has 8", "--cpus"]),
     (["slurm", "names", "--set", "execution.gpus=1"], 3, ["needs 1 GPUs", "a machine has 0", "--gpus"]),

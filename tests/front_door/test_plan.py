@@ -309,9 +309,9 @@ def test_a_configuration_alone_tells_memory_and_disk(tmp_path: Path) -> None:
 
 def test_a_first_plan_says_how_to_measure_its_time(tmp_path: Path) -> None:
     """The command that it shows is a slice of the study, which then grows into the whole."""
-    code, output = call("plan", "names", "--set", "seed=[3,4]", cwd=tmp_path)
+    code, output = call("plan", "names", "--set", "seed=[3,4]", "--store", "kept here", cwd=tmp_path)
     assert code == 0, output
-    shown = re.search(r"^  (relearn run .*--study studies/names)$", output, re.MULTILINE)
+    shown = re.search(r"^  (relearn run .*--study studies/names --store 'kept here')$", output, re.MULTILINE)
     assert shown is not None, output
     words = shlex.split(shown[1])
     overrides = [value for flag, value in pairwise(words) if flag == "--set"]

@@ -3,6 +3,7 @@
 Listings are never cached: what another node has just published must be seen. Every error is one of ``errors``.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -145,6 +146,8 @@ class Bucket:
     @cached_property
     def _opened(self) -> tuple[Any, str]:
         kind = kind_of(self.url)
+        for client in ("gcsfs", "azure"):  # which print their own tracebacks and hints beside our words
+            logging.getLogger(client).setLevel(logging.CRITICAL)
         # gcsfs' second implementation needs gRPC, which no emulator speaks; it is chosen when gcsfs is imported.
         os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         try:

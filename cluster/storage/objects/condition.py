@@ -21,12 +21,19 @@ def prove(bucket: Bucket) -> None:
         OSError: it does not answer; may be called again.
     """
     name = f"{PROBES}/{uuid.uuid4().hex}"
+    bucket.names(PROBES)  # a storage that is silent is heard of by one request, not by the many of a create
     first, second = (uuid.uuid4().hex.encode() for _ in range(2))
     created = bucket.create(name, first, lambda found: found == first)
     again = bucket.create(name, second, lambda found: found == second)
     found = bucket.read(name)
     listed = bucket.names(PROBES)
     bucket.delete(name)
+    if found not in (first, second):
+        raise PreflightError(
+            f"{bucket.url}: what was written is not what is read: no object storage answers there; look at the "
+            "endpoint (AWS_ENDPOINT_URL, STORAGE_EMULATOR_HOST or AZURE_STORAGE_CONNECTION_STRING) and at proxies, or "
+            "give another --store"
+        )
     if not created or again or found != first:
         raise PreflightError(
             f"{bucket.url}: this storage ignores the condition that an object is created only where there is none "

@@ -30,6 +30,12 @@ BAD_CREDENTIALS = {
 NO_REASON = "400"
 """The code that botocore gives an answer without a body: to HEAD, S3 answers so where credentials have expired."""
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "InvalidResourceName"}
+MISTAKES = {
+    "ParamValidationError", "ConfigParseError", "ConfigNotFound", "NoRegionError", "UnknownRegionError",
+    "InvalidRegionError", "InvalidConfigError", "InvalidRetryConfigurationError", "InvalidProxiesConfigError",
+    "InvalidS3AddressingStyleError", "MissingDependencyException",
+}  # fmt: skip
+"""Classes of botocore for what it cannot even ask: a bucket's name, a region, its own settings."""
 TRANSIENT = {"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch"}
 """Codes of S3 with a status of 400 all the same."""
 LONGEST_WAIT = 60.0
@@ -92,7 +98,8 @@ def _translated(error: Exception, url: str, doing: str) -> Exception | None:
             f"{url}: these credentials may not {doing} there ({words}); a study needs the rights to list, read, "
             "write and delete objects under its --store; what was published stays"
         )
-    if (status in (400, 405, 501) and code not in TRANSIENT) or isinstance(error, ValueError):
+    mistaken = bool(names & MISTAKES) or isinstance(error, ValueError)
+    if mistaken or (status in (400, 405, 501) and code not in TRANSIENT):
         return StorageRefusedError(f"{url}: the storage refuses to {doing} this ({words})")
     return UnansweredError(f"{type(error).__name__}: {words}", url, _wait(error))
 

@@ -46,6 +46,7 @@ class ObjectStore:
 
     def prepare(self) -> None:
         """See ``Store.prepare``; proves that the bucket keeps the condition which acceptance rests on."""
+        self._cache.prepare()
         prove(self._bucket)
 
     def has(self, address: Address) -> bool:

@@ -89,6 +89,11 @@ OF_A_SPEC: list[tuple[list[str], int, list[str]]] = [
     (["--store", "s3://bucket/a*"], 2, ["s3://bucket/a*", "none of"]),
     (["--store", "gs:///x"], 2, ["gs:///x", "not empty"]),
     (["--store", "http://host/x"], 2, ["http://host/x", "az://CONTAINER/FOLDER"]),
+    (["--store", "s3:bucket/x"], 2, ["s3:bucket/x", "expected a folder, s3://"]),
+    (["--store", "s3:/bucket/x"], 2, ["s3:/bucket/x", "expected a folder, s3://"]),
+    (["--store", "arn:aws:s3:::bucket/x"], 2, ["arn:aws:s3:::bucket/x", "expected a folder, s3://"]),
+    (["--store", "file://x"], 2, ["file://x", "expected a folder"]),
+    (["--store", "s3://bucket/a\nb"], 2, ["s3://bucket/a\\nb", "line break"]),
     (["--study", "s3://bucket/x"], 2, ["s3://bucket/x is no folder", "--store s3://bucket/x"]),
 ]
 """What is added to ``relearn run names``, the exit code, and words that the message has."""
