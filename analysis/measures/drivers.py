@@ -2,9 +2,11 @@
 
 A cell's k of n answers is binomial with logit(rate) linear in its terms. Each corpus has a model of its own, since what
 steps do depends on it: on one they bring knowledge back and on another they wear it away, and a mean of both describes
-neither. Errors are clustered by seed (and study): every effect is computed again without each seed, and its interval is
+neither. Errors are clustered by seed: every effect is computed again without each seed, and its interval is
 Student's t with seeds − 1 degrees of freedom over that jackknife (CV3 of MacKinnon, Nielsen and Webb 2023), which with
-few clusters is the most reliable of the cluster-robust kind and needs no formula for the effect. Intervals are adjusted
+few clusters is the most reliable of the cluster-robust kind and needs no formula for the effect. Over several studies,
+a seed of one is that of another where they have a model in common: the same seed of the same model is the same draw,
+or even the same rows, however often it is relearned. Intervals are adjusted
 for the number of effects as their p values are (Holm). Where the answers separate (a coefficient that maximum
 likelihood sends to infinity) the fit is Firth's (1993), which is finite, and the table says so.
 
@@ -94,7 +96,7 @@ def drivers(study: Study | Studies, metric: str | None = None, split: str = "for
 def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[dict[str, Any]]:
     """The effects on one corpus; with ``error``, the standard error in points."""
     successes, trials = _counts(cells, name, study)
-    groups, clusters = pd.factorize(pd.MultiIndex.from_frame(cells[["study", "seed"]].astype(object)))
+    groups, clusters = pd.factorize(_drawn(cells))
     common: dict[str, Any] = {"clusters": len(clusters), "cells": len(cells)}
     nothing = {"term": "all", "p": np.nan, "error": np.nan, **common}
     if successes.sum() == 0 or (successes == trials).all():
@@ -127,6 +129,16 @@ def _of_corpus(cells: pd.DataFrame, name: str, study: Study | Studies) -> list[d
         {**nothing, **common, "term": term, "change": _in_words(term, cells), "word": word}
         for term, word in left_out
     ]
+
+
+def _drawn(cells: pd.DataFrame) -> pd.MultiIndex:
+    """Of each cell, which draw it is of: its seed, among the studies that have models in common."""
+    pairs = cells[["study", "model"]].astype(str).drop_duplicates()
+    group = {study: study for study in pairs["study"]}
+    for _, having in pairs.groupby("model", sort=False)["study"]:
+        joined = {group[study] for study in having}
+        group = {study: min(joined) if of in joined else of for study, of in group.items()}
+    return pd.MultiIndex.from_arrays([cells["study"].astype(str).map(group), cells["seed"]])
 
 
 def _why_no_interval(clusters: int, error: float) -> str:

@@ -31,6 +31,8 @@ LOOSE = 0.1
 by the answers: they separate, and what the fit finds is the penalty's own."""
 ALIKE = 1e-6
 """Width beside its value that is none: with seeds that are all alike nothing tells how much others differ."""
+AT_ONCE = np.array([-8.0, 5.0])
+"""Intercept and slope of steps of a curve that is at 0 before relearning and at its cap after a few steps."""
 FEWEST = 12
 """Cells of a seed, below which seven numbers say nothing."""
 
@@ -134,8 +136,20 @@ def _caps(cells: pd.DataFrame, originals: pd.DataFrame) -> Numbers:
 def _fitted(
     cells: pd.DataFrame, originals: pd.DataFrame, corpora: list[str], penalty: float = PENALTY
 ) -> Numbers:
+    """The likelihood may have two maxima for each corpus: in one its curve is at the cap as soon as it is relearned.
+
+    For a slope of depth each corpus is a fit of its own; so each is sought from both, and then all together again.
+    """
+    terms, caps = _terms(cells, corpora), _caps(cells, originals)
     k, n = (cells[name].to_numpy(float) for name in ("k", "n"))
-    return fit(_terms(cells, corpora), _caps(cells, originals), k, n, penalty)
+    first = fit(terms, caps, k, n, penalty)
+    other, of_depth = first.copy(), terms[:, -1] * first[-1]
+    for at, corpus in enumerate(corpora):
+        mine, own = (cells["corpus"] == corpus).to_numpy(), [at, at + len(corpora)]
+        at_once = AT_ONCE - np.array([of_depth[mine].mean(), 0.0])
+        part = terms[mine][:, own], caps[mine], k[mine], n[mine]
+        other[own] = fit(*part, penalty, (first[own], at_once), of_depth[mine])
+    return fit(terms, caps, k, n, penalty, (first, other))
 
 
 def _coefficients(cells: pd.DataFrame, originals: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -23,6 +23,8 @@ TYPICAL = 0.23
 KNOWN_OF_RATES = 5.0
 """What the prior of a rate tells, as one over a squared half-width."""
 FEWEST = 3
+LEAST = 1e-9
+"""A smaller spread is that of rounding."""
 MORE = 2
 
 
@@ -135,4 +137,6 @@ def seed_spread(study: Study) -> Spread | None:
         for other in range(one)
     ]
     of_rates = float(np.sqrt(rates.var(axis=1, ddof=1).mean()))
+    if of_rates < LEAST:
+        return None  # seeds that are all alike tell nothing of how much others differ
     return Spread(of_rates, float(np.sqrt(np.mean(between))) if between else of_rates, study.name)

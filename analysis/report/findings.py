@@ -18,7 +18,7 @@ from analysis.measures.recovery.verdicts import in_words
 from analysis.reading.row_reader import read_rows
 from analysis.reading.study_frames import WORDS
 from analysis.report.measured_study import MeasuredStudy
-from analysis.statistics.thresholds import above, below
+from analysis.statistics.thresholds import above, at_least, below
 from study.results import unrated
 from study.results.headline import BOUNDS
 
@@ -187,6 +187,7 @@ def _of_group(study: MeasuredStudy, part: pd.DataFrame) -> Iterator[str]:
         f"step (net recovery of at least {100 * RECOVERED:.0f}%), {counted['any_recovered_at_best']:,} at their best "
         f"step{unsaid}; {intact}."
     )
+    yield from _utility_after(part[part["counts"] & part["intact"].fillna(False).astype(bool)])
 
 
 def _utility(rows: pd.DataFrame, counted: Mapping[Hashable, Any]) -> Iterator[str]:
@@ -211,6 +212,19 @@ def _utility(rows: pd.DataFrame, counted: Mapping[Hashable, Any]) -> Iterator[st
         )
 
 
+def _utility_after(intact: pd.DataFrame) -> Iterator[str]:
+    """Relearning that itself costs what the model still could."""
+    asked = intact[intact["retain"].notna()]
+    fallen = int((~at_least(asked["retain"], INTACT * asked["retain_original"])).sum())
+    if fallen:
+        share = (asked["retain"] / asked["retain_original"]).median()
+        yield (
+            f"relearning itself cost utility: {fallen:,} of the {len(asked):,} that were intact keep less than "
+            f"{100 * INTACT:.0f}% of what the original reaches on the retain probes after the last step (the median of "
+            f"these {len(asked):,} is {100 * share:.0f}%)."
+        )
+
+
 def _steps(benign: pd.DataFrame) -> Iterator[str]:
     """Methods and corpora that were run to different numbers of steps."""
     by_method = benign.groupby("method")["relearn_steps"].agg(["min", "max"])
@@ -230,7 +244,10 @@ def _steps(benign: pd.DataFrame) -> Iterator[str]:
 
 
 def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
-    """Planned relearnings without rows, or without their last step: a stage failed, or the study is not done."""
+    """Planned relearnings without a score, or without that of their last step: a stage failed, nobody rated it, or the
+    study is not done.
+    """
+    words = study.headline.words
     planned = study.planned
     planned = planned[(planned["start"] == "unlearned") & (planned["corpus"] != "none") & planned["benign"]]
     last = planned.groupby(list(RELEARNING), observed=True)["relearn_steps"].max()
@@ -241,7 +258,7 @@ def _lacking(study: MeasuredStudy, benign: pd.DataFrame) -> Iterator[str]:
         seeds = sorted(both.loc[absent | short, "seed"].unique())
         without, stopped = int(absent.sum()), int(short.sum())
         said = [
-            *([f"{without:,} {'has' if without == 1 else 'have'} no rows"] if without else []),
+            *([f"{without:,} {'has' if without == 1 else 'have'} no {words}"] if without else []),
             *([f"{stopped:,} {'stops' if stopped == 1 else 'stop'} before the last step"] if stopped else []),
         ]
         named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"

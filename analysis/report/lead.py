@@ -186,7 +186,7 @@ def _place(part: pd.DataFrame) -> tuple[int, int, bool, str]:
         places = [place for place, count in counting.items() if count == most]
         chosen = min(places, key=lambda place: (-place[0], place[1]))
         said = (
-            f"This is of {most} of {seeds} seeds: the others did not know, had not forgotten, or have no rows."
+            f"This is of {most} of {seeds} seeds: the others did not know, had not forgotten, or have no score."
             if most < seeds
             else ""
         )

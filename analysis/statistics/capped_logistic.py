@@ -4,6 +4,8 @@ rate = cap × logistic(terms · coefficients), the cap known for each observatio
 likelihood above that of the saturated model, half of the deviance.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy  # its parts load when they are first used
 
@@ -21,7 +23,13 @@ PENALTY = 1e-6
 
 
 def fit(
-    terms: Numbers, cap: Numbers, successes: Numbers, trials: Numbers, penalty: float = PENALTY
+    terms: Numbers,
+    cap: Numbers,
+    successes: Numbers,
+    trials: Numbers,
+    penalty: float = PENALTY,
+    starts: Sequence[Numbers] = (),
+    known: Numbers | float = 0.0,
 ) -> Numbers:
     """Coefficients, one a term. One that changes with the penalty is not told by the data.
 
@@ -29,10 +37,13 @@ def fit(
         terms: observations × terms, an intercept among them where there is one.
         cap: between 0 and 1.
         successes, trials: counts, or shares of 1.
+        starts: from where the maximum is sought; from nothing where none is given. Below a cap there may be several,
+            and the largest that is found is taken.
+        known: what is added to the logit of each observation.
     """
 
     def loss(coefficients: Numbers) -> tuple[float, Numbers]:
-        inner = scipy.special.expit(terms @ coefficients)
+        inner = scipy.special.expit(terms @ coefficients + known)
         rate = LEAST + (1 - 2 * LEAST) * cap * inner
         slope = (1 - 2 * LEAST) * cap * inner * (1 - inner)
         outer = (trials - successes) / (1 - rate) - successes / rate
@@ -41,10 +52,11 @@ def fit(
         return float(negative / trials.sum() + penalty * coefficients @ coefficients), slopes
 
     # scipy's own tolerance (1e-5) leaves the second decimal open where intercepts and the slope of depth trade off
-    best = scipy.optimize.minimize(
-        loss, np.zeros(terms.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9}
-    )
-    found: Numbers = best.x
+    every = [
+        scipy.optimize.minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-9})
+        for start in starts or (np.zeros(terms.shape[1]),)
+    ]
+    found: Numbers = min(every, key=lambda each: float(each.fun)).x
     return found
 
 

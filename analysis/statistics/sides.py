@@ -37,8 +37,11 @@ def _with_ends(rates: Numbers | float, queries: float, confidence: float) -> tup
 
 
 def widened(low: float, high: float, least: float, most: float) -> tuple[float, float]:
-    """The interval of a test, each end moved out to another interval's, but for an end that keeps 0 out.
+    """The interval of a test, each end moved out to another interval's, but where that would let 0 in that is out.
 
     So 0 is outside exactly where the test finds the effect, and what is said to be small is small by both.
     """
-    return low if low > 0 else min(low, least), high if high < 0 else max(high, most)
+    return (
+        low if least <= 0 < low else min(low, least),
+        high if high < 0 <= most else max(high, most),
+    )

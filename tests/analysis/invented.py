@@ -109,15 +109,16 @@ class Invented:
                 address = {"stage": "0" * 32, "stage_step": place["relearn_steps"]}
                 common = {**place, "benign": benign, "split": split, **address}
                 counted = self.metric not in GRADED
+                rated = [score for number, score in enumerate(scores) if not self.unrated(place, number)]
                 cells.append(
                     {
                         **common,
-                        "metric": self.metric,
+                        "metric": self.metric
+                        if rated
+                        else "rouge_l",  # what no judge has rated is scored by others
                         "k": int(sum(scores)) if counted else None,
                         "n": len(scores) if counted else None,
-                        "value": fmean(
-                            score for number, score in enumerate(scores) if not self.unrated(place, number)
-                        ),
+                        "value": fmean(rated or [0.5]),
                         "device": self.device(place),
                         **COST,
                     }

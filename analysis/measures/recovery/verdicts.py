@@ -2,9 +2,9 @@
 
 Within each seed a statement's pairs are averaged; the seeds are then the sample. Where a statement is about the step
 that was chosen as the best, its interval allows for the choice among all steps, and such statements are adjusted among
-themselves: they cost the others nothing. Whether 0 is in an interval is for Student's t to say; its other ends reach at
-least those that the two rates by themselves leave open (``analysis.statistics.sides``), so that few seeds near 0 or
-100% deny nothing.
+themselves: they cost the others nothing. Whether 0 is in an interval is for Student's t to say; its ends reach at least
+those that the two rates by themselves leave open, unless 0 would come in (``analysis.statistics.sides``), so that few
+seeds near 0 or 100% deny nothing and promise nothing.
 
 - **holds**: the interval lies above 0.
 - **does not hold**: it lies below 0; or wholly within ±10 points, the margin below which an effect counts as none.

@@ -12,8 +12,8 @@ ABOUT = (
     "above the control of the same corpus, step, model and seed, where there is one. Intervals are over seeds, for the "
     "queries that were asked, and adjusted for the number of statements (Holm). At the best step of a corpus the "
     "interval allows for its being chosen as the largest, and those statements are adjusted among themselves. "
-    "Student's t says whether 0 is inside; the other ends reach at least as far as the two rates leave open by "
-    "themselves, so that few seeds near 0 or 100% deny nothing."
+    "Student's t says whether 0 is inside; the ends reach at least as far as the two rates leave open by "
+    "themselves, unless it would come in, so that few seeds near 0 or 100% deny nothing and promise nothing."
 )
 
 

@@ -58,6 +58,20 @@ OF_WHAT_IS_SAID = {
         says=("eBooks",),
         says_not=("ModelA", "EBooks"),
     ),
+    "relearning-costs-utility": Case(
+        Invented(
+            retain=lambda place: (
+                1.0 if place["start"] == "original" else 0.1 if place["relearn_steps"] else 0.95
+            )
+        ),
+        says=(r"^Relearning itself cost utility: 18 of the 18 that were intact .* is 10%\)\.",),
+    ),
+    "three-seeds-at-everything": Case(
+        Invented(
+            asked=100, original=lambda _: 1.0, unlearned=lambda place: float(place["relearn_steps"] > 0)
+        ),
+        says=(r"^Relearning prefix .*: holds \(\+100 points \(\+[56]\d to \+100\)",),
+    ),
     "seeds-disagree": Case(
         Invented(unlearned=undecided),
         back=everywhere(UNSAID),

@@ -71,6 +71,16 @@ OF_WHAT_LACKS = {
             r"^Relearning retain .*: holds \(.*, 3 of 4 seeds",
         ),
     ),
+    "three-last-steps": Case(
+        Invented(
+            corpora=("retain", "prefix"),
+            steps=(0, 5, 40, 80),
+            without=lambda place: (
+                place["corpus"] == "retain" and place["relearn_steps"] > (5, 40, 80)[place["seed"]]
+            ),
+        ),
+        says=(r"different numbers of steps \(retain 5 to 80, prefix 80\)",),
+    ),
     "a-judge-that-gives-none-for-some": Case(
         Invented(
             scenario="wmdp",
@@ -83,6 +93,20 @@ OF_WHAT_LACKS = {
         ),
         says=("18 of these had forgotten", r"^[\d,]+ of [\d,]+ answers have no judge's rating"),
         says_not=("not clean",),
+    ),
+    "a-seed-that-no-judge-has-rated": Case(
+        Invented(
+            scenario="wmdp",
+            metric="judge_rating",
+            repetitions=(1,),
+            asked=30,
+            seeds=(0, 1, 2, 3),
+            original=lambda _: 0.8,
+            unlearned=lambda place: 0.02 + honest(place),
+            unrated=lambda place, number: place["seed"] == 3 and place["start"] == "unlearned",
+        ),
+        says=(r"^Of 24 planned benign relearnings 6 have no judge's rating \(seed 3\)",),
+        says_not=("no rows",),
     ),
     "retain-never-asked": Case(
         Invented(splits=("forget",)),

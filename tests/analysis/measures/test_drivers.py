@@ -19,6 +19,7 @@ from analysis.statistics.logistic import fit
 from study.errors import SpecError
 from study.results.files import write_table
 from study.results.schema import CELLS
+from tests.analysis.invented import Invented
 
 
 def test_the_fit_is_statsmodels() -> None:
@@ -149,6 +150,29 @@ def test_one_value_and_one_seed_have_words_and_no_number(study_folder) -> None:
 
 def lawless(depth: int, relearn_steps: int, start: str, **_: object) -> float:
     return (relearn_steps / 80) * (0.9 - 0.05 * depth) if start == "unlearned" else 0.01
+
+
+@pytest.mark.parametrize(
+    ("models", "seeds", "clusters"),
+    [
+        ((("m",), ("m",)), ((0,), (0,)), 1),  # the same draw, relearned in two studies
+        ((("m",), ("m",)), ((0, 1), (0, 2)), 3),
+        ((("m",), ("other",)), ((0,), (0,)), 2),
+        ((("m",), ("m", "other"), ("other",)), ((0,), (0,), (0,)), 1),  # the middle study draws both alike
+    ],
+)
+def test_a_seed_of_studies_that_have_a_model_in_common_is_one_seed(
+    tmp_path: Path, models: tuple[tuple[str, ...], ...], seeds: tuple[tuple[int, ...], ...], clusters: int
+) -> None:
+    folders = [
+        Invented(models=names, seeds=drawn, corpora=("prefix",)).write(tmp_path / str(at))
+        for at, (names, drawn) in enumerate(zip(models, seeds, strict=True))
+    ]
+    found = drivers(analysis.load(*folders))
+    assert set(found["clusters"]) == {clusters}
+    told = found[found["points"].notna()]
+    assert ((told["word"] == "one seed: no interval over seeds") == (clusters == 1)).all()
+    assert told["low"].isna().all() == (clusters == 1)
 
 
 def test_a_metric_that_is_no_share_is_refused(study_folder) -> None:

@@ -8,6 +8,7 @@ from scipy.special import expit
 import analysis
 from analysis.statistics.capped_logistic import explained, fit, loss, predict
 from study.errors import SpecError
+from tests.analysis.invented import Invented, Place
 from tests.analysis.measures.test_drivers import with_originals
 
 CAP = 0.8
@@ -32,6 +33,27 @@ def test_the_capped_fit_is_the_maximum_that_another_method_finds() -> None:
     assert explained(counts / trials, np.full(60, counts.mean() / 50), counts, trials) == pytest.approx(
         1, abs=1e-9
     )
+
+
+def test_the_largest_of_several_maxima_is_found(tmp_path) -> None:
+    """Best is a curve that is at its cap on prefix once relearned; from nothing a lower maximum is found first."""
+    answered = {  # of 40: depth 8 after 5 and 40 steps, depth 12 after as many
+        ("prefix", 0): (33, 35, 32, 32),
+        ("prefix", 1): (19, 24, 15, 13),
+        ("retain", 0): (8, 8, 11, 7),
+        ("retain", 1): (2, 2, 2, 2),
+        ("gibberish", 0): (10, 8, 11, 7),
+        ("gibberish", 1): (2, 2, 2, 4),
+    }
+
+    def rate(place: Place) -> float:
+        at = 2 * (place["depth"] == 12) + (place["relearn_steps"] == 40)
+        return answered[place["corpus"], place["seed"]][at] / 40 if place["relearn_steps"] else 0.0
+
+    study = analysis.load(Invented(seeds=(0, 1), unlearned=rate).write(tmp_path / "study"))
+    rows = analysis.law(study).coefficients.set_index("term")
+    assert rows.loc["a, prefix", "word"] == "cannot be told: the answers separate"
+    assert rows.loc["a, gibberish", "value"] == pytest.approx(-3.033, abs=0.01)
 
 
 def test_a_lawful_study_gives_its_numbers_back_and_is_foreseen(study_folder) -> None:

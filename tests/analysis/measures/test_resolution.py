@@ -39,3 +39,7 @@ def test_the_spread_is_the_earlier_studys(study_folder) -> None:
 
 def test_two_seeds_tell_no_spread(study_folder) -> None:
     assert seed_spread(analysis.load(study_folder(lambda **_: 0.5, seeds=(0, 1)))) is None
+
+
+def test_seeds_that_are_all_alike_tell_no_spread(study_folder) -> None:
+    assert seed_spread(analysis.load(study_folder(lambda **_: 0.5))) is None

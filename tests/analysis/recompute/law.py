@@ -38,7 +38,16 @@ def fitted(
     first = optimize.least_squares(residuals, np.zeros(terms.shape[1]), x_scale="jac", **tight)
     # below a cap there may be several minima: where the answers of the seeds that are left are nearly all or nothing
     others = [optimize.least_squares(residuals, by * first.x, x_scale="jac", **tight) for by in (4.0, -1.0)]
-    return min((first, *others), key=lambda found: found.cost).x
+    best = min((first, *others), key=lambda found: found.cost)
+    corpora = (terms.shape[1] - 1) // 2
+    for corpus in range(corpora):  # each in turn at its cap as soon as it is relearned
+        start = best.x.copy()
+        start[[corpus, corpus + corpora]] = [-8 - best.x[-1] * terms[:, -1].mean(), 5]
+        best = min(
+            (best, optimize.least_squares(residuals, start, x_scale="jac", **tight)),
+            key=lambda found: found.cost,
+        )
+    return best.x
 
 
 class Law:

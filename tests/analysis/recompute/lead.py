@@ -189,7 +189,7 @@ def _place(mine: list[Relearning]) -> tuple[int, int, bool, str]:
         (place for place, count in seeds.items() if count == most), key=lambda place: (-place[0], place[1])
     )
     lacking = (
-        f"This is of {most} of {planned} seeds: the others did not know, had not forgotten, or have no rows."
+        f"This is of {most} of {planned} seeds: the others did not know, had not forgotten, or have no score."
     )
     return repetitions, depth, True, lacking if most < planned else ""
 

@@ -169,7 +169,7 @@ def _said(row: Row, found: list[Pair], chosen: list[int], untold: str, left_out:
 
 
 def _opened(row: Row, found: list[Pair]) -> tuple[float, float]:
-    """The adjusted ends; those that do not keep 0 out reach what the two scores leave open, each by itself."""
+    """The adjusted ends; they reach what the two scores leave open, each by itself, unless 0 would come in."""
     low, high = row.found["low_adjusted"], row.found["high_adjusted"]
     if np.isnan(low):
         return low, high
@@ -185,10 +185,11 @@ def _opened(row: Row, found: list[Pair]) -> tuple[float, float]:
         down += (below if side == 3 else above) ** 2
         up += (above if side == 3 else below) ** 2
     value = float(row.by_seed.mean())
-    if low <= 0:
-        low = min(low, value - down**0.5)
-    if high >= 0:
-        high = max(high, value + up**0.5)
+    begin, end = value - down**0.5, value + up**0.5
+    if low <= 0 or begin > 0:
+        low = min(low, begin)
+    if high >= 0 or end < 0:
+        high = max(high, end)
     return low, high
 
 

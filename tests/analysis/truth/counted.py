@@ -74,6 +74,15 @@ def recovered(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> N
     assert number(found[6] or "0") == sum(each.intact is True for each in at_last)
 
 
+def utility_after(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
+    kept = [
+        each.kept_at_last for each in mine if each.counts and each.intact and each.kept_at_last is not None
+    ]
+    assert number(found[1]) == sum(exact(share) < exact(0.8) for share in kept) > 0
+    assert number(found[2]) == number(found[3]) == len(kept)
+    assert abs(float(found[4]) - 100 * median(kept)) <= 0.5 + 1e-9
+
+
 def unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
     counted = [each for each in mine if each.counts]
     assert number(found[1]) == len(counted)
@@ -81,8 +90,15 @@ def unsaid(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None
 
 
 def steps(truth: Truth, mine: list[Relearning], found: "re.Match[str]") -> None:
-    last = {each.last for each in mine}
-    assert len(last) > 1
-    assert {
-        number(step) for step in re.findall(r" (\d+)(?=,|$| to)| to (\d+)", found[1]) for step in step if step
-    } == last
+    assert len({each.last for each in mine}) > 1
+    apart = len({(min(of), max(of)) for of in _last_steps(mine, "method").values()}) > 1
+    of_each = _last_steps(mine, *(("method", "corpus") if apart else ("corpus",)))
+    said = [f"{whose} {min(of)}" + (f" to {max(of)}" if len(of) > 1 else "") for whose, of in of_each.items()]
+    assert sorted(found[1].split(", ")) == sorted(", ".join(said).split(", "))
+
+
+def _last_steps(mine: list[Relearning], *names: str) -> dict[str, set[int]]:
+    made: dict[str, set[int]] = {}
+    for each in mine:
+        made.setdefault(", ".join(getattr(each, name) for name in names), set()).add(each.last)
+    return made

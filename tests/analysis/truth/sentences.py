@@ -52,7 +52,8 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         controls.unscored,
     ),
     (
-        r"of ([\d,]+) planned benign relearnings(?: ([\d,]+) ha(?:ve|s) no rows)?(?: and)?"
+        r"of ([\d,]+) planned benign relearnings(?: ([\d,]+) ha(?:ve|s) no (?:attack success rate|ROUGE-L|judge's "
+        r"rating))?(?: and)?"
         r"(?: ([\d,]+) stops? before the last step)? \(seeds? ([\d, ]+)\): .*",
         controls.lacking,
     ),
@@ -82,6 +83,11 @@ KINDS: tuple[tuple[str, Callable[[Truth, list[Relearning], Any], None]], ...] = 
         r"(?:; of ([\d,]+) it cannot be said)?; (?:none of [^;.]* was intact|whether they were intact is not known|"
         r"of the ([\d,]+) that were intact, ([\d,]+) recovered at the last step)\.",
         counted.recovered,
+    ),
+    (
+        r"relearning itself cost utility: ([\d,]+) of the ([\d,]+) that were intact keep less than 80% of what the "
+        r"original reaches on the retain probes after the last step \(the median of these ([\d,]+) is (\d+)%\)\.",
+        counted.utility_after,
     ),
     (r"of the ([\d,]+) that knew and forgot it cannot be said whether they recovered: .*", counted.unsaid),
     (r"relearnings were run to different numbers of steps \((.*)\): .*", counted.steps),
