@@ -7,7 +7,7 @@ STORE/artifacts/KEY[:2]/KEY/STEP/WHAT/record.json      the record: complete, and
 from collections.abc import Iterator
 from pathlib import Path
 
-from study.artifacts.address import Address
+from study.artifacts.address import Address, step_of
 from study.errors import IntegrityError
 
 RECORD = "record.json"
@@ -40,9 +40,9 @@ def is_behind_link(path: Path, top: Path) -> bool:
 def addresses_in(store: Path) -> Iterator[Address]:
     """Of every record, in no particular order."""
     for record in store.glob(f"artifacts/*/*/*/*/{RECORD}"):
-        what, step, key = record.parent, record.parents[1], record.parents[2]
-        if step.name.isdigit():
-            yield Address(key.name, int(step.name), what.name)
+        what, key = record.parent, record.parents[2]
+        if (step := step_of(record.parents[1].name)) is not None:
+            yield Address(key.name, step, what.name)
 
 
 def strays_in(store: Path) -> Iterator[Path]:
@@ -59,7 +59,7 @@ def _strays(folder: Path, depth: int) -> Iterator[Path]:
             and (
                 depth in (0, 3)
                 or (depth == 1 and path.name.startswith(folder.name))
-                or (depth == 2 and path.name.isdigit())
+                or (depth == 2 and step_of(path.name) is not None)
             )
         )
         if not fits:

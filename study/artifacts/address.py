@@ -5,6 +5,7 @@ written last and created exclusively, so that its presence means complete and th
 wins: work is done at least once, accepted exactly once.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.key}@{self.step}/{self.what}"
+
+
+def step_of(name: str) -> int | None:
+    """The step in the name of a folder; None of a name that no step is written as, such as 007 or ²."""
+    return int(name) if re.fullmatch(r"0|[1-9][0-9]{0,17}", name) else None
 
 
 Record = Mapping[str, Any]

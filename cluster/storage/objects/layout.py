@@ -7,7 +7,7 @@ Records stand apart from the bytes, so that one listing of them, a thousand name
 """
 
 from cluster.storage.objects.bucket import Bucket
-from study.artifacts.address import Address
+from study.artifacts.address import Address, step_of
 
 RECORDS = "records"
 ARTIFACTS = "artifacts"
@@ -33,9 +33,10 @@ def address_of(name: str) -> Address | None:
     parts = name.split("/")
     if len(parts) != 5 or parts[0] != RECORDS or not parts[4].endswith(".json"):
         return None
-    if not parts[3].isdigit() or not parts[2].startswith(parts[1]):
+    step = step_of(parts[3])
+    if step is None or parts[1] != parts[2][:2]:
         return None
-    return Address(parts[2], int(parts[3]), parts[4].removesuffix(".json"))
+    return Address(parts[2], step, parts[4].removesuffix(".json"))
 
 
 def addresses_in(bucket: Bucket, folder: str = RECORDS) -> list[Address]:

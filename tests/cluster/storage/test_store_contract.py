@@ -16,7 +16,7 @@ import pytest
 import cluster.storage.digests
 from cluster.storage.open_store import open_store
 from cluster.storage.store import Store
-from study.artifacts.address import Address
+from study.artifacts.address import Address, step_of
 from study.errors import IntegrityError
 
 ADDRESS = Address("ab" * 16, 3, "weights")
@@ -146,6 +146,24 @@ def test_a_large_file_is_hashed_in_pieces_and_one_of_before_as_it_was(
     shutil.rmtree(fresh.disk / "files", ignore_errors=True)  # what a node has downloaded
     with pytest.raises(IntegrityError, match="not what its record says"):
         fresh.file(other, "data.bin")
+
+
+@pytest.mark.parametrize("step", ["²", "007", "9" * 5000, "-1"])
+def test_a_folder_that_is_no_step_is_told_and_not_read(tmp_path: Path, bucket, step: str) -> None:
+    """Python takes the first for a digit; the second would be step 7, whose record lies elsewhere."""
+    assert step_of(step) is None
+    if len(step) < 255:
+        for location in (bucket("s3"), str(tmp_path / "store")):
+            store = open_store(location)
+            publish(store, b"pieces", ADDRESS)
+            folder, file = f"{ADDRESS.key[:2]}/{ADDRESS.key}/{step}", ("x.json", "x/record.json")
+            names = f"records/{folder}/{file[0]}", f"artifacts/{folder}/{file[1]}"
+            files, root = fsspec.core.url_to_fs(location, use_listings_cache=False)
+            name = f"{root}/{names['://' not in location]}"
+            files.makedirs(name.rpartition("/")[0], exist_ok=True)
+            files.pipe_file(name, b"{}")
+            assert list(open_store(location).addresses()) == [ADDRESS]
+            assert [step in str(damage.path) for damage in store.check().damages] == [True]
 
 
 WRITERS, KEYS = 6, 30
