@@ -50,6 +50,11 @@ class Pair:
         """Whether the interval excludes 0."""
         return bool(self.low > 0 or self.high < 0)
 
+    @property
+    def untold(self) -> bool:
+        """Whether they differ, and nothing tells how surely."""
+        return self.difference != 0 and bool(np.isnan(self.low))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -100,10 +105,19 @@ class Comparison:
         same = f"{self.equal:,} of the {self.shared:,} shared cells have the same {self.metric} to the bit{rest}."
         if self.equal == self.shared:
             return same
-        return (
-            f"{same} In {apart} of {len(self.pairs)} places the interval of the difference excludes 0; were there no "
-            "difference anywhere, one of them or more would in at most 5% of comparisons."
-        )
+        untold = sum(pair.untold for pair in self.pairs)
+        told = len(self.pairs) - untold
+        if told:
+            same += (
+                f" In {apart} of {told} places the interval of the difference excludes 0; were there no "
+                "difference anywhere, one of them or more would in at most 5% of comparisons."
+            )
+        if untold:
+            places = "place differs and has" if untold == 1 else "places differ and have"
+            same += (
+                f" {untold} {places} no interval, so whether another seed would differ alike is not known."
+            )
+        return same
 
 
 def compare_studies(first: Study, second: Study) -> Comparison:

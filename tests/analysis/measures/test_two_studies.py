@@ -9,6 +9,7 @@ import pytest
 import analysis
 from analysis.measures.study_comparison import compare_studies, in_words
 from tests.analysis.conftest import lawful
+from tests.analysis.invented import Invented
 from tests.commands import call
 
 
@@ -74,6 +75,20 @@ def test_differences_are_second_minus_first_over_what_both_have(two) -> None:
     ]
     assert (pair.first, pair.second) == pytest.approx((rates[0] / 100, rates[1] / 100))
     assert pair.seeds == 2
+
+
+def test_places_that_differ_without_an_interval_are_no_places_without_a_difference(tmp_path: Path) -> None:
+    """Cells alone, without single answers: no place has an interval."""
+    height = {"one": 0.2, "other": 0.8}
+    folders = [
+        Invented(unlearned=lambda place, rate=rate: rate * (place["relearn_steps"] > 0)).write(
+            tmp_path / name
+        )
+        for name, rate in height.items()
+    ]
+    said = compare_studies(*map(analysis.load, folders)).verdict()
+    assert "12 places differ and have no interval" in said
+    assert "In 0 of" in said, "the controls are at 0 in both"
 
 
 def test_paired_answers_have_an_interval(two) -> None:
