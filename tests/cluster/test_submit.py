@@ -21,6 +21,7 @@ LONG = {"finetune": {"steps": 100_000, "optimiser": {"learning_rate": 1e-3, "bat
 @pytest.fixture
 def dashboard(bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """The address of a head's dashboard, and a store."""
+    pytest.importorskip("aiohttp_cors", reason="needs the jobs server of Ray: pip install 'ray[default]'")
     location = bucket("s3")
     for name, value in TOKEN.items():
         monkeypatch.setenv(name, value)
