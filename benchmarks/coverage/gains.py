@@ -1,4 +1,5 @@
-"""How often a verdict's interval holds a gain above a control at 0, and a difference of two, where seeds lie near 0.
+"""How often a verdict's interval holds a gain above a control at 0, and a difference of two, where seeds lie
+near 0 or 100%.
 
     python -m benchmarks.coverage.gains
 
@@ -22,7 +23,7 @@ from benchmarks.coverage.tables import table
 from benchmarks.coverage.worlds import middle_of
 from benchmarks.marked_section import replace_between
 
-DIFFER, SEEDS, GAINS, PROBES = (0.5, 1.3, 2.5, 4.4), (3, 5, 10), (0.12, 0.3), 100
+DIFFER, SEEDS, GAINS, PROBES = (0.5, 1.3, 2.5, 4.4), (3, 5, 10), (0.12, 0.3, 0.85), 100
 STUDIES = 100
 NOTHING = 1e-9
 
