@@ -41,11 +41,11 @@ from cluster.command_line.options import (  # noqa: E402
     StudiesArgument,
     StudyArgument,
     StudyOption,
+    StudyOrAddress,
     ToleranceOption,
     VersionOption,
     WaitOption,
     WhereStoreOption,
-    named_study,
 )
 from cluster.launching.verbs import add_verbs  # noqa: E402
 from cluster.serving.verb import add_verb as add_serve  # noqa: E402
@@ -280,20 +280,14 @@ def report(
     """Write the report of studies: one HTML file, and its pictures."""
     from analysis.report import write_report
 
-    page = write_report(
-        [folder if "://" in folder else str(named_study(Path(folder))) for folder in folders], to
-    )
+    page = write_report(folders, to)
     print(page)
     if show and not webbrowser.open(page.resolve().as_uri()):
         raise PreflightError(f"no browser opens here: open {page} yourself")
 
 
 @app.command()
-def compare(
-    first: StudyArgument,
-    second: StudyArgument,
-    as_json: Json = False,
-) -> None:
+def compare(first: StudyOrAddress, second: StudyOrAddress, as_json: Json = False) -> None:
     """Say what differs: two specs, and the cells that both have."""
     from analysis.measures.study_comparison import compare_studies, in_words
     from analysis.reading.studies import ALL, load
@@ -307,11 +301,7 @@ def compare(
 
 
 @app.command()
-def export(
-    folder: StudyArgument,
-    form: FormatOption = "csv",
-    to: ExportTo = None,
-) -> None:
+def export(folder: StudyOrAddress, form: FormatOption = "csv", to: ExportTo = None) -> None:
     """Write the rows as CSV, Parquet or a netCDF cube."""
     from analysis.export.files import export as write
 

@@ -15,11 +15,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from analysis.export.cube import MISSING, write_cube
+from analysis.reading.location import Location
 from analysis.reading.studies import ALL, load
 from study.artifacts.atomic_write import write_file
 from study.artifacts.targets import refuse_loss, try_folder
 from study.errors import SpecError
-from study.results.files import dataset_files, read_file
+from study.results.files import read_file
 from study.results.schema import COORDINATES, DATASETS
 
 FORMULA = r"\A([=+@\t\r-])"
@@ -28,13 +29,14 @@ MOST_HEADER = 1_000_000
 """Bytes or characters in which an export says what it is."""
 
 
-def export(folder: Path, form: str, destination: Path | None = None) -> list[Path]:
+def export(folder: str | Path, form: str, destination: Path | None = None) -> list[Path]:
     """Writes ``cells`` and ``probes`` into a folder; or ``cells.nc``, see ``analysis.export.cube``.
 
     Args:
+        folder: of the study, or its address as for ``analysis.load``.
         form: ``csv`` (null is an empty field; an apostrophe stands before a text that a spreadsheet would take for a
             formula), ``parquet`` or ``netcdf``.
-        destination: the folder, made where it lacks; the study's own ``export`` if None.
+        destination: the folder, made where it lacks; the study's own ``export`` if None, which an address has not.
 
     Returns:
         The files.
@@ -48,7 +50,8 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
     if form not in FORMATS:
         raise SpecError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     study = load(folder, device=ALL)
-    target = destination if destination is not None else folder / "export"
+    (part,) = study.parts
+    target = destination if destination is not None else part.location.folder / "export"
     try_folder(target)
     names = ["cells.nc"] if form == "netcdf" else [f"{dataset}.{form}" for dataset in DATASETS]
     written = [target / name for name in names]
@@ -59,7 +62,7 @@ def export(folder: Path, form: str, destination: Path | None = None) -> list[Pat
         write_file(written[0], lambda path: write_cube(study, path))
         return written
     for path in written:
-        write_file(path, partial(_write_dataset, folder, path.stem, form))
+        write_file(path, partial(_write_dataset, part.location, path.stem, form))
     return written
 
 
@@ -79,11 +82,13 @@ def _is_export(path: Path) -> bool:
     return set(COORDINATES) <= set(columns)
 
 
-def _write_dataset(folder: Path, dataset: str, form: str, path: Path) -> None:
+def _write_dataset(location: Location, dataset: str, form: str, path: Path) -> None:
     schema = DATASETS[dataset]
     with _writer(path, form, schema) as writer:
-        for file in dataset_files(folder, dataset):  # one at a time: probes may be more than memory holds
-            rows = read_file(file, dataset).cast(schema)
+        # One file at a time: probes may be more than memory holds.
+        for file in location.files(".parquet", "results", dataset):
+            with location.open(file) as source:
+                rows = read_file(source, dataset, name=file).cast(schema)
             writer.write_table(_without_formulas(rows) if form == "csv" else rows)
 
 

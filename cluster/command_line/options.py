@@ -78,6 +78,11 @@ def named_study(given: Path) -> Path:
     return by_name if not given.exists() and len(given.parts) == 1 and by_name.is_dir() else given
 
 
+def study_or_address(given: str) -> str:
+    """As ``named_study``; an address of object storage stays as it is."""
+    return given if "://" in given else str(named_study(Path(given)))
+
+
 def _complete_space(context: typer.Context, incomplete: str) -> list[str]:
     """The presets, which the front door knows, and the spec files of this folder.
 
@@ -176,9 +181,22 @@ StudyArgument = Annotated[
         help="A study's folder, or the name of one in studies/.",
     ),
 ]
+StudyOrAddress = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=_complete_study,
+        callback=study_or_address,
+        help="A study's folder or name, or s3://…",
+    ),
+]
 StudiesArgument = Annotated[
     list[str],
-    typer.Argument(autocompletion=_complete_study, metavar="DIR", help="Folders of studies, or s3://…"),
+    typer.Argument(
+        autocompletion=_complete_study,
+        callback=lambda given: [study_or_address(each) for each in given],
+        metavar="DIR",
+        help="Folders of studies, or s3://…",
+    ),
 ]
 
 

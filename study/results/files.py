@@ -79,8 +79,11 @@ def read_dataset(study_folder: Path, dataset: str, columns: Iterable[str] | None
     return pa.concat_tables(parts).cast(wanted)
 
 
-def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_file(path: Any, dataset: str, columns: Sequence[str] | None = None, name: str = "") -> pa.Table:
     """The rows of one file, page checksums verified.
+
+    Args:
+        path: or an open file, which then has a name in messages.
 
     Raises:
         SpecError: it was written under another schema version.
@@ -88,7 +91,7 @@ def read_file(path: Path, dataset: str, columns: Sequence[str] | None = None) ->
     """
     names = list(columns) if columns is not None else DATASETS[dataset].names
     wanted = pa.schema([DATASETS[dataset].field(name) for name in names], metadata=_VERSION)
-    with opened(path, str(path)) as file:
+    with opened(path, name or str(path)) as file:
         return with_added_columns(file.read(columns=names), wanted).cast(wanted)
 
 

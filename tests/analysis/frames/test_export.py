@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from analysis.export.files import FORMATS, export
@@ -62,3 +63,19 @@ def test_an_export_that_fails_leaves_the_one_before(study_folder, tmp_path: Path
     with pytest.raises(IntegrityError):
         export(folder, form, tmp_path / "out")
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_address_is_exported_into_a_folder_that_is_named(study_folder, tmp_path: Path, form: str) -> None:
+    folder = study_folder(lawful, seeds=(0,), asked=5)
+    storage = fsspec.filesystem("memory")
+    storage.put(str(folder), "/exported/study", recursive=True)
+    try:
+        there = [path.read_bytes() for path in export("memory://exported/study", form, tmp_path / "there")]
+        with pytest.raises(SpecError, match="memory://exported/study is not on this machine: name a folder"):
+            export("memory://exported/study", form)
+    finally:
+        storage.rm("/exported", recursive=True)
+    here = [path.read_bytes() for path in export(folder, form, tmp_path / "here")]
+    assert form == "netcdf" or there == here
+    assert all(there)
