@@ -64,7 +64,7 @@ def test_a_damaged_artifact_is_found_put_aside_and_computed_again(bucket, space,
 
 
 @pytest.mark.parametrize(
-    "verb", ["status", "resume", "verify", "logs", "stop", "cancel", "score", "export", "checkpoints"]
+    "verb", ["status", "resume", "verify", "logs", "stop", "cancel", "score", "checkpoints"]
 )
 def test_every_verb_refuses_an_address_as_the_folder_of_a_study(tmp_path: Path, verb: str) -> None:
     more = ["--metric", "rouge_l"] if verb == "score" else []

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import s3fs
 
 from cluster.storage.open_store import open_store
 from cluster.storage.retry import StorageRefusedError, UnansweredError
@@ -36,10 +37,14 @@ class Welcome(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def secrets(node: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def secrets(node: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An endpoint that nobody answers at; clients are kept by address, and one of another endpoint has this one's."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
