@@ -245,8 +245,7 @@ def together(contrasts: Sequence[Contrast], choices: Sequence[int] | None = None
         A row per contrast: ``value``, ``low`` and ``high`` (95% of this row alone), ``p``; ``p_adjusted`` (Holm's over
         the rows), ``low_adjusted`` and ``high_adjusted`` (the interval that excludes 0 where that p is below 5%; with
         one seed as ``low`` and ``high``), and its ``confidence``; ``detectable``, the size that the adjusted test finds
-        in 80% of studies;
-        ``seeds``.
+        in 80% of studies; ``seeds``.
     """
     table = moderated(contrasts)
     chosen = np.ones(len(contrasts)) if choices is None else np.asarray(choices, dtype=np.float64)

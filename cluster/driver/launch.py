@@ -140,7 +140,7 @@ def launch(spec: StudySpec, proposer_of: Callable[[Materials], Proposer], reques
     if summary.service is not None:
         taken = service_cost(plan, with_retries(lambda: list(store.addresses()), report_silence))
         if taken is not None and (anew := taken.anew - summary.service.anew):
-            out.print(f"{counted(anew, 'job')} begun in place of such as had failed or were gone.")
+            out.print(f"{counted(anew, 'job')} begun again: the one before had failed or was gone.")
     if outcome.stages_failed:
         out.print(
             f"{counted(outcome.stages_failed, 'stage')} failed and {outcome.stages_unreachable} behind were "

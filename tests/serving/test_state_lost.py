@@ -1,4 +1,4 @@
-"""A service that has lost its jobs while a study has them written down: said, begun anew, and counted by the caps."""
+"""A service that has lost its jobs while a study has them written down: said, begun again, and counted by the caps."""
 
 import json
 import shutil
@@ -46,13 +46,13 @@ def test_what_is_gone_is_begun_anew_and_paid_for_within_the_caps(
         assert f"{TRAJECTORIES} that failed or are gone" in go(most_jobs=2 * TRAJECTORIES - 1)[1]
         code, output = go(most_jobs=2 * TRAJECTORIES)
         assert code == 0 and jobs() == TRAJECTORIES, output
-        assert f"{TRAJECTORIES} jobs begun in place of such as had failed or were gone" in output
+        assert f"{TRAJECTORIES} jobs begun again: the one before had failed or was gone" in output
         assert said(tmp_path / "s", "cells").equals(rows) and rows.equals(half(attacked, "cells"))
         log = "".join(path.read_text() for path in (tmp_path / "s" / "log").iterdir())
         events = [json.loads(line) for line in log.splitlines()]
         assert sum("another is begun" in event["event"] for event in events) == TRAJECTORIES
         code, output = go()
         assert code == 0 and jobs() == TRAJECTORIES, "what has ended is asked no more"
-        assert f"3 (3 are begun), and {TRAJECTORIES} in whose place others were begun" in output
+        assert f"3 (3 are begun), and {TRAJECTORIES} before them that failed or are gone" in output
     finally:
         server.kill()

@@ -29,7 +29,7 @@ class ServiceCost:
     Attributes:
         jobs: one for each trajectory, those that exist among them.
         begun: those whose id is written down.
-        anew: those beside them, in whose place another was begun as they had failed, or were gone.
+        anew: how many were begun before these, and failed or are gone; they were paid for, too.
         training_tokens: of all jobs, estimated from bytes of UTF-8; None where the epochs are the service's choice.
         price: of the jobs that are not begun; None where no price is given.
     """
@@ -47,7 +47,7 @@ class ServiceCost:
         if self.training_tokens is not None:
             tokens = f"about {self.training_tokens:,} training tokens in all"
         price = "" if self.price is None else f"; those not begun cost about {self.price:,.2f}"
-        anew = f", and {self.anew:,} in whose place others were begun" if self.anew else ""
+        anew = f", and {self.anew:,} before them that failed or are gone" if self.anew else ""
         return f"{self.jobs:,} ({self.begun:,} are begun){anew}, {tokens}{price}"
 
 
